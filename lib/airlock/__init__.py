@@ -1,0 +1,1 @@
+"""Airlock: batch anonymization of datasets full of personal data. Imports nothing, so that a DAG stays light."""

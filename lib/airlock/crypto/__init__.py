@@ -1,0 +1,1 @@
+"""Columnar primitives: arrays in, arrays out, no policy words."""

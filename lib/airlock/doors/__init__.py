@@ -1,0 +1,1 @@
+"""The two doors and what surrounds them, one file per verb."""

@@ -1,0 +1,1 @@
+"""Run plans over splits: one task, two runners."""

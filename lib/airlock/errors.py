@@ -1,0 +1,396 @@
+"""Every exception of Airlock, one tree.
+
+The class says the exit code, a stable error code, who acts and what they do; the message says what happened, found against
+expected, and never quotes a cell value. `airlock explain CODE` prints what stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+__all__ = [
+    "AirlockError",
+    "BoundaryError",
+    "ChangedTypeError",
+    "ConfigError",
+    "ContractError",
+    "DigestMismatchError",
+    "DisclosureError",
+    "DriftError",
+    "FrequencyError",
+    "IntegrityError",
+    "KeyFileError",
+    "KnownValueError",
+    "LeakedNameError",
+    "LeaseHeldError",
+    "MissingCapabilityError",
+    "MissingColumnError",
+    "NearlyUniqueError",
+    "NotFoundError",
+    "NotProvenError",
+    "OperatorTypeError",
+    "PermitError",
+    "PointerMovedError",
+    "PolicyError",
+    "PolicyFileError",
+    "Problem",
+    "RejectedRowsError",
+    "ResidualEntityError",
+    "RollbackError",
+    "RowAccountingError",
+    "RunBoundError",
+    "SchemaMismatchError",
+    "ShapeError",
+    "SignatureError",
+    "SmallGroupError",
+    "SourceChangedError",
+    "StorageUnavailableError",
+    "TaskFailedError",
+    "TransientError",
+    "UnclassifiedColumnError",
+    "UnknownPolicyError",
+    "UnreadableSourceError",
+    "ZonesOverlapError",
+    "all_errors",
+]
+
+Actor = Literal["policy owner", "data owner", "platform team", "privacy team", "nobody: run again"]
+
+
+class AirlockError(Exception):
+    """Something unexpected: the root of every error that Airlock raises on purpose.
+
+    Attributes:
+        facts: What a machine may want to know: names, counts, limits. Never a cell value.
+
+    Example:
+        >>> AirlockError("no such run", run="r1").facts
+        {'run': 'r1'}
+    """
+
+    code: ClassVar[str] = "unexpected"
+    exit_code: ClassVar[int] = 1
+    actor: ClassVar[Actor] = "platform team"
+    remedy: ClassVar[str] = "Run again with --debug inside the zone and report what it shows."
+
+    def __init__(self, message: str, /, **facts: object) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+def all_errors(root: type[AirlockError] = AirlockError) -> dict[str, type[AirlockError]]:
+    """Map each stable error code to its class, the whole tree below `root`."""
+    found = {root.code: root}
+    for child in root.__subclasses__():
+        found |= all_errors(child)
+    return found
+
+
+# --- the policy or the command is wrong: nothing was read -------------------------------------------------------------
+
+
+class PolicyError(AirlockError):
+    """The policy, the configuration or the command can't be carried out as written."""
+
+    code = "policy-invalid"
+    exit_code = 2
+    actor: ClassVar[Actor] = "policy owner"
+    remedy = "Mend the named lines; 'airlock plan POLICY' checks them without reading a row."
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One fault of a policy file: where (`file:line:column`, 1-based; 0 where unknown) and what, with the next step."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class PolicyFileError(PolicyError):
+    """A policy file has faults; all of them are named at once."""
+
+    code = "policy-file"
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        count = len(self.problems)
+        head = f"{count} problem{'s' if count > 1 else ''} in the policy:"
+        super().__init__("\n".join([head, *map(str, self.problems)]), problems=count)
+
+
+class OperatorTypeError(PolicyError):
+    """An operator was given a column of a type that it does not take."""
+
+    code = "operator-type"
+    remedy = "Choose an operator for this type ('airlock operators' lists them), or correct `type`."
+
+
+class ContractError(PolicyError):
+    """An operator's contract does not allow this use: a lossy operator on a join key, say."""
+
+    code = "operator-contract"
+
+
+class ConfigError(PolicyError):
+    """airlock.yaml, a flag or an AIRLOCK_* variable is missing or wrong."""
+
+    code = "config-invalid"
+    actor: ClassVar[Actor] = "platform team"
+    remedy = "'airlock config' prints every setting with its origin; 'airlock doctor' checks them."
+
+
+class MissingCapabilityError(PolicyError):
+    """The policy asks for something that nothing installed can do."""
+
+    code = "capability-missing"
+    actor: ClassVar[Actor] = "platform team"
+    remedy = "Install the named extra, or take the request out of the policy."
+
+
+class NotFoundError(PolicyError):
+    """A named thing does not exist: a dataset, a release, a run, a file."""
+
+    code = "not-found"
+    remedy = "Check the name; 'airlock runs list' shows what there is."
+
+
+# --- drift: the source is not what the policy describes ---------------------------------------------------------------
+
+
+class DriftError(AirlockError):
+    """The source is not what the policy describes. Nothing was written."""
+
+    code = "drift"
+    exit_code = 3
+    actor: ClassVar[Actor] = "policy owner"
+    remedy = "Decide about each named column and add the lines shown; 'airlock draft --update POLICY' appends them."
+
+
+class UnclassifiedColumnError(DriftError):
+    """A column, nested field or map of the source has no rule."""
+
+    code = "unclassified-column"
+
+
+class MissingColumnError(DriftError):
+    """A rule names a column that the source does not have."""
+
+    code = "missing-column"
+
+
+class ChangedTypeError(DriftError):
+    """A column has another type than its rule says."""
+
+    code = "changed-type"
+
+
+class UnreadableSourceError(DriftError):
+    """A source file can't be read in the format that the policy names."""
+
+    code = "unreadable-source"
+    actor: ClassVar[Actor] = "data owner"
+    remedy = "Mend or remove the named files at the source; 'airlock runs show ID' lists them."
+
+
+# --- the gate refused: data would disclose a person -------------------------------------------------------------------
+
+
+class DisclosureError(AirlockError):
+    """The gate refused: the staged files would disclose something. Nothing was published."""
+
+    code = "disclosure"
+    exit_code = 3
+    actor: ClassVar[Actor] = "privacy team"
+    remedy = "Change the named rule and run again; the refused run is never published."
+
+
+class ResidualEntityError(DisclosureError):
+    """An entity that must be absent was found in a column."""
+
+    code = "residual-entity"
+
+
+class ShapeError(DisclosureError):
+    """A value does not have the shape that its rule declares."""
+
+    code = "shape"
+
+
+class SmallGroupError(DisclosureError):
+    """An equivalence class is smaller than k."""
+
+    code = "small-group"
+
+
+class FrequencyError(DisclosureError):
+    """A deterministic pseudonym's frequencies would invert it."""
+
+    code = "frequency"
+
+
+class KnownValueError(DisclosureError):
+    """A direct identifier of a row stands in a text cell written for that row."""
+
+    code = "known-value"
+
+
+class RejectedRowsError(DisclosureError):
+    """More rows were rejected than `gate.max_rejects` allows."""
+
+    code = "rejected-rows"
+    actor: ClassVar[Actor] = "data owner"
+    remedy = "'airlock runs show ID' inside the zone lists column and error code; mend the source or raise max_rejects."
+
+
+class NotProvenError(DisclosureError):
+    """An entity can be neither found nor is it accepted under `gate.not_proven`."""
+
+    code = "not-proven"
+
+
+class NearlyUniqueError(DisclosureError):
+    """A kept column is nearly unique: it identifies by itself."""
+
+    code = "nearly-unique"
+
+
+class LeakedNameError(DisclosureError):
+    """A dropped column's name or a partition value stands in a path or footer."""
+
+    code = "leaked-name"
+
+
+# --- a boundary between the two sides does not hold -------------------------------------------------------------------
+
+
+class BoundaryError(AirlockError):
+    """Something reaches, or could reach, both sides."""
+
+    code = "boundary"
+    exit_code = 3
+    actor: ClassVar[Actor] = "platform team"
+    remedy = "Separate what the message names; no switch turns this check off."
+
+
+class ZonesOverlapError(BoundaryError):
+    """Two zones share a location, an identity or a key."""
+
+    code = "zones-overlap"
+
+
+class PermitError(BoundaryError):
+    """Keys were asked for without a valid permit, or a permit ran out before a commit."""
+
+    code = "permit"
+
+
+class KeyFileError(BoundaryError):
+    """A key file is missing, malformed or readable by others."""
+
+    code = "key-file"
+    remedy = "chmod 600 the file, or make new keys with 'airlock keys init'."
+
+
+# --- something is not what was signed or counted ----------------------------------------------------------------------
+
+
+class IntegrityError(AirlockError):
+    """Bytes, counts or signatures do not add up. Nothing was published."""
+
+    code = "integrity"
+    exit_code = 3
+    actor: ClassVar[Actor] = "platform team"
+    remedy = "Treat it as tampering until explained; run again from the source."
+
+
+class DigestMismatchError(IntegrityError):
+    """A file's digest is not the one that the manifest names."""
+
+    code = "digest-mismatch"
+
+
+class SignatureError(IntegrityError):
+    """A signature is missing, wrong, or by a key that is not trusted for this role."""
+
+    code = "signature"
+
+
+class UnknownPolicyError(IntegrityError):
+    """The staged release was made under a policy that the outer door does not hold."""
+
+    code = "unknown-policy"
+    remedy = "Approve the policy: add it to the outer door's own --policies folder."
+
+
+class RollbackError(IntegrityError):
+    """An older release or a lower sequence was offered than one already seen."""
+
+    code = "rollback"
+
+
+class RunBoundError(IntegrityError):
+    """A run id is bound to another plan, or was refused or revoked."""
+
+    code = "run-bound"
+    remedy = "Use a new run id (leave --run out)."
+
+
+class RowAccountingError(IntegrityError):
+    """Rows in are not rows out + suppressed + rejected."""
+
+    code = "row-accounting"
+
+
+class SchemaMismatchError(IntegrityError):
+    """A staged file's schema is not the one that the policy declares."""
+
+    code = "schema-mismatch"
+
+
+class TaskFailedError(AirlockError):
+    """Some splits could not be processed; up to 20 files are named."""
+
+    code = "task-failed"
+    remedy = "'airlock runs show ID' inside the zone lists file, split, column and error code."
+
+
+# --- worth another try ------------------------------------------------------------------------------------------------
+
+
+class TransientError(AirlockError):
+    """Temporary: the same command may succeed later. The only errors worth a retry."""
+
+    code = "temporary"
+    exit_code = 75
+    actor: ClassVar[Actor] = "nobody: run again"
+    remedy = "Run the same command again."
+
+
+class LeaseHeldError(TransientError):
+    """Another run of the same dataset holds the lease."""
+
+    code = "lease-held"
+
+
+class PointerMovedError(TransientError):
+    """Another release was published since this one began."""
+
+    code = "pointer-moved"
+
+
+class SourceChangedError(TransientError):
+    """A source file changed while it was read."""
+
+    code = "source-changed"
+
+
+class StorageUnavailableError(TransientError):
+    """A store did not answer, or has no space left."""
+
+    code = "storage-unavailable"

@@ -1,0 +1,1 @@
+"""Manifests, statements, signatures, pointers. Pure: values in, bytes or verdict out."""

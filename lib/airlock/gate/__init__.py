@@ -1,0 +1,1 @@
+"""The outer door's checks: shares nothing with what it checks but the policy's words."""

@@ -1,0 +1,5 @@
+"""Where root keys come from and what is derived from them."""
+
+from airlock.keys._base import KeyRequest, KeyRing, Permit, SubKeys
+
+__all__ = ["KeyRequest", "KeyRing", "Permit", "SubKeys"]

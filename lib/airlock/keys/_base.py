@@ -1,0 +1,84 @@
+"""The contract of key providers: what is asked for, what comes back, and the permit without which nothing does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from airlock.errors import PermitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from airlock.types import Sha256
+
+__all__ = ["KeyRequest", "KeyRing", "Permit", "SubKeys"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class KeyRequest:
+    """One subkey: what for (`pseudonymize`, `order`, ...), for which algorithm (`aes-cmac`, ...), in which key domain."""
+
+    purpose: str
+    algorithm: str
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to use keys: made by a door after its checks, from the digest of their verdict, and running out.
+
+    Attributes:
+        verdict: SHA-256 of the checks' verdict.
+        not_after: Unix seconds.
+    """
+
+    verdict: Sha256
+    not_after: float
+
+    def valid(self, now: float | None = None) -> bool:
+        """Whether it still holds."""
+        return (time.time() if now is None else now) < self.not_after
+
+    def require(self) -> None:
+        """Raise PermitError unless it still holds."""
+        if not self.valid():
+            raise PermitError("the permit to use keys has run out; nothing further was written. Run the door again")
+
+
+@dataclass(frozen=True, slots=True)
+class SubKeys:
+    """Derived keys by request. Never printed, never pickled outside an encrypted task frame.
+
+    Attributes:
+        ids: A public id per request, for manifests.
+    """
+
+    _bytes: Mapping[KeyRequest, bytes] = field(repr=False)
+    ids: Mapping[KeyRequest, str]
+
+    def __getitem__(self, request: KeyRequest) -> bytes:
+        return self._bytes[request]
+
+    def __iter__(self) -> Iterator[KeyRequest]:
+        return iter(self._bytes)
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def __reduce__(self) -> str:
+        raise TypeError("subkeys are not pickled; wrap them in a task frame")
+
+
+class KeyRing(Protocol):
+    """Where root keys come from: one implementation per provider."""
+
+    def subkeys(self, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, permit: Permit | None) -> SubKeys:
+        """Derive the requested subkeys.
+
+        Raises:
+            PermitError: No permit, or one that has run out.
+            KeyFileError: The root of this epoch is missing or not private.
+        """
+        ...

@@ -1,0 +1,15 @@
+"""Operators: each a frozen declaration that compiles to a column function."""
+
+from airlock.operators._base import ANY_CLASS, STRICT, Contract, Operator, RejectedValuesError, RowOperator
+from airlock.operators._registry import operator_class, operator_names
+
+__all__ = [
+    "ANY_CLASS",
+    "STRICT",
+    "Contract",
+    "Operator",
+    "RejectedValuesError",
+    "RowOperator",
+    "operator_class",
+    "operator_names",
+]

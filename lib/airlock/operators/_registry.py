@@ -1,0 +1,57 @@
+"""Which operators there are: one line each, by import path, so that nothing heavy loads before a policy names it.
+
+Third parties add theirs by the entry point group `airlock.operators` (name -> class).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airlock.operators._base import Operator
+
+__all__ = ["operator_class", "operator_names"]
+
+_BUILT_IN = {
+    "drop": "airlock.operators.drop:Drop",
+    "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
+    "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
+    "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
+    "keep": "airlock.operators.keep:Keep",
+    "mask": "airlock.operators.mask:Mask",
+    "null": "airlock.operators.null:Null",
+    "pseudonymize": "airlock.operators.pseudonymize:Pseudonymize",
+    "redact": "airlock.operators.redact:Redact",
+    "redact_entities": "airlock.text.redact_entities:RedactEntities",
+    "truncate": "airlock.operators.truncate:Truncate",
+}
+
+
+@cache
+def _third_party() -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group="airlock.operators") if point.name not in _BUILT_IN}
+
+
+def operator_names() -> list[str]:
+    """Every operator's name, sorted.
+
+    Example:
+        >>> "pseudonymize" in operator_names()
+        True
+    """
+    return sorted({*_BUILT_IN, *_third_party()})
+
+
+@cache
+def operator_class(name: str) -> type[Operator]:
+    """The operator's declaration class.
+
+    Raises:
+        KeyError: No operator has this name.
+    """
+    module, _, attribute = (_BUILT_IN | _third_party())[name].partition(":")
+    found: type[Operator] = getattr(import_module(module), attribute)
+    return found

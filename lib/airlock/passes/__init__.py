@@ -1,0 +1,1 @@
+"""What needs more than one row: summaries that merge."""

@@ -1,0 +1,1 @@
+"""Policy times schema: column programs, splits, contracts, explain."""

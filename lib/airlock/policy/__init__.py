@@ -1,0 +1,1 @@
+"""What must happen to a dataset: the policy's model, its file form, and output formats as data."""

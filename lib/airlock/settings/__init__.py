@@ -1,0 +1,1 @@
+"""What is not policy: zones, keys, trust, engine; flag > environment > file > default."""

@@ -1,0 +1,1 @@
+"""File systems, dataset formats, staged writes, atomic publish."""

@@ -1,0 +1,1 @@
+"""Entities in free text; the only home of presidio_analyzer."""
