@@ -57,7 +57,9 @@ def parse_type(text: str) -> pa.DataType | None:
                 return make(*match.groups())
             except (pa.ArrowInvalid, ValueError):
                 break
-    raise ValueError(f"'{text}' is not an Arrow type; examples: int64, string, date32, timestamp[us, tz=UTC], decimal128(12, 2)")
+    raise ValueError(
+        f"'{text}' is not an Arrow type; examples: int64, string, date32, timestamp[us, tz=UTC], decimal128(12, 2)"
+    )
 
 
 def type_text(data_type: pa.DataType) -> str:
@@ -75,5 +77,11 @@ def type_text(data_type: pa.DataType) -> str:
         return "map"
     if pa.types.is_list(data_type) or pa.types.is_large_list(data_type) or pa.types.is_fixed_size_list(data_type):
         return "list"
-    names = {pa.date32(): "date32", pa.date64(): "date64", pa.float16(): "float16", pa.float32(): "float32", pa.float64(): "float64"}
+    names = {
+        pa.date32(): "date32",
+        pa.date64(): "date64",
+        pa.float16(): "float16",
+        pa.float32(): "float32",
+        pa.float64(): "float64",
+    }
     return names.get(data_type, str(data_type))

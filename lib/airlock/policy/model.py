@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from airlock.policy.arrow import parse_type
 from airlock.policy.path import ColumnPath
@@ -89,7 +89,7 @@ class Canonical(StrEnum):
 class KeyDomain(_Strict):
     """Columns that share pseudonyms, and the canonical form their values are brought to first."""
 
-    canonical: tuple[Canonical, ...] = Field(default=(), strict=False)
+    canonical: tuple[Annotated[Canonical, Field(strict=False)], ...] = Field(default=(), strict=False)
 
 
 class KeysPolicy(_Strict):
@@ -138,11 +138,15 @@ class ColumnRule(_Strict):
         if not isinstance(data, dict) or "operator" in data:
             return data
         named = [key for key in data if key not in RULE_KEYS]
-        if len(named) != 1:
-            found = ", ".join(map(str, named)) or "none"
-            raise ValueError(f"needs exactly one operator, found {found}")
         rule = {key: value for key, value in data.items() if key in RULE_KEYS}
-        return rule | {"operator": {"name": named[0], "arguments": data[named[0]]}}
+        return rule | {"operator": {"name": named[0], "arguments": data[named[0]]} if len(named) == 1 else named}
+
+    @field_validator("operator", mode="before")
+    @classmethod
+    def _exactly_one(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            raise ValueError(f"needs exactly one operator, found {', '.join(map(str, value)) or 'none'}")  # noqa: TRY004 - pydantic collects ValueError
+        return value
 
     @field_validator("type", mode="before")
     @classmethod
@@ -177,10 +181,17 @@ class NoPrivacyModel(_Strict):
     none: str = Field(min_length=1)
 
 
+def _which_model(value: Any) -> str:
+    named = value if isinstance(value, dict) else vars(value)
+    return "none" if "none" in named else "k"
+
+
 class PrivacyPolicy(_Strict):
     """The privacy models a release must meet."""
 
-    k_anonymity: KAnonymity | NoPrivacyModel
+    k_anonymity: Annotated[
+        Annotated[KAnonymity, Tag("k")] | Annotated[NoPrivacyModel, Tag("none")], Discriminator(_which_model)
+    ]
 
 
 class Policy(_Strict):

@@ -1,0 +1,118 @@
+"""YAML 1.2 with places: what a file says, and at which line and column it says it. Called by `load` and by `airlock.settings`.
+
+ruamel.yaml reads the file, so that equal keys are an error and a column called `no` stays a text.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from airlock.errors import Problem
+
+__all__ = ["Document", "Location", "Place", "read_yaml"]
+
+Location = tuple[str | int, ...]
+Place = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Document:
+    """One YAML file: plain data, the place of each key, and the problems found while reading it."""
+
+    file: str
+    data: Any = None
+    places: dict[Location, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def place(self, location: Sequence[str | int]) -> Place:
+        """Line and column (1-based) of the nearest known key at or above `location`; (1, 1) for the file as a whole."""
+        at = tuple(location)
+        while at:
+            if at in self.places:
+                return self.places[at]
+            at = at[:-1]
+        return (1, 1)
+
+    def report(self, location: Sequence[str | int], message: str) -> None:
+        """Add a problem at a location."""
+        self.problems.append(Problem(self.file, *self.place(location), message))
+
+
+def read_yaml(text: str, file: str) -> Document:
+    """Read one YAML document.
+
+    Args:
+        text: The file's content.
+        file: Its name, for messages.
+
+    Returns:
+        The document; `problems` is not empty where the text is not plain YAML with text keys.
+
+    Example:
+        >>> document = read_yaml("columns: {no: 1, no: 2}", "p.yaml")
+        >>> str(document.problems[0])
+        "p.yaml:1:17: key 'no' stands here a second time; each key may stand once"
+    """
+    document = Document(file)
+    try:
+        loaded = YAML(typ="rt").load(text)
+    except DuplicateKeyError as error:
+        document.problems.append(_duplicate(error, text, file))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        document.problems.append(Problem(file, line, column, f"not YAML: {error.problem or 'syntax error'}"))
+    except YAMLError:
+        document.problems.append(Problem(file, 1, 1, "not YAML"))
+    else:
+        document.data = _plain(loaded, (), document)
+    return document
+
+
+def _duplicate(error: DuplicateKeyError, text: str, file: str) -> Problem:
+    mark = error.problem_mark
+    if mark is None:
+        return Problem(file, 1, 1, "a key stands here a second time; each key may stand once")
+    key = text.splitlines()[mark.line][mark.column :].partition(":")[0].strip("'\" ")
+    return Problem(file, mark.line + 1, mark.column + 1, f"key '{key}' stands here a second time; each key may stand once")
+
+
+def _plain(value: Any, location: Location, document: Document) -> Any:
+    if isinstance(value, CommentedMap):
+        return _plain_mapping(value, location, document)
+    if isinstance(value, CommentedSeq):
+        for index in range(len(value)):
+            line, column = value.lc.item(index)
+            document.places[(*location, index)] = (line + 1, column + 1)
+        return [_plain(item, (*location, index), document) for index, item in enumerate(value)]
+    return _plain_scalar(value)
+
+
+def _plain_mapping(value: CommentedMap, location: Location, document: Document) -> Mapping[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, item in value.items():
+        line, column = value.lc.key(key)
+        here = (*location, str(key))
+        document.places[here] = (line + 1, column + 1)
+        if not isinstance(key, str):
+            document.report(here, f"key '{key}' is not a text; put it in quotes")
+        plain[str(key)] = _plain(item, here, document)
+    return plain
+
+
+def _plain_scalar(value: Any) -> Any:
+    # ruamel's scalars remember their notation; pydantic's strict mode wants the built-in types.
+    if isinstance(value, bool) or value is None or isinstance(value, dt.date):
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
