@@ -1,1 +1,7 @@
 """Columnar primitives: arrays in, arrays out, no policy words."""
+
+from airlock.crypto.cmac import Cmac
+from airlock.crypto.encode import encode_base32, encode_hex, encode_uuid
+from airlock.crypto.permute import permutation
+
+__all__ = ["Cmac", "encode_base32", "encode_hex", "encode_uuid", "permutation"]

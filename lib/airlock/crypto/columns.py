@@ -1,0 +1,94 @@
+"""Arrow columns of text and bytes as numpy sees them, and back: no copy where the layout allows it.
+
+Called by the primitives here and by the operators that work on bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from airlock.crypto.aes import Uint8s
+
+__all__ = ["ByteColumn", "is_byte_type", "nulls", "text_array", "validity"]
+
+Offsets = NDArray[np.signedinteger[Any]]
+
+_SMALL = (pa.string(), pa.binary())
+_LARGE = (pa.large_string(), pa.large_binary())
+_VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+
+
+def is_byte_type(data_type: pa.DataType) -> bool:
+    """Whether values of this type are runs of bytes: text or binary of any layout."""
+    return data_type in (*_SMALL, *_LARGE, *_VIEWS) or pa.types.is_fixed_size_binary(data_type)
+
+
+class ByteColumn(NamedTuple):
+    """Value i is `data[offsets[i] : offsets[i + 1]]`. What stands at a null means nothing.
+
+    Attributes:
+        offsets: One more than there are values, rising.
+        data: Read-only view of the column's buffer; may hold bytes before the first and after the last value.
+    """
+
+    offsets: Offsets
+    data: Uint8s
+
+    @classmethod
+    def of(cls, values: pa.Array) -> ByteColumn:
+        """View an array of text or bytes, sliced or not.
+
+        Raises:
+            TypeError: The array holds something else.
+
+        Example:
+            >>> ByteColumn.of(pa.array(["a", "bc", "d"]).slice(1)).offsets.tolist()
+            [1, 3, 4]
+        """
+        if not is_byte_type(values.type):
+            raise TypeError(f"needs text or binary values, found {values.type}")
+        if pa.types.is_fixed_size_binary(values.type):
+            values = values.cast(pa.binary())
+        elif values.type in _VIEWS:
+            values = values.cast(_VIEWS[values.type])
+        if not len(values):
+            return cls(np.zeros(1, np.int64), np.zeros(0, np.uint8))
+        width = np.dtype(np.int32 if values.type in _SMALL else np.int64)
+        _, offsets, data = values.buffers()
+        window = slice(values.offset, values.offset + len(values) + 1)
+        return cls(np.frombuffer(offsets, width)[window], np.frombuffer(data or b"", np.uint8))
+
+    def compact(self) -> ByteColumn:
+        """The same values with offsets from zero and no byte beyond them (a view of the data)."""
+        first, last = int(self.offsets[0]), int(self.offsets[-1])
+        return ByteColumn(self.offsets.astype(np.int64) - first, self.data[first:last])
+
+
+def nulls(values: pa.Array) -> NDArray[np.bool_]:
+    """True where the value is null."""
+    found: NDArray[np.bool_] = pc.is_null(values).to_numpy(zero_copy_only=False)
+    return found
+
+
+def validity(values: pa.Array) -> pa.Buffer | None:
+    """A validity bitmap that starts at bit zero, or None where nothing is null."""
+    if not values.null_count:
+        return None
+    return pa.py_buffer(np.packbits(~nulls(values), bitorder="little"))
+
+
+def text_array(column: ByteColumn, valid: pa.Buffer | None = None) -> pa.Array:
+    """A large_string array over the column's bytes, which must be UTF-8.
+
+    Example:
+        >>> text_array(ByteColumn(np.array([0, 1, 3]), np.frombuffer(b"abc", np.uint8))).to_pylist()
+        ['a', 'bc']
+    """
+    offsets = np.ascontiguousarray(column.offsets, np.int64)
+    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(column.data))]
+    return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)

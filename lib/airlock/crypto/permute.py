@@ -1,0 +1,41 @@
+"""Keyed permutations: the order in which rows are written. Called by the pass that shuffles each row group."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from airlock.crypto.aes import keystream
+from airlock.crypto.cmac import Cmac
+
+__all__ = ["permutation"]
+
+
+def permutation(key: bytes, name: str, count: int) -> NDArray[np.int64]:
+    """The order of `count` things under this key and name; another key or name gives an unrelated one.
+
+    Each position draws 64 bits of an AES-256-CTR stream and positions are sorted by them. The stream's own key is derived from
+    `key` and `name` by AES-CMAC in counter mode (NIST SP 800-108r1, section 4.1), so that no two names share a stream.
+
+    Args:
+        key: An AES key.
+        name: What is permuted, such as a split record's name and a row group's number.
+        count: How many things there are.
+
+    Returns:
+        Each of 0 to count - 1 once.
+
+    Example:
+        >>> permutation(bytes(32), "split-0/0", 5).tolist()
+        [3, 0, 4, 2, 1]
+    """
+    draws = np.frombuffer(keystream(_stream_key(key, name), 8 * count), "<u8")
+    return np.argsort(draws, kind="stable")
+
+
+def _stream_key(key: bytes, name: str) -> bytes:
+    # [i] || Label || 0x00 || Context || [L]: two rounds of 128 bits make a key of 256.
+    rest = b"airlock/permutation\x00" + name.encode() + (256).to_bytes(4, "big")
+    rounds = pa.array([round_.to_bytes(4, "big") + rest for round_ in (1, 2)], pa.binary())
+    return Cmac(key).tags(rounds).tobytes()

@@ -1,0 +1,69 @@
+"""From a root key to the subkeys of one recipient and epoch. Called by every key provider.
+
+HKDF-SHA-256 (RFC 5869) without salt: the root is random already. Its `info` names everything that must part two subkeys, each
+part with its length before it, so that no two lists of parts give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from airlock.keys._base import KeyRequest, SubKeys
+
+__all__ = ["VERSION", "derive", "derive_all", "expand", "key_id", "length_prefixed"]
+
+VERSION = "airlock/v1"
+"""First part of every `info`: another version would derive other keys from the same roots."""
+
+_ID_BYTES = 8
+
+
+def length_prefixed(parts: Iterable[str]) -> bytes:
+    r"""Each part as UTF-8 with its length before it, in four bytes, big endian.
+
+    Example:
+        >>> length_prefixed(["ab", ""])
+        b'\x00\x00\x00\x02ab\x00\x00\x00\x00'
+    """
+    encoded = [part.encode() for part in parts]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+
+
+def expand(key: bytes, parts: Iterable[str], length: int = 32) -> bytes:
+    """HKDF-SHA-256 of `key` under (`VERSION`, *parts)."""
+    return HKDF(SHA256(), length, salt=None, info=length_prefixed([VERSION, *parts])).derive(key)
+
+
+def derive(root: bytes, request: KeyRequest, recipient: str, epoch: int, length: int = 32) -> bytes:
+    """The subkey of a request. Frozen by golden vectors: a change here would end every join with older releases.
+
+    Args:
+        root: The epoch's root, 32 random bytes.
+        request: Purpose, algorithm and key domain.
+        recipient: Whose pseudonyms these are.
+        epoch: The root's generation.
+        length: Bytes wanted.
+
+    Example:
+        >>> derive(bytes(32), KeyRequest("pseudonymize", "aes-cmac", "customer"), "analytics", 1).hex()[:16]
+        '801e32cfe582d76d'
+    """
+    return expand(root, [request.purpose, request.algorithm, request.domain, recipient, str(epoch)], length)
+
+
+def key_id(subkey: bytes, request: KeyRequest, recipient: str, epoch: int) -> str:
+    """A public name that two subkeys share only if they are equal: `domain-or-purpose/recipient/epoch:16 hex digits`.
+
+    The digits are an HKDF output under the purpose `key-id`, so they say nothing about the subkey.
+    """
+    digits = expand(subkey, ["key-id", request.algorithm, request.domain, recipient, str(epoch)], _ID_BYTES).hex()
+    return f"{request.domain or request.purpose}/{recipient}/{epoch}:{digits}"
+
+
+def derive_all(root: bytes, requests: Iterable[KeyRequest], *, recipient: str, epoch: int) -> SubKeys:
+    """Every requested subkey with its id."""
+    made = {request: derive(root, request, recipient, epoch) for request in requests}
+    return SubKeys(made, {request: key_id(key, request, recipient, epoch) for request, key in made.items()})

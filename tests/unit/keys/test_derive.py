@@ -1,0 +1,67 @@
+"""HKDF by RFC 5869's vectors; this package's derivation by vectors that were made apart from it and are frozen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airlock.keys import KeyRequest, derive, key_id
+from airlock.keys.derive import derive_all, expand, length_prefixed
+
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "keys.json").read_text())
+ROOT = bytes.fromhex(GOLDEN["root"])
+REQUEST = KeyRequest("pseudonymize", "aes-cmac", "customer")
+
+
+def test_rfc_5869_case_3_zero_salt_and_info() -> None:
+    made = HKDF(SHA256(), 42, salt=None, info=b"").derive(b"\x0b" * 22)
+    assert made.hex() == "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
+
+
+@pytest.mark.parametrize("frozen", GOLDEN["subkeys"], ids=lambda frozen: frozen["id"])
+def test_frozen(frozen: dict) -> None:
+    request = KeyRequest(frozen["purpose"], frozen["algorithm"], frozen["domain"])
+    key = derive(ROOT, request, frozen["recipient"], frozen["epoch"], frozen["length"])
+    assert key.hex() == frozen["key"]
+    assert key_id(key, request, frozen["recipient"], frozen["epoch"]) == frozen["id"]
+
+
+def test_each_part_matters() -> None:
+    keys = [
+        derive(ROOT, REQUEST, "analytics", 1),
+        derive(b"\x01" * 32, REQUEST, "analytics", 1),
+        derive(ROOT, replace(REQUEST, purpose="order"), "analytics", 1),
+        derive(ROOT, replace(REQUEST, algorithm="hmac-sha-256"), "analytics", 1),
+        derive(ROOT, replace(REQUEST, domain="email"), "analytics", 1),
+        derive(ROOT, REQUEST, "research", 1),
+        derive(ROOT, REQUEST, "analytics", 2),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+@given(left=st.lists(st.text(max_size=5), max_size=4), right=st.lists(st.text(max_size=5), max_size=4))
+def test_different_parts_give_different_info(left: list[str], right: list[str]) -> None:
+    assert (length_prefixed(left) == length_prefixed(right)) == (left == right)
+
+
+def test_parts_do_not_run_into_each_other() -> None:
+    assert expand(ROOT, ["ab", "c"]) != expand(ROOT, ["a", "bc"])
+
+
+def test_ids_tell_keys_apart_and_show_none() -> None:
+    order = KeyRequest("order", "aes-cmac")
+    keys = derive_all(ROOT, [REQUEST, order], recipient="analytics", epoch=3)
+    assert keys.ids[REQUEST].startswith("customer/analytics/3:")
+    assert keys.ids[order].startswith("order/analytics/3:")
+    assert keys[REQUEST].hex()[:16] not in keys.ids[REQUEST]
+    # Two purposes under one domain have two keys, so two ids.
+    other = replace(REQUEST, purpose="tweak")
+    both = derive_all(ROOT, [REQUEST, other], recipient="analytics", epoch=3)
+    assert both.ids[REQUEST] != both.ids[other]
