@@ -1,1 +1,6 @@
-"""What is not policy: zones, keys, trust, engine; flag > environment > file > default."""
+"""What is not policy: zones, keys, trust, engine. A flag beats `AIRLOCK_*`, which beats airlock.yaml, which beats the default."""
+
+from airlock.settings._load import load_settings
+from airlock.settings._model import SETTINGS, Origin, Setting, Settings
+
+__all__ = ["SETTINGS", "Origin", "Setting", "Settings", "load_settings"]

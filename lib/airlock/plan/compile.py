@@ -1,0 +1,165 @@
+"""Policy times schema: the plan that tasks carry out. Pure; `doors` bring the listing, `engines` compile it again on executors."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from airlock import __version__
+from airlock.errors import OperatorTypeError, PolicyError
+from airlock.keys import KeyRequest
+from airlock.operators import Operator, RowOperator, operator_class
+from airlock.plan.bind import BoundPolicy
+from airlock.plan.match import drift_error, match_schema
+from airlock.plan.program import output_type
+from airlock.plan.reading import Reading, plan_reading
+from airlock.plan.tree import rule_tree
+from airlock.policy.model import Policy
+from airlock.policy.path import ColumnPath
+from airlock.types import Classification, Sha256
+
+__all__ = ["INNER_REQUESTS", "Plan", "compile_plan", "known_paths"]
+
+INNER_REQUESTS = {
+    "order": KeyRequest("order", "aes-ctr"),
+    "name": KeyRequest("split-name", "hmac-sha256"),
+    "record": KeyRequest("split-record", "hmac-sha256"),
+    "inputs": KeyRequest("inputs", "hmac-sha256"),
+    "rejects": KeyRequest("rejects", "aes-gcm"),
+}
+"""The inner door's own subkeys, beside those that the operators ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What happens to a dataset's columns, whatever its files.
+
+    Attributes:
+        policy: The resolved policy.
+        operators: One declaration a rule.
+        reading: What tasks read.
+        schema: What tasks write: the policy's order of columns.
+    """
+
+    policy: Policy
+    operators: Mapping[ColumnPath, Operator]
+    reading: Reading
+    schema: pa.Schema
+
+    @property
+    def requests(self) -> tuple[KeyRequest, ...]:
+        """Every subkey that the run needs."""
+        asked = {request for operator in self.operators.values() for request in operator.requests()}
+        return tuple(sorted(asked | set(INNER_REQUESTS.values())))
+
+    @property
+    def digest(self) -> Sha256:
+        """SHA-256 over policy, schemas and code version: the program's identity."""
+        parts = [self.policy.canonical(), _schema_bytes(self.reading.schema), _schema_bytes(self.schema), __version__.encode()]
+        joined = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+        return Sha256(hashlib.sha256(joined).hexdigest())
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; holds no key."""
+        return {
+            "policy": json.loads(self.policy.canonical()),
+            "reading": base64.b64encode(_schema_bytes(self.reading.schema)).decode(),
+            "ignored": list(self.reading.ignored),
+            "schema": base64.b64encode(_schema_bytes(self.schema)).decode(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
+        """Read `to_dict` back, on an executor."""
+        policy = Policy.model_validate_json(json.dumps(data["policy"]))
+        reading = Reading(_read_schema(data["reading"]), tuple(data["ignored"]))
+        return cls(policy, _operators(policy), reading, _read_schema(data["schema"]))
+
+
+def _schema_bytes(schema: pa.Schema) -> bytes:
+    return schema.serialize().to_pybytes()
+
+
+def _read_schema(text: str) -> pa.Schema:
+    return pa.ipc.read_schema(pa.BufferReader(base64.b64decode(text)))
+
+
+def _operators(policy: Policy) -> dict[ColumnPath, Operator]:
+    made = {}
+    for path, rule in policy.rules().items():
+        kind = operator_class(rule.operator.name)
+        made[path] = kind.from_dict(rule.operator.mapping(kind.shorthand)).resolve(policy.keys.domains)
+    return made
+
+
+def known_paths(operators: Mapping[ColumnPath, Operator], policy: Policy) -> tuple[ColumnPath, ...]:
+    """Paths whose raw values the inner door looks at: operators' inputs, and the direct identifiers it must not find again."""
+    inputs = [path for operator in operators.values() if isinstance(operator, RowOperator) for path in operator.inputs]
+    paths = [ColumnPath.parse(text) for text in inputs]
+    if any(isinstance(operator, RowOperator) for operator in operators.values()):
+        paths += [
+            path
+            for path, rule in policy.rules().items()
+            if rule.classification is Classification.DIRECT_IDENTIFIER and not operators[path].contract.subtree
+        ]
+    return tuple(dict.fromkeys(paths))
+
+
+def compile_plan(bound: BoundPolicy, schemas: Iterable[pa.Schema | None], partitions: Iterable[str]) -> Plan:
+    """Match every distinct schema of the source and compile.
+
+    Args:
+        bound: Policy and operators.
+        schemas: The distinct schemas of the source's files (None: the format has none).
+        partitions: Hive partition columns.
+
+    Raises:
+        DriftError: A column without a rule, a rule without a column, a changed type.
+        PolicyFileError: An operator does not take its column's type.
+    """
+    policy, tree = bound.policy, rule_tree(bound.rules)
+    found = list(schemas)
+    names = frozenset(partitions)
+    drifts = [
+        drift
+        for schema in found
+        if schema is not None
+        for drift in match_schema(tree, schema, partitions=names, drop_unlisted=policy.unlisted_columns == "drop")
+    ]
+    if drifts:
+        raise drift_error(drifts, dataset=policy.dataset, where=f"raw/{policy.source.path}")
+    needed = [*known_paths(bound.operators, policy), ColumnPath.parse(policy.subject)] if _looks(bound) else []
+    actual = (
+        pa.unify_schemas([schema for schema in found if schema is not None], promote_options="permissive")
+        if any(schema is not None for schema in found)
+        else None
+    )
+    reading = plan_reading(tree, bound.operators, actual=actual, needed=needed)
+    return Plan(policy, bound.operators, reading, _output_schema(tree, reading, bound))
+
+
+def _looks(bound: BoundPolicy) -> bool:
+    return bound.policy.source.exclude is not None or any(isinstance(op, RowOperator) for op in bound.operators.values())
+
+
+def _output_schema(tree: Mapping[str, Any], reading: Reading, bound: BoundPolicy) -> pa.Schema:
+    fields, problems = [], []
+    for field in reading.schema:
+        try:
+            made = output_type(tree[field.name], field.type, bound.operators)
+        except OperatorTypeError as error:
+            problems.append(str(error))
+            continue
+        if made is not None:
+            fields.append(pa.field(field.name, made))
+    if problems:
+        raise OperatorTypeError(f"policy '{bound.policy.dataset}' ({bound.file}):\n" + "\n".join(problems))
+    if not fields:
+        raise PolicyError(f"policy '{bound.policy.dataset}' writes no column; at least one must be kept or transformed")
+    return pa.schema(fields)

@@ -1,0 +1,127 @@
+"""A source's schema against a policy's tree: drift is an error that shows the lines to paste. Called by `compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import pyarrow as pa
+
+from airlock.errors import ChangedTypeError, DriftError, MissingColumnError, UnclassifiedColumnError
+from airlock.plan.tree import RuleNode, nested_kind
+from airlock.policy.arrow import NESTED, type_text
+from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
+
+__all__ = ["Drift", "drift_error", "match_schema"]
+
+_MOST_SAID = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One difference between source and policy."""
+
+    kind: type[DriftError]
+    path: str
+    message: str
+    paste: str = ""
+
+
+def match_schema(
+    tree: Mapping[str, RuleNode], schema: pa.Schema, *, partitions: frozenset[str], drop_unlisted: bool
+) -> Iterator[Drift]:
+    """Every difference between one file's schema (partition columns apart) and the policy."""
+    actual = {field.name: field.type for field in schema}
+    known = [str(leaf) for node in tree.values() for leaf in _leaves(node)]
+    for name, data_type in actual.items():
+        if name in tree:
+            yield from _match(tree[name], data_type, known, drop_unlisted=drop_unlisted)
+        elif not drop_unlisted:
+            yield from _unclassified(ColumnPath((name,)), data_type, known)
+    for name in sorted(partitions - set(tree)):
+        if not drop_unlisted:
+            yield from _unclassified(ColumnPath((name,)), pa.string(), known)
+    for name, node in tree.items():
+        if name not in actual and name not in partitions and not node.optional:
+            yield _missing(node.path)
+
+
+def _leaves(node: RuleNode) -> Iterator[ColumnPath]:
+    if node.rule is not None:
+        yield node.path
+    for child in node.children.values():
+        yield from _leaves(child)
+
+
+def _match(node: RuleNode, actual: pa.DataType, known: list[str], *, drop_unlisted: bool) -> Iterator[Drift]:
+    if node.rule is not None:
+        yield from _match_rule(node, actual)
+        return
+    inside = _inside(node, actual)
+    if inside is None:
+        expected = ", ".join(f"'{child.path}'" for child in node.children.values())
+        message = f"'{node.path}' is now {type_text(actual)}; the policy has rules for {expected}"
+        yield Drift(ChangedTypeError, str(node.path), message)
+        return
+    for step, data_type in inside.items():
+        if step in node.children:
+            yield from _match(node.children[step], data_type, known, drop_unlisted=drop_unlisted)
+        elif not drop_unlisted or not isinstance(step, str):
+            yield from _unclassified(node.path.child(step), data_type, known)
+    for step, child in node.children.items():
+        if step not in inside and not child.optional:
+            yield _missing(child.path)
+
+
+def _inside(node: RuleNode, actual: pa.DataType) -> dict[Step, pa.DataType] | None:
+    """What the source has one step further in; None where the policy's steps are of another kind."""
+    kind, steps = nested_kind(actual), set(node.children)
+    if kind == "struct" and not {ELEMENT, KEY, VALUE} & steps:
+        return {actual.field(i).name: actual.field(i).type for i in range(actual.num_fields)}
+    if kind == "list" and steps == {ELEMENT}:
+        return {ELEMENT: actual.value_type}
+    if kind == "map" and steps <= {KEY, VALUE}:
+        return {KEY: actual.key_type, VALUE: actual.item_type}
+    return None
+
+
+def _match_rule(node: RuleNode, actual: pa.DataType) -> Iterator[Drift]:
+    rule = node.rule
+    assert rule is not None
+    found = type_text(actual)
+    if found not in rule.type and str(actual) not in rule.type:
+        expected = " or ".join(rule.type)
+        paste = f"  {node.path}: {{type: {_quoted(found)}, ...}}" if found not in NESTED else ""
+        yield Drift(ChangedTypeError, str(node.path), f"'{node.path}' is {found}; the policy says {expected}", paste)
+
+
+def _missing(path: ColumnPath) -> Drift:
+    return Drift(
+        MissingColumnError,
+        str(path),
+        f"the policy has a rule for '{path}', which the source does not have (or say optional: true)",
+    )
+
+
+def _unclassified(path: ColumnPath, data_type: pa.DataType, known: list[str]) -> Iterator[Drift]:
+    near = get_close_matches(str(path), known, n=1, cutoff=0.5)
+    hint = f"; nearest rule: '{near[0]}'" if near else ""
+    text = type_text(data_type)
+    paste = f"  {path}: {{type: {_quoted(text)}, class: direct_identifier, drop: {{}}}}"
+    yield Drift(UnclassifiedColumnError, str(path), f"no rule for '{path}' ({text}){hint}", paste)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if "," in text else text
+
+
+def drift_error(drifts: list[Drift], *, dataset: str, where: str) -> DriftError:
+    """One error for all differences; its class is that of the first."""
+    unique = list(dict.fromkeys(drifts))
+    lines = [f"policy '{dataset}' does not describe '{where}': {len(unique)} difference{'s' if len(unique) > 1 else ''}."]
+    lines += [f"- {drift.message}" for drift in unique[:_MOST_SAID]]
+    pastes = [drift.paste for drift in unique[:_MOST_SAID] if drift.paste]
+    if pastes:
+        lines += ["Decide about each, then add under columns (or let 'airlock draft --update' append them):", *pastes]
+    return unique[0].kind("\n".join(lines), paths=[drift.path for drift in unique])

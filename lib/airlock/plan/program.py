@@ -1,0 +1,200 @@
+"""Column programs: a policy's operators compiled over a column's whole tree. `compile` types them, `engines.task` runs them.
+
+Nested leaves are rebuilt in place: kernels see flat values, offsets and validity stay. Values hidden under null parents are not
+carried over.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airlock.keys import SubKeys
+from airlock.operators import Operator, RejectedValuesError, RowOperator
+from airlock.plan.tree import RuleNode, nested_kind
+from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
+
+__all__ = ["ColumnProgram", "compile_column", "output_type"]
+
+Known = Callable[[RowOperator], pa.Array] | None
+"""Gives, for a row operator, the list of known values of each row."""
+
+
+def output_type(node: RuleNode, source: pa.DataType, operators: Mapping[ColumnPath, Operator]) -> pa.DataType | None:
+    """What comes out of a column of type `source`; None where nothing does.
+
+    Raises:
+        OperatorTypeError: An operator does not take its leaf's type.
+    """
+    if node.rule is not None:
+        made = operators[node.path].result_field(pa.field(str(node.path), source))
+        return None if made is None else made.type
+    kind = nested_kind(source)
+    if kind == "list":
+        inner = output_type(node.children[ELEMENT], source.value_type, operators)
+        return None if inner is None else pa.list_(inner)
+    if kind == "map":
+        key = output_type(node.children[KEY], source.key_type, operators)
+        item = output_type(node.children[VALUE], source.item_type, operators)
+        return None if key is None or item is None else pa.map_(key, item)
+    typed = [(str(name), output_type(child, source.field(str(name)).type, operators)) for name, child in _present(node, source)]
+    kept = [pa.field(name, inner) for name, inner in typed if inner is not None]
+    return pa.struct(kept) if kept else None
+
+
+def _present(node: RuleNode, source: pa.StructType) -> list[tuple[str, RuleNode]]:
+    names = {source.field(i).name for i in range(source.num_fields)}
+    return [(str(step), child) for step, child in node.children.items() if str(step) in names]
+
+
+class ColumnProgram(ABC):
+    """A function from a column's array to its transformed array, compiled for one type."""
+
+    @abstractmethod
+    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+        """Transform. Raises RejectedValuesError with a mask as long as `array`."""
+
+
+def compile_column(
+    node: RuleNode, source: pa.DataType, operators: Mapping[ColumnPath, Operator], keys: SubKeys
+) -> ColumnProgram | None:
+    """Compile one column; None where nothing of it is written."""
+    target = output_type(node, source, operators)
+    if target is None:
+        return None
+    if node.rule is not None:
+        operator = operators[node.path]
+        kernel = operator.kernel(pa.field(str(node.path), source), keys)
+        return _Row(operator, kernel) if isinstance(operator, RowOperator) else _Leaf(operator, kernel, target)
+    kind = nested_kind(source)
+    if kind == "list":
+        return _List(_inner(node.children[ELEMENT], source.value_type, operators, keys), target)
+    if kind == "map":
+        key = _inner(node.children[KEY], source.key_type, operators, keys)
+        return _Map(key, _inner(node.children[VALUE], source.item_type, operators, keys), target)
+    children = [
+        (name, made)
+        for name, child in _present(node, source)
+        if (made := compile_column(child, source.field(name).type, operators, keys)) is not None
+    ]
+    return _Struct(tuple(children), target)
+
+
+def _inner(node: RuleNode, source: pa.DataType, operators: Mapping[ColumnPath, Operator], keys: SubKeys) -> ColumnProgram:
+    made = compile_column(node, source, operators, keys)
+    assert made is not None  # output_type() is None for a list or map whose inside is dropped
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf(ColumnProgram):
+    operator: Operator
+    kernel: Callable[[pa.Array], pa.Array]
+    target: pa.DataType
+
+    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+        del known
+        if not isinstance(array, pa.DictionaryArray):
+            return self.kernel(array)
+        # Hidden nulls become values, and a dictionary longer than its batch costs more than it saves.
+        hides = getattr(self.operator, "presence", "keep") == "hide"
+        if hides or array.dictionary.null_count or len(array.dictionary) > len(array):
+            return self.kernel(array.dictionary_decode())
+        try:
+            values = self.kernel(array.dictionary)
+        except RejectedValuesError:
+            # The rejected value may be one that no row uses.
+            return self.kernel(array.dictionary_decode())
+        if values.null_count:
+            return values.take(array.indices)
+        return pa.DictionaryArray.from_arrays(array.indices, values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row(ColumnProgram):
+    operator: RowOperator
+    kernel: Callable[[pa.StructArray], pa.Array]
+
+    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+        if isinstance(array, pa.DictionaryArray):
+            array = array.dictionary_decode()
+        values = known(self.operator) if known else pa.nulls(len(array), pa.list_(pa.string()))
+        return self.kernel(pa.StructArray.from_arrays([array, values], ["value", "known"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Struct(ColumnProgram):
+    children: tuple[tuple[str, ColumnProgram], ...]
+    target: pa.StructType
+
+    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+        # field() ignores the parent's validity and offset; flatten() applies both.
+        names = [array.type.field(i).name for i in range(array.type.num_fields)]
+        columns = dict(zip(names, array.flatten(), strict=True))
+        made = [plain(program.apply(columns[name], known)) for name, program in self.children]
+        mask = array.is_null() if array.null_count else None
+        return pa.StructArray.from_arrays(made, fields=list(self.target), mask=mask)
+
+
+@dataclass(frozen=True, slots=True)
+class _List(ColumnProgram):
+    inner: ColumnProgram
+    target: pa.ListType
+
+    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+        parents = pc.list_parent_indices(array)
+        try:
+            values = plain(self.inner.apply(pc.list_flatten(array), _taken(known, parents)))
+        except RejectedValuesError as error:
+            raise RejectedValuesError(error.code, _parents_mask(error.mask, parents, len(array))) from None
+        return pa.ListArray.from_arrays(_offsets(array), values, type=self.target, mask=_mask(array))
+
+
+@dataclass(frozen=True, slots=True)
+class _Map(ColumnProgram):
+    key: ColumnProgram
+    item: ColumnProgram
+    target: pa.MapType
+
+    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+        entries = array.cast(pa.list_(pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])))
+        parents = pc.list_parent_indices(entries)
+        keys, items = pc.list_flatten(entries).flatten()
+        below = _taken(known, parents)
+        try:
+            made = plain(self.key.apply(keys, below)), plain(self.item.apply(items, below))
+        except RejectedValuesError as error:
+            raise RejectedValuesError(error.code, _parents_mask(error.mask, parents, len(array))) from None
+        return pa.MapArray.from_arrays(_offsets(entries), *made, type=self.target, mask=_mask(array))
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """The array without dictionary encoding."""
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+
+
+def _mask(array: pa.Array) -> pa.Array | None:
+    return array.is_null() if array.null_count else None
+
+
+def _offsets(array: pa.Array) -> pa.Array:
+    """Offsets into list_flatten(): null lists are empty there."""
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    return pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+
+
+def _taken(known: Known, parents: pa.Array) -> Known:
+    if known is None:
+        return None
+    return lambda operator: known(operator).take(parents)
+
+
+def _parents_mask(mask: pa.BooleanArray, parents: pa.Array, length: int) -> pa.BooleanArray:
+    rejected = np.zeros(length, dtype=bool)
+    rejected[parents.filter(mask).to_numpy()] = True
+    return pa.array(rejected)
