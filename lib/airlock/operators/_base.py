@@ -109,7 +109,7 @@ class Operator(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """The arguments as JSON-able values; `from_dict` reads them back."""
-        made: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
+        made: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json", by_alias=True)
         return made
 
     @classmethod
@@ -122,8 +122,8 @@ class Operator(ABC):
 
     @classmethod
     def arguments(cls) -> Sequence[str]:
-        """The names of the arguments."""
-        return [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        """The names of the arguments, as policies write them (`with`, where Python needs `with_`)."""
+        return [f.name.rstrip("_") for f in fields(cls)]  # type: ignore[arg-type]
 
 
 class RowOperator(Operator):

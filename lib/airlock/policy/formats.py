@@ -6,13 +6,26 @@ shape without knowing the operator; a kernel replaced by the identity must not p
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, DecimalException
+from typing import Any
+
+import pyarrow as pa
+
+from airlock.errors import PolicyError
+from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "PeriodStart", "Shape",
-    "Token", "Unshaped",
+    "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output", "PeriodStart",
+    "Shape", "Token", "Unshaped", "listed_text", "output_of",
 ]  # fmt: skip
+
+_UNREADABLE = 4
+"""Characters in which no entity fits."""
+
+Arguments = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +76,8 @@ class Token(Shape):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskedText(Shape):
     """Every character of the masked classes is `char`, but the first `first` and the last `last`; all of them in a text that is
-    not longer than first + last. `digits`, `letters`, `others`: which classes are masked.
+    not longer than first + last. `digits` (Unicode category N), `letters` (L and M) and `others` (the rest): which classes are
+    masked. Characters are code points.
     """
 
     char: str
@@ -72,6 +86,11 @@ class MaskedText(Shape):
     digits: bool = True
     letters: bool = True
     others: bool = True
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """No entity fits in four characters between punctuation."""
+        return self.digits and self.letters and self.first + self.last <= _UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,26 +102,34 @@ class MaxLength(Shape):
     @property
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters."""
-        return self.length <= 4  # noqa: PLR2004
+        return self.length <= _UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultipleOf(Shape):
-    """A number that is a whole multiple of `width`."""
+    """A number that is a whole multiple of `width`; of a floating type, the value of that type nearest to one, or NaN."""
 
     width: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodStart(Shape):
-    """A date or timestamp that is the first moment of its `unit` (year, quarter, month, week, day, hour, decade)."""
+    """A date or timestamp that is the first moment of its `unit` (year, quarter, month, week, day, hour, decade).
+
+    Weeks begin on Monday, decades in years that ten divides. A timestamp with a zone is the first moment of the local period:
+    the earlier one where the local time comes twice, the end of the gap where it does not exist.
+    """
 
     unit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostBits(Shape):
-    """An IP address as text, canonical, with all bits after the prefix zero."""
+    """An IP address as text, canonical, with all bits after the prefix zero.
+
+    Canonical is dotted decimal without leading zeros, or RFC 5952; an IPv4-mapped one is `::ffff:` and dotted decimal (section
+    5), and its prefix is 96 + `v4` bits.
+    """
 
     v4: int
     v6: int
@@ -121,3 +148,136 @@ class Unshaped(Shape):
 
     reason: str
     closed = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an operator writes into a leaf.
+
+    Attributes:
+        type: The leaf's Arrow type; None where the leaf is absent, or where `null` covers a subtree of undeclared inner form.
+        shape: What every non-null value looks like.
+    """
+
+    type: pa.DataType | None
+    shape: Shape
+
+
+def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped: str | None) -> Output:
+    """The output of an operator over a leaf, from the arguments as the policy has them.
+
+    Args:
+        operator: Name and raw arguments, shorthand forms included.
+        data_type: The raw leaf's type; None for a subtree (`struct`, `list`, `map`), which only `drop` and `null` may cover.
+        unshaped: Why an operator that is not listed here may stand; its output keeps the raw type.
+
+    Raises:
+        PolicyError: The operator has no format and no reason stands for it, or its arguments can't be read.
+
+    Example:
+        >>> output_of(OperatorSpec(name="truncate", arguments=3), pa.string(), unshaped=None)
+        Output(type=DataType(string), shape=MaxLength(length=3))
+    """
+    name = operator.name
+    if name not in _FORMATS:
+        if not unshaped:
+            raise PolicyError(
+                f"'{name}' declares no output format; add `unshaped: REASON` to the rule, or use another operator"
+            )
+        return Output(data_type, Unshaped(reason=unshaped))
+    if data_type is None and name not in ("drop", "null"):
+        raise PolicyError(f"'{name}' can't cover a struct, list or map; only drop and null can. Name each leaf")
+    shorthand, type_after, shape_of = _FORMATS[name]
+    try:
+        shape = shape_of(operator.mapping(shorthand))
+    except (KeyError, TypeError, ValueError, DecimalException) as error:
+        raise PolicyError(
+            f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators' shows them"
+        ) from None
+    return Output(type_after(data_type), shape)
+
+
+def listed_text(value: object) -> str:
+    """A value of a closed list as text; YAML reads unquoted ones as numbers, booleans or dates.
+
+    Raises:
+        ValueError: It is something else.
+
+    Example:
+        >>> listed_text(True), listed_text(7), listed_text(dt.date(2024, 2, 29))
+        ('true', '7', '2024-02-29')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int):
+        return str(value)
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value.isoformat()
+    raise ValueError("a listed value is a text, a whole number, a boolean or a date")
+
+
+def _kept(arguments: Arguments) -> Shape:
+    values = tuple(listed_text(value) for value in arguments.get("values", ()))
+    return OneOf(values=values) if values else Free()
+
+
+def _masked(arguments: Arguments) -> Shape:
+    classes = ("digits", "letters", "others")
+    chosen = arguments.get("classes", classes)
+    return MaskedText(
+        char=arguments.get("char", "*"),
+        first=arguments.get("keep_first", 0),
+        last=arguments.get("keep_last", 0),
+        **{name: name in chosen for name in classes},
+    )
+
+
+def _token(arguments: Arguments) -> Shape:
+    form, bits = arguments.get("form", "hex"), arguments.get("bits", 128)
+    alphabet, per_character = _ALPHABETS[form]
+    length = 36 if form == "uuid" else -(-bits // per_character)
+    domains = None
+    if arguments.get("keep_domain") is not None:
+        # Only this form needs the list, and it is long.
+        from airlock.policy.mail_domains import common_domains  # noqa: PLC0415
+
+        domains = tuple(sorted({*common_domains(), "other.invalid"}))
+    return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
+
+
+def _width(arguments: Arguments) -> Shape:
+    return MultipleOf(width=Decimal(str(arguments["width"])))
+
+
+def _same(data_type: pa.DataType | None) -> pa.DataType | None:
+    return data_type
+
+
+def _absent(data_type: pa.DataType | None) -> None:
+    del data_type
+
+
+def _string(data_type: pa.DataType | None) -> pa.DataType:
+    del data_type
+    return pa.string()
+
+
+_HEX = "0123456789abcdef"
+
+_ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "uuid": (_HEX, 4)}
+"""Alphabet, and bits in a character."""
+
+_FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
+    "drop": (None, _absent, lambda _: Absent()),
+    "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
+    "generalize_number": (None, _same, _width),
+    "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
+    "keep": ("reason", _same, _kept),
+    "mask": (None, _same, _masked),
+    "null": (None, _same, lambda _: AllNull()),
+    "pseudonymize": ("domain", _string, _token),
+    "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
+    "redact_entities": (None, _same, lambda _: Free()),
+    "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
+}
+"""Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""
