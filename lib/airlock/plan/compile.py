@@ -14,17 +14,18 @@ import pyarrow as pa
 from airlock import __version__
 from airlock.errors import OperatorTypeError, PolicyError
 from airlock.keys import KeyRequest
-from airlock.operators import Operator, RowOperator, operator_class
+from airlock.operators import Operator, operator_class
 from airlock.plan.bind import BoundPolicy
+from airlock.plan.known import looked_at
 from airlock.plan.match import drift_error, match_schema
 from airlock.plan.program import output_type
 from airlock.plan.reading import Reading, plan_reading
-from airlock.plan.tree import rule_tree
+from airlock.plan.tree import RuleNode, expected_type, rule_tree
 from airlock.policy.model import Policy
 from airlock.policy.path import ColumnPath
-from airlock.types import Classification, Sha256
+from airlock.types import Sha256
 
-__all__ = ["INNER_REQUESTS", "Plan", "compile_plan", "known_paths"]
+__all__ = ["INNER_REQUESTS", "Plan", "compile_plan"]
 
 INNER_REQUESTS = {
     "order": KeyRequest("order", "aes-ctr"),
@@ -98,19 +99,6 @@ def _operators(policy: Policy) -> dict[ColumnPath, Operator]:
     return made
 
 
-def known_paths(operators: Mapping[ColumnPath, Operator], policy: Policy) -> tuple[ColumnPath, ...]:
-    """Paths whose raw values the inner door looks at: operators' inputs, and the direct identifiers it must not find again."""
-    inputs = [path for operator in operators.values() if isinstance(operator, RowOperator) for path in operator.inputs]
-    paths = [ColumnPath.parse(text) for text in inputs]
-    if any(isinstance(operator, RowOperator) for operator in operators.values()):
-        paths += [
-            path
-            for path, rule in policy.rules().items()
-            if rule.classification is Classification.DIRECT_IDENTIFIER and not operators[path].contract.subtree
-        ]
-    return tuple(dict.fromkeys(paths))
-
-
 def compile_plan(bound: BoundPolicy, schemas: Iterable[pa.Schema | None], partitions: Iterable[str]) -> Plan:
     """Match every distinct schema of the source and compile.
 
@@ -124,7 +112,7 @@ def compile_plan(bound: BoundPolicy, schemas: Iterable[pa.Schema | None], partit
         PolicyFileError: An operator does not take its column's type.
     """
     policy, tree = bound.policy, rule_tree(bound.rules)
-    found = list(schemas)
+    found = [_typed_as_asked(schema, tree) if policy.source.format == "csv" else schema for schema in schemas]
     names = frozenset(partitions)
     drifts = [
         drift
@@ -134,18 +122,23 @@ def compile_plan(bound: BoundPolicy, schemas: Iterable[pa.Schema | None], partit
     ]
     if drifts:
         raise drift_error(drifts, dataset=policy.dataset, where=f"raw/{policy.source.path}")
-    needed = [*known_paths(bound.operators, policy), ColumnPath.parse(policy.subject)] if _looks(bound) else []
-    actual = (
-        pa.unify_schemas([schema for schema in found if schema is not None], promote_options="permissive")
-        if any(schema is not None for schema in found)
-        else None
-    )
+    shown = [schema for schema in found if schema is not None]
+    actual = pa.unify_schemas(shown, promote_options="permissive") if shown else None
+    needed = looked_at(policy, bound.operators, actual)
     reading = plan_reading(tree, bound.operators, actual=actual, needed=needed)
     return Plan(policy, bound.operators, reading, _output_schema(tree, reading, bound))
 
 
-def _looks(bound: BoundPolicy) -> bool:
-    return bound.policy.source.exclude is not None or any(isinstance(op, RowOperator) for op in bound.operators.values())
+def _typed_as_asked(schema: pa.Schema | None, tree: Mapping[str, RuleNode]) -> pa.Schema | None:
+    """A CSV file has names alone: its columns are of the types that the policy reads them as."""
+    if schema is None:
+        return None
+    return pa.schema(
+        [
+            pa.field(field.name, (expected_type(tree[field.name]) if field.name in tree else None) or field.type)
+            for field in schema
+        ]
+    )
 
 
 def _output_schema(tree: Mapping[str, Any], reading: Reading, bound: BoundPolicy) -> pa.Schema:

@@ -1,0 +1,80 @@
+"""From a policy file to a compiled plan and its splits: what `plan`, `preview` and `anonymize` share."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from pathlib import Path
+
+from airlock.doors._zones import open_zone, require_disjoint
+from airlock.errors import NotFoundError, UnreadableSourceError
+from airlock.plan.bind import BoundPolicy, bind_policy
+from airlock.plan.compile import Plan, compile_plan
+from airlock.settings import Settings
+from airlock.storage import Store
+from airlock.storage.sources import Listing, Split, list_source, plan_splits
+from airlock.types import Zone
+
+__all__ = ["Prepared", "policy_files", "prepare"]
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A policy, its source as listed, and the plan."""
+
+    bound: BoundPolicy
+    raw: Store
+    listing: Listing
+    splits: tuple[Split, ...]
+    plan: Plan
+    excluded: tuple[str, ...]
+
+
+def policy_files(path: Path) -> list[Path]:
+    """The policy files that a path names: itself, or the *.yaml of a folder, sorted.
+
+    Raises:
+        NotFoundError: No such path, or a folder without policies.
+    """
+    if path.is_dir():
+        found = sorted(
+            file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and "columns:" in file.read_text("utf-8")
+        )
+        if not found:
+            raise NotFoundError(f"folder '{path}' holds no policy (*.yaml with columns)")
+        return found
+    if not path.is_file():
+        raise NotFoundError(f"there is no policy '{path}'")
+    return [path]
+
+
+def prepare(policy: Path, settings: Settings) -> Prepared:
+    """Read the policy, list the source, match and compile. Reads footers and headers, no rows.
+
+    Raises:
+        PolicyError: The policy is wrong.
+        DriftError: The source is not what it describes.
+        ZonesOverlapError: The zones are not apart.
+    """
+    bound = bind_policy(policy)
+    require_disjoint(settings)
+    raw = open_zone(settings, Zone.RAW)
+    source = bound.policy.source
+    listing = list_source(raw, source)
+    # Ten thousand files share a handful of schemas.
+    schemas = {None if file.schema is None else file.schema.serialize().to_pybytes(): file.schema for file in listing.files}
+    plan = compile_plan(bound, schemas.values(), listing.partition_columns)
+    splits = plan_splits(raw, listing, source, target_bytes=settings.number("split_mib") * _MIB)
+    return Prepared(bound, raw, listing, splits, plan, _excluded(raw, source.exclude))
+
+
+def _excluded(raw: Store, path: str | None) -> tuple[str, ...]:
+    if path is None:
+        return ()
+    try:
+        text = raw.read(path).removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError:
+        raise UnreadableSourceError(f"source.exclude '{path}' is not UTF-8 text; it holds one subject id a line") from None
+    return tuple(sorted({line.strip() for line in text.splitlines() if line.strip()}))

@@ -1,0 +1,122 @@
+"""The task frame: everything a task needs, sealed for one run. Made by the inner door's driver, opened on executors.
+
+The plan, the splits and the subkeys travel encrypted under a key that only the executor key file gives; nothing of them stands in
+arguments, environment, configuration or pickled plans.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from airlock.keys import SubKeys
+from airlock.keys.wrap import frame_key, read_executor_key, seal, unseal, unwrap, wrap
+from airlock.plan.compile import Plan
+from airlock.storage.sources import Piece, Split
+
+__all__ = ["FrameBinding", "TaskFrame", "open_frame", "seal_frame"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBinding:
+    """What a frame is bound to: opening it under any other run or plan fails. Public values.
+
+    Attributes:
+        executor_key: Path of the executor key file, the same on driver and executors.
+    """
+
+    run: str
+    plan_digest: str
+    recipient: str
+    epoch: int
+    executor_key: str
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """What authenticates beside the bytes."""
+        return (self.run, self.plan_digest, self.recipient, str(self.epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFrame:
+    """What one run's tasks share.
+
+    Attributes:
+        zones: Location of raw, private and staging.
+        excluded: Subject ids whose rows are suppressed.
+        codec: Compression of staged files.
+    """
+
+    plan: Plan
+    run: str
+    splits: tuple[Split, ...]
+    names: tuple[str, ...]
+    zones: dict[str, str]
+    excluded: tuple[str, ...]
+    codec: str
+    keys: SubKeys
+
+
+def seal_frame(frame: TaskFrame, binding: FrameBinding) -> bytes:
+    """Encrypt a frame for its executors."""
+    executor_key = read_executor_key(Path(binding.executor_key))
+    wrapped = wrap(
+        frame.keys,
+        executor_key=executor_key,
+        run_id=binding.run,
+        plan_digest=binding.plan_digest,
+        recipient=binding.recipient,
+        epoch=binding.epoch,
+    )
+    body = {
+        "plan": frame.plan.to_dict(),
+        "run": frame.run,
+        "splits": [[asdict(piece) for piece in split.pieces] for split in frame.splits],
+        "names": frame.names,
+        "zones": frame.zones,
+        "excluded": frame.excluded,
+        "codec": frame.codec,
+        "keys": base64.b64encode(wrapped).decode(),
+    }
+    return seal(json.dumps(body).encode(), key=frame_key(executor_key, binding.run), context=binding.context)
+
+
+@lru_cache(maxsize=2)
+def open_frame(sealed: bytes, binding: FrameBinding) -> TaskFrame:
+    """Decrypt a frame, once a process.
+
+    Raises:
+        IntegrityError: Another key, run or plan.
+        KeyFileError: The executor key file is missing or not private.
+    """
+    executor_key = read_executor_key(Path(binding.executor_key))
+    body = json.loads(unseal(sealed, key=frame_key(executor_key, binding.run), context=binding.context))
+    keys = unwrap(
+        base64.b64decode(body["keys"]),
+        executor_key=executor_key,
+        run_id=binding.run,
+        plan_digest=binding.plan_digest,
+        recipient=binding.recipient,
+        epoch=binding.epoch,
+    )
+    splits = tuple(Split(tuple(_piece(piece) for piece in pieces)) for pieces in body["splits"])
+    return TaskFrame(
+        plan=Plan.from_dict(body["plan"]),
+        run=body["run"],
+        splits=splits,
+        names=tuple(body["names"]),
+        zones=body["zones"],
+        excluded=tuple(body["excluded"]),
+        codec=body["codec"],
+        keys=keys,
+    )
+
+
+def _piece(data: dict[str, Any]) -> Piece:
+    ranges = {name: tuple(data[name]) if data[name] else None for name in ("row_groups", "byte_range")}
+    partition = tuple((name, value) for name, value in data["partition"])
+    return Piece(**(data | ranges | {"partition": partition}))

@@ -1,0 +1,118 @@
+"""Split records: what a task did, MACed, created once. Resume, progress and the manifest read them; later runs reuse them.
+
+A record stands in zone `private` with its files, so that a staged run may be deleted while the work stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airlock.evidence.canonical import canonical_json
+from airlock.keys import SubKeys
+from airlock.plan.compile import INNER_REQUESTS, Plan
+from airlock.storage import AlreadyExistsError, Store
+from airlock.storage.sources import Split
+
+__all__ = ["RecordedFile", "SplitRecord", "create_record", "read_record", "record_folder", "split_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFile:
+    """One staged file of a split."""
+
+    name: str
+    sha256: str
+    bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRecord:
+    """What came out of a split.
+
+    Attributes:
+        files: Named relative to the run's staged data folder, and to the records' folder.
+        rejects: Rejected rows by (column or '', code).
+        known_found: Written cells that still held a direct identifier of their row.
+    """
+
+    name: str
+    files: tuple[RecordedFile, ...]
+    rows_in: int
+    rows_out: int
+    suppressed: int
+    rejects: tuple[tuple[str, str, int], ...]
+    known_checked: bool
+    known_found: int
+
+    @property
+    def rejected(self) -> int:
+        """Rejected rows, whatever the reason."""
+        return sum(count for _, _, count in self.rejects)
+
+
+def split_name(split: Split, plan: Plan, keys: SubKeys, excluded: Sequence[str]) -> str:
+    """The split's keyed name: HMAC-SHA-256 over what it reads, the program, the key ids and the exclusions; 32 hex digits."""
+    reads = [
+        [piece.path, piece.size, piece.version, list(piece.row_groups or ()), list(piece.byte_range or ())]
+        for piece in split.pieces
+    ]
+    what = {
+        "reads": reads,
+        "program": plan.digest,
+        "keys": sorted(keys.ids[request] for request in plan.requests),
+        "excluded": hashlib.sha256("\n".join(excluded).encode()).hexdigest(),
+    }
+    return hmac.new(keys[INNER_REQUESTS["name"]], canonical_json(what), hashlib.sha256).hexdigest()[:32]
+
+
+def record_folder(dataset: str) -> str:
+    """Where a dataset's records stand in zone `private`."""
+    return f"{dataset}/splits"
+
+
+def create_record(store: Store, dataset: str, record: SplitRecord, keys: SubKeys) -> SplitRecord:
+    """Create a record if there is none; the first wins and is returned."""
+    body = canonical_json(_to_dict(record))
+    envelope = canonical_json({"record": body.decode(), "mac": _mac(body, keys)})
+    try:
+        store.create(f"{record_folder(dataset)}/{record.name}.json", envelope)
+    except AlreadyExistsError:
+        winner = read_record(store, dataset, record.name, keys)
+        return record if winner is None else winner
+    return record
+
+
+def read_record(store: Store, dataset: str, name: str, keys: SubKeys) -> SplitRecord | None:
+    """A split's record; None where there is none, or where it is not one that this key made (the split is done again)."""
+    found = store.read_versioned(f"{record_folder(dataset)}/{name}.json")
+    if found is None:
+        return None
+    try:
+        envelope = json.loads(found[0])
+        body = envelope["record"].encode()
+        if not hmac.compare_digest(envelope["mac"], _mac(body, keys)):
+            return None
+        record = _from_dict(json.loads(body))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return record if record.name == name else None
+
+
+def _mac(body: bytes, keys: SubKeys) -> str:
+    return hmac.new(keys[INNER_REQUESTS["record"]], body, hashlib.sha256).hexdigest()
+
+
+def _to_dict(record: SplitRecord) -> dict[str, Any]:
+    return asdict(record)
+
+
+def _from_dict(data: dict[str, Any]) -> SplitRecord:
+    files = tuple(RecordedFile(**file) for file in data["files"])
+    rejects = tuple((column, code, count) for column, code, count in data["rejects"])
+    return SplitRecord(**(data | {"files": files, "rejects": rejects}))

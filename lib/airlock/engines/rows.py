@@ -1,0 +1,64 @@
+"""What a task does with a batch beside its columns: known values of each row, excluded subjects, rejected rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
+
+__all__ = ["excluded_rows", "known_values", "leaf_values"]
+
+
+def leaf_values(batch: pa.RecordBatch, path: ColumnPath) -> tuple[pa.Array, pa.Array]:
+    """A leaf's values, flat, and the row of each (both of one length); empty where the batch has no such leaf."""
+    rows = pa.array(np.arange(batch.num_rows))
+    if path.column not in batch.schema.names:
+        return pa.array([], pa.string()), rows.slice(0, 0)
+    array = batch.column(path.column)
+    for step in path.steps[1:]:
+        array, parents = _inside(array, step)
+        if parents is not None:
+            rows = rows.take(parents)
+    if isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_decode()
+    return array, rows
+
+
+def _inside(array: pa.Array, step: Step) -> tuple[pa.Array, pa.Array | None]:
+    if isinstance(step, str):
+        names = [array.type.field(i).name for i in range(array.type.num_fields)]
+        return array.flatten()[names.index(step)], None
+    if step is ELEMENT:
+        return pc.list_flatten(array), pc.list_parent_indices(array)
+    entries = array.cast(pa.list_(pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])))
+    keys, items = pc.list_flatten(entries).flatten()
+    assert step in (KEY, VALUE)
+    return (keys if step is KEY else items), pc.list_parent_indices(entries)
+
+
+def known_values(batch: pa.RecordBatch, paths: Sequence[ColumnPath]) -> pa.ListArray:
+    """Each row's own values at `paths`, as text, nulls left out: a list of strings as long as the batch."""
+    texts, owners = [], []
+    for path in paths:
+        values, rows = leaf_values(batch, path)
+        present = values.is_valid()
+        texts.append(values.filter(present).cast(pa.string()))
+        owners.append(rows.filter(present).to_numpy())
+    owner = np.concatenate(owners) if owners else np.zeros(0, dtype=np.int64)
+    order = np.argsort(owner, kind="stable")
+    joined = pa.concat_arrays(texts) if texts else pa.array([], pa.string())
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=batch.num_rows))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), joined.take(pa.array(order)))
+
+
+def excluded_rows(batch: pa.RecordBatch, subject: ColumnPath, excluded: Sequence[str]) -> pa.BooleanArray:
+    """Rows whose subject is one of `excluded`, compared as text without surrounding white space."""
+    values, rows = leaf_values(batch, subject)
+    hit = pc.is_in(pc.utf8_trim_whitespace(values.cast(pa.string())), value_set=pa.array(excluded, pa.string()))
+    mask = np.zeros(batch.num_rows, dtype=bool)
+    mask[rows.filter(hit).to_numpy()] = True
+    return pa.array(mask)

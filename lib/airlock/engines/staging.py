@@ -1,0 +1,149 @@
+"""Write a split's staged files: row groups of bounded size, rows permuted, no statistics. Called by `task`."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airlock.crypto.permute import permutation
+from airlock.engines.records import RecordedFile
+from airlock.storage import DigestWriter, Store
+
+__all__ = ["GROUP_BYTES", "GROUP_ROWS", "SplitWriter"]
+
+GROUP_ROWS = 131_072
+GROUP_BYTES = 64 * 1024 * 1024
+_FILE_BYTES = 256 * 1024 * 1024
+
+
+class SplitWriter:
+    """Collects transformed batches into row groups and rolls files over at 256 MiB.
+
+    Args:
+        store: Zone `staging`.
+        folder: The run's data folder there.
+        name: The split's keyed name.
+        order_key: Permutes rows within each row group; None keeps their order.
+        plain: Columns that no dictionary helps (tokens), by name.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        folder: str,
+        name: str,
+        *,
+        schema: pa.Schema,
+        order_key: bytes | None,
+        codec: str,
+        plain: frozenset[str],
+    ) -> None:
+        self._store, self._folder, self._name, self._schema = store, folder, name, schema
+        self._order_key, self._codec = order_key, codec
+        self._dictionary = [field.name for field in schema if field.name not in plain and not pa.types.is_nested(field.type)]
+        self._buffered: list[pa.RecordBatch] = []
+        self._rows = self._bytes = self._groups = 0
+        self._open: tuple[ExitStack, pq.ParquetWriter, DigestWriter, str] | None = None
+        self._file_rows = 0
+        self.files: list[RecordedFile] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._flush()
+            self._close()
+        elif self._open is not None:
+            stack, writer, _, _ = self._open
+            writer.is_open = False  # the footer of a failed file is not worth writing
+            stack.__exit__(kind, error, trace)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add a batch of transformed rows."""
+        if batch.num_rows == 0:
+            return
+        if self._rows + batch.num_rows > GROUP_ROWS or self._bytes + batch.nbytes > GROUP_BYTES:
+            self._flush()
+        for part in _parts(batch):
+            self._buffered.append(part)
+            self._rows += part.num_rows
+            self._bytes += part.nbytes
+            if self._rows >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
+                self._flush()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        group = _joined(self._buffered)
+        if self._order_key is not None:
+            order = permutation(self._order_key, f"{self._name}/{self._groups}", group.num_rows)
+            group = group.take(pa.array(order))
+        if self._open is None:
+            self._open = self._new_file()
+        stack, writer, digest, _ = self._open
+        writer.write_table(_decoded(group, self._schema), row_group_size=GROUP_ROWS)
+        self._file_rows += group.num_rows
+        self._groups += 1
+        self._buffered, self._rows, self._bytes = [], 0, 0
+        if digest.size >= _FILE_BYTES - GROUP_BYTES:
+            self._close()
+        del stack
+
+    def _new_file(self) -> tuple[ExitStack, pq.ParquetWriter, DigestWriter, str]:
+        name = f"{self._name}-{secrets.token_hex(16)}.parquet"
+        stack = ExitStack()
+        digest = stack.enter_context(self._store.open_output(f"{self._folder}/{name}"))
+        writer = pq.ParquetWriter(
+            digest, self._schema, compression=self._codec, use_dictionary=self._dictionary, write_statistics=False
+        )
+        return stack, writer, digest, name
+
+    def _close(self) -> None:
+        if self._open is None:
+            return
+        stack, writer, digest, name = self._open
+        with stack:
+            writer.close()
+        self.files.append(RecordedFile(name, digest.sha256, digest.size, self._file_rows))
+        self._open, self._file_rows = None, 0
+
+
+def _parts(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+    """A batch cut so that each part fits into a row group by bytes."""
+    pieces = max(1, -(-batch.nbytes // GROUP_BYTES))
+    step = -(-batch.num_rows // pieces)
+    return [batch.slice(start, step) for start in range(0, batch.num_rows, step)]
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.Table:
+    if len(batches) == 1:
+        return pa.Table.from_batches(batches)
+    # Each batch may have brought a dictionary of its own, or none.
+    schema = pa.schema(
+        [
+            field if not pa.types.is_dictionary(field.type) else pa.field(field.name, field.type.value_type)
+            for field in batches[0].schema
+        ]
+    )
+    return pa.Table.from_batches([_plain(batch, schema) for batch in batches]).combine_chunks()
+
+
+def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _decoded(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        pa.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], type=field.type)
+        if pa.types.is_dictionary(column.type)
+        else column
+        for column, field in zip(table.columns, schema, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

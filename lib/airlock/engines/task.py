@@ -1,0 +1,211 @@
+"""What one split does, without Spark in it: read, transform, check, write, record. Both runners call `run_task`.
+
+A task never raises what could quote a value: failures come back as results with a code.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airlock.engines.frame import TaskFrame
+from airlock.engines.records import SplitRecord, create_record, record_folder
+from airlock.engines.residue import ResidueCheck, residue_check
+from airlock.engines.rows import excluded_rows, known_values
+from airlock.engines.staging import GROUP_BYTES, GROUP_ROWS, SplitWriter
+from airlock.errors import AirlockError
+from airlock.keys.wrap import seal
+from airlock.operators import RejectedValuesError, RowOperator
+from airlock.plan.compile import INNER_REQUESTS
+from airlock.plan.program import ColumnProgram, compile_column
+from airlock.plan.tree import rule_tree
+from airlock.policy.path import ColumnPath
+from airlock.storage import Store, open_store
+from airlock.storage.sources import SourceBatch, read_batches
+
+__all__ = ["TaskResult", "run_task"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How a task ended: `code` is empty, or the stable code of an error. No value, no exception text.
+
+    Attributes:
+        transient: The same task may succeed later.
+        files: The source files it read, where it failed.
+    """
+
+    split: int
+    name: str
+    code: str = ""
+    transient: bool = False
+    detail: str = ""
+    files: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Counts:
+    rows_in: int = 0
+    suppressed: int = 0
+    known_found: int = 0
+    rejects: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+def run_task(frame: TaskFrame, index: int) -> TaskResult:
+    """Carry out split `index` of the frame."""
+    name, files = frame.names[index], tuple(piece.path for piece in frame.splits[index].pieces)
+    try:
+        _SplitTask(frame, index).run()
+    except AirlockError as error:
+        return TaskResult(index, name, error.code, error.exit_code == 75, str(error), files)  # noqa: PLR2004 - sysexits' TEMPFAIL
+    except MemoryError:
+        return TaskResult(index, name, "out-of-memory", transient=True, files=files)
+    except Exception as error:  # noqa: BLE001 - any other exception's text may quote a value; its class does not
+        return TaskResult(index, name, "unexpected", detail=f"{type(error).__name__} at {_place(error)}", files=files)
+    return TaskResult(index, name)
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "unknown" if trace is None else f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+
+
+class _SplitTask:
+    """One split's work: its state is counts and buffers."""
+
+    def __init__(self, frame: TaskFrame, index: int) -> None:
+        self.frame, self.index, self.name = frame, index, frame.names[index]
+        self.plan, self.policy = frame.plan, frame.plan.policy
+        tree = rule_tree(self.policy.rules())
+        reading = self.plan.reading.schema
+        compiled = [
+            (name, compile_column(tree[name], reading.field(name).type, self.plan.operators, frame.keys))
+            for name in reading.names
+        ]
+        self.programs: list[tuple[str, ColumnProgram]] = [(name, program) for name, program in compiled if program is not None]
+        self.residue: ResidueCheck | None = residue_check(self.plan)
+        self.subject = ColumnPath.parse(self.policy.subject)
+        self.counts = _Counts()
+        self.rejected: list[bytes] = []
+
+    def run(self) -> SplitRecord:
+        """Read, transform and write; returns the record that won."""
+        staging, private = open_store(self.frame.zones["staging"]), open_store(self.frame.zones["private"])
+        folder = f"{self.policy.dataset}/{self.frame.run}/data"
+        order_key = self.frame.keys[INNER_REQUESTS["order"]] if self.policy.order == "shuffled" else None
+        plain = frozenset(path.column for path, operator in self.plan.operators.items() if operator.contract.injective)
+        with SplitWriter(
+            staging, folder, self.name, schema=self.plan.schema, order_key=order_key, codec=self.frame.codec, plain=plain
+        ) as writer:
+            for batch in self._batches():
+                writer.write(batch)
+        return self._record(staging, private, folder, writer)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        raw = open_store(self.frame.zones["raw"])
+        reads = read_batches(
+            raw,
+            self.frame.splits[self.index],
+            source=self.policy.source,
+            schema=self.plan.reading.schema,
+            leaves=None,
+            ignored=self.plan.reading.ignored,
+            max_rows=GROUP_ROWS,
+            max_bytes=GROUP_BYTES,
+        )
+        for read in reads:
+            self._count(read)
+            batch = read.batch
+            if self.frame.excluded:
+                mask = excluded_rows(batch, self.subject, self.frame.excluded)
+                self.counts.suppressed += mask.true_count
+                batch = batch.filter(pc.invert(mask))
+            made = self._transform(batch)
+            if made is not None:
+                yield made
+
+    def _count(self, read: SourceBatch) -> None:
+        self.counts.rows_in += read.rows_in
+        for reject in read.rejected:
+            self.counts.rejects[(reject.column or "", reject.code)] += reject.count
+            self.rejected.append(reject.raw)
+
+    def _transform(self, batch: pa.RecordBatch) -> pa.RecordBatch | None:
+        while batch.num_rows:
+            try:
+                columns = [self._apply(name, program, batch) for name, program in self.programs]
+            except _RowsRejectedError as error:
+                self._reject(batch, error)
+                batch = batch.filter(pc.invert(error.mask))
+                continue
+            made = pa.RecordBatch.from_arrays(columns, [name for name, _ in self.programs])
+            if self.residue is not None:
+                self.counts.known_found += self.residue.count(batch, made)
+            return made
+        return None
+
+    def _apply(self, name: str, program: ColumnProgram, batch: pa.RecordBatch) -> pa.Array:
+        def known(operator: RowOperator) -> pa.Array:
+            return known_values(batch, [ColumnPath.parse(text) for text in operator.inputs])
+
+        try:
+            return program.apply(batch.column(name), known)
+        except RejectedValuesError as error:
+            raise _RowsRejectedError(name, error.code, error.mask) from None
+
+    def _reject(self, batch: pa.RecordBatch, error: _RowsRejectedError) -> None:
+        rows = batch.filter(error.mask)
+        if not rows.num_rows:
+            raise AirlockError(f"column '{error.column}': '{error.code}' names no row; the operator's rejection mask is wrong")
+        self.counts.rejects[(error.column, error.code)] += rows.num_rows
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as stream:
+            stream.write_batch(rows)
+        self.rejected.append(sink.getvalue().to_pybytes())
+
+    def _record(self, staging: Store, private: Store, folder: str, writer: SplitWriter) -> SplitRecord:
+        kept = record_folder(self.policy.dataset)
+        for file in writer.files:
+            staging.link_or_copy(f"{folder}/{file.name}", private, f"{kept}/{file.name}")
+        self._keep_rejects(private, kept)
+        mine = SplitRecord(
+            name=self.name,
+            files=tuple(writer.files),
+            rows_in=self.counts.rows_in,
+            rows_out=sum(file.rows for file in writer.files),
+            suppressed=self.counts.suppressed,
+            rejects=tuple((column, code, count) for (column, code), count in sorted(self.counts.rejects.items())),
+            known_checked=self.residue is not None,
+            known_found=self.counts.known_found,
+        )
+        winner = create_record(private, self.policy.dataset, mine, self.frame.keys)
+        if winner != mine:
+            for file in writer.files:
+                staging.delete(f"{folder}/{file.name}")
+                private.delete(f"{kept}/{file.name}")
+        return winner
+
+    def _keep_rejects(self, private: Store, kept: str) -> None:
+        if not self.rejected:
+            return
+        plain = b"".join(len(part).to_bytes(8, "big") + part for part in self.rejected)
+        key = self.frame.keys[INNER_REQUESTS["rejects"]]
+        sealed = seal(plain, key=key, context=("rejects", self.policy.dataset, self.name))
+        private.replace(f"{kept}/{self.name}.rejects", sealed, self._version(private, f"{kept}/{self.name}.rejects"))
+
+    @staticmethod
+    def _version(store: Store, path: str) -> str | None:
+        found = store.read_versioned(path)
+        return None if found is None else found[1]
+
+
+class _RowsRejectedError(Exception):
+    def __init__(self, column: str, code: str, mask: pa.BooleanArray) -> None:
+        super().__init__(code)
+        self.column, self.code, self.mask = column, code, mask
