@@ -1,0 +1,209 @@
+"""The contract of stores: one zone's files behind '/'-joined relative paths. Every door and the lease speak only this.
+
+What a store promises is tested for every implementation by `tests/conformance/test_store_contract.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
+
+from airlock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from typing import Self
+
+    import pyarrow as pa
+    from _typeshed import ReadableBuffer
+
+__all__ = [
+    "PENDING_PREFIX",
+    "TEMPORARY_PREFIX",
+    "AlreadyExistsError",
+    "ConflictError",
+    "DigestWriter",
+    "Entry",
+    "Store",
+    "checked_path",
+]
+
+PENDING_PREFIX = ".pending-"
+"""Folders at a zone's root that no listing shows: files that are not committed yet."""
+
+TEMPORARY_PREFIX = ".new-"
+"""Files that no listing shows: being written, about to appear under their real name."""
+
+
+class AlreadyExistsError(Exception):
+    """A create-only write found something at its path. Callers turn it into their own meaning; it never reaches a user."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"'{path}' exists already; a create-only write never replaces it")
+        self.path = path
+
+    def __reduce__(self) -> tuple[type[AlreadyExistsError], tuple[str]]:
+        return type(self), (self.path,)
+
+
+class ConflictError(Exception):
+    """A compare-and-swap found another version than expected. Callers read again and decide; it never reaches a user."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"'{path}' is no longer the version that was read; read it again")
+        self.path = path
+
+    def __reduce__(self) -> tuple[type[ConflictError], tuple[str]]:
+        return type(self), (self.path,)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One file of a store.
+
+    Attributes:
+        path: Relative to the zone, '/'-joined.
+        size: In bytes.
+        version: Text that changes whenever the content is replaced (an etag, or its like).
+    """
+
+    path: str
+    size: int
+    version: str
+
+
+class DigestWriter(io.RawIOBase):
+    """A binary writer that counts and hashes what passes through it; pyarrow's writers take it as a file.
+
+    Example:
+        >>> writer = DigestWriter(io.BytesIO())
+        >>> writer.write(b"abc"), writer.size, writer.sha256[:8]
+        (3, 3, 'ba7816bf')
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        super().__init__()
+        self._raw = raw
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self._size
+
+    @property
+    def sha256(self) -> str:
+        """Lower-case hex SHA-256 of the bytes written so far."""
+        return self._hash.hexdigest()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next byte goes: the writer only appends."""
+        return self._size
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Append `data` whole."""
+        view = memoryview(data).cast("B")
+        self._raw.write(view)
+        self._hash.update(view)
+        self._size += len(view)
+        return len(view)
+
+    def flush(self) -> None:
+        """Hand what is buffered to the operating system."""
+        if not self._raw.closed:
+            self._raw.flush()
+
+
+@runtime_checkable
+class Store(Protocol):
+    """One zone. Paths are relative, '/'-joined, without '.', '..' or empty parts; anything else is a ConfigError.
+
+    Every method may raise StorageUnavailableError (try again), ConfigError (not allowed to) and BoundaryError (a link leaves
+    the zone). Stores are values: picklable, cheap to make, without open connections of their own.
+    """
+
+    @property
+    def uri(self) -> str:
+        """What `open_store` makes this store from."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """The whole content. Raises NotFoundError."""
+        ...
+
+    def stat(self, path: str) -> Entry:
+        """Size and version. Raises NotFoundError, for folders too."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """The file `prefix`, or every file below the folder `prefix`, sorted by path; uncommitted files are not shown."""
+        ...
+
+    def open_input(self, path: str) -> pa.NativeFile:
+        """Random access for pyarrow. Raises NotFoundError."""
+        ...
+
+    def open_output(self, path: str) -> AbstractContextManager[DigestWriter]:
+        """Write a file that appears whole on clean exit; on an exception nothing stays. Raises AlreadyExistsError."""
+        ...
+
+    def create(self, path: str, data: bytes) -> str:
+        """Create `path` with `data`, at once and only if absent; returns its version. Raises AlreadyExistsError."""
+        ...
+
+    def read_versioned(self, path: str) -> tuple[bytes, str] | None:
+        """Content and its version, consistent with each other; None if absent."""
+        ...
+
+    def replace(self, path: str, data: bytes, expected: str | None) -> str:
+        """Swap in `data` if the version is still `expected` (None: absent); returns the new one. Raises ConflictError."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Remove a file; absent is fine."""
+        ...
+
+    def delete_tree(self, prefix: str) -> None:
+        """Remove everything below the folder `prefix`, which is never the zone itself; absent is fine."""
+        ...
+
+    def link_or_copy(self, source: str, target_store: Store, target: str) -> None:
+        """Make `target` the same bytes as `source`, sharing them where possible. Raises NotFoundError, AlreadyExistsError."""
+        ...
+
+    def local_path(self, path: str) -> Path | None:
+        """Where the file would be on this machine's disk ('' is the zone itself); None if the store is elsewhere."""
+        ...
+
+
+def checked_path(path: str) -> str:
+    """The path itself, if it is relative, '/'-joined and without '.', '..', empty or NUL-holding parts.
+
+    Raises:
+        ConfigError: It is not.
+
+    Example:
+        >>> checked_path("customers/current.json")
+        'customers/current.json'
+        >>> checked_path("../raw")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        airlock.errors.ConfigError: '../raw' is not a path inside a zone: it must be relative, without '.', '..' ...
+    """
+    parts = path.split("/")
+    if "\0" in path or any(part in {"", ".", ".."} for part in parts):
+        raise ConfigError(
+            f"{path!r} is not a path inside a zone: it must be relative, without '.', '..' or empty parts. Correct it"
+        )
+    return path
