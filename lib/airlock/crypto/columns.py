@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from airlock.crypto.aes import Uint8s
 
-__all__ = ["ByteColumn", "is_byte_type", "nulls", "text_array", "validity"]
+__all__ = ["ByteColumn", "is_ascii", "is_byte_type", "malformed_utf8", "nulls", "text_array", "validity"]
 
 Offsets = NDArray[np.signedinteger[Any]]
+
+_SURROGATES = 0xDC
+"""High byte of the lone surrogates that stand for stray bytes (PEP 383)."""
 
 _SMALL = (pa.string(), pa.binary())
 _LARGE = (pa.large_string(), pa.large_binary())
@@ -92,3 +95,33 @@ def text_array(column: ByteColumn, valid: pa.Buffer | None = None) -> pa.Array:
     offsets = np.ascontiguousarray(column.offsets, np.int64)
     buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(column.data))]
     return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
+
+
+def is_ascii(column: ByteColumn) -> bool:
+    """Whether every byte of the column is below 128."""
+    data = column.compact().data
+    return not len(data) or int(data.view(np.int8).min()) >= 0
+
+
+def malformed_utf8(column: ByteColumn) -> NDArray[np.bool_]:
+    r"""True where a value is not UTF-8.
+
+    Example:
+        >>> malformed_utf8(ByteColumn.of(pa.array([b"ok", b"a\xff", "é".encode()]))).tolist()
+        [False, True, False]
+    """
+    offsets, data = column.compact()
+    count = len(offsets) - 1
+    bad = np.zeros(count, bool)
+    if is_ascii(column):
+        return bad
+    # A byte that fits no character becomes a lone surrogate of its own.
+    points = np.frombuffer(data.tobytes().decode("utf-8", "surrogateescape").encode("utf-32-le", "surrogatepass"), np.uint32)
+    strays = (points >> 8) == _SURROGATES
+    widths = np.where(strays, 1, 1 + (points >= 1 << 7) + (points >= 1 << 11) + (points >= 1 << 16))
+    starts = np.cumsum(widths) - widths
+    bad[np.searchsorted(offsets, starts[strays], side="right") - 1] = True
+    # A character that runs on into the next value is whole in the buffer and broken in both values.
+    torn = np.ones(len(data) + 1, bool)
+    torn[starts] = torn[-1] = False
+    return bad | ((torn[offsets[1:]] | torn[offsets[:-1]]) & (np.diff(offsets) > 0))

@@ -1,0 +1,159 @@
+"""Operator `pseudonymize`: a keyed token for each value, equal for equal values of one key domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from airlock.crypto.aes import Uint8s
+from airlock.crypto.cmac import Cmac
+from airlock.crypto.columns import nulls
+from airlock.crypto.encode import encode_base32, encode_hex, encode_uuid
+from airlock.errors import OperatorTypeError
+from airlock.keys import KeyRequest, SubKeys
+from airlock.operators._base import STRICT, Contract, Operator
+from airlock.operators._canonical import canonical_text, why_not
+from airlock.policy.mail_domains import OTHER_DOMAIN, common_mail_domains
+from airlock.policy.model import Canonical, KeyDomain
+
+if TYPE_CHECKING:
+    from airlock.operators._base import Kernel
+
+__all__ = ["Pseudonymize"]
+
+_ENCODERS = {"hex": encode_hex, "base32": encode_base32, "uuid": encode_uuid}
+_TEXT = (pa.string(), pa.large_string(), pa.string_view())
+
+_ABSENT = pa.array([b"\xff"], pa.binary())
+"""What the token of a hidden null is made from: 0xFF occurs in no UTF-8 text (RFC 3629, section 1)."""
+
+_RECEIVED_AT = pa.scalar("@", pa.string())
+
+
+@dataclass(kw_only=True, config=STRICT)
+class Pseudonymize(Operator):
+    """Replace each value by a token: AES-CMAC (SP 800-38B) of its canonical text under the key domain's key.
+
+    Columns of one domain, recipient and epoch get equal tokens for equal canonical texts, whatever their types, so they join;
+    under another domain, recipient or epoch the tokens are unlinkable.
+
+    Guarantee: without the key a token says nothing about its value beyond which rows share it, as long as AES is a
+    pseudo-random function. With n distinct values two share a token with probability below n^2 / 2^129 (128 bits),
+    n^2 / 2^97 (96) or n^2 / 2^123 (uuid, which gives six bits to version and variant). Frequencies stay visible: a policy must
+    accept them (`accept_frequency`) where they could invert the tokens. Whoever holds the key can test guesses.
+
+    Attributes:
+        domain: Key domain, one of the policy's `keys.domains`.
+        form: `hex` (32 characters), `base32` (26), `uuid` (version 8).
+        prefix: Before each token, such as `cus_`.
+        bits: Of the tag that are kept: 128, or 96 (24 hex or 20 base32 characters).
+        keep_domain: `common`: for mail addresses, `token@domain` where a well-known public provider's domain stays and any other
+            becomes `other.invalid`. The token is still made from the whole address.
+        presence: `keep`: null stays null. `hide`: null gets a token too, one that no text has.
+        canonical: The domain's canonical steps; `resolve` fills them in.
+
+    Example:
+        >>> from airlock.keys import SubKeys
+        >>> operator = Pseudonymize(domain="customer", prefix="cus_", bits=96, canonical=(Canonical.DECIMAL,))
+        >>> keys = SubKeys({operator.requests()[0]: bytes(32)}, {})
+        >>> token = lambda array: operator.kernel(pa.field("id", array.type), keys)(array).to_pylist()
+        >>> token(pa.array([42, None]))
+        ['cus_c24a99fbe83e9008eaa557e0', None]
+        >>> token(pa.array(["0042"])) == token(pa.array([42]))
+        True
+    """
+
+    name = "pseudonymize"
+    shorthand = "domain"
+
+    domain: Annotated[str, Field(min_length=1)]
+    form: Literal["hex", "base32", "uuid"] = "hex"
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,32}$")] = ""
+    bits: Literal[128, 96] = 128
+    keep_domain: Literal["common"] | None = None
+    presence: Literal["keep", "hide"] = "keep"
+    canonical: tuple[Canonical, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.form == "uuid" and self.bits != 128:  # noqa: PLR2004 - a UUID's own length
+            raise ValueError("form uuid has 128 bits; leave `bits` out, or take form hex or base32")
+        return self
+
+    @property
+    def contract(self) -> Contract:
+        """Deterministic, injective up to the collision bound, keyed, not reversible."""
+        return Contract(technique="pseudonymization", injective=True, keyed=True)
+
+    def requests(self) -> tuple[KeyRequest, ...]:
+        """One subkey: this domain's."""
+        return (KeyRequest("pseudonymize", "aes-cmac", self.domain),)
+
+    def resolve(self, domains: Mapping[str, KeyDomain]) -> Self:
+        """With the domain's canonical steps filled in.
+
+        Raises:
+            ValueError: The policy has no such domain, or this declaration says other steps than the domain does.
+        """
+        if self.domain not in domains:
+            found = ", ".join(sorted(domains)) or "none"
+            raise ValueError(
+                f"key domain '{self.domain}' is not one of the policy's keys.domains (found: {found}). Add it there"
+            )
+        canonical = domains[self.domain].canonical
+        if self.canonical not in ((), canonical):
+            raise ValueError(
+                f"canonical steps belong to keys.domains.{self.domain}; leave `canonical` out of the column's rule"
+            )
+        return replace(self, canonical=canonical)
+
+    def result_field(self, field: pa.Field) -> pa.Field:
+        """Text."""
+        problem = why_not(field.type, self.canonical)
+        if problem is None and self.keep_domain and field.type not in _TEXT:
+            problem = "keep_domain needs text"
+        if problem:
+            raise OperatorTypeError(
+                f"'pseudonymize' does not take column '{field.name}' of type {field.type}: {problem}. "
+                "Correct its type or the key domain's steps, or choose another operator",
+                column=field.name,
+            )
+        return pa.field(field.name, pa.string(), nullable=field.nullable)
+
+    def kernel(self, field: pa.Field, keys: SubKeys) -> Kernel:
+        """Canonical text, its CMAC, its encoding: three columnar steps."""
+        self.result_field(field)
+        mac = Cmac(keys[self.requests()[0]])
+        absent = mac.tags(_ABSENT)[0]
+
+        def tokens(values: pa.Array) -> pa.Array:
+            text = canonical_text(values, self.canonical)
+            tags = mac.tags(text)
+            if self.presence == "keep":
+                encoded = self._encode(tags, text)
+            else:
+                tags[nulls(text)] = absent
+                encoded = self._encode(tags, None)
+            return encoded if self.keep_domain is None else _with_domain(encoded, text)
+
+        return tokens
+
+    def _encode(self, tags: Uint8s, nulls_of: pa.Array | None) -> pa.Array:
+        return _ENCODERS[self.form](tags[:, : self.bits // 8], prefix=self.prefix, nulls_of=nulls_of)
+
+
+def _with_domain(tokens: pa.Array, addresses: pa.Array) -> pa.Array:
+    """`token@domain`, where the domain is what follows the last '@' if it is a common one."""
+    parts = pc.split_pattern(pc.fill_null(addresses, ""), pattern="@", max_splits=1, reverse=True)
+    last = np.asarray(parts.offsets)[1:] - 1
+    domains = pc.utf8_lower(parts.values.take(pa.array(last))).cast(pa.string())
+    common = pa.array(sorted(common_mail_domains()), pa.string())
+    kept = pc.and_(pc.equal(pc.list_value_length(parts), 2), pc.is_in(domains, value_set=common))
+    return pc.binary_join_element_wise(tokens, pc.if_else(kept, domains, OTHER_DOMAIN), _RECEIVED_AT)
