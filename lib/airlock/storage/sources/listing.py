@@ -1,0 +1,133 @@
+"""What a raw dataset consists of: its files, their schemas and their hive partitions. Called by `plan` and `draft`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pyarrow as pa
+
+from airlock.errors import NotFoundError, PolicyError, UnreadableSourceError
+from airlock.policy.model import Source
+from airlock.storage._base import Entry, Store
+from airlock.storage.sources.csv import read_header
+from airlock.storage.sources.hive import is_hidden, matches, partition_of
+from airlock.storage.sources.model import Listing, RowGroup, SourceFile
+from airlock.storage.sources.parquet import read_footer
+
+__all__ = ["list_source", "unreadable"]
+
+THREADS = 16
+_MANY = 20
+
+Facts = tuple[pa.Schema | None, tuple[RowGroup, ...]]
+
+
+def list_source(store: Store, source: Source) -> Listing:
+    """List a file or folder; `source.where` prunes by folder name before any file is opened.
+
+    Files and folders whose names start with `_` or `.` are not data. Footers and headers are read by a pool of threads.
+
+    Raises:
+        NotFoundError: No file is left.
+        PolicyError: `where` names something that is no hive column.
+        UnreadableSourceError: Some files can't be read, or disagree on the hive columns; up to 20 are named.
+    """
+    entries = [entry for entry in store.list(source.path) if _is_data(entry, source)]
+    if not entries:
+        raise NotFoundError(f"zone 'raw' has no data file at '{source.path}'. Check source.path", path=source.path)
+    columns = _partition_columns(entries, source)
+    entries = [entry for entry in entries if _is_chosen(entry, source)]
+    if not entries:
+        raise NotFoundError(f"source.where leaves no file of '{source.path}'. Check the values", path=source.path)
+    return Listing(tuple(_facts_of_all(store, source, entries)), columns)
+
+
+def _is_data(entry: Entry, source: Source) -> bool:
+    return not entry.path.endswith("/") and entry.path != source.exclude and not is_hidden(entry.path, source.path)
+
+
+def _is_chosen(entry: Entry, source: Source) -> bool:
+    partition = dict(partition_of(entry.path, source.path))
+    return all(matches(partition[name], accepted) for name, accepted in source.where.items())
+
+
+def _partition_columns(entries: list[Entry], source: Source) -> tuple[str, ...]:
+    expected = tuple(name for name, _ in partition_of(entries[0].path, source.path))
+    others = [entry.path for entry in entries if tuple(name for name, _ in partition_of(entry.path, source.path)) != expected]
+    if others or len(set(expected)) != len(expected):
+        what = f"hive folders other than {', '.join(expected) or 'none'} as in '{entries[0].path}'"
+        raise unreadable(others or [entries[0].path], what)
+    unknown = sorted(set(source.where) - set(expected))
+    if unknown:
+        raise PolicyError(
+            f"source.where names {', '.join(unknown)}, but the folders of '{source.path}' have "
+            f"{', '.join(expected) or 'no hive columns'}. Only hive columns can be pruned",
+            columns=tuple(unknown),
+        )
+    return expected
+
+
+def _facts_of_all(store: Store, source: Source, entries: list[Entry]) -> list[SourceFile]:
+    failed: list[tuple[str, str]] = []
+    with ThreadPoolExecutor(min(THREADS, len(entries)), "listing") as pool:
+        files = list(pool.map(partial(_file, store, source, failed), entries))
+    if failed:
+        paths, reasons = zip(*sorted(failed), strict=True)
+        raise unreadable(list(paths), reasons[0])
+    return [file for file in files if file is not None]
+
+
+def _file(store: Store, source: Source, failed: list[tuple[str, str]], entry: Entry) -> SourceFile | None:
+    partition = partition_of(entry.path, source.path)
+    try:
+        schema, groups = _READERS[source.format](store, source, entry.path)
+        _refuse_both({name for name, _ in partition}, schema)
+    except UnreadableSourceError as error:
+        failed.append((entry.path, str(error)))
+        return None
+    except (pa.ArrowException, OSError, ValueError):
+        failed.append((entry.path, f"not a complete, unencrypted {source.format} file"))
+        return None
+    rows = sum(group.rows for group in groups) if source.format == "parquet" else None
+    return SourceFile(entry.path, entry.size, entry.version, schema, rows, groups, partition)
+
+
+def _refuse_both(hive: set[str], schema: pa.Schema | None) -> None:
+    if schema is not None and hive.intersection(schema.names):
+        raise UnreadableSourceError("a hive folder names a column that the file has, too")
+
+
+def _parquet_facts(store: Store, source: Source, path: str) -> Facts:
+    del source
+    return read_footer(store, path)
+
+
+def _csv_facts(store: Store, source: Source, path: str) -> Facts:
+    names, _ = read_header(store, path, source.delimiter)
+    return pa.schema([pa.field(name, pa.string()) for name in names]), ()
+
+
+def _jsonl_facts(store: Store, source: Source, path: str) -> Facts:
+    del store, source, path
+    return None, ()
+
+
+_READERS: dict[str, Callable[[Store, Source, str], Facts]] = {
+    "parquet": _parquet_facts,
+    "csv": _csv_facts,
+    "jsonl": _jsonl_facts,
+}
+
+
+def unreadable(paths: list[str], reason: str) -> UnreadableSourceError:
+    """The error that names up to 20 files, and why the first of them can't be read. `reason` never quotes data."""
+    named = ", ".join(f"'{path}'" for path in paths[:_MANY])
+    more = f" and {len(paths) - _MANY} more" if len(paths) > _MANY else ""
+    return UnreadableSourceError(
+        f"{len(paths)} source file{'s' if len(paths) > 1 else ''} can't be read: {named}{more}. First: {reason}. "
+        "Mend or remove them at the source",
+        files=tuple(paths[:_MANY]),
+        count=len(paths),
+    )

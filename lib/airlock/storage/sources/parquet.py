@@ -1,0 +1,159 @@
+"""Parquet files: footers for the listing, and row groups as bounded batches in flat memory. Called by listing and reading."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airlock.errors import ChangedTypeError, UnreadableSourceError
+from airlock.storage._base import Store
+from airlock.storage.sources.convert import bounded, conform, constant, plain_type
+from airlock.storage.sources.model import Piece, RowGroup, SourceBatch, Wanted
+
+__all__ = ["open_parquet", "read_footer", "read_parquet", "wholly_dictionary"]
+
+BUFFER_BYTES = 1024 * 1024
+_INDEX_BYTES = 2.0
+_MIN_VALUE_BYTES = 8
+
+
+def open_parquet(
+    file: pa.NativeFile, *, metadata: pq.FileMetaData | None = None, read_dictionary: list[str] | None = None
+) -> pq.ParquetFile:
+    """Open so that memory stays flat (pages, not column chunks) and every type is a plain Arrow type.
+
+    INT96 timestamps become microseconds: nanoseconds would overflow outside 1677-2262.
+    """
+    return pq.ParquetFile(
+        file,
+        metadata=metadata,
+        read_dictionary=read_dictionary,
+        pre_buffer=False,
+        buffer_size=BUFFER_BYTES,
+        coerce_int96_timestamp_unit="us",
+        arrow_extensions_enabled=False,
+    )
+
+
+def read_footer(store: Store, path: str) -> tuple[pa.Schema, tuple[RowGroup, ...]]:
+    """The file's schema in plain types, and its row groups.
+
+    Raises:
+        UnreadableSourceError: A column name occurs twice.
+        pa.ArrowException, OSError: Not a readable Parquet file; the text may quote its content.
+    """
+    with store.open_input(path) as file:
+        parquet = open_parquet(file)
+        schema, facts = parquet.schema_arrow, parquet.metadata
+        paths = [parquet.schema.column(at).path for at in range(len(parquet.schema))]
+    if len(set(paths)) != len(paths) or len(set(schema.names)) != len(schema.names):
+        raise UnreadableSourceError("a column name occurs twice")
+    groups = (facts.row_group(at) for at in range(facts.num_row_groups))
+    plain = pa.schema([pa.field(field.name, plain_type(field.type)) for field in schema])
+    return plain, tuple(RowGroup(group.num_rows, group.total_byte_size) for group in groups)
+
+
+def wholly_dictionary(column: pq.ColumnChunkMetaData) -> bool:
+    """Whether a text column chunk is dictionary-encoded throughout, as far as its footer shows.
+
+    Plain text takes 4 bytes a value and more, dictionary indices at most 2 up to 65,536 distinct values: what is left of the
+    chunk without its dictionary page tells them apart. (Reading a mixed chunk as dictionary is three times slower.)
+    """
+    if column.physical_type != "BYTE_ARRAY" or not column.has_dictionary_page or not column.total_compressed_size:
+        return False
+    dictionary = (column.data_page_offset - column.dictionary_page_offset) / column.total_compressed_size
+    indices = column.total_uncompressed_size * (1 - dictionary)
+    return bool(indices <= _INDEX_BYTES * column.num_values)
+
+
+def read_parquet(store: Store, piece: Piece, wanted: Wanted) -> Iterator[SourceBatch]:
+    """The rows of a piece, a batch at a time; see `read_batches`."""
+    assert piece.row_groups is not None  # plan_splits sets them for every Parquet file
+    with store.open_input(piece.path) as file:
+        first = open_parquet(file)
+        groups = [group for group in range(*piece.row_groups) if first.metadata.row_group(group).num_rows]
+        columns = _columns(first, wanted, dict(piece.partition))
+        if not columns:
+            yield from _only_constants(first, groups, piece, wanted)
+            return
+        encoded = [name for name in columns if _is_encoded(first, name, groups)]
+        parquet = open_parquet(file, metadata=first.metadata, read_dictionary=encoded)
+        for group in groups:
+            rows = _batch_rows(first.metadata.row_group(group), columns, wanted)
+            for batch in parquet.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False):
+                for part in bounded(_conformed(batch, piece, wanted), wanted.max_rows, wanted.max_bytes):
+                    yield SourceBatch(part, part.num_rows, (), piece)
+
+
+def _columns(parquet: pq.ParquetFile, wanted: Wanted, partition: dict[str, str | None]) -> list[str]:
+    """The leaves to fetch: those asked for that the file has."""
+    asked = wanted.leaves if wanted.leaves is not None else tuple(wanted.schema.names)
+    paths = [parquet.schema.column(at).path for at in range(len(parquet.schema))]
+    tops = set(wanted.schema.names) - set(partition)
+    kept = (path for path in paths if any(path == leaf or path.startswith(f"{leaf}.") for leaf in asked))
+    return [path for path in kept if any(path == top or path.startswith(f"{top}.") for top in tops)]
+
+
+def _is_encoded(parquet: pq.ParquetFile, name: str, groups: list[int]) -> bool:
+    at = next(at for at in range(len(parquet.schema)) if parquet.schema.column(at).path == name)
+    is_text = parquet.schema.column(at).max_repetition_level == 0 and parquet.schema_arrow.get_field_index(name) >= 0
+    return is_text and all(wholly_dictionary(parquet.metadata.row_group(group).column(at)) for group in groups)
+
+
+def _batch_rows(group: pq.RowGroupMetaData, columns: list[str], wanted: Wanted) -> int:
+    """Rows that decode to about `max_bytes`, from the row group's sizes: so long values make small batches."""
+    chunks = (group.column(at) for at in range(group.num_columns))
+    asked = set(columns)
+    sizes = (
+        max(chunk.total_uncompressed_size, _MIN_VALUE_BYTES * chunk.num_values)
+        for chunk in chunks
+        if chunk.path_in_schema in asked
+    )
+    width = sum(sizes) / group.num_rows
+    return max(1, min(wanted.max_rows, math.floor(wanted.max_bytes / max(1.0, width))))
+
+
+def _conformed(batch: pa.RecordBatch, piece: Piece, wanted: Wanted) -> pa.RecordBatch:
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        raise UnreadableSourceError("a text value is not UTF-8, or the file is corrupt") from None
+    partition = dict(piece.partition)
+    arrays = []
+    for field in wanted.schema:
+        at = batch.schema.get_field_index(field.name)
+        if field.name in partition:
+            arrays.append(constant(partition[field.name], field, batch.num_rows))
+        elif at < 0:
+            arrays.append(pa.nulls(batch.num_rows, field.type))
+        else:
+            arrays.append(_column(batch.column(at), field, piece.path))
+    return pa.RecordBatch.from_arrays(arrays, names=wanted.schema.names)
+
+
+def _column(array: pa.Array, field: pa.Field, path: str) -> pa.Array:
+    if pa.types.is_dictionary(array.type) and 2 * len(array.dictionary) > len(array):
+        array = array.dictionary_decode()  # nothing to gain, and every batch would carry the whole dictionary
+    try:
+        return conform(array, field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        raise ChangedTypeError(
+            f"column '{field.name}' of '{path}' can't be read as {field.type} without loss: the file has {array.type}. "
+            "Correct `type` in the policy, or the file",
+            column=field.name,
+            file=path,
+        ) from None
+
+
+def _only_constants(parquet: pq.ParquetFile, groups: list[int], piece: Piece, wanted: Wanted) -> Iterator[SourceBatch]:
+    """Batches for a file that has none of the columns asked for: hive values and nulls."""
+    for group in groups:
+        left = parquet.metadata.row_group(group).num_rows
+        while left:
+            rows = min(left, wanted.max_rows)
+            filler = pa.RecordBatch.from_arrays([pa.nulls(rows)], names=[""])
+            yield SourceBatch(_conformed(filler, piece, wanted), rows, (), piece)
+            left -= rows
