@@ -1,11 +1,12 @@
-"""Where root keys come from and what is derived from them."""
+"""Where root keys come from and what is derived from them.
+
+Functions that share their module's name (`derive.derive`, `wrap.wrap`) are imported from there: a package has one attribute a name.
+"""
 
 from airlock.keys._base import KeyRequest, KeyRing, Permit, SubKeys
-from airlock.keys.derive import derive, key_id
 from airlock.keys.file import FileKeyRing, create_root_file
-from airlock.keys.wrap import create_executor_key_file, read_executor_key, seal, unseal, unwrap, wrap
+from airlock.keys.wrap import create_executor_key_file, read_executor_key
 
 __all__ = [
-    "FileKeyRing", "KeyRequest", "KeyRing", "Permit", "SubKeys", "create_executor_key_file", "create_root_file", "derive", "key_id",
-    "read_executor_key", "seal", "unseal", "unwrap", "wrap",
+    "FileKeyRing", "KeyRequest", "KeyRing", "Permit", "SubKeys", "create_executor_key_file", "create_root_file", "read_executor_key",
 ]  # fmt: skip

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airlock.keys import KeyRequest, derive, key_id
-from airlock.keys.derive import derive_all, expand, length_prefixed
+from airlock.keys import KeyRequest
+from airlock.keys.derive import derive, derive_all, expand, key_id, length_prefixed
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "keys.json").read_text())
 ROOT = bytes.fromhex(GOLDEN["root"])

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airlock.errors import IntegrityError, KeyFileError
-from airlock.keys import KeyRequest, SubKeys, create_executor_key_file, read_executor_key, seal, unseal, unwrap, wrap
-from airlock.keys.wrap import frame_key
+from airlock.keys import KeyRequest, SubKeys, create_executor_key_file, read_executor_key
+from airlock.keys.wrap import frame_key, seal, unseal, unwrap, wrap
 
 EXECUTOR = b"e" * 32
 BOUND = {"executor_key": EXECUTOR, "run_id": "run-1", "plan_digest": "f" * 64, "recipient": "analytics", "epoch": 1}

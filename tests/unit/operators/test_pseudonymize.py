@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from airlock.errors import OperatorTypeError
-from airlock.keys import KeyRequest, SubKeys, derive
+from airlock.keys import KeyRequest, SubKeys
+from airlock.keys.derive import derive
 from airlock.operators._base import RejectedValuesError
 from airlock.operators.pseudonymize import Pseudonymize
 from airlock.policy.mail_domains import OTHER_DOMAIN, common_mail_domains
