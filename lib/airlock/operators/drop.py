@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Drop"]
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class Drop(Operator):
     """Leave the column out.
 

@@ -22,7 +22,7 @@ __all__ = ["Keep"]
 _LISTABLE = (*TEXT, pa.bool_(), pa.date32(), pa.date64())
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class Keep(Operator):
     """Keep the raw value.
 

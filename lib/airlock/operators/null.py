@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Null"]
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class Null(Operator):
     """Replace every value by null, so that readers who expect the column still find it.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Redact"]
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class Redact(Operator):
     """Replace every text by the same one.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Truncate"]
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class Truncate(Operator):
     """Keep the first `length` characters (Unicode code points); shorter texts stay whole.
 

@@ -239,9 +239,9 @@ def _token(arguments: Arguments) -> Shape:
     domains = None
     if arguments.get("keep_domain") is not None:
         # Only this form needs the list, and it is long.
-        from airlock.policy.mail_domains import common_domains  # noqa: PLC0415
+        from airlock.policy.mail_domains import OTHER_DOMAIN, common_mail_domains  # noqa: PLC0415
 
-        domains = tuple(sorted({*common_domains(), "other.invalid"}))
+        domains = tuple(sorted({*common_mail_domains(), OTHER_DOMAIN}))
     return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
 
 

@@ -1,0 +1,105 @@
+"""`generalize_date`: dates and timestamps taken back to the first moment of their year, month, week, ..."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic.dataclasses import dataclass
+
+from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
+from airlock.operators._fields import INDIRECT, plain_field, wrong_type
+
+if TYPE_CHECKING:
+    from airlock.keys import SubKeys
+    from airlock.operators._base import Kernel
+
+__all__ = ["GeneralizeDate"]
+
+_A_DAY = 86_400
+_FIRST, _FIRST_DECADE, _LAST = -62_135_596_800, -61_851_600_000, 253_402_300_799
+"""0001-01-01, 0010-01-01 and 9999-12-31T23:59:59 (RFC 3339's years) in Unix seconds: Arrow's calendar wraps further out."""
+
+_FIRST_NANOSECOND = -9_151_488_000
+"""1680-01-01: the first decade that 64-bit nanoseconds hold whole."""
+
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+@dataclass(kw_only=True, config=STRICT)
+class GeneralizeDate(Operator):
+    """Take a date or timestamp back to the first moment of the period it lies in; the type stays.
+
+    Guarantee:
+        Every output is the first moment of a period, so moments of one period can't be told apart. Weeks begin on Monday,
+        decades in years that ten divides. A timestamp with a zone is taken by its local time: where the local first moment
+        comes twice, the earlier one stands; where it does not exist, the end of the gap. Moments outside the years 1 to 9999
+        (10 to 9999 for decades, from 1680 on for nanoseconds) are rejected as `out-of-range`.
+
+    Source: ISO/IEC 20889:2018, generalization (rounding); weeks as in ISO 8601.
+
+    Example:
+        >>> import datetime as dt
+        >>> dates = pa.array([dt.date(2024, 2, 29), None])
+        >>> GeneralizeDate(to="year").kernel(pa.field("born", pa.date32()), None)(dates).to_pylist()
+        [datetime.date(2024, 1, 1), None]
+    """
+
+    name: ClassVar[str] = "generalize_date"
+    shorthand: ClassVar[str | None] = "to"
+
+    to: Literal["decade", "year", "quarter", "month", "week", "day", "hour"]
+
+    @property
+    def contract(self) -> Contract:
+        """Equal moments stay equal; different ones may become so."""
+        return Contract(technique="generalization: rounding", classes=INDIRECT)
+
+    def result_field(self, field: pa.Field) -> pa.Field:
+        """The same type: date32, date64 or timestamp."""
+        kind = field.type
+        if pa.types.is_date(kind) and self.to in ("day", "hour"):
+            raise wrong_type(self.name, field, f"a date has no part finer than a day, to: {self.to} would change nothing")
+        if not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
+            raise wrong_type(self.name, field, "it takes dates and timestamps")
+        if pa.types.is_timestamp(kind) and kind.tz is not None:
+            self._check_zone(field)
+        return plain_field(field)
+
+    def kernel(self, field: pa.Field, keys: SubKeys | None) -> Kernel:
+        """Arrow's calendar, over local time where there is a zone."""
+        del keys
+        unit, multiple = ("year", 10) if self.to == "decade" else (self.to, 1)
+        zone = getattr(field.type, "tz", None)
+        first, last = self._bounds(field.type)
+        ticks = pa.int32() if field.type == pa.date32() else pa.int64()
+
+        def first_moment(values: pa.Array) -> pa.Array:
+            tick = values.view(ticks)
+            outside = pc.fill_null(pc.or_(pc.less(tick, first), pc.greater(tick, last)), fill_value=False)
+            if outside.true_count:
+                raise RejectedValuesError("out-of-range", outside)
+            if zone is None:
+                return pc.floor_temporal(values, multiple, unit=unit)
+            # Arrow's own rounding of zoned time fails where local midnight comes twice or never.
+            local = pc.floor_temporal(pc.local_timestamp(values), multiple, unit=unit)
+            return pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest")
+
+        return first_moment
+
+    def _bounds(self, kind: pa.DataType) -> tuple[int, int]:
+        """First and last accepted tick of the type."""
+        first = _FIRST_DECADE if self.to == "decade" else _FIRST
+        if kind == pa.date32():
+            return first // _A_DAY, _LAST // _A_DAY
+        unit = "ms" if kind == pa.date64() else kind.unit
+        if unit == "ns":
+            return _FIRST_NANOSECOND * _PER_SECOND["ns"], (1 << 63) - 1
+        return first * _PER_SECOND[unit], (_LAST + 1) * _PER_SECOND[unit] - 1
+
+    def _check_zone(self, field: pa.Field) -> None:
+        try:
+            pc.local_timestamp(pa.array([0], field.type))
+        except pa.ArrowInvalid:
+            raise wrong_type(self.name, field, "its time zone is not known here") from None

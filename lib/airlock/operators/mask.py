@@ -1,0 +1,143 @@
+"""`mask`: characters of a text replaced by one mask character, a few at either end left readable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, field_validator
+from pydantic.dataclasses import dataclass
+
+from airlock.crypto.columns import ByteColumn, text_array, validity
+from airlock.operators._base import ANY_CLASS, STRICT, Contract, Operator
+from airlock.operators._fields import INDIRECT, over_text, text_field
+
+if TYPE_CHECKING:
+    from airlock.keys import SubKeys
+    from airlock.operators._base import Kernel
+
+__all__ = ["Mask"]
+
+CharacterClass = Literal["digits", "letters", "others"]
+
+_CATEGORIES: dict[CharacterClass, str] = {"digits": r"\p{N}", "letters": r"\p{L}\p{M}", "others": r"^\p{N}\p{L}\p{M}"}
+"""Each class as the inside of an RE2 character class (Unicode general categories)."""
+
+_ASCII = 128
+
+
+@dataclass(kw_only=True, config=STRICT)
+class Mask(Operator):
+    """Replace characters (Unicode code points) by `char`, except the first `keep_first` and the last `keep_last`.
+
+    Guarantee:
+        With all classes, at most `keep_first` + `keep_last` code points of a text are readable, and none of a text that is not
+        longer than that. With fewer classes, characters of the others are readable everywhere. The length always stays visible.
+
+    Source: ISO/IEC 20889:2018, suppression (masking). Classes are Unicode general categories (UAX #44): digits N, letters L
+    and M, others the rest.
+
+    Args:
+        keep_first: How many characters at the start stay.
+        keep_last: How many characters at the end stay.
+        char: One printable character.
+        classes: Which characters are masked.
+
+    Example:
+        >>> phones = pa.array(["+49 171 2345", "12", None])
+        >>> Mask(keep_last=2).kernel(pa.field("phone", pa.string()), None)(phones).to_pylist()
+        ['**********45', '**', None]
+        >>> Mask(keep_last=2, classes=("digits",)).kernel(pa.field("phone", pa.string()), None)(phones).to_pylist()
+        ['+** *** **45', '**', None]
+    """
+
+    name: ClassVar[str] = "mask"
+
+    keep_first: int = Field(default=0, ge=0, le=32)
+    keep_last: int = Field(default=0, ge=0, le=32)
+    char: str = Field(default="*", min_length=1, max_length=1)
+    classes: tuple[CharacterClass, ...] = Field(default=("digits", "letters", "others"), min_length=1)
+
+    @field_validator("char")
+    @classmethod
+    def _printable(cls, char: str) -> str:
+        if not char.isprintable():
+            raise ValueError("needs one printable character")
+        return char
+
+    @property
+    def shown(self) -> int:
+        """How many characters at the ends stay readable."""
+        return self.keep_first + self.keep_last
+
+    @property
+    def contract(self) -> Contract:
+        """Direct identifiers only with all classes: else there is no bound to what stays readable."""
+        return Contract(technique="suppression: masking", classes=ANY_CLASS if self._all else INDIRECT)
+
+    def result_field(self, field: pa.Field) -> pa.Field:
+        """The same text type."""
+        return text_field(self.name, field)
+
+    def kernel(self, field: pa.Field, keys: SubKeys | None) -> Kernel:
+        """Repeated mask characters, a byte table over ASCII, or RE2 over the rest."""
+        del field, keys
+        if self._all:
+            return over_text(self._every_character)
+        return over_text(self._some_characters if ord(self.char) < _ASCII else self._by_pattern)
+
+    @property
+    def _all(self) -> bool:
+        return set(self.classes) == set(_CATEGORIES)
+
+    def _every_character(self, values: pa.Array) -> pa.Array:
+        length = pc.utf8_length(values)
+        short = pc.less_equal(length, self.shown)
+        hidden = pc.if_else(short, length, pc.subtract(length, self.shown))
+        return self._join(values, short, pc.binary_repeat(pa.scalar(self.char, values.type), hidden))
+
+    def _some_characters(self, values: pa.Array) -> pa.Array:
+        # RE2 takes 1.5 us a value, the byte table 0.05: only texts that are not ASCII go the long way.
+        ascii_only = pc.string_is_ascii(values)
+        if not pc.any(pc.invert(ascii_only)).as_py():
+            return self._by_table(values)
+        masked = self._by_table(pc.if_else(ascii_only, values, pa.scalar("", values.type)))
+        other = pc.fill_null(pc.invert(ascii_only), fill_value=False)
+        return pc.replace_with_mask(masked, other, self._by_pattern(values.filter(other)))
+
+    def _by_table(self, values: pa.Array) -> pa.Array:
+        """ASCII only: one byte is one character."""
+        column = ByteColumn.of(values).compact()
+        masked = self._table()[column.data]
+        starts, ends = column.offsets[:-1], column.offsets[1:]
+        longer = ends - starts > self.shown
+        starts, ends = starts[longer], ends[longer]
+        for kept in (*(starts + i for i in range(self.keep_first)), *(ends - i - 1 for i in range(self.keep_last))):
+            masked[kept] = column.data[kept]
+        return text_array(ByteColumn(column.offsets, masked), validity(values)).cast(values.type)
+
+    def _table(self) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+        """Each ASCII byte to itself or to the mask character."""
+        kinds = ["digits" if c.isdigit() else "letters" if c.isalpha() else "others" for c in map(chr, range(_ASCII))]
+        return np.array([ord(self.char) if kind in self.classes else i for i, kind in enumerate(kinds)], np.uint8)
+
+    def _by_pattern(self, values: pa.Array) -> pa.Array:
+        short = pc.less_equal(pc.utf8_length(values), self.shown)
+        middle = pc.utf8_slice_codeunits(values, start=self.keep_first, stop=-self.keep_last or None)
+        pattern = "|".join(f"[{_CATEGORIES[name]}]" for name in self.classes)
+        hidden = pc.replace_substring_regex(
+            pc.if_else(short, values, middle), pattern=pattern, replacement=self.char.replace("\\", r"\\")
+        )
+        return self._join(values, short, hidden)
+
+    def _join(self, values: pa.Array, short: pa.Array, hidden: pa.Array) -> pa.Array:
+        """The readable ends around what was hidden; short texts have none."""
+        empty = pa.scalar("", values.type)
+        parts = [hidden]
+        if self.keep_first:
+            parts.insert(0, pc.if_else(short, empty, pc.utf8_slice_codeunits(values, start=0, stop=self.keep_first)))
+        if self.keep_last:
+            parts.append(pc.if_else(short, empty, pc.utf8_slice_codeunits(values, start=-self.keep_last)))
+        return pc.binary_join_element_wise(*parts, empty)

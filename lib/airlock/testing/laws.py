@@ -1,0 +1,295 @@
+"""The laws that every operator keeps: `check_laws` runs them all over one declaration and one column.
+
+A broken law raises AssertionError; no message quotes a value. Needs no test framework.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airlock.errors import OperatorTypeError
+from airlock.keys import KeyRequest, SubKeys
+from airlock.operators import Operator, RejectedValuesError, RowOperator
+
+__all__ = ["LAWS", "NESTED", "Trial", "check_laws", "require", "same_values", "unsafe_subkeys"]
+
+_MOST_CUTS = 16
+"""Places at which `check_laws` cuts an array; hypothesis chooses more of them in Airlock's own suite."""
+
+NESTED = pa.struct([pa.field("inner", pa.list_(pa.int64()))])
+"""A subtree for operators that may cover one."""
+
+
+def unsafe_subkeys(requests: Iterable[KeyRequest], *, salt: str = "") -> SubKeys:
+    """Keys that anybody can compute, for tests alone: SHA-256 of `purpose|algorithm|domain`, 32 bytes each.
+
+    Example:
+        >>> unsafe_subkeys([KeyRequest("pseudonymize", "aes-cmac", "customer")])[
+        ...     KeyRequest("pseudonymize", "aes-cmac", "customer")
+        ... ].hex()[:8]
+        '986d04ed'
+    """
+    named = {request: f"{request.purpose}|{request.algorithm}|{request.domain}{salt}" for request in requests}
+    return SubKeys(
+        {request: hashlib.sha256(text.encode()).digest() for request, text in named.items()},
+        {request: f"unsafe:{text}" for request, text in named.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One declaration over one column.
+
+    Attributes:
+        operator: The declaration, key domains filled in.
+        field: The raw column's field.
+        values: What the kernel takes: the column's values, or for a RowOperator a struct of `value` and `known`.
+        salt: Makes other keys.
+    """
+
+    operator: Operator
+    field: pa.Field
+    values: pa.Array
+    salt: str = ""
+
+    @classmethod
+    def of(cls, operator: Operator, column: pa.Field, values: pa.Array, known: Sequence[Sequence[str]] | None = None) -> Trial:
+        """Put values and known values together as the operator's kind of kernel takes them."""
+        if isinstance(operator, RowOperator):
+            lists = pa.array([[]] * len(values) if known is None else known, pa.list_(pa.string()))
+            values = pa.StructArray.from_arrays([values, lists], ["value", "known"])
+        return cls(operator, column, values)
+
+    @property
+    def column(self) -> pa.Array:
+        """The column's own values."""
+        return self.values.field("value") if isinstance(self.operator, RowOperator) else self.values
+
+    @property
+    def hides_nulls(self) -> bool:
+        """Whether null becomes a value too."""
+        return getattr(self.operator, "presence", "keep") == "hide"
+
+    def run(self, values: pa.Array | None = None) -> pa.Array:
+        """Compile anew and transform; `values` in place of the trial's own."""
+        kernel = self.operator.kernel(self.field, unsafe_subkeys(self.operator.requests(), salt=self.salt))
+        return kernel(self.values if values is None else values)
+
+    def accepted(self) -> Trial:
+        """This trial without the values that the kernel rejects."""
+        try:
+            self.run()
+        except RejectedValuesError as rejected:
+            require(len(rejected.mask) == len(self.values), "rejections", "the mask must be as long as the input")
+            require(rejected.mask.null_count == 0, "rejections", "the mask must have no nulls")
+            require(rejected.mask.true_count > 0, "rejections", "the mask must reject something")
+            kept = np.flatnonzero(~rejected.mask.to_numpy(zero_copy_only=False))
+            return replace(self, values=_take(self.values, pa.array(kept)))
+        return self
+
+
+def check_laws(operator: Operator, column: pa.Field, values: pa.Array, *, known: Sequence[Sequence[str]] | None = None) -> None:
+    """Check every law for one declaration over one column.
+
+    Args:
+        operator: The declaration, key domains filled in.
+        column: The raw column's field.
+        values: Examples, some of them null or unusual; rejected ones are taken out after their mask was checked.
+        known: For a RowOperator, the row's known values; by default none.
+
+    Raises:
+        AssertionError: A law does not hold; the message names it.
+
+    Example:
+        >>> from airlock.operators.truncate import Truncate
+        >>> check_laws(Truncate(length=2), pa.field("zip", pa.string()), pa.array(["10115", None, ""]))
+    """
+    trial = Trial.of(operator, column, values, known).accepted()
+    for law in LAWS.values():
+        law(trial)
+
+
+def require(holds: object, law: str, what: str) -> None:
+    """Raise AssertionError, naming the law, unless it holds."""
+    if not holds:
+        raise AssertionError(f"law '{law}': {what}")
+
+
+def same_values(left: pa.Array, right: pa.Array) -> bool:
+    """Equal types and values; NaN equals NaN."""
+    if left.type == right.type and pa.types.is_floating(left.type):
+        bits = getattr(pa, f"int{left.type.bit_width}")()
+        left, right = left.view(bits), right.view(bits)
+    return bool(left.equals(right))
+
+
+def _take(values: pa.Array, indices: pa.Array) -> pa.Array:
+    # Arrow has no take over string_view.
+    if pa.types.is_struct(values.type):
+        names = values.type.names
+        return pa.StructArray.from_arrays([_take(values.field(name), indices) for name in names], names)
+    return _plain(values).take(indices).cast(values.type)
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    """In a layout over which Arrow's hash functions work."""
+    if values.type == pa.string_view():
+        return values.cast(pa.large_string())
+    if pa.types.is_decimal32(values.type) or pa.types.is_decimal64(values.type):
+        return values.cast(pa.decimal128(values.type.precision, values.type.scale))
+    return values
+
+
+def _digest(values: pa.Array) -> str:
+    """Of every byte of every buffer."""
+    total = hashlib.sha256()
+    for buffer in values.buffers():
+        total.update(b"" if buffer is None else buffer)
+    return total.hexdigest()
+
+
+def rows_stand_alone(trial: Trial) -> None:
+    """Length and order are kept: rows in another order give the same values in that order."""
+    made = trial.run()
+    require(len(made) == len(trial.values), "rows_stand_alone", "the output must be as long as the input")
+    backwards = pa.array(np.arange(len(made))[::-1])
+    require(
+        same_values(trial.run(_take(trial.values, backwards)), _take(made, backwards)), "rows_stand_alone", "order must be kept"
+    )
+
+
+def nulls_stay_null(trial: Trial) -> None:
+    """Null stays null; with `presence: hide` nothing is null."""
+    made = trial.run()
+    if trial.hides_nulls:
+        require(made.null_count == 0, "nulls_stay_null", "presence: hide must leave no null")
+        return
+    null = pc.is_null(trial.column)
+    require(pc.all(pc.is_null(made).filter(null)).as_py() is not False, "nulls_stay_null", "a null became a value")
+
+
+def chunks_join(trial: Trial, cut: int | None = None) -> None:
+    """The kernel over two parts gives what it gives over the whole, wherever the cut is."""
+    made = trial.run()
+    size = len(trial.values)
+    cuts = [cut] if cut is not None else sorted(set(np.linspace(0, size, _MOST_CUTS, dtype=int).tolist()))
+    for at in cuts:
+        parts = [trial.run(trial.values.slice(0, at)), trial.run(trial.values.slice(at))]
+        require(same_values(pa.concat_arrays(parts), made), "chunks_join", f"a cut at {at} of {size} changes the output")
+
+
+def slices_agree(trial: Trial) -> None:
+    """A slice of a longer array gives what the same values give alone: offsets and validity bits are respected."""
+    made = trial.run()
+    padded = pa.concat_arrays([trial.values.slice(0, 3), trial.values, trial.values])
+    window = padded.slice(min(3, len(trial.values)), len(trial.values))
+    require(same_values(trial.run(window), made), "slices_agree", "a sliced array gives other values")
+
+
+def empty_and_null_columns(trial: Trial) -> None:
+    """No rows give no rows, and only nulls give only nulls, of the right type."""
+    want = _type_after(trial)
+    require(
+        same_values(trial.run(trial.values.slice(0, 0)), pa.nulls(0, want)), "empty_and_null_columns", "no rows in, no rows out"
+    )
+    column = pa.nulls(5, trial.field.type)
+    made = trial.run(Trial.of(trial.operator, trial.field, column).values)
+    require(made.type == want and len(made) == len(column), "empty_and_null_columns", "type or length differ over nulls")
+    require(made.null_count == (0 if trial.hides_nulls else 5), "empty_and_null_columns", "only nulls must give only nulls")
+
+
+def dictionaries_agree(trial: Trial) -> None:
+    """The kernel once per distinct value, taken by index, gives what it gives over every value."""
+    if isinstance(trial.operator, RowOperator) or not trial.operator.contract.deterministic:
+        return
+    encoded = _plain(trial.values).dictionary_encode()
+    dictionary = pa.concat_arrays([encoded.dictionary.cast(trial.field.type), pa.nulls(1, trial.field.type)])
+    index = pc.fill_null(encoded.indices, len(dictionary) - 1)
+    require(same_values(_take(trial.run(dictionary), index), trial.run()), "dictionaries_agree", "values by dictionary differ")
+
+
+def inputs_stay(trial: Trial) -> None:
+    """No byte of the input changes."""
+    before = _digest(trial.values)
+    trial.run()
+    require(_digest(trial.values) == before, "inputs_stay", "the kernel wrote into its input")
+
+
+def type_is_declared(trial: Trial) -> None:
+    """The output is valid Arrow data of the type that `result_field` says, under the same name."""
+    made = trial.run()
+    made.validate(full=True)
+    require(made.type == _type_after(trial), "type_is_declared", f"declared {_type_after(trial)}, made {made.type}")
+    after = trial.operator.result_field(trial.field)
+    require(after is None or after.name == trial.field.name, "type_is_declared", "the column must keep its name")
+    require(after is None or after.nullable or made.null_count == 0, "type_is_declared", "nulls in a column declared without")
+
+
+def declarations_travel(trial: Trial) -> None:
+    """A declaration survives dict, JSON and pickle, can't be changed, and holds no key byte."""
+    operator = trial.operator
+    kind = type(operator)
+    texts = json.loads(json.dumps(operator.to_dict()))
+    require(kind.from_dict(texts) == operator, "declarations_travel", "from_dict(to_dict()) must be equal")
+    pickled = pickle.dumps(operator)
+    require(pickle.loads(pickled) == operator, "declarations_travel", "pickle must give an equal one")  # noqa: S301
+    require(hash(operator) == hash(kind.from_dict(texts)), "declarations_travel", "equal declarations must hash alike")
+    keys = unsafe_subkeys(operator.requests(), salt=trial.salt)
+    operator.kernel(trial.field, keys)
+    held = pickle.dumps(operator) + repr(operator).encode()
+    for request in keys:
+        require(keys[request] not in held, "declarations_travel", "a declaration must hold no key byte")
+        require(keys[request].hex().encode() not in held, "declarations_travel", "a declaration must hold no key byte")
+
+
+def keys_decide(trial: Trial) -> None:
+    """Equal keys give equal outputs; under other keys every value differs. Without keys, keys change nothing."""
+    keyed = trial.operator.contract.keyed
+    require(keyed == bool(trial.operator.requests()), "keys_decide", "an operator asks for subkeys if and only if it is keyed")
+    other = replace(trial, salt="another").run()
+    if not keyed:
+        require(same_values(other, trial.run()), "keys_decide", "an operator without keys must not depend on them")
+        return
+    equal = pc.equal(other, trial.run())
+    require(pc.any(equal).as_py() is not True, "keys_decide", "another key must give other values")
+
+
+def contract_holds(trial: Trial) -> None:
+    """The contract's flags are true: deterministic, injective (over the distinct values at hand), subtree."""
+    contract = trial.operator.contract
+    made = trial.run()
+    if contract.deterministic:
+        require(same_values(trial.run(), made), "contract_holds", "a deterministic operator must repeat itself")
+    # Canonical steps make values one on purpose: only without them different texts must stay different.
+    if contract.injective and not getattr(trial.operator, "canonical", ()):
+        distinct, images = (len(pc.unique(_plain(column).drop_null())) for column in (trial.column, made))
+        require(images >= distinct, "contract_holds", "different values must stay different")
+    try:
+        trial.operator.result_field(pa.field("subtree", NESTED))
+        nests = True
+    except OperatorTypeError:
+        nests = False
+    require(nests == contract.subtree, "contract_holds", "a struct is taken if and only if the contract says subtree")
+
+
+def _type_after(trial: Trial) -> pa.DataType:
+    after = trial.operator.result_field(trial.field)
+    return pa.null() if after is None else after.type
+
+
+LAWS: dict[str, Callable[[Trial], None]] = {
+    law.__name__: law
+    for law in (
+        rows_stand_alone, nulls_stay_null, chunks_join, slices_agree, empty_and_null_columns, dictionaries_agree, inputs_stay,
+        type_is_declared, declarations_travel, keys_decide, contract_holds,
+    )
+}  # fmt: skip
+"""Every law by name."""
