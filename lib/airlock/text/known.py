@@ -160,17 +160,24 @@ def _long_enough(values: pa.Array) -> pa.BooleanArray:
 
 
 def _known_digits(needles: pa.Array) -> pa.Array:
-    shortened = _only_digits(pc.replace_substring_regex(needles, _EXTENSION, r"\1"))
-    whole = _only_digits(needles)
-    number = pc.if_else(pc.greater_equal(pc.binary_length(shortened), _FEWEST_DIGITS), shortened, whole)
-    national = pc.ascii_ltrim(number, "0")
-    number = pc.if_else(pc.greater_equal(pc.binary_length(national), _FEWEST_DIGITS), national, number)
-    few = pc.less(pc.binary_length(number), _FEWEST_DIGITS)
-    return pc.if_else(pc.or_(few, pc.match_substring(needles, "@")), pa.scalar("", pa.large_string()), number)
+    digits = _only_digits(needles)
+    numbers = pc.and_(pc.greater_equal(pc.binary_length(digits), _FEWEST_DIGITS), pc.invert(pc.match_substring(needles, "@")))
+    plain = _only_digits(pc.replace_substring_regex(needles.filter(numbers), _EXTENSION, r"\1"))
+    number = _if_long(plain, digits.filter(numbers))
+    number = _if_long(pc.ascii_ltrim(number, "0"), number)
+    return pc.replace_with_mask(pc.if_else(numbers, digits, pa.scalar("", digits.type)), numbers, number)
+
+
+def _if_long(digits: pa.Array, otherwise: pa.Array) -> pa.Array:
+    return pc.if_else(pc.greater_equal(pc.binary_length(digits), _FEWEST_DIGITS), digits, otherwise)
 
 
 def _only_digits(texts: pa.Array) -> pa.Array:
-    return pc.replace_substring_regex(texts, "[^0-9]+", "")
+    contents, offsets = _contents(texts)
+    # Digits are contiguous in ASCII; unsigned arithmetic wraps what is below "0".
+    digit = contents - np.uint8(ord("0")) <= 9  # noqa: PLR2004
+    counts = np.searchsorted(np.flatnonzero(digit), offsets)
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(counts), pa.py_buffer(contents[digit]))
 
 
 def _byte_lengths(texts: pa.Array) -> NDArray[np.int64]:
@@ -194,18 +201,20 @@ _BYTE_BITS = _byte_bits()
 
 def _letters(texts: pa.Array) -> NDArray[np.uint64]:
     """For each text, one bit for each letter and digit in it, and 28 bits for all other bytes; null texts have none."""
-    plain = pc.fill_null(texts, "").cast(pa.large_binary())
-    ends = np.cumsum(_byte_lengths(plain))
-    size = int(ends[-1]) if len(ends) else 0
-    bits = np.zeros(size + 1, dtype=np.uint64)
-    bits[:size] = _BYTE_BITS[np.frombuffer(_contents(plain), dtype=np.uint8, count=size)]
-    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    contents, offsets = _contents(texts)
+    bits = np.append(_BYTE_BITS[contents], np.uint64(0))
+    starts, ends = offsets[:-1], offsets[1:]
     gathered = np.bitwise_or.reduceat(bits, starts) if len(starts) else bits[:0]
     return np.where(ends > starts, gathered, np.uint64(0))
 
 
-def _contents(texts: pa.Array) -> bytes:
-    joined = pc.binary_join(
-        pa.LargeListArray.from_arrays(pa.array([0, len(texts)], pa.int64()), texts), pa.scalar(b"", texts.type)
-    )
-    return joined[0].as_py() if len(texts) else b""
+def _contents(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of a large_string array, nulls empty, and where each text's begin and the last one's end."""
+    plain = pc.fill_null(texts, "")
+    if not len(plain):
+        return np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    _, ends, held = plain.buffers()
+    offsets = np.frombuffer(ends, dtype=np.int64)[plain.offset : plain.offset + len(plain) + 1]
+    first, last = int(offsets[0]), int(offsets[-1])
+    contents = np.frombuffer(held, dtype=np.uint8)[first:last] if last > first else np.empty(0, dtype=np.uint8)
+    return contents, offsets - first

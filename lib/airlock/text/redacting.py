@@ -41,7 +41,8 @@ class Span(NamedTuple):
 def replace(text: str, spans: Iterable[Span], *, constant: str | None = None) -> str:
     """The text with every span replaced by `<ENTITY>`, or by the constant.
 
-    Spans that overlap are replaced as one and named after the longest, of equal ones the first.
+    Spans that overlap are replaced as one and named after the longest, of equal ones the first; an entity's name
+    goes before a known value.
 
     Example:
         >>> replace("mail jo@x.org", [Span(5, 13, "EMAIL_ADDRESS"), Span(8, 13, "URL")])
@@ -58,7 +59,7 @@ def replace(text: str, spans: Iterable[Span], *, constant: str | None = None) ->
 def _merged(spans: Iterable[Span]) -> list[Span]:
     merged: list[Span] = []
     longest = 0
-    for span in sorted(spans, key=lambda span: (span.start, -span.end, span.entity)):
+    for span in sorted(spans, key=lambda span: (span.start, -span.end, span.entity == _KNOWN, span.entity)):
         length = span.end - span.start
         if not merged or span.start >= merged[-1].end:
             merged.append(span)
@@ -147,9 +148,7 @@ def _covers(text: str, word: str, found: analyzer.Finding) -> bool:
 
 def _traced(text: str, folded: Iterable[tuple[int, int]]) -> list[Span]:
     traced = trace(text)
-    # `trace` keeps a space at the start, `fold` does not.
-    lead = traced.text.startswith(" ")
-    return [Span(traced.starts[start + lead], traced.ends[end + lead - 1], _KNOWN) for start, end in folded]
+    return [Span(traced.starts[start], traced.ends[end - 1], _KNOWN) for start, end in folded]
 
 
 def _with(texts: pa.Array, rows: NDArray[np.int64], values: Sequence[str]) -> pa.Array:
