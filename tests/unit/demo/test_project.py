@@ -33,7 +33,8 @@ def leaves(path: ColumnPath, of: pa.DataType) -> dict[ColumnPath, str]:
 
 def schema(folder: Path, name: str) -> pa.Schema:
     if name == "tickets":
-        return pj.read_json(folder / "crm" / "tickets" / "part-00000.jsonl").schema
+        read = pj.read_json(folder / "crm" / "tickets" / "part-00000.jsonl").schema
+        return read.set(read.get_field_index("opened_on"), pa.field("opened_on", pa.date32()))  # JSON has no dates
     part = "dt=2026-11-22" if name == "customers" else "."
     return pq.read_schema(folder / "crm" / name / part / "part-00000.parquet")
 

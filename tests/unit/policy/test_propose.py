@@ -426,3 +426,17 @@ def test_update_refuses_a_path_that_has_a_rule_and_a_text_without_columns():
         update("dataset: d\n", new_rules())
     with pytest.raises(PolicyError, match="not YAML"):
         update("a: [", new_rules())
+
+
+# --- with the layers above ---------------------------------------------------------------------------------------------
+
+
+def test_drafts_bind_and_compile_against_their_tables(demo, tmp_path):
+    from airlock.plan.bind import bind_policy
+    from airlock.plan.compile import compile_plan
+
+    for name, table in samples(demo).items():
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(propose(profile(table), dataset=name, source_path=f"raw/{name}"), encoding="utf-8")
+        plan = compile_plan(bind_policy(path), [table.schema], [])
+        assert set(plan.schema.names) <= set(table.column_names)
