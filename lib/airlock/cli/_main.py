@@ -1,0 +1,67 @@
+"""The command tree and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from airlock import __version__
+from airlock.cli import look, manage, run, runs
+from airlock.cli._context import Context
+from airlock.cli._report import EXIT_CODES, fail
+
+__all__ = ["app", "main"]
+
+_EPILOG = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+
+app = typer.Typer(
+    name="airlock",
+    help="Copy datasets full of personal data through two doors that are never open together.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (look.app, run.app, runs.app, manage.app):
+    app.add_typer(part)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"airlock {__version__}")  # noqa: T201 - stdout is data
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    *,
+    config: Annotated[Path | None, typer.Option(help="airlock.yaml; else AIRLOCK_CONFIG, else the one here or above")] = None,
+    debug: Annotated[bool, typer.Option(help="show traces: they may quote data, so only inside the zone")] = False,
+    log_format: Annotated[str | None, typer.Option(help="auto, text or json")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+) -> None:
+    del version
+    context.obj = Context(config=config, debug=debug, log_format=log_format)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = app(given, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        code = 1
+    except Exception as error:  # noqa: BLE001 - the last place before a trace would show
+        code = fail(error, debug="--debug" in given)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,116 @@
+"""Commands that move data: anonymize, release, run, verify."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from airlock.cli._context import Context
+from airlock.cli._report import each, summary, watch
+from airlock.doors._source import policy_files
+from airlock.doors.anonymize import anonymize
+from airlock.doors.release import release
+from airlock.doors.run import run_both
+from airlock.doors.verify import verify
+from airlock.errors import ConfigError
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+Policies = Annotated[list[Path], typer.Argument(help="policy files, or folders of them", show_default=False)]
+Engine = Annotated[str | None, typer.Option(help="auto, local or spark")]
+Master = Annotated[str | None, typer.Option(help="Spark master, such as local[2,4]")]
+OneRun = Annotated[str | None, typer.Option("--run", help="continue or bind this run id; else a new UUIDv7")]
+
+
+def _files(paths: list[Path], run: str | None = None) -> list[Path]:
+    files = list(dict.fromkeys(file for path in paths for file in policy_files(path)))
+    if run is not None and len(files) > 1:
+        raise ConfigError(f"--run names one run, but there are {len(files)} policies")
+    return files
+
+
+@app.command("anonymize")
+def anonymize_command(
+    context: typer.Context, policies: Policies, *, run: OneRun = None, engine: Engine = None, master: Master = None
+) -> int:
+    """Inner door alone: stage what the policies say."""
+    shared: Context = context.obj
+    settings = shared.settings(engine=engine, master=master)
+    with watch(settings.require("log_format")) as watcher:
+
+        def act(policy: Path) -> dict[str, Any]:
+            staged = anonymize(policy, settings, run_id=run, watcher=watcher)
+            return asdict(staged) | {"state": "staged", "rows": staged.rows_out}
+
+        results = each("anonymize", _files(policies, run), act, debug=shared.debug)
+    return summary("anonymize", results)
+
+
+@app.command("release")
+def release_command(
+    context: typer.Context,
+    policies: Policies,
+    *,
+    run: Annotated[list[str] | None, typer.Option("--run", help="RUN or DATASET=RUN; else the oldest staged run")] = None,
+    own: Annotated[Path | None, typer.Option("--policies", help="the outer door's own approved policies")] = None,
+) -> int:
+    """Outer door alone: check staged releases with the gate, then publish."""
+    shared: Context = context.obj
+    settings = shared.settings(policies=str(own.resolve()) if own else None)
+    files = _files(policies)
+    runs = dict(item.split("=", 1) for item in run or [] if "=" in item)
+    plain = [item for item in run or [] if "=" not in item]
+    if len(plain) > 1 or (plain and len(files) > 1):
+        raise ConfigError("--run RUN names one run of one policy; for several write --run DATASET=RUN")
+    with watch(settings.require("log_format")) as watcher:
+
+        def act(policy: Path) -> dict[str, Any]:
+            made = release(policy, settings, runs=runs, run_id=plain[0] if plain else None, watcher=watcher)
+            return asdict(made)
+
+        results = each("release", files, act, debug=shared.debug)
+    return summary("release", results)
+
+
+@app.command("run")
+def run_command(
+    context: typer.Context, policies: Policies, *, run: OneRun = None, engine: Engine = None, master: Master = None
+) -> int:
+    """Both doors on this machine, one after the other: anonymize, then release."""
+    shared: Context = context.obj
+    settings = shared.settings(engine=engine, master=master)
+    results = run_both(_files(policies, run), settings, run_id=run, debug=shared.debug)
+    return summary("run", results)
+
+
+@app.command("verify")
+def verify_command(
+    context: typer.Context,
+    releases: Annotated[list[Path], typer.Argument(help="sanitized dataset folders, or a folder of them")],
+    *,
+    trust: Annotated[Path | None, typer.Option(help="public key, or folder of them")] = None,
+    require_separation: Annotated[bool, typer.Option(help="refuse releases made by both doors on one machine")] = False,
+) -> int:
+    """Check a published release as anyone can: signatures, digests, counts, schema, sequence. Needs no secret and no Spark."""
+    shared: Context = context.obj
+    settings = shared.settings(trust=str(trust.resolve()) if trust else None)
+    with watch(settings.require("log_format")) as watcher:
+
+        def act(folder: Path) -> dict[str, Any]:
+            return asdict(verify(folder, settings, require_separation=require_separation, watcher=watcher))
+
+        results = each("verify", _datasets(releases), act, debug=shared.debug)
+    return summary("verify", results)
+
+
+def _datasets(paths: list[Path]) -> list[Path]:
+    found = []
+    for path in paths:
+        inner = sorted(pointer.parent for pointer in path.rglob("current.json")) if path.is_dir() else []
+        found.extend(inner or [path])
+    return found

@@ -1,0 +1,39 @@
+"""Which runner carries out the tasks. Called by `anonymize`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from airlock.engines.frame import FrameBinding
+from airlock.engines.local import run_local
+from airlock.engines.spark import run_spark, session, spark_ready
+from airlock.engines.task import TaskResult
+from airlock.settings import Settings
+
+__all__ = ["Runner", "choose_runner"]
+
+Runner = Callable[[bytes, FrameBinding, Sequence[int]], Iterator[TaskResult]]
+
+
+@contextmanager
+def choose_runner(engine: str, settings: Settings) -> Iterator[Runner]:
+    """The runner that `engine` names; `auto` takes Spark where Java 17 is.
+
+    Raises:
+        MissingCapabilityError: Spark was asked for and can't run.
+    """
+    if engine == "local" or (engine == "auto" and spark_ready() is not None):
+        workers = settings.number("workers")
+
+        def local(sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
+            return run_local(sealed, binding, indexes, workers=workers)
+
+        yield local
+        return
+    spark = session(settings.get("master"))
+
+    def on_spark(sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
+        return run_spark(spark, sealed, binding, indexes)
+
+    yield on_spark

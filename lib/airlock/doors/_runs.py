@@ -1,0 +1,113 @@
+"""A run's folders: binding a run id to its plan, where the run stands, new ids, and what earlier runs left in staging."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from dataclasses import dataclass
+
+from airlock import __version__
+from airlock.doors._source import Prepared
+from airlock.doors._verdicts import read_verdict
+from airlock.errors import RunBoundError
+from airlock.evidence.canonical import canonical_json, parse_canonical
+from airlock.settings import Settings
+from airlock.storage import AlreadyExistsError, Store
+from airlock.types import RunId, RunState, Sha256
+
+__all__ = ["RunFolder", "clean_staging", "new_run_id", "plan_digest"]
+
+MANIFEST, ENVELOPE, VERDICT = "manifest.json", "manifest.intoto.json", "verdict.json"
+
+
+def new_run_id() -> RunId:
+    """A UUIDv7 (RFC 9562, section 5.7): sorts by time."""
+    millis = time.time_ns() // 1_000_000
+    noise = int.from_bytes(os.urandom(10), "big")
+    value = (millis << 80) | (7 << 76) | ((noise >> 64 & 0xFFF) << 64) | (0b10 << 62) | (noise & ((1 << 62) - 1))
+    return RunId(str(uuid.UUID(int=value)))
+
+
+def plan_digest(prepared: Prepared, names: list[str]) -> Sha256:
+    """What a run id is bound to: inputs, policy, key ids and code; the splits' keyed names hold the first three."""
+    what = {"program": prepared.plan.digest, "splits": sorted(names), "code": __version__}
+    return Sha256(hashlib.sha256(canonical_json(what)).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where one run's files are on both sides of the inner door."""
+
+    private: Store
+    staging: Store
+    dataset: str
+    run: RunId
+
+    @property
+    def base(self) -> str:
+        """The run's folder, in either zone."""
+        return f"{self.dataset}/{self.run}"
+
+    def bind(self, prepared: Prepared, names: list[str]) -> None:
+        """Bind the run id to its plan, or make sure that it is bound to the same.
+
+        Raises:
+            RunBoundError: It is bound to another plan.
+        """
+        binding = canonical_json({"plan": plan_digest(prepared, names), "policy": prepared.plan.policy.digest})
+        path = f"{self.base}/run.json"
+        try:
+            self.private.create(path, binding)
+        except AlreadyExistsError:
+            if self.private.read(path) != binding:
+                raise RunBoundError(
+                    f"run '{self.run}' of '{self.dataset}' is bound to another plan: inputs, policy, keys or code have changed since. "
+                    "Leave --run out for a new one",
+                    run=self.run,
+                ) from None
+
+    def state(self, settings: Settings) -> RunState:
+        """Whether it is staged or released already.
+
+        Raises:
+            RunBoundError: The outer door refused it, or it was revoked.
+        """
+        verdict = read_verdict(self.staging, self.base, settings)
+        if verdict in (RunState.REFUSED, RunState.REVOKED):
+            raise RunBoundError(
+                f"run '{self.run}' of '{self.dataset}' was {verdict}; it is never staged again. Leave --run out", run=self.run
+            )
+        if verdict is not None:
+            return verdict
+        return RunState.STAGED if self.staging.read_versioned(f"{self.base}/{ENVELOPE}") else RunState.OPEN
+
+
+def clean_staging(staging: Store, dataset: str, *, keep: str, settings: Settings) -> None:
+    """Delete what no one waits for: staged runs with a verdict, and folders that were never signed. Needs the dataset's lease."""
+    runs: dict[str, set[str]] = {}
+    for entry in staging.list(dataset):
+        _, run, *rest = entry.path.split("/")
+        runs.setdefault(run, set()).add("/".join(rest))
+    for run, files in runs.items():
+        if run == keep:
+            continue
+        base = f"{dataset}/{run}"
+        if ENVELOPE not in files and VERDICT not in files:
+            staging.delete_tree(base)
+        elif VERDICT in files and read_verdict(staging, base, settings) is not None:
+            _empty(staging, base, files)
+
+
+def _empty(staging: Store, base: str, files: set[str]) -> None:
+    """The verdict stays: a run id that was refused is refused for good."""
+    for file in sorted(files - {VERDICT}):
+        staging.delete(f"{base}/{file}")
+
+
+def binding_of(private: Store, base: str) -> str:
+    """The plan digest that a run is bound to."""
+    bound = parse_canonical(private.read(f"{base}/run.json"))
+    assert isinstance(bound, dict)  # written by bind() alone, on the raw side
+    return str(bound["plan"])

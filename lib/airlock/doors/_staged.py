@@ -1,0 +1,170 @@
+"""Sign what was staged: private manifest, public manifest, statement - in this order, the last one is the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import cryptography
+import numpy as np
+import pyarrow as pa
+from securesystemslib.signer import Signer
+
+from airlock import __version__
+from airlock.doors._runs import ENVELOPE, MANIFEST, RunFolder, binding_of
+from airlock.doors._source import Prepared
+from airlock.engines.records import SplitRecord, record_folder
+from airlock.errors import RunBoundError
+from airlock.evidence.canonical import canonical_json, sha256_hex, time_text
+from airlock.evidence.dsse import sign
+from airlock.evidence.manifest import (
+    ColumnFacts,
+    Counts,
+    InputFile,
+    KnownValues,
+    PrivateManifest,
+    PublicManifest,
+    SplitAccount,
+    SplitTotals,
+    StagedFile,
+)
+from airlock.evidence.schema import schema_fields
+from airlock.evidence.statement import staged_statement
+from airlock.keys import SubKeys
+from airlock.plan.compile import INNER_REQUESTS
+from airlock.storage import AlreadyExistsError, Store
+from airlock.types import Isolation, RunId, Separation
+
+__all__ = ["StagedFacts", "code_versions", "stage_manifest"]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFacts:
+    """What a finished inner run knows of itself."""
+
+    prepared: Prepared
+    keys: SubKeys
+    run: RunId
+    fence: int
+    records: tuple[SplitRecord, ...]
+
+
+def code_versions() -> dict[str, str]:
+    """Versions of what shapes the output's bytes."""
+    return {
+        "airlock": __version__,
+        "cryptography": cryptography.__version__,
+        "numpy": np.__version__,
+        "pyarrow": pa.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer) -> None:
+    """Write the manifests and commit the staged release with the signed statement.
+
+    Raises:
+        RunBoundError: Another driver committed this run id first, with other content.
+    """
+    _keep_failures(facts, folder.private, folder)
+    private = _private_manifest(facts)
+    _put(folder.private, f"{folder.base}/manifest.json", private.to_bytes())
+    manifest = _public_manifest(facts, folder, sha256_hex(private.to_bytes()))
+    data = manifest.to_bytes()
+    _put(folder.staging, f"{folder.base}/{MANIFEST}", data)
+    try:
+        envelope = sign(staged_statement(manifest, at=datetime.now(UTC)), signer=signer)
+        folder.staging.create(f"{folder.base}/{ENVELOPE}", envelope)
+    except AlreadyExistsError:
+        if folder.staging.read(f"{folder.base}/{MANIFEST}") != data:
+            raise RunBoundError(f"run '{folder.run}' was committed by another driver meanwhile", run=folder.run) from None
+
+
+def _put(store: Store, path: str, data: bytes) -> None:
+    """Not yet committed, so a killed try's file may stand there."""
+    found = store.read_versioned(path)
+    store.replace(path, data, None if found is None else found[1])
+
+
+def _keep_failures(facts: StagedFacts, private: Store, folder: RunFolder) -> None:
+    """failures.jsonl: split, column and error code of rejected rows. No value."""
+    lines = [
+        json.dumps({"split": record.name, "column": column, "code": code, "rows": count}, sort_keys=True)
+        for record in facts.records
+        for column, code, count in record.rejects
+    ]
+    if lines:
+        _put(private, f"{folder.base}/failures.jsonl", ("\n".join(lines) + "\n").encode())
+    for record in facts.records:
+        kept = f"{record_folder(folder.dataset)}/{record.name}.rejects"
+        if record.rejects and private.read_versioned(kept) is not None:
+            try:
+                private.link_or_copy(kept, private, f"{folder.base}/rejects/{record.name}.sealed")
+            except AlreadyExistsError:
+                continue
+
+
+def _counts(record: SplitRecord) -> Counts:
+    return Counts(record.rows_in, record.rows_out, record.suppressed, record.rejected)
+
+
+def _private_manifest(facts: StagedFacts) -> PrivateManifest:
+    counts = {record.name: _counts(record) for record in facts.records}
+    by_name = dict(zip((record.name for record in facts.records), facts.prepared.splits, strict=True))
+    return PrivateManifest(
+        dataset=facts.prepared.plan.policy.dataset,
+        run=facts.run,
+        inputs=tuple(InputFile(file.path, file.size, file.version) for file in facts.prepared.listing.files),
+        splits=tuple(
+            SplitAccount(name, tuple(sorted({piece.path for piece in split.pieces})), counts[name])
+            for name, split in by_name.items()
+        ),
+    )
+
+
+def _public_manifest(facts: StagedFacts, folder: RunFolder, private_sha256: str) -> PublicManifest:
+    plan, policy = facts.prepared.plan, facts.prepared.plan.policy
+    totals = sum((_counts(record) for record in facts.records), Counts(0, 0, 0, 0))
+    return PublicManifest(
+        dataset=policy.dataset,
+        recipient=policy.keys.recipient,
+        run=facts.run,
+        fence=facts.fence,
+        owner=policy.owner,
+        purpose=policy.purpose,
+        plan_digest=binding_of(folder.private, folder.base),
+        policy_sha256=policy.digest,
+        code=code_versions(),
+        image_digest=os.environ.get("IMAGE_DIGEST"),
+        outputs=tuple(
+            StagedFile(file.name, file.sha256, file.bytes, file.rows) for record in facts.records for file in record.files
+        ),
+        schema=schema_fields(plan.schema),
+        columns=_columns(facts),
+        totals=totals,
+        splits=tuple(SplitTotals(record.name, _counts(record)) for record in facts.records),
+        known_values=KnownValues(checked=True, found=sum(record.known_found for record in facts.records)),
+        inputs_commitment=_commitment(facts),
+        private_sha256=private_sha256,
+        isolation=Isolation.NONE,
+        separation=Separation.NONE,
+        created_at=time_text(datetime.now(UTC)),
+    )
+
+
+def _columns(facts: StagedFacts) -> dict[str, ColumnFacts]:
+    made = {}
+    for path, operator in facts.prepared.plan.operators.items():
+        requests = operator.requests()
+        made[str(path)] = ColumnFacts(operator.name, facts.keys.ids[requests[0]] if requests else None)
+    return made
+
+
+def _commitment(facts: StagedFacts) -> str:
+    inputs = [[file.path, file.size, file.version] for file in facts.prepared.listing.files]
+    return hmac.new(facts.keys[INNER_REQUESTS["inputs"]], canonical_json(inputs), hashlib.sha256).hexdigest()

@@ -1,0 +1,209 @@
+"""The inner door: reads raw data, writes a staged release and nothing else. Called by the command line and by jobs/anonymize.py."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from airlock.doors._adopt import adopt
+from airlock.doors._engine import Runner, choose_runner
+from airlock.doors._runs import RunFolder, clean_staging, new_run_id
+from airlock.doors._source import Prepared, prepare
+from airlock.doors._staged import StagedFacts, stage_manifest
+from airlock.doors._zones import open_zone
+from airlock.doors.permits import local_permit
+from airlock.doors.progress import Progress, Watcher, silent
+from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
+from airlock.engines.records import SplitRecord, read_record, split_name
+from airlock.engines.task import TaskResult
+from airlock.errors import AirlockError, DriftError, TaskFailedError, TransientError, all_errors
+from airlock.keys import Permit, SubKeys
+from airlock.keys.file import FileKeyRing
+from airlock.keys.signing import load_signer
+from airlock.keys.wrap import create_executor_key_file
+from airlock.settings import Settings
+from airlock.storage.lease import Lease
+from airlock.types import RunId, RunState, Zone
+
+__all__ = ["StagedRelease", "anonymize"]
+
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRelease:
+    """What the inner door staged.
+
+    Attributes:
+        reused: Splits whose records an earlier run left.
+        continued: The run was staged before; nothing was done.
+    """
+
+    dataset: str
+    run: RunId
+    rows_in: int
+    rows_out: int
+    suppressed: int
+    rejected: int
+    splits: int
+    reused: int
+    continued: bool = False
+
+
+def anonymize(
+    policy: Path,
+    settings: Settings,
+    *,
+    run_id: str | None = None,
+    engine: str | None = None,
+    permit: Permit | None = None,
+    watcher: Watcher = silent,
+) -> StagedRelease:
+    """Stage one dataset.
+
+    Args:
+        policy: The policy file.
+        settings: Names zones raw, private and staging, the root key and the stage-signing key.
+        run_id: Continue or bind this run id; without it a new UUIDv7.
+        engine: `auto`, `local` or `spark`; without it the setting.
+        permit: Leave to use keys; without it the door checks its own boundary and makes one.
+        watcher: Is told of progress.
+
+    Raises:
+        PolicyError, DriftError, BoundaryError, RunBoundError, TransientError: Nothing was staged. Finished splits are kept.
+    """
+    prepared = prepare(policy, settings)
+    permit = permit or local_permit(settings)
+    keys_policy = prepared.plan.policy.keys
+    ring = FileKeyRing(Path(settings.require("keys.root")))
+    keys = ring.subkeys(prepared.plan.requests, recipient=keys_policy.recipient, epoch=keys_policy.epoch, permit=permit)
+    work = _Work(prepared, settings, keys, permit, watcher)
+    return work.run(run_id, engine or settings.require("engine"))
+
+
+class _Work:
+    """One run of the inner door, under the dataset's lease."""
+
+    def __init__(self, prepared: Prepared, settings: Settings, keys: SubKeys, permit: Permit, watcher: Watcher) -> None:
+        self.prepared, self.settings, self.keys, self.permit, self.watcher = prepared, settings, keys, permit, watcher
+        self.policy = prepared.plan.policy
+        self.dataset = self.policy.dataset
+        self.private, self.staging = open_zone(settings, Zone.PRIVATE), open_zone(settings, Zone.STAGING)
+        self.signer = load_signer(Path(settings.require("keys.stage_signing")))
+        plan, excluded = prepared.plan, prepared.excluded
+        self.names = [split_name(split, plan, keys, excluded) for split in prepared.splits]
+
+    def run(self, run_id: str | None, engine: str) -> StagedRelease:
+        """Bind the run id, do what is left to do, sign."""
+        given = RunId(run_id) if run_id else new_run_id()
+        ttl = float(self.settings.number("lease_seconds"))
+        with Lease.acquire(self.private, f"{self.dataset}/lease.json", owner=given, ttl=ttl) as lease:
+            lease.keep_alive()
+            folder = RunFolder(self.private, self.staging, self.dataset, given)
+            folder.bind(self.prepared, self.names)
+            if folder.state(self.settings) is not RunState.OPEN:
+                return self._result(given, self._records(), reused=len(self.names), continued=True)
+            clean_staging(self.staging, self.dataset, keep=given, settings=self.settings)
+            reused = self._work_off(given, engine)
+            records = self._records()
+            missing = [name for name, record in records.items() if record is None]
+            if missing:
+                raise AirlockError(f"{len(missing)} of {len(records)} splits have no record although their tasks ended well")
+            done = {name: record for name, record in records.items() if record is not None}
+            adopt(self.private, self.staging, self.dataset, given, done.values())
+            self.permit.require()
+            lease.check()
+            stage_manifest(
+                StagedFacts(self.prepared, self.keys, given, lease.fence, tuple(done.values())), folder, signer=self.signer
+            )
+            return self._result(given, records, reused=reused)
+
+    def _records(self) -> dict[str, SplitRecord | None]:
+        return {name: read_record(self.private, self.dataset, name, self.keys) for name in self.names}
+
+    def _work_off(self, run: RunId, engine: str) -> int:
+        """Run the splits that have no usable record; returns how many had one."""
+        usable = adopt(self.private, self.staging, self.dataset, run, filter(None, self._records().values()))
+        todo = [index for index, name in enumerate(self.names) if name not in usable]
+        reused = len(self.names) - len(todo)
+        self._say(reused, reused)
+        if todo:
+            with ExitStack() as stack:
+                binding, sealed = self._frame(run, stack)
+                runner = stack.enter_context(choose_runner(engine, self.settings))
+                self._collect(runner, sealed, binding, todo, reused)
+        return reused
+
+    def _frame(self, run: RunId, stack: ExitStack) -> tuple[FrameBinding, bytes]:
+        mounted = self.settings.path("keys.executor")
+        if mounted is None:
+            private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="airlock-")))
+            mounted = create_executor_key_file(private)
+        keys_policy = self.policy.keys
+        binding = FrameBinding(run, self.prepared.plan.digest, keys_policy.recipient, keys_policy.epoch, str(mounted))
+        frame = TaskFrame(
+            plan=self.prepared.plan,
+            run=run,
+            splits=self.prepared.splits,
+            names=tuple(self.names),
+            zones={zone: self.settings.zone(zone) for zone in (Zone.RAW, Zone.PRIVATE, Zone.STAGING)},
+            excluded=self.prepared.excluded,
+            codec=self.settings.require("staging_codec"),
+            keys=self.keys,
+        )
+        return binding, seal_frame(frame, binding)
+
+    def _collect(self, runner: Runner, sealed: bytes, binding: FrameBinding, todo: Sequence[int], reused: int) -> None:
+        failed: list[TaskResult] = []
+        for done, result in enumerate(self._results(runner, sealed, binding, todo), start=1):
+            if result.code:
+                failed.append(result)
+            self._say(reused + done, reused)
+        if failed:
+            raise _failure(self.dataset, failed)
+
+    def _results(self, runner: Runner, sealed: bytes, binding: FrameBinding, todo: Sequence[int]) -> Iterator[TaskResult]:
+        self.permit.require()
+        return runner(sealed, binding, todo)
+
+    def _say(self, done: int, reused: int) -> None:
+        self.watcher(Progress(self.dataset, "anonymize", done, len(self.names), reused))
+
+    def _result(
+        self, run: RunId, records: dict[str, SplitRecord | None], *, reused: int, continued: bool = False
+    ) -> StagedRelease:
+        done = [record for record in records.values() if record is not None]
+        return StagedRelease(
+            dataset=self.dataset,
+            run=run,
+            rows_in=sum(record.rows_in for record in done),
+            rows_out=sum(record.rows_out for record in done),
+            suppressed=sum(record.suppressed for record in done),
+            rejected=sum(record.rejected for record in done),
+            splits=len(records),
+            reused=reused,
+            continued=continued,
+        )
+
+
+def _failure(dataset: str, failed: list[TaskResult]) -> AirlockError:
+    """One error for all failed splits: drift and refusals first, then what a retry may mend."""
+    codes = sorted({result.code for result in failed})
+    kinds = [all_errors().get(code, TaskFailedError) for code in codes]
+    files = sorted({file for result in failed for file in result.files})
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    details = sorted({result.detail for result in failed if result.detail})
+    message = "\n".join(
+        [
+            f"dataset '{dataset}': {len(failed)} splits failed ({', '.join(codes)}); nothing was staged, finished splits are kept.",
+            f"files: {', '.join(files[:_MOST_NAMED])}{more}",
+            *details[:_MOST_NAMED],
+        ]
+    )
+    if all(result.transient for result in failed):
+        return TransientError(message, codes=codes)
+    drift = next((kind for kind in kinds if issubclass(kind, DriftError)), None)
+    return (drift or TaskFailedError)(message, codes=codes)

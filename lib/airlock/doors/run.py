@@ -1,0 +1,82 @@
+"""`airlock run`: both doors on one machine, one after the other, in two processes with disjoint configurations."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from airlock.doors._zones import require_disjoint
+from airlock.errors import AirlockError
+from airlock.settings import Settings
+
+__all__ = ["run_both"]
+
+_INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.stage_signing", "keys.executor", "trust",
+          "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "permit_minutes", "log_format")  # fmt: skip
+_OUTER = ("zones.staging", "zones.sanitized", "keys.release_signing", "trust", "policies", "waivers", "workers", "lease_seconds",
+          "grace_minutes", "log_format")  # fmt: skip
+
+
+def run_both(policies: Sequence[Path], settings: Settings, *, run_id: str | None, debug: bool = False) -> list[dict[str, Any]]:
+    """Anonymize, then release what was staged; each door in a process that knows only its own zones and keys.
+
+    Args:
+        policies: Policy files.
+        settings: Names all four zones and all keys.
+        run_id: For a single policy.
+        debug: Ask both for traces.
+
+    Returns:
+        The results of both, by policy; the outer door's where it got that far.
+    """
+    require_disjoint(settings)
+    with tempfile.TemporaryDirectory(prefix="airlock-") as private:
+        inner = _write(Path(private) / "inner.yaml", settings.only(*_INNER))
+        own = settings.get("policies") or str(policies[0].parent.resolve())
+        outer = _write(Path(private) / "outer.yaml", {**settings.only(*_OUTER), "policies": own, "separation": "none"})
+        talk = ["--debug"] if debug else []
+        chosen = ["--run", run_id] if run_id else []
+        first = _door([*talk, "anonymize", *map(str, policies), *chosen], inner)
+        staged = [result for result in first if result["exit_code"] == 0]
+        if not staged:
+            return first
+        names = {result["policy"] for result in staged}
+        ready = [str(policy) for policy in policies if policy.name in names]
+        runs = [part for result in staged for part in ("--run", f"{result['dataset']}={result['run']}")]
+        second = _door([*talk, "release", *ready, *runs], outer)
+    released = {result["policy"]: result for result in second}
+    return [result | released.get(result["policy"], {}) for result in first]
+
+
+def _write(path: Path, values: Mapping[str, str]) -> Path:
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        *parents, last = name.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value
+    with path.open("w", encoding="utf-8") as file:
+        YAML(typ="safe").dump(tree, file)
+    return path
+
+
+def _door(arguments: Sequence[str], config: Path) -> list[dict[str, Any]]:
+    """One door in a process of its own; its talk goes to our stderr, its last line of stdout is the JSON summary."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
+    command = [sys.executable, "-m", "airlock", "--config", str(config), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=False)  # noqa: S603 - our own program
+    lines = done.stdout.decode().strip().splitlines()
+    try:
+        results: list[dict[str, Any]] = json.loads(lines[-1])["results"]
+    except (IndexError, ValueError, KeyError, TypeError):
+        raise AirlockError(f"a door ended with exit code {done.returncode} and no summary") from None
+    return results
