@@ -92,10 +92,8 @@ def from_text(array: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 
 def safe_cast(array: pa.Array, wanted: pa.DataType) -> pa.Array:
-    """Arrow's safe cast; dictionary-encoded text stays encoded if its values have the wanted type."""
+    """Arrow's safe cast, dictionaries decoded."""
     if pa.types.is_dictionary(array.type):
-        if array.type.value_type == wanted and array.type.index_type == pa.int32():
-            return array
         array = array.dictionary_decode()
     return array if array.type == wanted else array.cast(wanted)
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from airlock.errors import NotFoundError, PolicyError, UnreadableSourceError
+from airlock.errors import NotFoundError, PolicyError, SourceChangedError, UnreadableSourceError
 from airlock.policy.model import Source
 from airlock.storage._base import Entry, Store
 from airlock.storage.sources.csv import read_header
@@ -32,6 +32,7 @@ def list_source(store: Store, source: Source) -> Listing:
     Raises:
         NotFoundError: No file is left.
         PolicyError: `where` names something that is no hive column.
+        SourceChangedError: A file went while it was listed.
         UnreadableSourceError: Some files can't be read, or disagree on the hive columns; up to 20 are named.
     """
     entries = [entry for entry in store.list(source.path) if _is_data(entry, source)]
@@ -87,6 +88,8 @@ def _file(store: Store, source: Source, failed: list[tuple[str, str]], entry: En
     except UnreadableSourceError as error:
         failed.append((entry.path, str(error)))
         return None
+    except NotFoundError:
+        raise SourceChangedError(f"'{entry.path}' went while the source was listed. Run again", file=entry.path) from None
     except (pa.ArrowException, OSError, ValueError):
         failed.append((entry.path, f"not a complete, unencrypted {source.format} file"))
         return None

@@ -99,7 +99,8 @@ def _columns(parquet: pq.ParquetFile, wanted: Wanted, partition: dict[str, str |
 
 def _is_encoded(parquet: pq.ParquetFile, name: str, groups: list[int]) -> bool:
     at = next(at for at in range(len(parquet.schema)) if parquet.schema.column(at).path == name)
-    is_text = parquet.schema.column(at).max_repetition_level == 0 and parquet.schema_arrow.get_field_index(name) >= 0
+    field = parquet.schema_arrow.get_field_index(name)  # -1 for nested leaves: those come plain
+    is_text = field >= 0 and pa.types.is_string(parquet.schema_arrow.field(field).type)
     return is_text and all(wholly_dictionary(parquet.metadata.row_group(group).column(at)) for group in groups)
 
 
@@ -135,8 +136,8 @@ def _conformed(batch: pa.RecordBatch, piece: Piece, wanted: Wanted) -> pa.Record
 
 
 def _column(array: pa.Array, field: pa.Field, path: str) -> pa.Array:
-    if pa.types.is_dictionary(array.type) and 2 * len(array.dictionary) > len(array):
-        array = array.dictionary_decode()  # nothing to gain, and every batch would carry the whole dictionary
+    if _is_worthwhile(array, field.type):
+        return array
     try:
         return conform(array, field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
@@ -146,6 +147,13 @@ def _column(array: pa.Array, field: pa.Field, path: str) -> pa.Array:
             column=field.name,
             file=path,
         ) from None
+
+
+def _is_worthwhile(array: pa.Array, wanted: pa.DataType) -> bool:
+    """Whether to hand on a dictionary: every batch carries the whole of it, so it must be well shorter than the batch."""
+    if array.type != pa.dictionary(pa.int32(), pa.string()) or wanted != pa.string():
+        return False
+    return bool(2 * len(array.dictionary) <= len(array))
 
 
 def _only_constants(parquet: pq.ParquetFile, groups: list[int], piece: Piece, wanted: Wanted) -> Iterator[SourceBatch]:

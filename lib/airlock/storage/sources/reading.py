@@ -55,7 +55,9 @@ def read_batches(  # noqa: PLR0913 - what to read of a split is one thought; the
         UnclassifiedColumnError: JSON lines with a field that is neither in `schema` nor ignored.
         ChangedTypeError: A Parquet or hive column's values don't fit the schema's type.
         PolicyError: The format can't hold a type of the schema.
+        ValueError: `leaves` has none for a column of the schema, which would come as nulls.
     """
+    _require_leaves(split, schema, leaves)
     wanted = Wanted(source, schema, leaves, ignored, max_rows, max_bytes)
     for piece in split.pieces:
         require_unchanged(store, piece)
@@ -70,6 +72,17 @@ def read_batches(  # noqa: PLR0913 - what to read of a split is one thought; the
             require_unchanged(store, piece)
             raise unreadable([piece.path], f"not a complete, unencrypted {source.format} file") from None
         require_unchanged(store, piece)
+
+
+def _require_leaves(split: Split, schema: pa.Schema, leaves: tuple[str, ...] | None) -> None:
+    if leaves is None:
+        return
+    hive = {name for piece in split.pieces for name, _ in piece.partition}
+    without = [
+        name for name in schema.names if name not in hive and not any(f"{leaf}.".startswith(f"{name}.") for leaf in leaves)
+    ]
+    if without:
+        raise ValueError(f"no leaf is asked for of the schema's columns {', '.join(without)}")
 
 
 def require_unchanged(store: Store, piece: Piece) -> None:

@@ -50,21 +50,24 @@ def record_blocks(stream: pa.NativeFile, ends: Ends, *, size: int | None = None)
     Raises:
         UnreadableSourceError: A record is longer than 64 MiB.
     """
-    rest, left = b"", size
-    while True:
-        chunk = stream.read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
-        left = None if left is None else left - len(chunk)
+    rest = b""
+    chunk, left = _chunk(stream, size)
+    while chunk:
         data = rest + chunk
+        chunk, left = _chunk(stream, left)
         offsets = ends(data)
-        if not chunk and data and (not len(offsets) or offsets[-1] != len(data)):
+        if not chunk and (not len(offsets) or offsets[-1] != len(data)):
             offsets = np.append(offsets, len(data))  # the last record may lack its line end
         if len(offsets):
             yield _as_array(data, offsets)
-        if not chunk:
-            return
         rest = data[offsets[-1] :] if len(offsets) else data
         if len(rest) > LONGEST_RECORD:
             raise UnreadableSourceError("a line is longer than 64 MiB, or a quote is never closed", limit=LONGEST_RECORD)
+
+
+def _chunk(stream: pa.NativeFile, left: int | None) -> tuple[bytes, int | None]:
+    chunk = stream.read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
+    return chunk, None if left is None else left - len(chunk)
 
 
 def _as_array(data: bytes, offsets: Offsets) -> pa.BinaryArray:

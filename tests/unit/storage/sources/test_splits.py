@@ -1,0 +1,71 @@
+import gzip
+import pickle
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airlock.policy.model import Source
+from airlock.storage.sources import is_cuttable, list_source, plan_splits
+from airlock.storage.sources.splits import MOST_PIECES
+
+
+def plan(raw, target_bytes=128 << 20, **source):
+    source = Source(**source)
+    return plan_splits(raw.store, list_source(raw.store, source), source, target_bytes=target_bytes)
+
+
+def test_small_files_are_packed_and_large_ones_cut_by_row_groups(raw, table):
+    for at in range(5):
+        pq.write_table(table, raw.path(f"a/{at}.parquet"), row_group_size=100)
+    size = pq.read_metadata(raw.root / "a/0.parquet").row_group(0).total_byte_size
+    assert [len(split.pieces) for split in plan(raw, path="a")] == [5]
+    splits = plan(raw, target_bytes=3 * size + size // 2, path="a/0.parquet")
+    assert [piece.row_groups for split in splits for piece in split.pieces] == [(0, 3), (3, 6), (6, 9), (9, 10)]
+    assert [split.rows for split in splits] == [300, 300, 300, 100]
+    assert all(split.bytes <= 3 * size + size // 2 for split in splits)
+
+
+def test_a_row_group_beyond_the_target_is_a_piece_of_its_own(raw, table):
+    pq.write_table(table, raw.path("a/0.parquet"))
+    (split,) = plan(raw, target_bytes=10, path="a")
+    assert [piece.row_groups for piece in split.pieces] == [(0, 1)]
+
+
+def test_a_split_has_a_bounded_number_of_pieces(raw):
+    for at in range(MOST_PIECES + 1):
+        raw.put(f"c/{at:03}.csv", b"a\n1\n")
+    assert [len(split.pieces) for split in plan(raw, path="c", format="csv")] == [MOST_PIECES, 1]
+
+
+def test_files_without_rows_are_in_no_split(raw, table):
+    pq.write_table(table.slice(0, 0), raw.path("a/0.parquet"))
+    assert plan(raw, path="a") == ()
+
+
+def test_csv_is_cut_by_bytes_gzip_and_json_lines_go_by_file(raw):
+    body = b"a,b\n" + b"".join(b"%d,x\n" % at for at in range(1000))
+    raw.put("c/1.csv", body)
+    raw.put("c/2.csv.gz", gzip.compress(body))
+    raw.put("j/1.jsonl", b'{"a": 1}\n' * 1000)
+    pieces = [piece for split in plan(raw, target_bytes=1000, path="c", format="csv") for piece in split.pieces]
+    ranges = [piece.byte_range for piece in pieces if piece.path == "c/1.csv"]
+    assert ranges[0][0] == 4
+    assert ranges[-1][1] == len(body)
+    assert all(left[1] == right[0] for left, right in pairwise(ranges))
+    assert [piece.byte_range for piece in pieces if piece.path == "c/2.csv.gz"] == [None]
+    assert [len(split.pieces) for split in plan(raw, target_bytes=1000, path="j", format="jsonl")] == [1]
+    assert not is_cuttable(Source(path="j", format="jsonl"), "j/1.jsonl")
+
+
+def test_the_same_listing_gives_the_same_splits_and_they_pickle(raw, table):
+    for at in range(5):
+        pq.write_table(table, raw.path(f"a/n={at}/0.parquet"), row_group_size=100)
+    splits = plan(raw, target_bytes=10_000, path="a")
+    assert splits == plan(raw, target_bytes=10_000, path="a") == pickle.loads(pickle.dumps(splits))
+    assert {piece.partition for split in splits for piece in split.pieces} == {(("n", str(at)),) for at in range(5)}
+
+
+def test_hive_values_are_decoded(raw):
+    pq.write_table(pa.table({"v": [1]}), raw.path("a/city=S%C3%A3o%3D/0.parquet"))
+    assert plan(raw, path="a")[0].pieces[0].partition == (("city", "São="),)
