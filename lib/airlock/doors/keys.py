@@ -1,0 +1,99 @@
+"""Make the keys that two doors need, each in a file of its own. Called by `airlock keys init` and `airlock demo`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from airlock.errors import KeyFileError
+from airlock.keys import create_root_file
+from airlock.keys.signing import create_signing_key
+
+__all__ = ["NewKeys", "create_keys"]
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKeys:
+    """Where the new keys are.
+
+    Attributes:
+        root: Root key, for the inner door.
+        stage_signing: Private signing key of the inner door.
+        release_signing: Private signing key of the outer door.
+        trust: Folder with both public keys.
+        key_ids: Of the signing keys, by role.
+    """
+
+    root: Path
+    stage_signing: Path
+    release_signing: Path
+    trust: Path
+    key_ids: dict[str, str]
+
+    @property
+    def private(self) -> tuple[Path, ...]:
+        """The files that nobody else may read."""
+        return (self.root, self.stage_signing, self.release_signing)
+
+    def settings(self, base: Path | None = None) -> str:
+        """The lines for airlock.yaml; paths relative to `base` where they lie below it."""
+
+        def shown(path: Path) -> str:
+            whole = path.resolve()
+            return str(whole.relative_to(base.resolve())) if base and whole.is_relative_to(base.resolve()) else str(whole)
+
+        rows = [
+            ("  root: ", self.root, "inner door only"),
+            ("  stage_signing: ", self.stage_signing, "inner door only"),
+            ("  release_signing: ", self.release_signing, "outer door only"),
+            ("trust: ", self.trust, "public keys: both doors, and everyone who verifies"),
+        ]
+        lines = [(name + _scalar(shown(path)), comment) for name, path, comment in rows]
+        width = max(len(line) for line, _ in lines)
+        return "keys:\n" + "".join(f"{line:<{width}}   # {comment}\n" for line, comment in lines)
+
+
+def _scalar(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def create_keys(folder: Path, *, trust: Path | None = None) -> NewKeys:
+    """Make a root key, and a signing key for each door, all 0600 in a 0700 folder; and the public halves.
+
+    Args:
+        folder: For the private keys; made if it is not there.
+        trust: For the public keys; `trust` beside `folder` by default.
+
+    Raises:
+        KeyFileError: One of the files exists already: nothing was made.
+    """
+    trust = folder.absolute().parent / "trust" if trust is None else trust
+    root, stage, release = (folder / name for name in ("root.json", "stage-signing.pem", "release-signing.pem"))
+    public = {"stage": trust / "stage.pub", "release": trust / "release.pub"}
+    there = [str(path) for path in (root, stage, release, *public.values()) if os.path.lexists(path)]
+    if there:
+        raise KeyFileError(
+            f"keys exist already and are never overwritten: {', '.join(there)}. Nothing was made. Choose another --folder; "
+            "who loses a root key loses every join with older releases",
+            files=there,
+        )
+    _make(folder, 0o700)
+    _make(trust, 0o755)
+    create_root_file(root)
+    ids = {
+        "stage": create_signing_key(stage, public["stage"], "stage"),
+        "release": create_signing_key(release, public["release"], "release"),
+    }
+    return NewKeys(root=root, stage_signing=stage, release_signing=release, trust=trust, key_ids=ids)
+
+
+def _make(folder: Path, mode: int) -> None:
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyFileError(f"folder '{folder}' can't be made: {error.strerror}. Choose another --folder") from None

@@ -1,0 +1,165 @@
+"""A few rows before and after, transformed in this process with the real keys. Called by `airlock preview`; writes nothing.
+
+What comes out is what the inner door would stage; the outer door has not looked at it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airlock.doors._sample import read_sample
+from airlock.doors._source import Prepared, prepare
+from airlock.doors.permits import local_permit
+from airlock.engines.rows import excluded_rows, known_values, leaf_values
+from airlock.errors import ConfigError
+from airlock.keys import FileKeyRing, SubKeys
+from airlock.operators import RejectedValuesError, RowOperator
+from airlock.plan.program import compile_column
+from airlock.plan.tree import rule_tree
+from airlock.policy.arrow import NESTED
+from airlock.policy.path import ColumnPath
+from airlock.settings import Settings
+
+__all__ = ["PreviewedColumn", "PreviewedRows", "picture", "preview"]
+
+_LONGEST = 40
+_MOST_ROWS = 1_000
+_SEPARATOR = ", "
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedColumn:
+    """One rule's column in some rows. Texts are at most 40 characters; several values of a row stand side by side.
+
+    Attributes:
+        before: Raw values, or their pictures; None for null or where nothing was read.
+        after: As written; None for null.
+        written: Whether anything is written.
+    """
+
+    path: str
+    operator: str
+    before: tuple[str | None, ...]
+    after: tuple[str | None, ...]
+    written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedRows:
+    """Some rows before and after.
+
+    Attributes:
+        rejected: Rows left out, by (column or '', code).
+        suppressed: Rows left out because their subject is excluded.
+        raw: Whether `before` holds raw values.
+    """
+
+    dataset: str
+    rows: int
+    columns: tuple[PreviewedColumn, ...]
+    rejected: Mapping[tuple[str, str], int]
+    suppressed: int
+    raw: bool
+
+
+def preview(policy: Path, settings: Settings, *, rows: int = 5, show_raw: bool = False) -> PreviewedRows:
+    """Read a few rows and transform them with the real keys.
+
+    Args:
+        policy: One policy file.
+        settings: Zone `raw` and `keys.root` are needed.
+        rows: How many, at most 1,000.
+        show_raw: Show raw values instead of their pictures. Callers see to it that only a person at a terminal gets them.
+
+    Raises:
+        ConfigError: `rows` is out of range, or a setting is missing.
+        KeyFileError: The root key can't be read.
+    """
+    if not 1 <= rows <= _MOST_ROWS:
+        raise ConfigError(f"preview shows 1 to {_MOST_ROWS:,} rows, asked for {rows}. Choose --rows in between")
+    prepared = prepare(policy, settings)
+    declared, plan = prepared.bound.policy, prepared.plan
+    keys = FileKeyRing(settings.require("keys.root")).subkeys(
+        plan.requests, recipient=declared.keys.recipient, epoch=declared.keys.epoch, permit=local_permit(settings)
+    )
+    sample = read_sample(prepared, rows)
+    batch = sample.batch
+    if prepared.excluded:
+        mask = excluded_rows(batch, ColumnPath.parse(declared.subject), prepared.excluded)
+        batch = batch.filter(pc.invert(mask))
+    suppressed = sample.batch.num_rows - batch.num_rows
+    rejected = Counter(sample.rejected)
+    batch, written = _transformed(prepared, batch, keys, rejected)
+    columns = tuple(_columns(prepared, batch, written, show_raw=show_raw))
+    return PreviewedRows(declared.dataset, batch.num_rows, columns, dict(rejected), suppressed, show_raw)
+
+
+def _transformed(
+    prepared: Prepared, batch: pa.RecordBatch, keys: SubKeys, rejected: Counter[tuple[str, str]]
+) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """The rows that are not rejected, and what becomes of them."""
+    tree, reading = rule_tree(prepared.bound.rules), prepared.plan.reading.schema
+    made: dict[str, pa.Array] = {}
+    for field in reading:
+        program = compile_column(tree[field.name], field.type, prepared.plan.operators, keys)
+        if program is None:
+            continue
+        try:
+            made[field.name] = program.apply(batch.column(field.name), lambda operator: _known(batch, operator))
+        except RejectedValuesError as error:
+            rejected[(field.name, error.code)] += error.mask.true_count
+            return _transformed(prepared, batch.filter(pc.invert(error.mask)), keys, rejected)
+    return batch, pa.RecordBatch.from_arrays(list(made.values()), names=list(made))
+
+
+def _known(batch: pa.RecordBatch, operator: RowOperator) -> pa.Array:
+    return known_values(batch, [ColumnPath.parse(text) for text in operator.inputs])
+
+
+def _columns(
+    prepared: Prepared, batch: pa.RecordBatch, written: pa.RecordBatch, *, show_raw: bool
+) -> Iterator[PreviewedColumn]:
+    for path, rule in prepared.bound.rules.items():
+        gone = prepared.plan.operators[path].name == "drop"
+        nothing = (None,) * batch.num_rows
+        subtree = rule.type[-1] in NESTED
+        before = nothing if subtree else tuple(_texts(batch, path, show_raw=show_raw))
+        after = nothing if subtree or gone else tuple(_texts(written, path, show_raw=True))
+        yield PreviewedColumn(str(path), prepared.plan.operators[path].name, before, after, not gone)
+
+
+def _texts(batch: pa.RecordBatch, path: ColumnPath, *, show_raw: bool) -> list[str | None]:
+    """One text a row, at most 40 characters; None for null and for rows without a value."""
+    values, owners = leaf_values(batch, path)
+    texts = _as_text(values) if show_raw else picture(_as_text(values))
+    shown: list[list[str]] = [[] for _ in range(batch.num_rows)]
+    for row, text in zip(owners.to_numpy().tolist(), texts.to_numpy(zero_copy_only=False).tolist(), strict=True):
+        if text is not None:
+            shown[row].append(text)
+    joined = (_SEPARATOR.join(parts) if parts else None for parts in shown)
+    return [text if text is None or len(text) <= _LONGEST else text[: _LONGEST - 1] + "…" for text in joined]
+
+
+def _as_text(values: pa.Array) -> pa.Array:
+    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type) or pa.types.is_fixed_size_binary(values.type):
+        size = pc.binary_length(values.cast(pa.large_binary())).cast(pa.string())
+        return pc.binary_join_element_wise(size, pa.scalar("bytes"), " ")
+    return values.cast(pa.string())
+
+
+def picture(texts: pa.Array) -> pa.Array:
+    """The shape of texts: letters become a or A, digits 9, anything else stays.
+
+    Example:
+        >>> picture(pa.array(["Zoë O'Neil, +49 30", None])).to_pylist()
+        ["Aaa A'Aaaa, +99 99", None]
+    """
+    for pattern, shape in ((r"[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]", "a"), (r"\p{Lu}", "A"), (r"\p{N}", "9")):
+        texts = pc.replace_substring_regex(texts, pattern=pattern, replacement=shape)
+    return texts

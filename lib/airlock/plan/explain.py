@@ -1,0 +1,251 @@
+"""What a plan does to each column, in words and rough numbers. Pure; `doors.plan` adds what listing and sample say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from airlock.keys import KeyRequest
+from airlock.operators import Operator
+from airlock.plan.compile import Plan
+from airlock.plan.known import open_text
+from airlock.plan.tree import nested_kind
+from airlock.policy import formats
+from airlock.policy.arrow import parse_type, type_text
+from airlock.policy.formats import output_of
+from airlock.policy.model import ColumnRule
+from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
+
+__all__ = ["ColumnPlan", "Fetched", "collision_bound", "describe_shape", "explain_columns", "fetched", "written_bytes_a_row"]
+
+_LONGEST = 60
+"""Characters of an operator's arguments that are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnPlan:
+    """One rule of a plan, in words.
+
+    Attributes:
+        output: The written type; None where nothing is written.
+        arguments: The operator's own, short, as the policy has them.
+        key: `domain/recipient/epoch`, with `:fingerprint` where the key is at hand; None without a key.
+        shape: What every written value looks like.
+        unread: The column is not fetched at all.
+    """
+
+    path: str
+    type: str
+    output: str | None
+    classification: str
+    operator: str
+    arguments: str
+    key: str | None
+    shape: str
+    unread: bool
+
+
+def explain_columns(plan: Plan, key_ids: Mapping[KeyRequest, str] | None = None) -> tuple[ColumnPlan, ...]:
+    """Every rule of a plan, in the policy's order.
+
+    Args:
+        plan: The compiled plan.
+        key_ids: Ids with fingerprints, where the root key could be read.
+    """
+    read = frozenset(_leaves_of(plan.reading.schema))
+    return tuple(_column(plan, path, rule, key_ids or {}, read) for path, rule in plan.policy.rules().items())
+
+
+def _column(
+    plan: Plan, path: ColumnPath, rule: ColumnRule, key_ids: Mapping[KeyRequest, str], read: frozenset[ColumnPath]
+) -> ColumnPlan:
+    operator, keys = plan.operators[path], plan.policy.keys
+    requests = operator.requests()
+    names = [key_ids.get(one, f"{one.domain or one.purpose}/{keys.recipient}/{keys.epoch}") for one in requests]
+    written = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped)
+    made = _written_type(path, rule, operator)
+    return ColumnPlan(
+        path=str(path),
+        type=" | ".join(rule.type),
+        output=made,
+        classification=str(rule.classification),
+        operator=operator.name,
+        arguments=_short(rule.operator.arguments),
+        key=", ".join(names) or None,
+        shape=describe_shape(written.shape),
+        unread=not any(path.covers(leaf) for leaf in read),
+    )
+
+
+def _written_type(path: ColumnPath, rule: ColumnRule, operator: Operator) -> str | None:
+    data_type = parse_type(rule.type[-1])
+    if data_type is None:
+        return rule.type[-1] if operator.name == "null" else None
+    made = operator.result_field(pa.field(str(path), data_type))
+    return None if made is None else type_text(made.type)
+
+
+def _short(arguments: Any) -> str:
+    if arguments in (None, {}, []):
+        return ""
+    if isinstance(arguments, Mapping):
+        text = ", ".join(f"{name}: {_short(value)}" for name, value in arguments.items())
+    elif isinstance(arguments, list | tuple):
+        text = f"[{', '.join(_short(value) for value in arguments)}]"
+    else:
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments, default=str)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------------
+
+
+def describe_shape(shape: formats.Shape) -> str:
+    """A shape in words.
+
+    Example:
+        >>> describe_shape(formats.MaxLength(length=3))
+        'at most 3 characters'
+    """
+    match shape:
+        case formats.Token():
+            return _token(shape)
+        case formats.OneOf(values=values):
+            return f"one of {len(values)} listed values"
+        case formats.Constant(text=text):
+            return f"always '{text}'"
+        case formats.MaskedText():
+            return _masked(shape)
+        case formats.MaxLength(length=length):
+            return f"at most {length} character{'s' if length > 1 else ''}"
+        case formats.MultipleOf(width=width):
+            return f"a multiple of {width}"
+        case formats.PeriodStart(unit=unit):
+            return f"first moment of its {unit}"
+        case formats.HostBits(v4=v4, v6=v6):
+            return f"an address, zero after /{v4} or /{v6}"
+    return {"Absent": "not written", "AllNull": "always null", "Free": "any value: scanned for entities"}.get(
+        type(shape).__name__, "no declared form: scanned for entities"
+    )
+
+
+def _token(shape: formats.Token) -> str:
+    kind = "UUID" if shape.hyphens else f"{shape.length} characters of {shape.alphabet[0]}-{shape.alphabet[-1]}"
+    kind = kind.replace("of 0-f", "of 0-9 a-f").replace("of a-7", "of a-z 2-7")
+    return (f"'{shape.prefix}' + " if shape.prefix else "") + kind + (" @ a common domain" if shape.domains else "")
+
+
+def _masked(shape: formats.MaskedText) -> str:
+    shown = [f"{what} {count}" for what, count in (("first", shape.first), ("last", shape.last)) if count]
+    return f"'{shape.char}', but for the {' and '.join(shown)}" if shown else f"'{shape.char}' throughout"
+
+
+# --- what is read -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """Which raw leaves tasks read.
+
+    Attributes:
+        written: Read, transformed and written.
+        looked_at: Read, so that they can be searched for in what is written; never written themselves.
+        skipped: Rules whose column is not read at all.
+    """
+
+    written: tuple[str, ...]
+    looked_at: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+def fetched(plan: Plan) -> Fetched:
+    """Which raw leaves tasks read, and which they don't."""
+    leaves = list(_leaves_of(plan.reading.schema))
+    gone = [path for path, operator in plan.operators.items() if operator.name == "drop"]
+    dropped = {leaf for leaf in leaves if any(path.covers(leaf) for path in gone)}
+    return Fetched(
+        written=tuple(str(leaf) for leaf in leaves if leaf not in dropped),
+        looked_at=tuple(str(leaf) for leaf in leaves if leaf in dropped),
+        skipped=tuple(str(path) for path in gone if not any(path.covers(leaf) for leaf in leaves)),
+    )
+
+
+def _leaves_of(schema: pa.Schema) -> Iterator[ColumnPath]:
+    for field in schema:
+        yield from _leaves(ColumnPath((field.name,)), field.type)
+
+
+def _leaves(path: ColumnPath, data_type: pa.DataType) -> Iterator[ColumnPath]:
+    kind = nested_kind(data_type)
+    if kind == "struct":
+        for at in range(data_type.num_fields):
+            yield from _leaves(path.child(data_type.field(at).name), data_type.field(at).type)
+    elif kind == "list":
+        yield from _leaves(path.child(ELEMENT), data_type.value_type)
+    elif kind == "map":
+        yield from _leaves(path.child(KEY), data_type.key_type)
+        yield from _leaves(path.child(VALUE), data_type.item_type)
+    else:
+        yield path
+
+
+# --- rough numbers ----------------------------------------------------------------------------------------------------
+
+_TEXT_BYTES, _FREE_BYTES, _ELEMENTS = 6.0, 24.0, 1.5
+_SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
+    formats.Absent: 0.0,
+    formats.AllNull: 0.02,
+    formats.Constant: 0.05,
+    formats.OneOf: 0.3,
+    formats.PeriodStart: 1.0,
+    formats.MultipleOf: 2.0,
+    formats.HostBits: 4.0,
+    formats.MaxLength: 1.5,
+    formats.MaskedText: 3.0,
+}
+"""Bytes a value takes in a written file, zstd level 3: rough means over the generated tables, right within a factor of two."""
+
+
+def written_bytes_a_row(plan: Plan) -> float:
+    """About how many bytes a row takes in the written files; elements of lists and maps count 1.5 times."""
+    policy = plan.policy
+    free = set(open_text(policy))
+    return sum(_bytes(path, rule, free=path in free) for path, rule in policy.rules().items())
+
+
+def _bytes(path: ColumnPath, rule: ColumnRule, *, free: bool) -> float:
+    written = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped)
+    times = _ELEMENTS if path.repeated else 1.0
+    if isinstance(written.shape, formats.Token):
+        # Tokens don't compress below what they carry: 4 or 5 bits a character.
+        return times * written.shape.length * (5 if len(written.shape.alphabet) > 16 else 4) / 8  # noqa: PLR2004 - hex or base32
+    known = _SHAPE_BYTES.get(type(written.shape))
+    if known is not None:
+        return times * known
+    long_text = rule.operator.name == "redact_entities"
+    if free:
+        return times * (_FREE_BYTES if long_text else _TEXT_BYTES)
+    return times * 0.5 * getattr(written.type, "bit_width", 64) / 8
+
+
+def collision_bound(operator: Operator, rows: int) -> str | None:
+    """How likely two of `rows` different values share a token, as a power of ten; None for an operator without tokens.
+
+    The birthday bound n^2 / 2^(b+1) for tokens of b bits (SP 800-38B, appendix B): 128, 96, or the 122 free bits of a UUID.
+
+    Example:
+        >>> from airlock.operators import operator_class
+        >>> operator = operator_class("pseudonymize")(domain="d")
+        >>> collision_bound(operator, 1_000_000)
+        'below 10^-26'
+    """
+    bits = getattr(operator, "bits", None)
+    if not operator.contract.keyed or not isinstance(bits, int):
+        return None
+    free = 122 if getattr(operator, "form", "") == "uuid" else bits
+    allowed = 2 ** (free + 1) // max(1, rows) ** 2
+    return f"below 10^-{len(str(allowed)) - 1}" if allowed > 1 else "likely"
