@@ -12,7 +12,7 @@ from airlock.evidence.canonical import canonical_json, parse_canonical, parse_ti
 
 __all__ = ["STRICT", "Count", "Digest", "Name", "Path", "Record", "Time"]
 
-STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 """What every evidence dataclass is made with (and frozen): no unknown key, no silent conversion."""
 
 

@@ -94,7 +94,7 @@ def time_text(time: datetime) -> str:
     """
     if time.tzinfo is None:
         raise ValueError("a time without a zone can't stand in evidence")
-    return time.astimezone(UTC).strftime(_TIME)
+    return time.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def parse_time(text: str) -> datetime:
