@@ -18,6 +18,7 @@ __all__ = ["open_parquet", "read_footer", "read_parquet", "wholly_dictionary"]
 BUFFER_BYTES = 1024 * 1024
 _INDEX_BYTES = 2.0
 _MIN_VALUE_BYTES = 8
+_SIGNATURE_BYTES = 28  # nonce of 12, tag of 16
 
 
 def open_parquet(
@@ -26,8 +27,12 @@ def open_parquet(
     """Open so that memory stays flat (pages, not column chunks) and every type is a plain Arrow type.
 
     INT96 timestamps become microseconds: nanoseconds would overflow outside 1677-2262.
+
+    Raises:
+        UnreadableSourceError: Some columns are encrypted.
+        pa.ArrowException, OSError: Not a readable Parquet file; the text may quote its content.
     """
-    return pq.ParquetFile(
+    opened = pq.ParquetFile(
         file,
         metadata=metadata,
         read_dictionary=read_dictionary,
@@ -36,13 +41,26 @@ def open_parquet(
         coerce_int96_timestamp_unit="us",
         arrow_extensions_enabled=False,
     )
+    if metadata is None and _has_signed_footer(file, opened.metadata):
+        raise UnreadableSourceError("some of its columns are encrypted")
+    return opened
+
+
+def _has_signed_footer(file: pa.NativeFile, metadata: pq.FileMetaData) -> bool:
+    """Whether columns are encrypted under a plaintext footer (Parquet modular encryption, section 5.2: 28 bytes sign it).
+
+    Asking pyarrow about the chunk of such a column aborts the process, so it must be known before.
+    """
+    file.seek(file.size() - 8)
+    length = int.from_bytes(file.read(4), "little")
+    return bool(length - metadata.serialized_size == _SIGNATURE_BYTES)
 
 
 def read_footer(store: Store, path: str) -> tuple[pa.Schema, tuple[RowGroup, ...]]:
     """The file's schema in plain types, and its row groups.
 
     Raises:
-        UnreadableSourceError: A column name occurs twice.
+        UnreadableSourceError: A column name occurs twice, or columns are encrypted.
         pa.ArrowException, OSError: Not a readable Parquet file; the text may quote its content.
     """
     with store.open_input(path) as file:

@@ -97,15 +97,18 @@ class _UnsafeKms(encryption.KmsClient):
         return base64.b64encode(key_bytes)
 
 
-@pytest.mark.parametrize("plaintext_footer", [False, True])
-def test_an_encrypted_file_is_unreadable(raw, plaintext_footer):
+@pytest.mark.parametrize(
+    ("plaintext_footer", "why"),
+    [(False, "not a complete, unencrypted parquet file"), (True, "some of its columns are encrypted")],
+)
+def test_an_encrypted_file_is_unreadable(raw, plaintext_footer, why):
     configuration = encryption.EncryptionConfiguration("f", column_keys={"k": ["a"]}, plaintext_footer=plaintext_footer)
     factory = encryption.CryptoFactory(_UnsafeKms)
     properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), configuration)
     table = pa.table({"a": ["canary"], "b": [1]})
     write(raw, "a/1.parquet", table, encryption_properties=properties)
-    with pytest.raises(UnreadableSourceError, match="not a complete, unencrypted parquet file") as caught:
-        raw.rows(table.schema, source={"path": "a"})
+    with pytest.raises(UnreadableSourceError, match=why) as caught:
+        raw.list(path="a")
     assert "canary" not in str(caught.value)
 
 
