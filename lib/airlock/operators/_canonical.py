@@ -173,7 +173,8 @@ def _digits(text: pa.Array) -> pa.Array:
 
 def _uuid(text: pa.Array) -> pa.Array:
     """Lower case with hyphens, from any form of RFC 9562 or with braces or without hyphens."""
-    lower = pc.ascii_lower(text)
+    # Not ascii_lower: over text whose first offset is not zero (a cast slice) its offsets point past its bytes (Arrow 26).
+    lower = pc.utf8_lower(text)
     _reject("not-canonical", pc.invert(pc.match_substring_regex(lower, _UUID[0])))
     return pc.replace_substring_regex(lower, pattern=_UUID[0], replacement=_UUID[1])
 

@@ -28,7 +28,7 @@ _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _V4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _ONLY_V4 = rf"\A{_V4}\z"
 _V4_TAIL = rf"\A(?P<head>.*:)(?P<tail>{_V4})\z"
-_GROUP = "[0-9a-f]{1,4}"
+_GROUP = "[0-9A-Fa-f]{1,4}"
 _SOME = f"(?:{_GROUP}(?::{_GROUP})*)?"
 _WHOLE_V6 = rf"\A{_GROUP}(?::{_GROUP}){{7}}\z"
 _SHORT_V6 = rf"\A{_SOME}::{_SOME}\z"
@@ -79,7 +79,7 @@ class IpTruncate(Operator):
         made = pc.replace_with_mask(pa.nulls(len(values), pa.string()), is_v4, self._v4_text(values.filter(is_v4)))
         rest = pc.and_(pc.is_valid(values), pc.invert(is_v4))
         if rest.true_count:
-            candidates = _without_v4_tail(pc.ascii_lower(values.filter(rest)))
+            candidates = _without_v4_tail(values.filter(rest))
             is_v6 = _is_v6(candidates)
             if not pc.all(is_v6).as_py():
                 wrong = pc.replace_with_mask(rest, rest, pc.invert(is_v6))
@@ -143,7 +143,8 @@ def _without_v4_tail(texts: pa.Array) -> pa.Array:
     found = split.filter(tailed)
     pairs = _octets(found.field("tail")).reshape(-1, 4).view(">u2").astype(np.int64)
     first, last = (_parts().take(pa.array(pairs[:, i])) for i in range(2))
-    rewritten = pc.binary_join_element_wise(found.field("head"), first, ":", last, "").cast(texts.type)
+    groups = pc.binary_join_element_wise(first, last, ":").cast(texts.type)
+    rewritten = pc.binary_join_element_wise(found.field("head"), groups, pa.scalar("", texts.type))
     return pc.replace_with_mask(texts, tailed, rewritten)
 
 
@@ -162,7 +163,8 @@ def _parsed(texts: pa.Array) -> Groups:
     parts, row = split.flatten(), np.asarray(pc.list_parent_indices(split))
     empty = np.asarray(pc.equal(pc.binary_length(parts), 0))
     filled = pc.invert(pa.array(empty))
-    numbers = np.asarray(pc.binary_join_element_wise("0x", parts.filter(filled), "").cast(pa.uint16()))
+    before, nothing = (pa.scalar(text, parts.type) for text in ("0x", ""))
+    numbers = np.asarray(pc.binary_join_element_wise(before, parts.filter(filled), nothing).cast(pa.uint16()))
     row_of = row[~empty]
     count = np.bincount(row_of, minlength=len(texts))
     place = np.arange(len(row_of)) - np.repeat(np.cumsum(count) - count, count)
