@@ -50,9 +50,24 @@ def _globals(
     context.obj = Context(config=config, debug=debug, log_format=log_format)
 
 
+def _globals_first(arguments: list[str]) -> list[str]:
+    """The global options may stand anywhere: spark-submit users can't put them before the command."""
+    front, rest = [], []
+    waiting = iter(arguments)
+    for argument in waiting:
+        name, given, _ = argument.partition("=")
+        if name in ("--config", "--log-format"):
+            front += [argument] if given else [argument, *([value] if (value := next(waiting, None)) else [])]
+        elif name == "--debug":
+            front.append(argument)
+        else:
+            rest.append(argument)
+    return front + rest
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its code."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = _globals_first(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(given, standalone_mode=False)
     except click.ClickException as error:

@@ -10,12 +10,12 @@ import typer
 
 from airlock.cli._context import Context
 from airlock.cli._report import each, summary, watch
-from airlock.doors._source import policy_files
 from airlock.doors.anonymize import anonymize
 from airlock.doors.release import release
 from airlock.doors.run import run_both
 from airlock.doors.verify import verify
 from airlock.errors import ConfigError
+from airlock.policy.load import policy_files
 
 __all__ = ["app"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airlock.doors._zones import open_zone, require_disjoint
-from airlock.errors import NotFoundError, UnreadableSourceError
+from airlock.errors import UnreadableSourceError
 from airlock.plan.bind import BoundPolicy, bind_policy
 from airlock.plan.compile import Plan, compile_plan
 from airlock.settings import Settings
@@ -15,7 +15,7 @@ from airlock.storage import Store
 from airlock.storage.sources import Listing, Split, list_source, plan_splits
 from airlock.types import Zone
 
-__all__ = ["Prepared", "policy_files", "prepare"]
+__all__ = ["Prepared", "prepare"]
 
 _MIB = 1024 * 1024
 
@@ -30,24 +30,6 @@ class Prepared:
     splits: tuple[Split, ...]
     plan: Plan
     excluded: tuple[str, ...]
-
-
-def policy_files(path: Path) -> list[Path]:
-    """The policy files that a path names: itself, or the *.yaml of a folder, sorted.
-
-    Raises:
-        NotFoundError: No such path, or a folder without policies.
-    """
-    if path.is_dir():
-        found = sorted(
-            file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and "columns:" in file.read_text("utf-8")
-        )
-        if not found:
-            raise NotFoundError(f"folder '{path}' holds no policy (*.yaml with columns)")
-        return found
-    if not path.is_file():
-        raise NotFoundError(f"there is no policy '{path}'")
-    return [path]
 
 
 def prepare(policy: Path, settings: Settings) -> Prepared:

@@ -25,7 +25,7 @@ from airlock.policy.model import (
 )
 from airlock.policy.yaml import Document, Location, read_yaml
 
-__all__ = ["PolicyDocument", "load_policy", "parse_policy", "report_validation"]
+__all__ = ["PolicyDocument", "load_policy", "parse_policy", "policy_files", "report_validation"]
 
 _SHARED = ("apiVersion", "keys", "gate", "sink")
 """What a file named by `extends` may hold: never columns."""
@@ -59,6 +59,24 @@ def load_policy(path: Path) -> Policy:
     if parsed.policy is None:
         raise PolicyFileError(parsed.document.problems)
     return parsed.policy
+
+
+def policy_files(path: Path) -> list[Path]:
+    """The policy files that a path names: itself, or the *.yaml of a folder, sorted.
+
+    Raises:
+        NotFoundError: No such path, or a folder without policies.
+    """
+    if path.is_dir():
+        found = sorted(
+            file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and "columns:" in file.read_text("utf-8")
+        )
+        if not found:
+            raise NotFoundError(f"folder '{path}' holds no policy (*.yaml with columns)")
+        return found
+    if not path.is_file():
+        raise NotFoundError(f"there is no policy '{path}'")
+    return [path]
 
 
 def parse_policy(path: Path) -> PolicyDocument:

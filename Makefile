@@ -1,0 +1,49 @@
+# One command each: everything a fresh machine needs is installed by them (what apt-get must bring, 'airlock doctor' names).
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := build/demo
+ROWS ?= 20000
+
+.PHONY: setup demo test lint types unit bench lock clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: setup
+	rm -rf $(DEMO)
+	$(BIN)/airlock demo --rows $(ROWS) --folder $(DEMO)
+	$(BIN)/airlock run $(DEMO)/policies --config $(DEMO)/airlock.yaml
+	$(BIN)/airlock verify $(DEMO)/sanitized --config $(DEMO)/airlock.yaml
+	@echo
+	@echo "Raw tables:       $(DEMO)/raw         (in life: readable by the inner door alone)"
+	@echo "Sanitized tables: $(DEMO)/sanitized   (what other teams get)"
+	@echo "Read one:         $(BIN)/airlock path $(DEMO)/sanitized/customers --config $(DEMO)/airlock.yaml"
+
+test: lint unit
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+
+# Every test and doctest, with branch coverage of the whole.
+unit: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+bench: setup
+	mkdir -p build/bench
+	$(BIN)/python tests/bench/run.py --json build/bench/results.json
+
+lock: setup
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate --no-emit-find-links \
+	  --python-version 3.11 --extra spark --extra text --extra s3 --extra cluster --extra dev pyproject.toml -o constraints.txt
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

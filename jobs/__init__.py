@@ -1,0 +1,1 @@
+"""Spark entry points for spark-submit: arguments -> one door -> exit code."""

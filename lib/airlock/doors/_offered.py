@@ -1,0 +1,114 @@
+"""Find a staged run and make sure that it is what the inner door signed under a policy approved here. Called by `release`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from airlock.doors._verdicts import VERDICT, read_verdict
+from airlock.doors._zones import open_zone
+from airlock.errors import IntegrityError, NotFoundError, RunBoundError, UnknownPolicyError
+from airlock.evidence.canonical import sha256_hex
+from airlock.evidence.dsse import verify
+from airlock.evidence.manifest import PublicManifest
+from airlock.evidence.statement import StagedPredicate, parse_statement, signed_at, subjects_of
+from airlock.evidence.trust import Trust
+from airlock.gate.inspect import ManifestFacts
+from airlock.policy.load import load_policy, policy_files
+from airlock.policy.model import Policy
+from airlock.settings import Settings
+from airlock.storage import Store
+from airlock.types import RunState, Zone
+
+__all__ = ["Offered", "find_offered"]
+
+_MANIFEST, _ENVELOPE = "manifest.json", "manifest.intoto.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A staged run whose signature, manifest and policy hold. Its data files have not been looked at.
+
+    Attributes:
+        base: `<dataset>/<run>` in zone staging.
+        policy: The outer door's own copy.
+        envelope: The inner door's signed statement.
+    """
+
+    base: str
+    policy: Policy
+    manifest: PublicManifest
+    manifest_sha256: str
+    envelope: bytes
+
+    def facts(self) -> ManifestFacts:
+        """What the gate needs of the manifest."""
+        return ManifestFacts.of(self.manifest)
+
+
+def find_offered(named: Policy, settings: Settings, run: str | None) -> Offered | None:
+    """The run that was asked for, or the oldest staged one without a verdict; None where none waits.
+
+    Raises:
+        NotFoundError: The run that was asked for is not staged.
+        RunBoundError: It was refused before.
+        SignatureError, IntegrityError, UnknownPolicyError: It is not what it should be.
+    """
+    staging = open_zone(settings, Zone.STAGING)
+    waiting = _waiting(staging, named.dataset)
+    if run is None:
+        run = next((found for found, judged in waiting.items() if not judged), None)
+        if run is None:
+            return None
+    elif run not in waiting:
+        raise NotFoundError(f"run '{run}' of '{named.dataset}' is not staged; staged: {', '.join(waiting) or 'none'}", run=run)
+    base = f"{named.dataset}/{run}"
+    if read_verdict(staging, base, settings) is RunState.REFUSED:
+        raise RunBoundError(f"run '{run}' of '{named.dataset}' was refused before; it is never released. Run again", run=run)
+    return _verified(staging, base, named, settings)
+
+
+def _waiting(staging: Store, dataset: str) -> dict[str, bool]:
+    """Staged runs, oldest first (UUIDv7 sorts by time), and whether they have a verdict."""
+    files: dict[str, set[str]] = {}
+    for entry in staging.list(dataset):
+        _, run, *rest = entry.path.split("/")
+        files.setdefault(run, set()).add("/".join(rest))
+    return {run: VERDICT in names for run, names in sorted(files.items()) if _ENVELOPE in names}
+
+
+def _verified(staging: Store, base: str, named: Policy, settings: Settings) -> Offered:
+    envelope, data = staging.read(f"{base}/{_ENVELOPE}"), staging.read(f"{base}/{_MANIFEST}")
+    payload = verify(envelope, trust=Trust.load(settings.path("trust")), role="stage", at=signed_at)
+    statement = parse_statement(payload, StagedPredicate)
+    manifest = PublicManifest.from_bytes(data)
+    statement.require(subjects_of(manifest))
+    dataset, _, run = base.partition("/")
+    if (manifest.dataset, manifest.run) != (dataset, run):
+        raise IntegrityError(
+            f"what is staged in '{base}' is dataset '{manifest.dataset}', run '{manifest.run}'. Find out who moved it"
+        )
+    for field in ("dataset", "recipient", "run", "policy_sha256", "plan_digest"):
+        if getattr(statement.predicate, field) != getattr(manifest, field):
+            raise IntegrityError(f"statement and manifest of '{base}' name another {field}. Find out who signed them")
+    return Offered(base, _approved(manifest, named, settings), manifest, sha256_hex(data), envelope)
+
+
+def _approved(manifest: PublicManifest, named: Policy, settings: Settings) -> Policy:
+    """The outer door's own copy of the policy that the run was made under."""
+    folder = Path(settings.require("policies"))
+    approved: dict[str, Policy] = {policy.digest: policy for policy in map(load_policy, policy_files(folder))}
+    own = approved.get(manifest.policy_sha256)
+    if own is None:
+        raise UnknownPolicyError(
+            f"run '{manifest.run}' of '{manifest.dataset}' was made under policy {manifest.policy_sha256[:16]}, which is not among the "
+            f"{len(approved)} policies approved here ({folder}). Approve it by putting it there, or run again under an approved one",
+            policy=manifest.policy_sha256,
+        )
+    if own.dataset != manifest.dataset or own.sink.path != named.sink.path or own.keys.recipient != manifest.recipient:
+        raise UnknownPolicyError(
+            f"policy {manifest.policy_sha256[:16]} is approved for dataset '{own.dataset}' and sink '{own.sink.path}', not for "
+            f"'{manifest.dataset}' and '{named.sink.path}'",
+            policy=manifest.policy_sha256,
+        )
+    return own

@@ -1,0 +1,162 @@
+"""The outer door: trusts nothing, checks the staged files, and alone publishes. Called by the command line and by jobs/release.py.
+
+It has neither keys of the inner side nor raw access, and imports no operator, no Presidio and no Spark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from airlock.doors._inspect import InspectionJob, inspect_all
+from airlock.doors._offered import Offered, find_offered
+from airlock.doors._publish import Published, clean_sanitized, publish, read_pointer, retain
+from airlock.doors._verdicts import write_verdict
+from airlock.doors._waivers import load_waivers
+from airlock.doors._zones import open_zone, require_disjoint
+from airlock.doors.progress import Progress, Watcher, silent
+from airlock.errors import DisclosureError, IntegrityError, RollbackError
+from airlock.evidence.trust import Trust
+from airlock.gate.inspect import FilePartial, GateVerdict, decide
+from airlock.gate.rules import GateRules, compile_rules
+from airlock.keys.signing import load_signer
+from airlock.policy.load import load_policy
+from airlock.settings import Settings
+from airlock.storage.lease import Lease
+from airlock.storage.pending import PendingFile, PendingFiles, sweep
+from airlock.types import RunState, Zone
+
+__all__ = ["Release", "release"]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What the outer door published.
+
+    Attributes:
+        state: `released`; `nothing new` where no staged run waits.
+    """
+
+    dataset: str
+    run: str
+    state: str
+    rows: int = 0
+    files: int = 0
+    sequence: int = 0
+
+
+def release(
+    policy: Path,
+    settings: Settings,
+    *,
+    runs: Mapping[str, str] | None = None,
+    run_id: str | None = None,
+    watcher: Watcher = silent,
+) -> Release:
+    """Check one staged run and publish it.
+
+    Args:
+        policy: The policy file, whose digest must be among the outer door's own (setting `policies`).
+        settings: Names zones staging and sanitized, trust, and the release-signing key.
+        runs: Run ids by dataset.
+        run_id: The run to release; without both the oldest staged one that has no verdict.
+        watcher: Is told of progress.
+
+    Raises:
+        DisclosureError: The gate refused. The signed verdict says so; nothing was published.
+        IntegrityError: What is staged is not what the inner door signed, or the policy is not approved here.
+        TransientError: Run again.
+    """
+    require_disjoint(settings)
+    named = load_policy(policy)
+    dataset = named.dataset
+    chosen = run_id or (runs or {}).get(dataset)
+    sanitized = open_zone(settings, Zone.SANITIZED)
+    owner = chosen or "oldest staged run"
+    ttl = float(settings.number("lease_seconds"))
+    with Lease.acquire(sanitized, f"{named.sink.path}/.lease.json", owner=owner, ttl=ttl) as lease:
+        lease.keep_alive()
+        offered = find_offered(named, settings, chosen)
+        if offered is None:
+            return Release(dataset, chosen or "", "nothing new")
+        return _Door(offered, settings, lease, watcher).run()
+
+
+class _Door:
+    """One staged run on its way out, under the dataset's lease in zone `sanitized`."""
+
+    def __init__(self, offered: Offered, settings: Settings, lease: Lease, watcher: Watcher) -> None:
+        self.offered, self.settings, self.lease, self.watcher = offered, settings, lease, watcher
+        self.policy, self.manifest = offered.policy, offered.manifest
+        self.staging, self.sanitized = open_zone(settings, Zone.STAGING), open_zone(settings, Zone.SANITIZED)
+        self.trust = Trust.load(settings.path("trust"))
+        self.signer = load_signer(Path(settings.require("keys.release_signing")))
+
+    def run(self) -> Release:
+        """Check, then publish or refuse."""
+        sink, run = self.policy.sink.path, self.manifest.run
+        current = read_pointer(self.sanitized, sink, self.trust)
+        if current is not None and current.pointer.run == run:
+            self._say_verdict(RunState.RELEASED)
+            return self._result(current.pointer.sequence)
+        if current is not None and self.manifest.fence <= current.pointer.fence:
+            self._say_verdict(RunState.REFUSED, RollbackError.code)
+            raise RollbackError(
+                f"run '{run}' has fence {self.manifest.fence}, the current release '{current.pointer.run}' has "
+                f"{current.pointer.fence}: a newer run was released meanwhile. Run again to release newer data"
+            )
+        clean_sanitized(self.sanitized, sink, current)
+        sweep(self.sanitized)
+        try:
+            waivers = load_waivers(self.settings.path("waivers"))
+            rules = compile_rules(self.policy, waivers, today=datetime.now(UTC).date())
+            with PendingFiles(self.sanitized, f"{self.policy.dataset}-{run}") as pending:
+                verdict, written = self._check(rules, pending)
+                verdict.raise_first()
+                made = Published(self.sanitized, self.offered, verdict, tuple(written), self.settings)
+                sequence = publish(made, pending, current, signer=self.signer, lease=self.lease)
+        except (DisclosureError, IntegrityError) as error:
+            self._say_verdict(RunState.REFUSED, error.code)
+            raise
+        self._say_verdict(RunState.RELEASED)
+        retain(self.sanitized, self.policy, self.trust, grace_minutes=self.settings.number("grace_minutes"))
+        return self._result(sequence)
+
+    def _check(self, rules: GateRules, pending: PendingFiles) -> tuple[GateVerdict, list[tuple[PendingFile, int]]]:
+        files = sorted(self.manifest.outputs, key=lambda file: file.path)
+        jobs = [
+            InspectionJob(
+                staging=self.staging.uri,
+                base=self.offered.base,
+                file=file,
+                number=number,
+                sink=f"{self.policy.sink.path}/data/{self.manifest.run}",
+                target=pending.target,
+                rules=rules,
+            )
+            for number, file in enumerate(files)
+        ]
+        partials: list[FilePartial] = []
+        written: list[tuple[PendingFile, int]] = []
+        for done, inspected in enumerate(inspect_all(jobs, workers=self.settings.number("workers")), start=1):
+            partials.append(inspected.partial)
+            written.extend(inspected.written)
+            self.watcher(Progress(self.policy.dataset, "check", done, len(jobs)))
+        return decide(partials, rules, self.offered.facts()), sorted(written)
+
+    def _say_verdict(self, state: RunState, code: str | None = None) -> None:
+        write_verdict(
+            self.staging, self.offered.base, state, code=code, manifest_sha256=self.offered.manifest_sha256, signer=self.signer
+        )
+
+    def _result(self, sequence: int) -> Release:
+        return Release(
+            dataset=self.policy.dataset,
+            run=self.manifest.run,
+            state="released",
+            rows=self.manifest.totals.rows_out,
+            files=len(self.manifest.outputs),
+            sequence=sequence,
+        )

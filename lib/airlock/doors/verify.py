@@ -1,0 +1,161 @@
+"""Verify a published release: anyone can, without Spark and without a secret. Called by the command line; `path` too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from airlock.doors.progress import Progress, Watcher, silent
+from airlock.errors import IntegrityError, NotFoundError
+from airlock.evidence.canonical import sha256_hex
+from airlock.evidence.schema import SchemaField, schema_fields
+from airlock.evidence.trust import Trust
+from airlock.evidence.verify import ReleaseFacts, verify_release
+from airlock.settings import Settings
+from airlock.storage import Store, open_store
+from airlock.types import Zone
+
+__all__ = ["Verified", "located", "verified_data", "verify"]
+
+_BLOCK = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A release that is what was signed."""
+
+    dataset: str
+    run: str
+    state: str
+    sequence: int
+    rows: int
+    files: int
+    bytes: int
+    separation: str
+    isolation: str
+    staged_signature: str
+    signed_at: str
+
+
+def located(path: Path, settings: Settings) -> Path:
+    """A folder as users write it: `sanitized/customers` is in zone `sanitized`, where a configuration names one."""
+    uri = settings.get(f"zones.{Zone.SANITIZED}.uri")
+    if not path.exists() and uri is not None and path.parts and path.parts[0] == Zone.SANITIZED:
+        return Path(uri.removeprefix("file://")).joinpath(*path.parts[1:])
+    return path
+
+
+def verify(folder: Path, settings: Settings, *, require_separation: bool = False, watcher: Watcher = silent) -> Verified:
+    """Verify one dataset's current release and remember its sequence.
+
+    Raises:
+        SignatureError: No trusted key is given, or a signature is not by one.
+        IntegrityError, RollbackError: The release is not what was signed, or an older one was put back.
+        NotFoundError: There is no release.
+    """
+    facts = _checked(folder, settings, require_separation=require_separation, watcher=watcher)
+    return Verified(
+        dataset=facts.pointer.dataset,
+        run=facts.pointer.run,
+        state="verified",
+        sequence=facts.pointer.sequence,
+        rows=facts.rows,
+        files=facts.files,
+        bytes=facts.bytes,
+        separation=facts.separation.value,
+        isolation=facts.isolation.value,
+        staged_signature="verified" if facts.staged_verified else "not checked: no stage key is trusted",
+        signed_at=facts.signed_at.isoformat(),
+    )
+
+
+def verified_data(folder: Path, settings: Settings) -> Path:
+    """The current release's data folder, after verifying all of it."""
+    facts = _checked(folder, settings, require_separation=False, watcher=silent)
+    return located(folder, settings) / facts.data
+
+
+def _checked(folder: Path, settings: Settings, *, require_separation: bool, watcher: Watcher) -> ReleaseFacts:
+    place = located(folder, settings)
+    if not (place / "current.json").is_file():
+        raise NotFoundError(f"'{folder}' holds no release (no current.json)")
+    memory = _Memory(settings.path("state"), place)
+    reader = _Reader(open_store(str(place.resolve())), watcher, place.name)
+    facts = verify_release(
+        reader, trust=Trust.load(settings.path("trust")), remembered=memory.sequence(), require_separation=require_separation
+    )
+    memory.remember(facts.pointer.sequence)
+    return facts
+
+
+class _Reader:
+    """One dataset's folder, as the pure verification reads it."""
+
+    def __init__(self, store: Store, watcher: Watcher, dataset: str) -> None:
+        self._store, self._watcher, self._dataset = store, watcher, dataset
+        self._total, self._done = 0, 0
+
+    def read(self, path: str) -> bytes:
+        return self._store.read(path)
+
+    def list(self, prefix: str) -> Iterable[str]:
+        root = self._store.local_path(prefix)
+        assert root is not None  # verify() opens local folders
+        # The store hides what is being written; here everything counts.
+        found = [str(Path(prefix, file.relative_to(root)).as_posix()) for file in sorted(root.rglob("*")) if not file.is_dir()]
+        self._total = max(self._total, len(found))
+        return found
+
+    def measure(self, path: str) -> tuple[str, int]:
+        digest, size = hashlib.sha256(), 0
+        with self._store.open_input(path) as source:
+            while block := source.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+        self._done += 1
+        self._watcher(Progress(self._dataset, "verify", self._done, self._total))
+        return digest.hexdigest(), size
+
+    def describe_parquet(self, path: str) -> tuple[int, tuple[SchemaField, ...]]:
+        try:
+            with self._store.open_input(path) as source, pq.ParquetFile(source) as file:
+                return file.metadata.num_rows, schema_fields(file.schema_arrow)
+        except (OSError, ValueError):
+            raise IntegrityError(f"'{path}' is not a Parquet file. Do not read the release", path=path) from None
+
+
+class _Memory:
+    """The highest sequence seen of each folder, in the user's own state file."""
+
+    def __init__(self, file: Path | None, folder: Path) -> None:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        self._file = file or base / "airlock" / "sequences.json"
+        self._key = sha256_hex(str(folder.resolve()).encode())
+
+    def _all(self) -> dict[str, int]:
+        try:
+            found = json.loads(self._file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise IntegrityError(
+                f"'{self._file}' is not what verify wrote; it guards against rollback. Restore or delete it"
+            ) from None
+        return {str(key): int(value) for key, value in found.items()}
+
+    def sequence(self) -> int:
+        return self._all().get(self._key, 0)
+
+    def remember(self, sequence: int) -> None:
+        known = self._all()
+        if known.get(self._key, 0) < sequence:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            made = self._file.with_suffix(f".{os.getpid()}")
+            made.write_text(json.dumps(known | {self._key: sequence}, sort_keys=True), encoding="utf-8")
+            made.replace(self._file)
