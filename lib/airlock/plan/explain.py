@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,26 +111,8 @@ def describe_shape(shape: formats.Shape) -> str:
         >>> describe_shape(formats.MaxLength(length=3))
         'at most 3 characters'
     """
-    match shape:
-        case formats.Token():
-            return _token(shape)
-        case formats.OneOf(values=values):
-            return f"one of {len(values)} listed values"
-        case formats.Constant(text=text):
-            return f"always '{text}'"
-        case formats.MaskedText():
-            return _masked(shape)
-        case formats.MaxLength(length=length):
-            return f"at most {length} character{'s' if length > 1 else ''}"
-        case formats.MultipleOf(width=width):
-            return f"a multiple of {width}"
-        case formats.PeriodStart(unit=unit):
-            return f"first moment of its {unit}"
-        case formats.HostBits(v4=v4, v6=v6):
-            return f"an address, zero after /{v4} or /{v6}"
-    return {"Absent": "not written", "AllNull": "always null", "Free": "any value: scanned for entities"}.get(
-        type(shape).__name__, "no declared form: scanned for entities"
-    )
+    words = _WORDS.get(type(shape))
+    return "no declared form: scanned for entities" if words is None else words(shape)
 
 
 def _token(shape: formats.Token) -> str:
@@ -142,6 +124,21 @@ def _token(shape: formats.Token) -> str:
 def _masked(shape: formats.MaskedText) -> str:
     shown = [f"{what} {count}" for what, count in (("first", shape.first), ("last", shape.last)) if count]
     return f"'{shape.char}', but for the {' and '.join(shown)}" if shown else f"'{shape.char}' throughout"
+
+
+_WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
+    formats.Absent: lambda _: "not written",
+    formats.AllNull: lambda _: "always null",
+    formats.Constant: lambda shape: f"always '{shape.text}'",
+    formats.Free: lambda _: "any value: scanned for entities",
+    formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
+    formats.MaskedText: _masked,
+    formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
+    formats.MultipleOf: lambda shape: f"a multiple of {shape.width}",
+    formats.OneOf: lambda shape: f"one of {len(shape.values)} listed values",
+    formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}",
+    formats.Token: _token,
+}
 
 
 # --- what is read -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from airlock.operators import Operator, operator_class, operator_names
 from airlock.policy.model import Policy
 
-__all__ = ["policy_schema"]
+__all__ = ["policy_schema", "smallest"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SHARED = ("keys", "sink")
@@ -81,3 +81,24 @@ def _plain(schema: Any) -> Any:
         return schema
     kept = {name: value for name, value in schema.items() if name != "title" or not isinstance(value, str)}
     return {name: _plain(value) for name, value in kept.items()}
+
+
+def smallest(kind: type[Operator]) -> Operator:
+    """A declaration with the least arguments that the operator takes: to ask what it promises, never to run.
+
+    Example:
+        >>> smallest(operator_class("truncate"))
+        Truncate(length=1)
+    """
+    schema = TypeAdapter(kind).json_schema(by_alias=True)
+    return kind.from_dict({name: _least(schema["properties"][name]) for name in schema.get("required", ())})
+
+
+def _least(schema: Mapping[str, Any]) -> Any:
+    if "anyOf" in schema:
+        return _least(schema["anyOf"][0])
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("type") == "array":
+        return [_least(schema["items"])]
+    return max(1, schema.get("minimum", 1)) if schema.get("type") in ("integer", "number") else "x"
