@@ -107,12 +107,33 @@ def read_parquet(store: Store, piece: Piece, wanted: Wanted) -> Iterator[SourceB
 
 
 def _columns(parquet: pq.ParquetFile, wanted: Wanted, partition: dict[str, str | None]) -> list[str]:
-    """The leaves to fetch: those asked for that the file has."""
-    asked = wanted.leaves if wanted.leaves is not None else tuple(wanted.schema.names)
-    paths = [parquet.schema.column(at).path for at in range(len(parquet.schema))]
-    tops = set(wanted.schema.names) - set(partition)
-    kept = (path for path in paths if any(path == leaf or path.startswith(f"{leaf}.") for leaf in asked))
-    return [path for path in kept if any(path == top or path.startswith(f"{top}.") for top in tops)]
+    """The leaves to fetch, as Parquet names them: what the schema has of the file, and of that what is asked for."""
+    asked = {names for field in wanted.schema if field.name not in partition for names in _leaves(field)}
+    found = (names for field in parquet.schema_arrow for names in _leaves(field))  # in the order of the file's columns
+    paths = (parquet.schema.column(at).path for at in range(len(parquet.schema)))
+    kept = [path for path, names in zip(paths, found, strict=True) if any(_is_along(names, leaf) for leaf in asked)]
+    return [path for path in kept if wanted.leaves is None or any(f"{path}.".startswith(f"{leaf}.") for leaf in wanted.leaves)]
+
+
+def _leaves(field: pa.Field, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The names on the way to each leaf; lists have none of their own."""
+    path, inner = (*above, field.name), plain_type(field.type)
+    while pa.types.is_list(inner) or pa.types.is_large_list(inner) or pa.types.is_fixed_size_list(inner):
+        inner = inner.value_type
+    if pa.types.is_struct(inner):
+        for child in inner:
+            yield from _leaves(child, path)
+    elif pa.types.is_map(inner):
+        yield from _leaves(pa.field("{key}", inner.key_type), path)
+        yield from _leaves(pa.field("{value}", inner.item_type), path)
+    else:
+        yield path
+
+
+def _is_along(found: tuple[str, ...], asked: tuple[str, ...]) -> bool:
+    """Whether one is the other or inside it: a struct where the schema has a number must be read, to be refused."""
+    shorter = min(len(found), len(asked))
+    return found[:shorter] == asked[:shorter]
 
 
 def _is_encoded(parquet: pq.ParquetFile, name: str, groups: list[int]) -> bool:

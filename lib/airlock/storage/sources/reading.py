@@ -44,7 +44,7 @@ def read_batches(  # noqa: PLR0913 - what to read of a split is one thought; the
         schema: Top-level columns with complete nested types, hive columns included. Columns a file lacks come as nulls: the
             caller decides from the listing what may be missing, and which types a file may have.
         leaves: Parquet columns to fetch, dotted as Parquet names them (`phones.list.element.number`), or the name of anything
-            that holds them; None for all of `schema`. Nothing else is fetched.
+            that holds them; None for exactly the leaves that `schema` has. Nothing else is fetched.
         ignored: JSON lines: paths of dropped subtrees (`name`, `phones[].kind`), whose content may be anything.
         max_rows: Of one batch.
         max_bytes: Of one batch, about.

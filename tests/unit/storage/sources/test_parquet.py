@@ -55,22 +55,34 @@ def test_a_dictionary_that_saves_nothing_is_not_carried_along(raw):
     assert {batch.batch.schema.field("v").type for batch in batches} == {pa.string()}
 
 
-def test_only_the_leaves_asked_for_are_fetched(raw):
-    rows = [{"s": {"a": at, "b": f"b{at}"}, "l": [{"x": at, "y": "y"}], "z": "z"} for at in range(10)]
-    table = pa.Table.from_pylist(rows)
+@pytest.mark.parametrize("leaves", [None, ("s.a", "l.list.element.x", "m.key_value.key", "m.key_value.value.c")])
+def test_only_the_leaves_asked_for_are_fetched(raw, leaves):
+    rows = [
+        {"s": {"a": at, "b": f"b{at}"}, "l": [{"x": at, "y": "y"}], "z": "z", "m": [("k", {"c": at, "d": "d"})]}
+        for at in range(10)
+    ]
+    number, text = pa.int64(), pa.string()
+    whole = pa.schema([
+        ("s", pa.struct([("a", number), ("b", text)])), ("l", pa.list_(pa.struct([("x", number), ("y", text)]))),
+        ("z", text), ("m", pa.map_(text, pa.struct([("c", number), ("d", text)]))),
+    ])  # fmt: skip
+    table = pa.Table.from_pylist(rows, whole)
     write(raw, table)
     # Every byte of the columns not asked for is destroyed: reading one of them would fail.
     data = bytearray((raw.root / "p/1.parquet").read_bytes())
     group = pq.read_metadata(raw.root / "p/1.parquet").row_group(0)
     for at in range(group.num_columns):
         column = group.column(at)
-        if column.path_in_schema in {"s.b", "l.list.element.y", "z"}:
+        if column.path_in_schema in {"s.b", "l.list.element.y", "z", "m.key_value.value.d"}:
             start = column.dictionary_page_offset or column.data_page_offset
             data[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
     raw.put("p/1.parquet", bytes(data))
-    schema = pa.schema([("s", pa.struct([("a", pa.int64())])), ("l", pa.list_(pa.struct([("x", pa.int64())])))])
-    expected = [{"s": {"a": at}, "l": [{"x": at}]} for at in range(10)]
-    assert raw.rows(schema, source=P, leaves=("s.a", "l.list.element.x")) == expected
+    schema = pa.schema([
+        ("s", pa.struct([("a", number)])), ("l", pa.list_(pa.struct([("x", number)]))),
+        ("m", pa.map_(text, pa.struct([("c", number)]))),
+    ])  # fmt: skip
+    expected = [{"s": {"a": at}, "l": [{"x": at}], "m": [("k", {"c": at})]} for at in range(10)]
+    assert raw.rows(schema, source=P, leaves=leaves) == expected
     with pytest.raises(UnreadableSourceError, match=r"p/1\.parquet"):
         raw.rows(table.schema, source=P)
 
