@@ -110,9 +110,17 @@ def _column(column: ColumnPlan) -> tuple[Text, ...]:
     return Text(column.path), Text(label, style=_CLASS[column.classification]), Text(kind), operator, written
 
 
-def _facts(report: PlanReport) -> Iterable[tuple[str, str]]:
+def _facts(report: PlanReport) -> Iterator[tuple[str, str]]:
+    yield from _reading_facts(report)
+    yield from _writing_facts(report)
+    for entity, reason in report.not_proven.items():
+        yield "not proven", f"{entity}: {reason}"
+    yield "policy", report.policy_sha256
+
+
+def _reading_facts(report: PlanReport) -> Iterator[tuple[str, str]]:
     source, got = report.source, report.fetched
-    yield "fetched", f"{_count(len(got.written), 'leaf').replace('leafs', 'leaves')}"
+    yield "fetched", _count(len(got.written), "leaf").replace("leafs", "leaves")
     if got.looked_at:
         yield "looked at", f"{_names(got.looked_at)}: read to find them in what is written, never written themselves"
     if got.skipped:
@@ -122,25 +130,22 @@ def _facts(report: PlanReport) -> Iterable[tuple[str, str]]:
             "by file",
             f"{_count(source.whole_files, 'file')} can't be cut (gzip, JSON lines): one task reads each, however large",
         )
-    size = (
-        "not known before the rows are"
-        if report.output_bytes is None
-        else f"about {_size(report.output_bytes)}, within a factor of two"
+
+
+def _writing_facts(report: PlanReport) -> Iterator[tuple[str, str]]:
+    known = report.output_bytes is not None
+    yield (
+        "output",
+        f"about {_size(report.output_bytes or 0)}, within a factor of two" if known else "not known before it is read",
     )
-    yield "output", size
     if report.search_seconds is not None:
         yield "entities", f"about {_span(report.search_seconds)} of one core at {ROWS_PER_SECOND} different texts a second"
-    for column in report.columns:
-        if column.key is not None:
-            yield "key", f"{column.key} for {column.path}"
+    yield from (("key", f"{column.key} for {column.path}") for column in report.columns if column.key is not None)
     if report.collisions:
         bounds = ", ".join(f"{path} {bound}" for path, bound in report.collisions.items())
         yield "collisions", f"{bounds}  (two values, one token: n²/2¹²⁹ for 128 bits)"
     if report.open_text:
         yield "open text", f"{_names(report.open_text)}: scanned value by value by the gate"
-    for entity, reason in report.not_proven.items():
-        yield "not proven", f"{entity}: {reason}"
-    yield "policy", report.policy_sha256
 
 
 def _names(names: Sequence[str]) -> str:
@@ -206,13 +211,13 @@ def preview(rows: PreviewedRows) -> None:
     for column in rows.columns:
         if not rows.rows:
             break
-        name, operator = Text(column.path), Text(column.operator, style="dim")
+        head = Text(column.path), Text(column.operator, style="dim")
         if not column.written and not any(column.before):
-            table.add_row(name, operator, "", Text("not written", style="dim"))
+            table.add_row(*head, "", Text("not written", style="dim"))
             continue
-        for at, (left, right) in enumerate(zip(column.before, column.after, strict=True)):
-            last = _cell(right) if column.written else Text("not written" if at == 0 else "", style="dim")
-            table.add_row(name if at == 0 else "", operator if at == 0 else "", _cell(left), last)
+        for at, pair in enumerate(zip(column.before, column.after, strict=True)):
+            last = _cell(pair[1]) if column.written else Text("not written" if at == 0 else "", style="dim")
+            table.add_row(*(head if at == 0 else ("", "")), _cell(pair[0]), last)
     out.print(table)
     out.print()
     if rows.suppressed:

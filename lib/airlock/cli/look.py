@@ -14,13 +14,13 @@ import typer
 from airlock.cli import _looks
 from airlock.cli._context import Context
 from airlock.cli._report import fail, worst
-from airlock.policy.load import policy_files
 from airlock.doors.doctor import diagnose
 from airlock.doors.plan import PlanReport, plan_policy
 from airlock.doors.preview import preview
 from airlock.errors import AirlockError, ConfigError, NotFoundError, all_errors
 from airlock.operators import operator_class, operator_names
 from airlock.plan.schema import policy_schema
+from airlock.policy.load import policy_files
 from airlock.settings import SETTINGS
 
 __all__ = ["app"]

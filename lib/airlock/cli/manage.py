@@ -25,7 +25,7 @@ _STDOUT = Path("-")
 
 
 @app.command("draft")
-def draft_command(  # noqa: PLR0913 - typer reads options from the signature
+def draft_command(
     context: typer.Context,
     path: Annotated[
         str | None, typer.Argument(help="raw/PATH in zone raw, or a file or folder of this machine", show_default=False)
