@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
 
-__all__ = ["excluded_rows", "known_values", "leaf_values"]
+__all__ = ["Chosen", "excluded_rows", "known_values", "leaf_values"]
 
 
 def leaf_values(batch: pa.RecordBatch, path: ColumnPath) -> tuple[pa.Array, pa.Array]:
@@ -40,12 +40,16 @@ def _inside(array: pa.Array, step: Step) -> tuple[pa.Array, pa.Array | None]:
     return (keys if step is KEY else items), pc.list_parent_indices(entries)
 
 
-def known_values(batch: pa.RecordBatch, paths: Sequence[ColumnPath]) -> pa.ListArray:
+Chosen = Callable[[pa.Array], pa.BooleanArray]
+"""Which of a leaf's values to look at; never nulls."""
+
+
+def known_values(batch: pa.RecordBatch, paths: Sequence[ColumnPath], chosen: Chosen = pc.is_valid) -> pa.ListArray:
     """Each row's own values at `paths`, as text, nulls left out: a list of strings as long as the batch."""
     texts, owners = [], []
     for path in paths:
         values, rows = leaf_values(batch, path)
-        present = values.is_valid()
+        present = chosen(values)
         texts.append(values.filter(present).cast(pa.string()))
         owners.append(rows.filter(present).to_numpy())
     owner = np.concatenate(owners) if owners else np.zeros(0, dtype=np.int64)
