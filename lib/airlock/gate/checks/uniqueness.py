@@ -1,0 +1,114 @@
+"""Kept columns must not be nearly unique: such a column identifies by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from airlock.errors import NearlyUniqueError
+from airlock.gate._check import Batch, CheckResult, Finding, listed
+from airlock.gate._tally import merge_tallies
+from airlock.gate.buffers import fingerprints, is_text
+from airlock.gate.leaves import plain_type
+from airlock.gate.rules import NEARLY_UNIQUE, GateRules
+
+__all__ = ["Distinct", "UniquenessCheck"]
+
+_SIZE = 1 << 14
+_ROWS = 100
+_MARGIN = 1024
+"""Thousandths: three standard deviations of an estimate from 16,384 values, on the safe side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """How many distinct values: exact up to 16,384, then estimated from the smallest fingerprints (Bar-Yossef et al., 2002).
+
+    Example:
+        >>> (Distinct.of(pa.array([1, 2, 2])) + Distinct.of(pa.array([2, 3]))).count
+        3
+    """
+
+    prints: np.ndarray
+    rows: int
+
+    @classmethod
+    def of(cls, values: pa.Array) -> Distinct:
+        """Of values without nulls."""
+        rows = len(values)
+        if pa.types.is_dictionary(values.type):
+            used = np.bincount(np.asarray(values.indices), minlength=len(values.dictionary)) > 0
+            return cls(_smallest(fingerprints(values.dictionary)[used]), rows)
+        return cls(_smallest(fingerprints(values)), rows)
+
+    def __add__(self, other: Distinct) -> Distinct:
+        return Distinct(_smallest(np.concatenate([self.prints, other.prints])), self.rows + other.rows)
+
+    @property
+    def count(self) -> int:
+        """Distinct values; where estimated, an upper bound with a margin."""
+        if len(self.prints) < _SIZE:
+            return len(self.prints)
+        estimate = (_SIZE - 1 << 64) // max(1, int(self.prints[-1]))
+        return min(self.rows, estimate * _MARGIN // 1000)
+
+
+class UniquenessCheck:
+    """Kept text and integers are shared by several rows.
+
+    Guarantee:
+        Refused where a kept column without a closed list, no partition column, has distinct values for nine tenths of its
+        non-null values or more, and 100 of these or more. A waiver names it as NEARLY_UNIQUE.
+    """
+
+    @staticmethod
+    def scan(batch: Batch, rules: GateRules) -> dict[str, Distinct]:
+        """Distinct values by column."""
+        kept = [rule.path for rule in rules.leaves if rule.kept and rule.path in batch.present]
+        return {str(path): Distinct.of(batch.present[path]) for path in kept if _judged(plain_type(batch.present[path].type))}
+
+    @staticmethod
+    def merge(one: dict[str, Distinct], other: dict[str, Distinct]) -> dict[str, Distinct]:
+        """Distinct values of both."""
+        return merge_tallies(one, other)
+
+    @staticmethod
+    def verdict(partial: dict[str, Distinct], rules: GateRules) -> CheckResult:
+        """Refused where a column is nearly unique and no waiver covers it."""
+        found = [
+            _finding(column, part, rules)
+            for column, part in sorted(partial.items())
+            if part.rows >= _ROWS and 10 * part.count >= 9 * part.rows
+        ]
+        problems = tuple(each for each in found if not each.waiver)
+        waived = tuple(each for each in found if each.waiver)
+        if not problems:
+            return CheckResult(check="uniqueness", waived=waived)
+        parts = [f"kept column '{each.column}' has about {each.count:,} distinct values in {each.total:,}" for each in problems]
+        return CheckResult(
+            check="uniqueness",
+            problems=problems,
+            waived=waived,
+            error=NearlyUniqueError,
+            message=f"{listed(parts)}: it identifies by itself. Nothing was released from '{rules.dataset}'. Pseudonymize, generalise "
+            f"or drop it, or ask the privacy team for a waiver of {NEARLY_UNIQUE}",
+        )
+
+
+def _judged(data_type: pa.DataType) -> bool:
+    return is_text(data_type) or bool(pa.types.is_integer(data_type))
+
+
+def _finding(column: str, part: Distinct, rules: GateRules) -> Finding:
+    waiver = rules.waiver(column, NEARLY_UNIQUE)
+    words = f"{waiver.approver} until {waiver.expires.isoformat()}" if waiver else ""
+    return Finding(column=column, entity=NEARLY_UNIQUE, count=part.count, total=part.rows, waiver=words)
+
+
+def _smallest(prints: np.ndarray) -> np.ndarray:
+    ordered = np.sort(prints)
+    if len(ordered) == 0:
+        return ordered
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])][:_SIZE]

@@ -1,0 +1,69 @@
+"""Multiples of a width, exactly: integers and decimals on their unscaled words, floats by rounding once. Called by `shapes`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pyarrow as pa
+
+from airlock.gate.buffers import words
+from airlock.policy.formats import MultipleOf
+
+__all__ = ["multiple_offenders", "unscaled"]
+
+_INT64 = 1 << 63
+
+
+def multiple_offenders(values: pa.Array, shape: MultipleOf) -> np.ndarray:
+    """True where a number is not a whole multiple of the width; other types are never.
+
+    Example:
+        >>> from decimal import Decimal
+        >>> multiple_offenders(pa.array([0, -200, 250]), MultipleOf(width=Decimal(100))).tolist()
+        [False, False, True]
+    """
+    width = Fraction(shape.width)
+    if pa.types.is_floating(values.type):
+        return _float_offenders(values, width)
+    if pa.types.is_decimal(values.type):
+        return _off(unscaled(values), width * Fraction(10) ** values.type.scale)
+    if pa.types.is_integer(values.type):
+        return _off(np.asarray(values), width)
+    return np.ones(len(values), bool)
+
+
+def unscaled(values: pa.Array) -> np.ndarray:
+    """The unscaled integers of decimals without nulls: int64 where all fit, Python integers otherwise."""
+    bits = values.type.bit_width
+    if bits <= 64:  # noqa: PLR2004
+        return words(values)[:, 0].astype(np.int32 if bits == 32 else np.int64).astype(np.int64)  # noqa: PLR2004
+    limbs = words(values)
+    low = limbs[:, 0].astype(np.int64)
+    if ((low >> 63)[:, None] == limbs[:, 1:].astype(np.int64)).all():
+        return low
+    whole = limbs[:, -1].astype(np.int64).astype(object)
+    for limb in range(limbs.shape[1] - 2, -1, -1):
+        whole = whole * (1 << 64) + limbs[:, limb].astype(object)
+    return whole
+
+
+def _off(numbers: np.ndarray, width: Fraction) -> np.ndarray:
+    # v is a multiple of p/q in lowest terms exactly where p divides v.
+    step = width.numerator
+    if numbers.dtype != object and step < _INT64:
+        return np.asarray(numbers % numbers.dtype.type(step) != 0) if _fits(numbers, step) else np.asarray(numbers != 0)
+    return np.asarray(numbers.astype(object) % step != 0)
+
+
+def _fits(numbers: np.ndarray, step: int) -> bool:
+    return step <= np.iinfo(numbers.dtype).max
+
+
+def _float_offenders(values: pa.Array, width: Fraction) -> np.ndarray:
+    kept = np.asarray(values)
+    exact = kept.astype(np.float64)
+    above, below = float(width.numerator), float(width.denominator)
+    with np.errstate(over="ignore", invalid="ignore"):
+        nearest = np.rint(exact * below / above) * above / below
+        return ~((nearest.astype(kept.dtype) == kept) | np.isnan(kept)) | np.isinf(kept)

@@ -1,0 +1,207 @@
+"""What the gate demands of each leaf, from the approved policy and the gate's own configuration. Made by the outer door,
+handed to its workers as a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from airlock.errors import NotProvenError
+from airlock.gate.chance import BARE
+from airlock.gate.entities import FLOOR, SCANNERS
+from airlock.policy.arrow import parse_type
+from airlock.policy.formats import Absent, AllNull, Free, Output, Shape, output_of
+from airlock.policy.model import ColumnRule, KAnonymity, Policy
+from airlock.policy.path import ColumnPath
+from airlock.types import Classification
+
+__all__ = ["NEARLY_UNIQUE", "GateConfig", "GateRules", "LeafRule", "Waiver", "compile_rules"]
+
+NEARLY_UNIQUE = "NEARLY_UNIQUE"
+"""What a waiver names to let a kept column be nearly unique."""
+
+_NAMES_OF_PERSONS = ("LOCATION", "PERSON")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """Leave for one entity in one column, by a named person, until (and on) a day."""
+
+    dataset: str
+    column: str
+    entity: str
+    approver: str
+    expires: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateConfig:
+    """The gate's own configuration: no policy can write here."""
+
+    waivers: tuple[Waiver, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafRule:
+    """What one path of the policy demands.
+
+    Attributes:
+        outputs: Accepted types with their shapes, one for each raw type that the policy accepts.
+        forbidden: Entities that must not be found here.
+        frequency: The column is a deterministic pseudonym whose frequencies must not invert it.
+        kept: Raw values without a closed list: they must not be nearly unique.
+    """
+
+    path: ColumnPath
+    outputs: tuple[Output, ...]
+    classification: Classification
+    optional: bool = False
+    forbidden: tuple[str, ...] = ()
+    frequency: bool = False
+    kept: bool = False
+
+    @property
+    def absent(self) -> bool:
+        """Whether nothing may be written for this path."""
+        return all(isinstance(output.shape, Absent) for output in self.outputs)
+
+    @property
+    def types(self) -> tuple[pa.DataType, ...]:
+        """The accepted types; empty where any is (a subtree of nulls)."""
+        return tuple(output.type for output in self.outputs if output.type is not None)
+
+    def shape(self, data_type: pa.DataType) -> Shape:
+        """The shape that goes with a written type."""
+        return next((each.shape for each in self.outputs if each.type in (data_type, None)), self.outputs[0].shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRules:
+    """Everything that the checks need to know; picklable.
+
+    Attributes:
+        leaves: In the policy's order, absent ones included.
+        quasi_identifiers: Paths that are written; `k` is None where the policy says that there is no privacy model.
+        entities: Every entity that is looked for somewhere, sorted.
+        waivers: Those in force for this dataset; `expired` ones no longer count and are reported.
+        not_proven: Entity and the policy's reason.
+    """
+
+    dataset: str
+    leaves: tuple[LeafRule, ...]
+    quasi_identifiers: tuple[ColumnPath, ...]
+    k: int | None
+    subject: ColumnPath | None
+    partition_by: tuple[str, ...]
+    statistics: tuple[str, ...]
+    max_rejects: int
+    entities: tuple[str, ...]
+    waivers: tuple[Waiver, ...]
+    expired: tuple[Waiver, ...]
+    not_proven: tuple[tuple[str, str], ...]
+
+    def rule(self, path: ColumnPath) -> LeafRule | None:
+        """The rule for a leaf: its own, or that of a subtree of nulls around it."""
+        for rule in self.leaves:
+            if rule.path == path or (not rule.absent and not rule.types and rule.path.covers(path)):
+                return rule
+        return None
+
+    def waiver(self, column: str, entity: str) -> Waiver | None:
+        """The waiver in force for an entity in a column."""
+        return next((each for each in self.waivers if (each.column, each.entity) == (column, entity)), None)
+
+
+def compile_rules(policy: Policy, config: GateConfig, *, today: date) -> GateRules:
+    """What the gate demands of a release under `policy`.
+
+    Args:
+        policy: The outer door's own approved copy.
+        config: The gate's configuration.
+        today: Waivers that expire before this day do not count.
+
+    Raises:
+        NotProvenError: An entity must be absent, nothing can find it, and the policy does not accept that.
+        PolicyError: An operator has no output format.
+    """
+    _demand_proof(policy)
+    leaves = tuple(_leaf_rule(policy, path, rule) for path, rule in policy.rules().items())
+    mine = [waiver for waiver in config.waivers if waiver.dataset == policy.dataset]
+    written = [leaf for leaf in leaves if not leaf.absent]
+    return GateRules(
+        dataset=policy.dataset,
+        leaves=leaves,
+        quasi_identifiers=tuple(leaf.path for leaf in written if leaf.classification is Classification.QUASI_IDENTIFIER),
+        k=policy.privacy.k_anonymity.k if isinstance(policy.privacy.k_anonymity, KAnonymity) else None,
+        subject=_subject(policy, leaves),
+        partition_by=tuple(policy.sink.partition_by),
+        statistics=tuple(policy.sink.statistics),
+        max_rejects=policy.gate.max_rejects,
+        entities=tuple(sorted(_sought(policy))),
+        waivers=tuple(waiver for waiver in mine if waiver.expires >= today),
+        expired=tuple(waiver for waiver in mine if waiver.expires < today),
+        not_proven=tuple(sorted(policy.gate.not_proven.items())),
+    )
+
+
+def _sought(policy: Policy) -> set[str]:
+    return {*FLOOR, *(entity for entity in policy.gate.absent if entity in SCANNERS or entity in BARE)}
+
+
+def _demand_proof(policy: Policy) -> None:
+    free_text = any(rule.operator.name == "redact_entities" for rule in policy.columns.values())
+    wanted = {*policy.gate.absent, *(_NAMES_OF_PERSONS if free_text else ())}
+    missing = sorted(wanted - _sought(policy) - policy.gate.not_proven.keys())
+    if missing:
+        names = ", ".join(missing)
+        raise NotProvenError(
+            f"policy '{policy.dataset}': the gate can't prove the absence of {names}"
+            f"{' in redacted text' if free_text else ''}. Nothing was released. Say under gate.not_proven, for each, why that is "
+            "acceptable, or drop the text",
+            entities=missing,
+        )
+
+
+def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule) -> LeafRule:
+    outputs = tuple(dict.fromkeys(output_of(rule.operator, parse_type(name), unshaped=rule.unshaped) for name in rule.type))
+    accepted = policy.gate.synthetic.get(str(path))
+    open_ended = not all(output.shape.closed for output in outputs)
+    return LeafRule(
+        path=path,
+        outputs=outputs,
+        classification=rule.classification,
+        optional=rule.optional,
+        forbidden=tuple(sorted(_sought(policy) - {accepted})) if open_ended else (),
+        frequency=_invertible(policy, rule),
+        kept=rule.operator.name == "keep" and isinstance(outputs[0].shape, Free) and str(path) not in policy.sink.partition_by,
+    )
+
+
+def _invertible(policy: Policy, rule: ColumnRule) -> bool:
+    if rule.operator.name != "pseudonymize" or rule.accept_frequency is not None:
+        return False
+    return _domain(rule) != _domain(policy.columns[policy.subject])
+
+
+def _domain(rule: ColumnRule) -> object:
+    if rule.operator.name != "pseudonymize":
+        return object()
+    return rule.operator.mapping("domain").get("domain")
+
+
+def _subject(policy: Policy, leaves: tuple[LeafRule, ...]) -> ColumnPath | None:
+    model = policy.privacy.k_anonymity
+    if not isinstance(model, KAnonymity) or model.count == "rows":
+        return None
+    path = ColumnPath.parse(policy.subject)
+    rule = next(leaf for leaf in leaves if leaf.path == path)
+    if path.repeated or rule.absent or all(isinstance(output.shape, AllNull) for output in rule.outputs):
+        raise NotProvenError(
+            f"policy '{policy.dataset}' counts subjects in k, but '{path}' is not written, so the gate can't count them. "
+            "Nothing was released. Pseudonymize the subject, or count rows"
+        )
+    return path

@@ -1,0 +1,110 @@
+"""Does every value have the shape that its rule declares? One columnar function a shape; called by the shapes check.
+
+Closed lists and constants stand here; tokens and masks, numbers, periods and addresses in their own modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airlock.gate.addresses import address_offenders
+from airlock.gate.buffers import is_text
+from airlock.gate.masks import mask_offenders
+from airlock.gate.numbers import multiple_offenders
+from airlock.gate.periods import period_offenders
+from airlock.gate.tokens import token_offenders
+from airlock.policy.formats import (
+    Absent,
+    AllNull,
+    Constant,
+    Free,
+    HostBits,
+    MaskedText,
+    MaxLength,
+    MultipleOf,
+    OneOf,
+    PeriodStart,
+    Shape,
+    Token,
+    Unshaped,
+)
+
+__all__ = ["offenders", "violations"]
+
+
+def violations(array: pa.Array, shape: Shape) -> int:
+    """How many non-null values do not have the shape. A value of a type that the shape can't judge is a violation.
+
+    Example:
+        >>> from airlock.policy.formats import MaxLength
+        >>> violations(pa.array(["941", "94110", None]), MaxLength(length=3))
+        1
+    """
+    return int(offenders(array.drop_null(), shape).sum())
+
+
+def offenders(values: pa.Array, shape: Shape) -> np.ndarray:
+    """Boolean array, as long as `values` (which has no nulls): true where a value does not have the shape."""
+    if pa.types.is_dictionary(values.type):
+        if values.dictionary.null_count:
+            return offenders(values.dictionary_decode().drop_null(), shape)
+        return offenders(values.dictionary, shape)[np.asarray(values.indices)]
+    if pa.types.is_null(values.type) or len(values) == 0:
+        return np.zeros(len(values), bool)
+    judge: Callable[[pa.Array, Any], np.ndarray] = _JUDGES.get(type(shape), _every)
+    try:
+        return judge(values, shape)
+    except (pa.ArrowNotImplementedError, pa.ArrowTypeError, pa.ArrowInvalid):
+        return _every(values, shape)
+
+
+def _every(values: pa.Array, shape: Shape) -> np.ndarray:
+    del shape
+    return np.ones(len(values), bool)
+
+
+def _none(values: pa.Array, shape: Shape) -> np.ndarray:
+    del shape
+    return np.zeros(len(values), bool)
+
+
+def _listed(values: pa.Array, shape: OneOf) -> np.ndarray:
+    return _not_in(values, shape.values)
+
+
+def _constant(values: pa.Array, shape: Constant) -> np.ndarray:
+    return _not_in(values, (shape.text,))
+
+
+def _not_in(values: pa.Array, texts: tuple[str, ...]) -> np.ndarray:
+    if is_text(values.type):
+        return ~np.asarray(pc.is_in(values, value_set=pa.array(texts, values.type)))
+    encoded = values.dictionary_encode()
+    known = pc.is_in(encoded.dictionary.cast(pa.string()), value_set=pa.array(texts, pa.string()))
+    return ~np.asarray(known)[np.asarray(encoded.indices)]
+
+
+def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
+    length = pc.utf8_length if is_text(values.type) else pc.binary_length
+    return np.asarray(pc.greater(length(values), shape.length))
+
+
+_JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
+    Absent: _every,
+    AllNull: _every,
+    Constant: _constant,
+    Free: _none,
+    HostBits: address_offenders,
+    MaskedText: mask_offenders,
+    MaxLength: _too_long,
+    MultipleOf: multiple_offenders,
+    OneOf: _listed,
+    PeriodStart: period_offenders,
+    Token: token_offenders,
+    Unshaped: _none,
+}
