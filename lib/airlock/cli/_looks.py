@@ -222,8 +222,8 @@ def preview(rows: PreviewedRows) -> None:
     out.print()
     if rows.suppressed:
         out.print(Text(f"{_count(rows.suppressed, 'row')} left out: excluded subjects"))
-    for (column, code), count in sorted(rows.rejected.items()):
-        out.print(Text(f"{_count(count, 'row')} rejected: {column or 'row'}, {code}", style="yellow"))
+    for (name, code), count in sorted(rows.rejected.items()):
+        out.print(Text(f"{_count(count, 'row')} rejected: {name or 'row'}, {code}", style="yellow"))
     out.print(Text("As the inner door would stage them. The outer door has not looked at these rows.", style="dim"))
 
 

@@ -58,8 +58,8 @@ def bind_policy(path: Path) -> BoundPolicy:
         if operator is not None and policy is not None:
             operators[ColumnPath.parse(text)] = _resolve(text, operator, policy, document)
     if policy is not None and not document.problems:
-        for text, message in contract_problems(policy, operators):
-            document.report(("columns", text) if text in policy.columns else tuple(text.split(".")), message)
+        for place, message in contract_problems(policy, operators):
+            document.report(place, message)
     if policy is None or document.problems:
         raise PolicyFileError(document.problems)
     return BoundPolicy(policy, operators, str(path))
@@ -118,8 +118,17 @@ def _resolve(text: str, operator: Operator, policy: Policy, document: Document) 
         document.report(("columns", text), str(error))
         return operator
     for needed in resolved.inputs if isinstance(resolved, RowOperator) else ():
-        if needed not in policy.columns and not any(
-            ColumnPath.parse(other).covers(ColumnPath.parse(needed)) for other in policy.columns
-        ):
-            document.report(("columns", text), f"looks at '{needed}', which has no rule under columns")
+        fault = _unknown_input(needed, policy)
+        if fault is not None:
+            document.report(("columns", text), fault)
     return resolved
+
+
+def _unknown_input(needed: str, policy: Policy) -> str | None:
+    try:
+        path = ColumnPath.parse(needed)
+    except ValueError as error:
+        return f"looks at '{needed}', which is not a path: {error}"
+    if any(other.covers(path) for other in policy.rules()):
+        return None
+    return f"looks at '{needed}', which has no rule under columns"

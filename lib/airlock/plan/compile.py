@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from airlock import __version__
-from airlock.errors import OperatorTypeError, PolicyError
+from airlock.errors import ChangedTypeError, OperatorTypeError, PolicyError
 from airlock.keys import KeyRequest
 from airlock.operators import Operator, operator_class
 from airlock.plan.bind import BoundPolicy
@@ -20,7 +20,7 @@ from airlock.plan.known import looked_at
 from airlock.plan.match import drift_error, match_schema
 from airlock.plan.program import output_type
 from airlock.plan.reading import Reading, plan_reading
-from airlock.plan.tree import RuleNode, expected_type, rule_tree
+from airlock.plan.tree import RuleNode, expected_type, nested_kind, rule_tree
 from airlock.policy.model import Policy
 from airlock.policy.path import ColumnPath
 from airlock.types import Sha256
@@ -123,10 +123,32 @@ def compile_plan(bound: BoundPolicy, schemas: Iterable[pa.Schema | None], partit
     if drifts:
         raise drift_error(drifts, dataset=policy.dataset, where=f"raw/{policy.source.path}")
     shown = [schema for schema in found if schema is not None]
-    actual = pa.unify_schemas(shown, promote_options="permissive") if shown else None
+    actual = _merged(shown, source=policy.source.path) if shown else None
     needed = looked_at(policy, bound.operators, actual)
     reading = plan_reading(tree, bound.operators, actual=actual, needed=needed)
     return Plan(policy, bound.operators, reading, _output_schema(tree, reading, bound))
+
+
+def _merged(schemas: list[pa.Schema], *, source: str) -> pa.Schema:
+    """One schema that has what any file has. Leaves are read in the policy's own types, so only nested columns must agree."""
+    by_name: dict[str, list[pa.DataType]] = {}
+    for schema in schemas:
+        for field in schema:
+            by_name.setdefault(field.name, []).append(field.type)
+    return pa.schema([pa.field(name, _one_type(name, types, source)) for name, types in by_name.items()])
+
+
+def _one_type(name: str, types: list[pa.DataType], source: str) -> pa.DataType:
+    if nested_kind(types[0]) is None:
+        return types[0]
+    single = [pa.schema([pa.field(name, data_type)]) for data_type in dict.fromkeys(types)]
+    try:
+        return pa.unify_schemas(single, promote_options="permissive").field(0).type
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise ChangedTypeError(
+            f"the files of 'raw/{source}' disagree on what is inside '{name}'. Mend the older files, or prune them with source.where",
+            paths=[name],
+        ) from None
 
 
 def _typed_as_asked(schema: pa.Schema | None, tree: Mapping[str, RuleNode]) -> pa.Schema | None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from airlock.errors import PolicyError
 from airlock.operators import Operator
+from airlock.plan.tree import RuleNode, rule_tree
+from airlock.policy.arrow import NESTED, parse_type
+from airlock.policy.formats import output_of
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
-from airlock.policy.path import ColumnPath
+from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
+from airlock.policy.yaml import Location
 from airlock.types import Classification
 
 __all__ = ["contract_problems"]
@@ -14,81 +19,137 @@ __all__ = ["contract_problems"]
 _MOST_SHOWN = 4
 """Characters that `mask` may show of a direct identifier."""
 
-Fault = tuple[str, str]
-"""Where (a column's path, or a dotted key of the policy) and what."""
+Fault = tuple[Location, str]
+"""Where in the policy's file, and what."""
 
 
 def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) -> Iterator[Fault]:
-    """Every contract that the policy breaks: (column or key, message)."""
+    """Every contract that the policy breaks: (place in the file, message)."""
     rules = policy.rules()
     for path, rule in rules.items():
         operator = operators[path]
-        yield from _class_faults(path, rule, operator)
-        yield from _nesting_faults(path, rule, operator, rules)
-        yield from _reference_faults(path, rule, operator)
+        for message in (
+            *_class_faults(rule, operator),
+            *_form_faults(rule, operator),
+            *_nesting_faults(path, rule, operator),
+            *_reference_faults(rule, operator),
+        ):
+            yield ("columns", str(path)), message
+    yield from _overlap_faults(rules)
+    for node in rule_tree(rules).values():
+        yield from _tree_faults(node, operators)
     yield from _sink_faults(policy, operators)
     yield from _subject_faults(policy, operators)
     yield from _privacy_faults(policy)
 
 
-def _class_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[Fault]:
+def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
     if rule.classification not in operator.contract.classes:
         allowed = ", ".join(sorted(operator.contract.classes))
         yield (
-            str(path),
-            (
-                f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes "
-                "drop, null, redact, pseudonymize or mask"
-            ),
+            f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes "
+            "drop, null, redact, pseudonymize or mask"
         )
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:
-        yield str(path), f"'{operator.name}' shows {shown} characters of a direct identifier; at most {_MOST_SHOWN} may show"
+        yield f"'{operator.name}' shows {shown} characters of a direct identifier; at most {_MOST_SHOWN} may show"
 
 
-def _nesting_faults(
-    path: ColumnPath, rule: ColumnRule, operator: Operator, rules: Mapping[ColumnPath, ColumnRule]
-) -> Iterator[Fault]:
-    subtree = any(name in ("struct", "list", "map") for name in rule.type)
-    if subtree and not operator.contract.subtree:
-        yield str(path), f"'{operator.name}' can't cover a {rule.type[0]}; only drop and null can. Name each leaf"
-    for other in rules:
-        if other != path and path.covers(other):
-            yield str(other), f"lies inside '{path}', which has a rule of its own; only one of them may stay"
+def _form_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
+    """The written form must be declared, and leave no room for a direct identifier."""
+    data_type = parse_type(rule.type[-1])
+    if data_type is None:
+        return
+    try:
+        shape = output_of(rule.operator, data_type, unshaped=rule.unshaped).shape
+    except PolicyError as error:
+        yield str(error)
+        return
+    direct = rule.classification is Classification.DIRECT_IDENTIFIER and rule.classification in operator.contract.classes
+    if direct and not shape.closed and not rule.unshaped and getattr(operator, "shown", 0) <= _MOST_SHOWN:
+        yield f"'{operator.name}' as written here leaves parts of a direct identifier readable; mask letters and digits"
 
 
-def _reference_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[Fault]:
+def _nesting_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[str]:
+    subtree = next((name for name in rule.type if name in NESTED), None)
+    if subtree is not None and not operator.contract.subtree:
+        yield f"'{operator.name}' can't cover a {subtree}; only drop and null can. Name each leaf"
+    if path.steps[-1] is KEY and operator.name == "null":
+        yield "the keys of a map can't be null; redact them, or drop the map"
+
+
+def _overlap_faults(rules: Mapping[ColumnPath, ColumnRule]) -> Iterator[Fault]:
+    for path in rules:
+        for other in rules:
+            if other != path and path.covers(other):
+                message = f"lies inside '{path}', which has a rule of its own; only one of them may stay"
+                yield ("columns", str(other)), message
+
+
+def _tree_faults(node: RuleNode, operators: Mapping[ColumnPath, Operator]) -> Iterator[Fault]:
+    """Children of one kind, and both sides of a map: what no file's schema is needed to see."""
+    steps = set(node.children)
+    insides = steps & {ELEMENT, KEY, VALUE}
+    at: Location = ("columns", str(next(_leaves(node))))
+    if (insides and insides != steps) or {ELEMENT} < insides:
+        yield at, f"'{node.path}' can be a struct, a list or a map, but the rules below it mix them. Name one kind of leaf"
+    elif insides & {KEY, VALUE} and insides != {KEY, VALUE}:
+        missing = node.path.child(KEY if VALUE in insides else VALUE)
+        yield at, f"'{node.path}' is a map: '{missing}' needs a rule, too"
+    elif insides:
+        gone = [leaf for step in insides for leaf in [node.children[step].path] if _dropped(node.children[step], operators)]
+        if gone and len(gone) < len(insides):
+            yield (
+                ("columns", str(gone[0])),
+                f"'{gone[0]}' can't be dropped alone: redact it, or drop '{node.path}' with one rule",
+            )
+    for child in node.children.values():
+        yield from _tree_faults(child, operators)
+
+
+def _dropped(node: RuleNode, operators: Mapping[ColumnPath, Operator]) -> bool:
+    return all(operators[leaf].name == "drop" for leaf in _leaves(node))
+
+
+def _leaves(node: RuleNode) -> Iterator[ColumnPath]:
+    if node.rule is not None:
+        yield node.path
+    for child in node.children.values():
+        yield from _leaves(child)
+
+
+def _reference_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
     if rule.references is None:
         return
     if not getattr(operator, "domain", None):
-        yield str(path), f"references '{rule.references}' but '{operator.name}' is not joinable; use pseudonymize"
+        yield f"references '{rule.references}' but '{operator.name}' is not joinable; use pseudonymize"
     dataset, _, column = rule.references.partition(".")
     if not dataset or not column:
-        yield str(path), "references needs DATASET.COLUMN"
+        yield "references needs DATASET.COLUMN"
 
 
 def _sink_faults(policy: Policy, operators: Mapping[ColumnPath, Operator]) -> Iterator[Fault]:
-    rules = policy.rules()
     for key, names in (("partition_by", policy.sink.partition_by), ("statistics", policy.sink.statistics)):
         for name in names:
             path = ColumnPath.parse(name)
-            contract = operators[path].contract
-            if contract.keyed or contract.subtree or rules[path].classification is Classification.DIRECT_IDENTIFIER:
-                yield f"sink.{key}", f"'{name}' is {operators[path].name}d; only kept or generalized columns may stand here"
+            technique = operators[path].contract.technique
+            if technique != "none" and not technique.startswith("generalization"):
+                message = f"'{name}' has operator {operators[path].name}; only kept or generalized columns may stand here"
+                yield ("sink", key), message
             if len(path.steps) > 1:
-                yield f"sink.{key}", f"'{name}' is nested; only top-level columns may stand here"
+                yield ("sink", key), f"'{name}' is nested; only top-level columns may stand here"
 
 
 def _subject_faults(policy: Policy, operators: Mapping[ColumnPath, Operator]) -> Iterator[Fault]:
     path = ColumnPath.parse(policy.subject)
     if path.repeated:
-        yield "subject", f"'{policy.subject}' can hold several values a row; a row is about one subject"
+        yield ("subject",), f"'{policy.subject}' can hold several values a row; a row is about one subject"
     model = policy.privacy.k_anonymity
     if isinstance(model, KAnonymity) and model.count == "subjects" and not operators[path].contract.injective:
         yield (
-            "privacy.k_anonymity",
+            ("privacy", "k_anonymity"),
             (
-                f"counts subjects, but '{policy.subject}' is {operators[path].name}: written subjects can't be told apart. "
+                f"counts subjects, but '{policy.subject}' has operator {operators[path].name}: written subjects can't be told apart. "
                 "Pseudonymize it, or count rows"
             ),
         )
@@ -97,4 +158,4 @@ def _subject_faults(policy: Policy, operators: Mapping[ColumnPath, Operator]) ->
 def _privacy_faults(policy: Policy) -> Iterator[Fault]:
     quasi = [path for path, rule in policy.rules().items() if rule.classification is Classification.QUASI_IDENTIFIER]
     if isinstance(policy.privacy.k_anonymity, KAnonymity) and not quasi:
-        yield "privacy.k_anonymity", "asks for k but no column is a quasi_identifier; classify them, or say {none: reason}"
+        yield ("privacy", "k_anonymity"), "asks for k but no column is a quasi_identifier; classify them, or say {none: reason}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from airlock.operators import Operator, RowOperator
-from airlock.plan.tree import nested_kind
+from airlock.plan.tree import nested_kind, type_at
 from airlock.policy.arrow import parse_type
 from airlock.policy.formats import output_of
 from airlock.policy.model import Policy
@@ -33,10 +33,13 @@ def identifier_paths(policy: Policy, schema: pa.Schema | None) -> tuple[ColumnPa
     for path, rule in policy.rules().items():
         if rule.classification is not Classification.DIRECT_IDENTIFIER:
             continue
-        if parse_type(rule.type[-1]) is not None:
+        own = parse_type(rule.type[-1])
+        if own is None:
+            below = None if schema is None else type_at(schema, path)
+            found.extend(_text_leaves(path, below) if below is not None else ())
+        elif not _is_binary(own):
+            # Bytes are no text that could stand in a cell, and may be megabytes a row.
             found.append(path)
-        elif schema is not None and len(path.steps) == 1 and path.column in schema.names:
-            found.extend(_text_leaves(path, schema.field(path.column).type))
     return tuple(found)
 
 
@@ -49,6 +52,10 @@ def looked_at(policy: Policy, operators: Mapping[ColumnPath, Operator], schema: 
     if policy.source.exclude is not None:
         paths.append(ColumnPath.parse(policy.subject))
     return tuple(dict.fromkeys(paths))
+
+
+def _is_binary(data_type: pa.DataType) -> bool:
+    return data_type in (pa.binary(), pa.large_binary(), pa.binary_view()) or pa.types.is_fixed_size_binary(data_type)
 
 
 def _is_text(data_type: pa.DataType) -> bool:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from airlock.errors import ChangedTypeError, DriftError, MissingColumnError, UnclassifiedColumnError
 from airlock.plan.tree import RuleNode, nested_kind
-from airlock.policy.arrow import NESTED, type_text
+from airlock.policy.arrow import NESTED, parse_type, type_text
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
 
 __all__ = ["Drift", "drift_error", "match_schema"]
@@ -90,7 +90,7 @@ def _match_rule(node: RuleNode, actual: pa.DataType) -> Iterator[Drift]:
     rule = node.rule
     assert rule is not None
     found = type_text(actual)
-    if found not in rule.type and str(actual) not in rule.type:
+    if found not in rule.type and not any(parse_type(name) == actual for name in rule.type if name not in NESTED):
         expected = " or ".join(rule.type)
         paste = f"  {node.path}: {{type: {_quoted(found)}, ...}}" if found not in NESTED else ""
         yield Drift(ChangedTypeError, str(node.path), f"'{node.path}' is {found}; the policy says {expected}", paste)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from airlock.errors import PolicyError
+from airlock.errors import MissingColumnError, PolicyError
 from airlock.operators import Operator
-from airlock.plan.tree import RuleNode, nested_kind
+from airlock.plan.tree import RuleNode, nested_kind, type_at
 from airlock.policy.arrow import parse_type
-from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
+from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
 
 __all__ = ["Reading", "plan_reading"]
 
@@ -109,16 +109,31 @@ def _nested(
 def _picked(path: ColumnPath, found: Any, below: list[ColumnPath]) -> pa.DataType:
     """Of a dropped subtree, only the leaves that something looks at: text where the source's form is not known."""
     if any(inner == path for inner in below):
+        if found is not None and nested_kind(found) is not None:
+            raise PolicyError(f"'{path}' is looked at, but it is a {nested_kind(found)} here. Name the leaves inside it")
         return found if found is not None else pa.string()
     steps = list(dict.fromkeys(inner.steps[len(path.steps)] for inner in below))
+    inside = {step: _inside(path, found, step, below) for step in steps}
     if steps == [ELEMENT]:
-        inner_type = found.value_type if found is not None else None
-        return pa.list_(_picked(path.child(ELEMENT), inner_type, below))
-    fields = []
-    for step in steps:
-        if not isinstance(step, str):
-            raise PolicyError(f"'{path}' mixes fields and elements in what other columns look at")
-        child = path.child(step)
-        there = found.field(step).type if found is not None else None
-        fields.append(pa.field(step, _picked(child, there, [inner for inner in below if child.covers(inner)])))
-    return pa.struct(fields)
+        return pa.list_(inside[ELEMENT])
+    if set(steps) <= {KEY, VALUE}:
+        key, item = (inside.get(step) or _other_side(found, step) for step in (KEY, VALUE))
+        return pa.map_(key, item)
+    if not all(isinstance(step, str) for step in steps):
+        raise PolicyError(f"other columns look at fields of '{path}' and at its elements; it can't have both")
+    return pa.struct([pa.field(str(step), inner) for step, inner in inside.items()])
+
+
+def _inside(path: ColumnPath, found: Any, step: Step, below: list[ColumnPath]) -> pa.DataType:
+    child = path.child(step)
+    there = None if found is None else type_at(pa.schema([pa.field("at", found)]), ColumnPath(("at", step)))
+    if found is not None and there is None:
+        raise MissingColumnError(f"other columns look at '{child}', which the source does not have. Correct known_values")
+    return _picked(child, there, [inner for inner in below if child.covers(inner)])
+
+
+def _other_side(found: Any, step: Step) -> pa.DataType:
+    """A map is read whole: the side that nobody looks at has the source's type."""
+    if found is None:
+        return pa.string()
+    return found.key_type if step is KEY else found.item_type

@@ -11,7 +11,7 @@ from airlock.policy.arrow import parse_type
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
 
-__all__ = ["RuleNode", "expected_type", "nested_kind", "rule_tree"]
+__all__ = ["RuleNode", "expected_type", "nested_kind", "rule_tree", "type_at"]
 
 
 @dataclass(slots=True)
@@ -50,6 +50,24 @@ def nested_kind(data_type: pa.DataType) -> str | None:
     if pa.types.is_list(data_type) or pa.types.is_large_list(data_type) or pa.types.is_fixed_size_list(data_type):
         return "list"
     return None
+
+
+def type_at(schema: pa.Schema, path: ColumnPath) -> pa.DataType | None:
+    """The type that a schema has at a path; None where it has nothing there."""
+    if path.column not in schema.names:
+        return None
+    found = schema.field(path.column).type
+    for step in path.steps[1:]:
+        kind = nested_kind(found)
+        if kind == "struct" and isinstance(step, str) and found.get_field_index(step) >= 0:
+            found = found.field(step).type
+        elif kind == "list" and step is ELEMENT:
+            found = found.value_type
+        elif kind == "map" and step in (KEY, VALUE):
+            found = found.key_type if step is KEY else found.item_type
+        else:
+            return None
+    return found
 
 
 def expected_type(node: RuleNode) -> pa.DataType | None:

@@ -39,6 +39,7 @@ def _relative(path: str) -> str:
 
 
 RelativePath = Annotated[str, BeforeValidator(lambda value: _relative(value) if isinstance(value, str) else value)]
+Reason = Annotated[str, Field(min_length=1)]
 Scalar = str | int | float | bool | date | Decimal
 
 
@@ -163,7 +164,7 @@ class GatePolicy(_Strict):
     """What the outer door checks beyond its floor. `not_proven` and `synthetic` say what is accepted, and why."""
 
     absent: list[str] = Field(default_factory=list)
-    not_proven: dict[str, str] = Field(default_factory=dict)
+    not_proven: dict[str, Reason] = Field(default_factory=dict)
     synthetic: dict[str, str] = Field(default_factory=dict)
     max_rejects: int = Field(default=0, ge=0)
 
@@ -208,7 +209,7 @@ class Policy(_Strict):
     source: Source
     sink: Sink
     subject: str
-    order: Literal["shuffled"] | dict[Literal["kept"], str] = "shuffled"
+    order: Literal["shuffled"] | Annotated[dict[Literal["kept"], Reason], Field(min_length=1)] = "shuffled"
     unlisted_columns: Literal["refuse", "drop"] = "refuse"
     keys: KeysPolicy
     columns: dict[str, ColumnRule] = Field(min_length=1)
@@ -218,11 +219,15 @@ class Policy(_Strict):
     @field_validator("columns")
     @classmethod
     def _paths(cls, columns: dict[str, ColumnRule]) -> dict[str, ColumnRule]:
+        seen: dict[ColumnPath, str] = {}
         for text in columns:
             try:
-                ColumnPath.parse(text)
+                path = ColumnPath.parse(text)
             except ValueError as error:
                 raise ValueError(f"column '{text}': {error}") from None
+            if path in seen:
+                raise ValueError(f"'{seen[path]}' and '{text}' are one column, which has one rule")
+            seen[path] = text
         return columns
 
     @model_validator(mode="after")

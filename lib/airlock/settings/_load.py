@@ -45,6 +45,8 @@ def load_settings(
     ]
     for origin, layer in layers:
         for name, value in layer.items():
+            if name not in values:
+                raise ConfigError(f"there is no setting '{name}'; 'airlock config' lists them")
             values[name], origins[name] = value, origin
     _check(values)
     return Settings(values, origins, found)
@@ -61,7 +63,11 @@ def _find(file: Path | None, environment: Mapping[str, str]) -> Path | None:
 
 
 def _from_file(path: Path) -> dict[str, str | None]:
-    document = read_yaml(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"'{path}' is not UTF-8 text") from None
+    document = read_yaml(text, str(path))
     values: dict[str, str | None] = {}
     if document.data is not None:
         _walk(document.data, (), document, values, path.resolve().parent)
@@ -110,5 +116,5 @@ def _check(values: Mapping[str, str | None]) -> None:
             continue
         if setting.choices and value not in setting.choices:
             raise ConfigError(f"setting '{setting.name}' is '{value}'; expected one of {', '.join(setting.choices)}")
-        if setting.kind == "number" and not value.isdigit():
+        if setting.kind == "number" and not (value.isascii() and value.isdigit()):
             raise ConfigError(f"setting '{setting.name}' must be a whole number, 0 or more")

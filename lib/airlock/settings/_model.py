@@ -49,7 +49,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("master", "text", "Spark master; a local one retries a task four times", "local[*,4]"),
     Setting("workers", "number", "processes of the local engine and of the outer door; 0: one a core", "0"),
     Setting("split_mib", "number", "how much of the source one task reads, MiB", "128"),
-    Setting("staging_codec", "text", "compression of staged files, which live for one release", "snappy", ("snappy", "lz4", "zstd")),
+    Setting(
+        "staging_codec", "text", "compression of staged files, which live for one release", "snappy", ("snappy", "lz4", "zstd")
+    ),
     Setting("lease_seconds", "number", "how long a run may be silent before another may take its dataset over", "60"),
     Setting("grace_minutes", "number", "how long superseded files stay for readers that are still at it", "0"),
     Setting("permit_minutes", "number", "how long one permit to use keys holds", "720"),
