@@ -1,0 +1,336 @@
+"""Output formats against what the operators really do: types equal, outputs of the declared shape, the identity's not."""
+
+import datetime as dt
+import ipaddress
+import math
+import unicodedata
+from decimal import Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pytest
+
+from airlock.errors import OperatorTypeError, PolicyError
+from airlock.operators import operator_class, operator_names
+from airlock.policy import formats
+from airlock.policy.formats import (
+    Absent,
+    AllNull,
+    Constant,
+    Free,
+    HostBits,
+    MaskedText,
+    MaxLength,
+    MultipleOf,
+    OneOf,
+    Output,
+    PeriodStart,
+    Token,
+    Unshaped,
+    listed_text,
+    output_of,
+)
+from airlock.policy.mail_domains import OTHER_DOMAIN, common_mail_domains
+from airlock.policy.model import KeyDomain, OperatorSpec
+from airlock.testing import Trial
+
+TEXTS = ["+49 171 2345", "192.0.2.77", "Zoë", "x", "", None, "ann@gmail.com", "bob@example.org"]
+ADDRESSES = ["192.0.2.77", "2001:db8:1:2::3", "::ffff:192.0.2.77", None]
+NUMBERS = [0, 1, 99, 100, 123, None]
+DATES = [dt.date(2024, 2, 29), dt.date(1969, 12, 31), dt.date(2024, 1, 1), None]
+MOMENTS = [dt.datetime(2024, 10, 27, 1, 30, tzinfo=dt.UTC), dt.datetime(1969, 12, 31, 23, 59, 59, tzinfo=dt.UTC), None]
+TEXT_TYPES = [pa.string(), pa.large_string(), pa.string_view()]
+NUMBER_TYPES = [
+    pa.int8(),
+    pa.int64(),
+    pa.uint64(),
+    pa.float32(),
+    pa.float64(),
+    pa.decimal32(7, 2),
+    pa.decimal128(12, 2),
+    pa.decimal256(50, 2),
+]
+MOMENT_TYPES = [pa.timestamp("s", tz="UTC"), pa.timestamp("us", tz="Europe/Berlin"), pa.timestamp("ns", tz="+05:30")]
+
+DECLARATIONS = [
+    *(("mask", arguments, TEXT_TYPES, TEXTS) for arguments in (
+        None, {}, {"keep_last": 2}, {"keep_first": 1, "char": "•"}, {"classes": ["digits"]}, {"classes": ["letters", "others"], "keep_last": 1},
+    )),
+    *(("redact", arguments, TEXT_TYPES, TEXTS) for arguments in ({}, None, {"with": "[x]"}, {"with": "", "presence": "hide"})),
+    *(("truncate", arguments, TEXT_TYPES, TEXTS) for arguments in (3, {"length": 5})),
+    *(("ip_truncate", arguments, TEXT_TYPES, ADDRESSES) for arguments in ({}, None, {"v4": 20}, {"v4": 0, "v6": 0}, {"v6": 57})),
+    *(("generalize_number", arguments, NUMBER_TYPES, NUMBERS) for arguments in ({"width": 10}, {"width": "10", "top": 100}, {"width": Decimal(7)})),
+    ("generalize_number", {"width": 0.25}, [pa.float64(), pa.decimal128(12, 2)], [0.1, 0.3, -0.2, 1.0, None]),
+    ("generalize_number", {"width": "0.1"}, [pa.float16(), pa.float32(), pa.float64()], [0.15, 0.3, 0.77, -0.01, float("nan"), None]),
+    *(("generalize_date", unit, [pa.date32(), pa.date64()], DATES) for unit in ("decade", "year", "quarter", "month", "week")),
+    *(("generalize_date", {"to": unit}, MOMENT_TYPES, MOMENTS) for unit in ("decade", "year", "quarter", "month", "week", "day", "hour")),
+    ("keep", "needed", [*TEXT_TYPES, pa.binary()], ["a", None]),
+    ("keep", {"reason": "needed"}, NUMBER_TYPES, NUMBERS),
+    ("keep", {"reason": "listed", "values": ["home", "work"]}, TEXT_TYPES, ["home", None]),
+    ("keep", {"reason": "listed", "values": [1, -2]}, [pa.int8(), pa.int64()], [1, -2, None]),
+    ("keep", {"reason": "listed", "values": [True]}, [pa.bool_()], [True, None]),
+    ("keep", {"reason": "listed", "values": [dt.date(2024, 2, 29)]}, [pa.date32()], [dt.date(2024, 2, 29), None]),
+    ("drop", {}, [*TEXT_TYPES, *NUMBER_TYPES, *MOMENT_TYPES], [None]),
+    ("drop", None, [pa.string()], TEXTS),
+    ("null", {}, [pa.string()], TEXTS),
+    ("null", {}, [*NUMBER_TYPES, *MOMENT_TYPES, pa.bool_()], [None]),
+    *(("pseudonymize", arguments, TEXT_TYPES, TEXTS) for arguments in (
+        "d", {"domain": "d", "bits": 96}, {"domain": "d", "form": "base32", "prefix": "cus_"}, {"domain": "d", "form": "base32", "bits": 96},
+        {"domain": "d", "form": "uuid"}, {"domain": "d", "keep_domain": "common", "presence": "hide"},
+    )),
+    ("pseudonymize", "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
+    ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
+]  # fmt: skip
+
+CASES = [
+    pytest.param(name, arguments, data_type, values, id=f"{name}-{arguments}-{data_type}")
+    for name, arguments, data_types, values in DECLARATIONS
+    for data_type in data_types
+]
+
+
+def has_shape(value, shape):
+    """The reference: one value at a time, from the words of the shapes' docstrings."""
+    return REFERENCE[type(shape)](value, shape)
+
+
+def kind_of(character):
+    return {"N": "digits", "L": "letters", "M": "letters"}.get(unicodedata.category(character)[0], "others")
+
+
+def is_masked(text, shape):
+    inner = text if len(text) <= shape.first + shape.last else text[shape.first : len(text) - shape.last]
+    return all(c == shape.char or not getattr(shape, kind_of(c)) for c in inner)
+
+
+def is_multiple(number, shape):
+    if isinstance(number, float):
+        width = Fraction(shape.width)
+        return math.isnan(number) or any(
+            pa.scalar(float(round(Fraction(number) / width) * width), kind).as_py() == number for kind in (pa.float16(), pa.float32(), pa.float64())
+        )  # fmt: skip
+    return Fraction(number) % Fraction(shape.width) == 0
+
+
+def is_period_start(moment, shape):
+    date = dt.date(moment.year, moment.month, moment.day)
+    first = {
+        "decade": date.year % 10 == 0 and (date.month, date.day) == (1, 1),
+        "year": (date.month, date.day) == (1, 1),
+        "quarter": date.month in (1, 4, 7, 10) and date.day == 1,
+        "month": date.day == 1,
+        "week": date.weekday() == 0,
+        "day": True,
+        "hour": True,
+    }[shape.unit]
+    if not isinstance(moment, dt.datetime):
+        return first
+    return (
+        first and (moment.minute, moment.second, moment.microsecond) == (0, 0, 0) and (shape.unit == "hour" or moment.hour == 0)
+    )
+
+
+def has_host_bits_zero(text, shape):
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    if address.version == 4:
+        return str(address) == text and int(address) % (1 << (32 - shape.v4)) == 0
+    if address.ipv4_mapped:
+        return text == f"::ffff:{address.ipv4_mapped}" and int(address.ipv4_mapped) % (1 << (32 - shape.v4)) == 0
+    return str(address) == text and int(address) % (1 << (128 - shape.v6)) == 0
+
+
+def is_token(text, shape):
+    token, at, domain = text.partition("@")
+    if (shape.domains is None) == bool(at) or (shape.domains is not None and domain not in shape.domains):
+        return False
+    body = token.removeprefix(shape.prefix)
+    if shape.hyphens and [i for i, c in enumerate(body) if c == "-"] != [8, 13, 18, 23]:
+        return False
+    letters = body.replace("-", "") if shape.hyphens else body
+    return token.startswith(shape.prefix) and len(body) == shape.length and set(letters) <= set(shape.alphabet)
+
+
+REFERENCE = {
+    AllNull: lambda value, shape: False,
+    Constant: lambda value, shape: value == shape.text,
+    Free: lambda value, shape: True,
+    HostBits: has_host_bits_zero,
+    MaskedText: is_masked,
+    MaxLength: lambda value, shape: len(value) <= shape.length,
+    MultipleOf: is_multiple,
+    OneOf: lambda value, shape: listed_text(value) in shape.values,
+    PeriodStart: is_period_start,
+    Token: is_token,
+}
+
+
+def declare(name, arguments):
+    kind = operator_class(name)
+    operator = kind.from_dict(OperatorSpec(name=name, arguments=arguments).mapping(kind.shorthand))
+    return operator.resolve({"d": KeyDomain()})
+
+
+def column(values, data_type):
+    if pa.types.is_decimal(data_type):
+        values = [None if value is None else Decimal(str(value)) for value in values]
+    return pa.array(values, data_type)
+
+
+def python_values(array):
+    values = array.to_pylist()
+    tz = getattr(array.type, "tz", None)
+    if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
+        values = array.cast(pa.timestamp("us", tz=tz)).to_pylist()
+    return [value for value in values if value is not None]
+
+
+@pytest.mark.parametrize(("name", "arguments", "data_type", "values"), CASES)
+def test_the_type_is_the_operator_s(name, arguments, data_type, values):
+    after = declare(name, arguments).result_field(pa.field("c", data_type))
+    assert output_of(OperatorSpec(name=name, arguments=arguments), data_type, unshaped=None).type == (after and after.type)
+
+
+@pytest.mark.parametrize(("name", "arguments", "data_type", "values"), [case for case in CASES if case.values[0] != "drop"])
+def test_outputs_have_the_shape(name, arguments, data_type, values):
+    shape = output_of(OperatorSpec(name=name, arguments=arguments), data_type, unshaped=None).shape
+    made = Trial.of(declare(name, arguments), pa.field("c", data_type), column(values, data_type)).run()
+    assert all(has_shape(value, shape) for value in python_values(made))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "data_type", "values"),
+    [
+        case
+        for case in CASES
+        if case.values[0] not in ("drop", "keep", "redact_entities") and any(x is not None for x in case.values[3])
+    ],
+)
+def test_the_identity_is_found(name, arguments, data_type, values):
+    shape = output_of(OperatorSpec(name=name, arguments=arguments), data_type, unshaped=None).shape
+    raw = python_values(column(values, data_type))
+    if isinstance(shape, Token):
+        raw = list(map(str, raw))
+    assert not all(has_shape(value, shape) for value in raw)
+
+
+def test_a_listed_column_of_other_values_is_found():
+    shape = output_of(
+        OperatorSpec(name="keep", arguments={"reason": "x", "values": ["home"]}), pa.string(), unshaped=None
+    ).shape
+    assert not has_shape("4 Elm Street", shape)
+
+
+def test_the_reference_knows_zones():
+    assert is_period_start(dt.datetime(2024, 3, 1, tzinfo=ZoneInfo("Europe/Berlin")), PeriodStart(unit="month"))
+    assert not is_period_start(dt.datetime(2024, 3, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")), PeriodStart(unit="month"))
+
+
+def test_every_built_in_operator_has_a_format_and_an_example():
+    assert set(formats._FORMATS) == set(operator_names()) == {name for name, *_ in DECLARATIONS}
+
+
+@pytest.mark.parametrize("name", operator_names())
+def test_the_shorthand_is_the_operator_s(name):
+    assert formats._FORMATS[name][0] == operator_class(name).shorthand
+
+
+def test_exact_shapes():
+    def shape(name, arguments=None):
+        return output_of(OperatorSpec(name=name, arguments=arguments), pa.string(), unshaped=None).shape
+
+    assert shape("mask", {"keep_last": 2, "classes": ["digits"]}) == MaskedText(
+        char="*", first=0, last=2, letters=False, others=False
+    )
+    assert shape("redact") == Constant(text="[redacted]")
+    assert shape("truncate", 3) == MaxLength(length=3)
+    assert shape("ip_truncate", {"v6": 56}) == HostBits(v4=24, v6=56)
+    assert shape("generalize_number", {"width": "0.10"}) == MultipleOf(width=Decimal("0.1"))
+    assert shape("generalize_date", "week") == PeriodStart(unit="week")
+    assert shape("keep", {"reason": "x", "values": [1, True, dt.date(2024, 2, 29), "a"]}) == OneOf(
+        values=("1", "true", "2024-02-29", "a")
+    )
+    assert shape("pseudonymize", {"domain": "d", "form": "base32"}) == Token(
+        alphabet="abcdefghijklmnopqrstuvwxyz234567", length=26
+    )
+    assert shape("pseudonymize", {"domain": "d", "form": "base32", "bits": 96}).length == 20
+    assert shape("pseudonymize", {"domain": "d", "bits": 96}).length == 24
+    assert shape("pseudonymize", {"domain": "d", "form": "uuid"}) == Token(alphabet="0123456789abcdef", length=36, hyphens=True)
+
+
+def test_kept_mail_domains_are_the_shape_s():
+    arguments = {"domain": "d", "keep_domain": "common"}
+    shape = output_of(OperatorSpec(name="pseudonymize", arguments=arguments), pa.string(), unshaped=None).shape
+    assert set(shape.domains) == common_mail_domains() | {OTHER_DOMAIN}
+
+
+@pytest.mark.parametrize(
+    ("shape", "closed"),
+    [
+        (MaskedText(char="*", first=0, last=2), True),
+        (MaskedText(char="*", first=2, last=2, others=False), True),
+        (MaskedText(char="*", first=3, last=2), False),
+        (MaskedText(char="*", first=0, last=0, letters=False), False),
+        (MaskedText(char="*", first=0, last=0, digits=False), False),
+        (MaxLength(length=4), True),
+        (MaxLength(length=5), False),
+        (OneOf(values=("a",)), True),
+        (Free(), False),
+        (Unshaped(reason="x"), False),
+    ],
+)
+def test_what_is_scanned_further(shape, closed):
+    assert shape.closed is closed
+
+
+@pytest.mark.parametrize(("name", "want"), [("drop", Output(None, Absent())), ("null", Output(None, AllNull()))])
+def test_subtrees_are_dropped_or_null(name, want):
+    assert output_of(OperatorSpec(name=name, arguments={}), None, unshaped=None) == want
+
+
+@pytest.mark.parametrize("name", [name for name in operator_names() if name not in ("drop", "null")])
+def test_nothing_else_covers_a_subtree(name):
+    with pytest.raises(PolicyError, match="Name each leaf"):
+        output_of(OperatorSpec(name=name, arguments={}), None, unshaped=None)
+    operator = declare(name, next(arguments for known, arguments, *_ in DECLARATIONS if known == name))
+    with pytest.raises(OperatorTypeError, match="'c'"):
+        operator.result_field(pa.field("c", pa.struct([("a", pa.string())])))
+
+
+def test_unknown_operators_need_a_reason():
+    spec = OperatorSpec(name="shuffle_letters", arguments={})
+    with pytest.raises(PolicyError, match="'shuffle_letters' declares no output format"):
+        output_of(spec, pa.string(), unshaped=None)
+    assert output_of(spec, pa.int64(), unshaped="reviewed") == Output(pa.int64(), Unshaped(reason="reviewed"))
+
+
+def test_a_reason_does_not_loosen_a_known_format():
+    assert output_of(OperatorSpec(name="truncate", arguments=3), pa.string(), unshaped="x").shape == MaxLength(length=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("generalize_number", {}),
+        ("generalize_number", {"width": "wide"}),
+        ("generalize_date", {}),
+        ("truncate", None),
+        ("drop", "why"),
+        ("pseudonymize", {"domain": "d", "form": "roman"}),
+        ("keep", {"reason": "x", "values": [1.5]}),
+        ("keep", {"reason": "x", "values": 3}),
+        ("mask", {"classes": None}),
+    ],
+)
+def test_arguments_that_can_t_be_read(name, arguments):
+    with pytest.raises(PolicyError, match=f"the arguments of '{name}' can't be read"):
+        output_of(OperatorSpec(name=name, arguments=arguments), pa.string(), unshaped=None)
+
+
+@pytest.mark.parametrize("value", [1.5, None, dt.datetime(2024, 1, 1, tzinfo=dt.UTC), ["a"]])
+def test_what_can_t_be_listed(value):
+    with pytest.raises(ValueError, match="a listed value is"):
+        listed_text(value)
