@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airlock.errors import OperatorTypeError
@@ -60,6 +60,7 @@ def run(unit, values, data_type):
     return [moment.astimezone(dt.UTC) for moment in made] if getattr(data_type, "tz", None) else made
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.dates(dt.date(10, 1, 1)) | st.none()), st.sampled_from([unit for unit in UNITS if unit not in ("day", "hour")])
 )
@@ -69,11 +70,13 @@ def test_dates(values, unit):
     assert run(unit, values, pa.date64()) == want
 
 
+@settings(deadline=None)
 @given(st.lists(st.datetimes(dt.datetime(10, 1, 1)) | st.none()), st.sampled_from(UNITS))  # noqa: DTZ001
 def test_local_timestamps(values, unit):
     assert run(unit, values, pa.timestamp("us")) == [None if moment is None else first_of(moment, unit) for moment in values]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 2**31 - 1).map(lambda second: dt.datetime.fromtimestamp(second, dt.UTC))),
     st.sampled_from(UNITS),

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -36,6 +36,7 @@ def exact(steps, scale):
     return Decimal((int(steps < 0), tuple(map(int, str(abs(steps)))), -scale))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_integers(data):
     data_type = data.draw(st.sampled_from(list(INTEGERS)))
@@ -52,6 +53,7 @@ def test_integers(data):
         assert run(operator(width=width), values, data_type) == want
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_decimals(data):
     precision = data.draw(st.integers(2, 76))
@@ -65,6 +67,7 @@ def test_decimals(data):
     assert made == [exact(n // width * width, scale) for n in steps]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-1e9, 1e9) | st.sampled_from([0.1, 0.3, 0.7, -0.1, 2.675, 1e-300]) | st.none()),
     st.sampled_from(["0.1", "0.01", "0.25", "3", "1000", "0.7", "1.1"]),
@@ -102,6 +105,7 @@ def test_infinity_is_rejected_with_the_too_large_at_once():
     assert raised.value.mask.to_pylist() == [True, True, True, False, False, False, False]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-1000, 1000)))
 def test_ends_are_coded_in_every_type(values):
     made = operator(width=10, bottom=-50, top=120)

@@ -4,7 +4,7 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airlock.operators.mask import Mask
@@ -33,12 +33,14 @@ def run(mask, texts, data_type=None):
     return mask.kernel(pa.field("c", data_type), None)(pa.array(texts, data_type)).to_pylist()
 
 
+@settings(deadline=None)
 @given(st.lists(TEXT | st.none()), CLASSES, st.integers(0, 3), st.integers(0, 3), st.sampled_from("*•x\\█é0"))
 def test_as_the_reference(texts, classes, first, last, char):
     mask = Mask(keep_first=first, keep_last=last, char=char, classes=classes)
     assert run(mask, texts) == [reference(text, mask) for text in texts]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12)), st.integers(0, 3), st.integers(0, 3))
 def test_all_classes_leave_only_the_ends_of_any_text(texts, first, last):
     mask = Mask(keep_first=first, keep_last=last)

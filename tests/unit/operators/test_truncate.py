@@ -1,7 +1,7 @@
 """truncate: prefixes by code points."""
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airlock.operators.truncate import Truncate
@@ -10,6 +10,7 @@ from airlock.types import Classification
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(TEXT | st.none()), st.integers(1, 8))
 def test_as_python_slices(texts, length):
     made = Truncate(length=length).kernel(pa.field("c", pa.string()), None)(pa.array(texts, pa.string()))
