@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +75,7 @@ def table(rows: int, seed: int = 1) -> pa.Table:
             "city": pa.array(cities),
             "amount": pa.array(np.round(rng.gamma(2.0, 120.0, rows), 2)),
             "timestamp": pa.array(
-                np.datetime64(dt.datetime(2020, 1, 1), "us") + rng.integers(0, 6 * 365 * 86_400 * 10**6, rows),
+                np.datetime64("2020-01-01", "us") + rng.integers(0, 6 * 365 * 86_400 * 10**6, rows),
                 pa.timestamp("us", "UTC"),
             ),
         }
