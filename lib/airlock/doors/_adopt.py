@@ -14,32 +14,43 @@ __all__ = ["adopt"]
 _BLOCK = 4 * 1024 * 1024
 
 
-def adopt(private: Store, staging: Store, dataset: str, run: str, records: Iterable[SplitRecord]) -> set[str]:
+def adopt(
+    private: Store, staging: Store, base: str, records: Iterable[SplitRecord], *, just_written: frozenset[str] = frozenset()
+) -> set[str]:
     """Make every record's files stand in the run's data folder; returns the names of the records that do.
+
+    Args:
+        private: Where records and their files are kept.
+        staging: Where the run is staged.
+        base: `<dataset>/<run>`.
+        records: What to bring in.
+        just_written: Splits that this run's own tasks finished: their digests were made from the bytes as they were written.
 
     A record whose file is gone or has another digest is deleted: its split is done again.
     """
     usable = set()
     for record in records:
-        if all(_present(private, staging, dataset, run, file) for file in record.files):
+        fresh = record.name in just_written
+        if all(_present(private, staging, base, file, fresh=fresh) for file in record.files):
             usable.add(record.name)
         else:
-            private.delete(f"{record_folder(dataset)}/{record.name}.json")
+            private.delete(f"{record_folder(base.partition('/')[0])}/{record.name}.json")
     return usable
 
 
-def _present(private: Store, staging: Store, dataset: str, run: str, file: RecordedFile) -> bool:
-    target = f"{dataset}/{run}/data/{file.name}"
+def _present(private: Store, staging: Store, base: str, file: RecordedFile, *, fresh: bool) -> bool:
+    kept, target = f"{record_folder(base.partition('/')[0])}/{file.name}", f"{base}/data/{file.name}"
     try:
-        private.link_or_copy(f"{record_folder(dataset)}/{file.name}", staging, target)
+        private.link_or_copy(kept, staging, target)
     except AlreadyExistsError:
-        pass
+        if fresh:
+            return True
     except NotFoundError:
         return False
     if _sha256(staging, target) == file.sha256:
         return True
     staging.delete(target)
-    private.delete(f"{record_folder(dataset)}/{file.name}")
+    private.delete(kept)
     return False
 
 

@@ -9,6 +9,7 @@ from airlock.engines.frame import FrameBinding
 from airlock.engines.local import run_local
 from airlock.engines.spark import run_spark, session, spark_ready
 from airlock.engines.task import TaskResult
+from airlock.errors import BoundaryError
 from airlock.settings import Settings
 
 __all__ = ["Runner", "choose_runner"]
@@ -22,6 +23,7 @@ def choose_runner(engine: str, settings: Settings) -> Iterator[Runner]:
 
     Raises:
         MissingCapabilityError: Spark was asked for and can't run.
+        BoundaryError: A master that is not local, without a mounted executor key.
     """
     if engine == "local" or (engine == "auto" and spark_ready() is not None):
         workers = settings.number("workers")
@@ -32,6 +34,12 @@ def choose_runner(engine: str, settings: Settings) -> Iterator[Runner]:
         yield local
         return
     spark = session(settings.get("master"))
+    master = spark.conf.get("spark.master", "") or ""
+    if not master.startswith("local") and settings.path("keys.executor") is None:
+        raise BoundaryError(
+            f"executors under master '{master.partition(':')[0]}' have no way to the task frame's key. Mount one executor key file in "
+            "driver and executors and name it in 'keys.executor'"
+        )
 
     def on_spark(sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
         return run_spark(spark, sealed, binding, indexes)

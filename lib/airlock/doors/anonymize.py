@@ -107,35 +107,41 @@ class _Work:
             if folder.state(self.settings) is not RunState.OPEN:
                 return self._result(given, self._records(), reused=len(self.names), continued=True)
             clean_staging(self.staging, self.dataset, keep=given, settings=self.settings)
-            reused = self._work_off(given, engine)
-            records = self._records()
-            missing = [name for name, record in records.items() if record is None]
-            if missing:
-                raise AirlockError(f"{len(missing)} of {len(records)} splits have no record although their tasks ended well")
-            done = {name: record for name, record in records.items() if record is not None}
-            adopt(self.private, self.staging, self.dataset, given, done.values())
+            fresh = self._work_off(folder, engine)
+            records = self._complete(folder, fresh)
             self.permit.require()
             lease.check()
-            stage_manifest(
-                StagedFacts(self.prepared, self.keys, given, lease.fence, tuple(done.values())), folder, signer=self.signer
-            )
-            return self._result(given, records, reused=reused)
+            facts = StagedFacts(self.prepared, self.keys, given, lease.fence, tuple(records.values()))
+            stage_manifest(facts, folder, signer=self.signer)
+            return self._result(given, records, reused=len(self.names) - len(fresh))
 
-    def _records(self) -> dict[str, SplitRecord | None]:
-        return {name: read_record(self.private, self.dataset, name, self.keys) for name in self.names}
+    def _records(self) -> dict[str, SplitRecord]:
+        found = {name: read_record(self.private, self.dataset, name, self.keys) for name in self.names}
+        return {name: record for name, record in found.items() if record is not None}
 
-    def _work_off(self, run: RunId, engine: str) -> int:
-        """Run the splits that have no usable record; returns how many had one."""
-        usable = adopt(self.private, self.staging, self.dataset, run, filter(None, self._records().values()))
+    def _work_off(self, folder: RunFolder, engine: str) -> frozenset[str]:
+        """Run the splits that have no usable record; returns their names."""
+        usable = adopt(self.private, self.staging, folder.base, self._records().values())
         todo = [index for index, name in enumerate(self.names) if name not in usable]
         reused = len(self.names) - len(todo)
         self._say(reused, reused)
         if todo:
             with ExitStack() as stack:
-                binding, sealed = self._frame(run, stack)
+                binding, sealed = self._frame(folder.run, stack)
                 runner = stack.enter_context(choose_runner(engine, self.settings))
                 self._collect(runner, sealed, binding, todo, reused)
-        return reused
+        return frozenset(self.names[index] for index in todo)
+
+    def _complete(self, folder: RunFolder, fresh: frozenset[str]) -> dict[str, SplitRecord]:
+        """Every split's record, in the plan's order, its files in the run's folder."""
+        records = self._records()
+        usable = adopt(self.private, self.staging, folder.base, records.values(), just_written=fresh)
+        if len(usable) < len(self.names):
+            missing = len(self.names) - len(usable)
+            raise TransientError(
+                f"{missing} of {len(self.names)} splits have no usable record although their tasks ended well. Run again"
+            )
+        return records
 
     def _frame(self, run: RunId, stack: ExitStack) -> tuple[FrameBinding, bytes]:
         mounted = self.settings.path("keys.executor")
@@ -172,10 +178,8 @@ class _Work:
     def _say(self, done: int, reused: int) -> None:
         self.watcher(Progress(self.dataset, "anonymize", done, len(self.names), reused))
 
-    def _result(
-        self, run: RunId, records: dict[str, SplitRecord | None], *, reused: int, continued: bool = False
-    ) -> StagedRelease:
-        done = [record for record in records.values() if record is not None]
+    def _result(self, run: RunId, records: dict[str, SplitRecord], *, reused: int, continued: bool = False) -> StagedRelease:
+        done = records.values()
         return StagedRelease(
             dataset=self.dataset,
             run=run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -42,7 +43,7 @@ class ResidueCheck:
             texts, rows = leaf_values(written, path)
             absent = _absent(texts)
             if absent not in known:
-                values = known_values(raw, self.identifiers, lambda array, absent=absent: _possible(array, absent))
+                values = known_values(raw, self.identifiers, partial(_possible, absent))
                 known[absent] = (values, KnownValues.of(values))
             values, whole = known[absent]
             if len(texts) and len(values.values):
@@ -60,7 +61,7 @@ def _absent(texts: pa.Array) -> str:
     return "".join(kind for kind in _MARKERS if not any(present[ord(char)] for char in kind))
 
 
-def _possible(values: pa.Array, absent: str) -> pa.BooleanArray:
+def _possible(absent: str, values: pa.Array) -> pa.BooleanArray:
     if not absent:
         return values.is_valid()
     if pa.types.is_integer(values.type):

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from airlock.engines.frame import FrameBinding, open_frame
 from airlock.engines.task import TaskResult, run_task
-from airlock.errors import ConfigError, MissingCapabilityError
+from airlock.errors import AirlockError, ConfigError, MissingCapabilityError, TransientError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -86,7 +86,6 @@ def run_spark(spark: SparkSession, sealed: bytes, binding: FrameBinding, indexes
         binding: What it is bound to; its executor key file must be readable on every executor.
         indexes: Which splits.
     """
-    _check_python(spark)
     chosen = list(indexes)
 
     def carry_out(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -95,7 +94,12 @@ def run_spark(spark: SparkSession, sealed: bytes, binding: FrameBinding, indexes
             results = [run_task(frame, chosen[at.as_py()]) for at in batch.column(0)]
             yield pa.RecordBatch.from_pylist([_row(result) for result in results], schema=_arrow_result())
 
-    rows = spark.range(0, len(chosen), 1, len(chosen)).mapInArrow(carry_out, _RESULT).collect()
+    from pyspark.errors import PySparkException  # noqa: PLC0415
+
+    try:
+        rows = spark.range(0, len(chosen), 1, len(chosen)).mapInArrow(carry_out, _RESULT).collect()
+    except PySparkException as error:
+        raise _stage_error(error) from None
     for row in rows:
         data = row.asDict()
         yield TaskResult(**(data | {"files": tuple(data["files"])}))
@@ -118,16 +122,15 @@ def _arrow_result() -> pa.Schema:
     )
 
 
-def _check_python(spark: SparkSession) -> None:
-    """Executors must run this Python's minor version with airlock installed: found out before any split is read."""
-
-    def report(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield pa.RecordBatch.from_pydict(
-                {"version": [f"{sys.version_info.major}.{sys.version_info.minor}"] * batch.num_rows}
-            )
-
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    found = spark.range(0, 1, 1, 1).mapInArrow(report, "version string").collect()[0]["version"]
-    if found != here:
-        raise ConfigError(f"executors run Python {found}, the driver {here}; set PYSPARK_PYTHON to the same Python on both")
+def _stage_error(error: Exception) -> AirlockError:
+    """A stage that failed as a whole: our tasks return codes, so this is Spark's or the executors' doing. Its text may quote data."""
+    if "PYTHON_VERSION_MISMATCH" in str(error) or "PySparkRuntimeError: [PYTHON" in str(error):
+        here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return ConfigError(f"executors run another Python than the driver's {here}; set PYSPARK_PYTHON to the same on both")
+    if "ModuleNotFoundError: No module named 'airlock'" in str(error):
+        return ConfigError(
+            "executors have no package 'airlock'; install it in their Python, or set PYSPARK_PYTHON to one that has it"
+        )
+    return TransientError(
+        f"the Spark stage failed ({type(error).__name__}); finished splits are kept. Run again; Spark's log says more"
+    )
