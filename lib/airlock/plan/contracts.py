@@ -30,7 +30,7 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
         operator = operators[path]
         for message in (
             *_class_faults(rule, operator),
-            *_form_faults(rule, operator),
+            *_form_faults(rule),
             *_nesting_faults(path, rule, operator),
             *_reference_faults(rule, operator),
         ):
@@ -55,19 +55,15 @@ def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
         yield f"'{operator.name}' shows {shown} characters of a direct identifier; at most {_MOST_SHOWN} may show"
 
 
-def _form_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
-    """The written form must be declared, and leave no room for a direct identifier."""
+def _form_faults(rule: ColumnRule) -> Iterator[str]:
+    """What is written must have a declared form, or a reason why not."""
     data_type = parse_type(rule.type[-1])
     if data_type is None:
         return
     try:
-        shape = output_of(rule.operator, data_type, unshaped=rule.unshaped).shape
+        output_of(rule.operator, data_type, unshaped=rule.unshaped)
     except PolicyError as error:
         yield str(error)
-        return
-    direct = rule.classification is Classification.DIRECT_IDENTIFIER and rule.classification in operator.contract.classes
-    if direct and not shape.closed and not rule.unshaped and getattr(operator, "shown", 0) <= _MOST_SHOWN:
-        yield f"'{operator.name}' as written here leaves parts of a direct identifier readable; mask letters and digits"
 
 
 def _nesting_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[str]:

@@ -168,7 +168,7 @@ _BRANCHES = {"k"}
 
 def _say(location: Location, kind: str, message: str, known: list[str]) -> str:
     key = str(location[-1]) if location else "the policy"
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         near = get_close_matches(key, known, n=1)
         return f"unknown key '{key}'" + (f"; nearest: '{near[0]}'" if near else "")
     if kind == "missing":

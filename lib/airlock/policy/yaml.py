@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedOrderedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -86,6 +86,10 @@ def _duplicate(error: DuplicateKeyError, text: str, file: str) -> Problem:
 
 
 def _plain(value: Any, location: Location, document: Document) -> Any:
+    tag = getattr(getattr(value, "tag", None), "value", None)
+    if tag is not None or isinstance(value, CommentedOrderedMap):
+        document.report(location, "tags ('!') are not read; write the value without one")
+        return None
     if isinstance(value, CommentedMap):
         return _plain_mapping(value, location, document)
     if isinstance(value, CommentedSeq):
@@ -93,26 +97,34 @@ def _plain(value: Any, location: Location, document: Document) -> Any:
             line, column = value.lc.item(index)
             document.places[(*location, index)] = (line + 1, column + 1)
         return [_plain(item, (*location, index), document) for index, item in enumerate(value)]
-    return _plain_scalar(value)
+    return _plain_scalar(value, location, document)
 
 
 def _plain_mapping(value: CommentedMap, location: Location, document: Document) -> Mapping[str, Any]:
     plain: dict[str, Any] = {}
     for key, item in value.items():
+        # An operator is called `null`, which YAML reads as nothing.
+        name = "null" if key is None else str(key)
+        if key not in (value.lc.data or {}):
+            document.report(location, f"key '{name}' is merged in with '<<'; write every key out")
+            continue
         line, column = value.lc.key(key)
-        here = (*location, str(key))
+        here = (*location, name)
         document.places[here] = (line + 1, column + 1)
-        if not isinstance(key, str):
+        if not isinstance(key, str) and key is not None:
             document.report(here, f"key '{key}' is not a text; put it in quotes")
-        plain[str(key)] = _plain(item, here, document)
+        if name in plain:
+            document.report(here, f"key '{name}' stands here a second time; each key may stand once")
+        plain[name] = _plain(item, here, document)
     return plain
 
 
-def _plain_scalar(value: Any) -> Any:
+def _plain_scalar(value: Any, location: Location, document: Document) -> Any:
     # ruamel's scalars remember their notation; pydantic's strict mode wants the built-in types.
     if isinstance(value, bool) or value is None or isinstance(value, dt.date):
         return value
     for kind in (int, float, str):
         if isinstance(value, kind):
             return kind(value)
-    return value
+    document.report(location, "is neither a text, a number, a date, true, false nor null; write it as one of them")
+    return None

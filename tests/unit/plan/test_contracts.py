@@ -1,0 +1,147 @@
+"""Contracts: what an operator promises against what the policy uses it for."""
+
+from __future__ import annotations
+
+import pytest
+
+from airlock.errors import PolicyFileError
+from airlock.plan.bind import bind_policy
+
+
+@pytest.fixture
+def said(policy_file):
+    """The problems of a policy of these rules, or [] where it binds: (line, message)."""
+
+    def of(*rules, **rest):
+        try:
+            bind_policy(policy_file(*rules, **rest))
+        except PolicyFileError as error:
+            return [(problem.line, problem.message) for problem in error.problems]
+        return []
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "operator",
+    ["keep: a reason", "truncate: 3", "generalize_date: year", "generalize_number: {width: 10}", "ip_truncate: {}",
+     "redact_entities: {entities: [URL]}"],
+)  # fmt: skip
+def test_a_direct_identifier_is_never_generalized_or_kept(said, operator):
+    [(line, message)] = said(f"x: {{type: string, class: direct_identifier, {operator}}}")
+    assert line == 15
+    assert "may not stand on a direct_identifier" in message
+    assert "drop, null, redact, pseudonymize or mask" in message
+
+
+@pytest.mark.parametrize("operator", ["drop: {}", "null: {}", "redact: {}", "mask: {keep_last: 4}", "pseudonymize: email"])
+def test_what_a_direct_identifier_takes(said, operator):
+    assert said(f"x: {{type: string, class: direct_identifier, {operator}}}") == []
+
+
+def test_text_under_redact_entities_is_sensitive(said):
+    assert said("x: {type: string, class: sensitive, redact_entities: {entities: [URL]}}") == []
+    [(_, message)] = said("x: {type: string, class: insensitive, redact_entities: {entities: [URL]}}")
+    assert "it takes sensitive" in message
+
+
+def test_a_mask_shows_at_most_four_characters_of_a_direct_identifier(said):
+    [(_, message)] = said("x: {type: string, class: direct_identifier, mask: {keep_first: 3, keep_last: 2}}")
+    assert message == "'mask' shows 5 characters of a direct identifier; at most 4 may show"
+    assert said("x: {type: string, class: sensitive, mask: {keep_first: 3, keep_last: 2}}") == []
+
+
+def test_a_mask_that_leaves_letters_is_none_for_a_direct_identifier(said):
+    [(_, message)] = said("x: {type: string, class: direct_identifier, mask: {classes: [digits]}}")
+    assert "'mask' may not stand on a direct_identifier" in message
+    assert said("x: {type: string, class: sensitive, mask: {classes: [digits]}}") == []
+
+
+@pytest.mark.parametrize("kind", ["struct", "list", "map"])
+def test_only_drop_and_null_cover_a_subtree(said, kind):
+    assert said(f"x: {{type: {kind}, class: direct_identifier, drop: {{}}}}") == []
+    assert said(f"x: {{type: {kind}, class: direct_identifier, null: {{}}}}") == []
+    found = said(f"x: {{type: {kind}, class: direct_identifier, redact: {{}}}}")
+    assert any(f"'redact' can't cover a {kind}" in message for _, message in found)
+
+
+def test_a_rule_inside_another_rule_is_refused_at_its_own_line(said):
+    drop = "x: {type: struct, class: direct_identifier, drop: {}}"
+    assert said(drop, "x.y: {type: string, class: sensitive, truncate: 1}") == [
+        (16, "lies inside 'x', which has a rule of its own; only one of them may stay")
+    ]
+
+
+def test_a_map_needs_both_sides(said):
+    [(line, message)] = said("m{value}: {type: string, class: sensitive, redact: {}}")
+    assert (line, message) == (15, "'m' is a map: 'm{key}' needs a rule, too")
+    [(_, message)] = said("m{key}: {type: string, class: sensitive, redact: {}}")
+    assert message == "'m' is a map: 'm{value}' needs a rule, too"
+
+
+def test_one_side_of_a_map_is_not_dropped_alone(said):
+    keep = "m{key}: {type: string, class: insensitive, keep: {reason: closed, values: [a]}}"
+    [(line, message)] = said(keep, "m{value}: {type: string, class: sensitive, drop: {}}")
+    assert (line, message) == (16, "'m{value}' can't be dropped alone: redact it, or drop 'm' with one rule")
+
+
+def test_keys_of_a_map_are_never_null(said):
+    [(_, message)] = said(
+        "m{key}: {type: string, class: sensitive, null: {}}", "m{value}: {type: string, class: sensitive, redact: {}}"
+    )
+    assert "keys of a map can't be null" in message
+
+
+@pytest.mark.parametrize("others", [("x.a", "x[]"), ("x[]", "x{key}", "x{value}"), ("x.a", "x{key}", "x{value}")])
+def test_one_column_is_of_one_kind(said, others):
+    rules = [f"{path}: {{type: string, class: sensitive, truncate: 1}}" for path in others]
+    assert any("mix them" in message for _, message in said(*rules))
+
+
+def test_references_are_for_tokens(said):
+    [(_, message)] = said("x: {type: string, class: sensitive, references: a.b, truncate: 1}")
+    assert "'truncate' is not joinable" in message
+    [(_, message)] = said("x: {type: int64, class: direct_identifier, references: a, pseudonymize: person}")
+    assert message == "references needs DATASET.COLUMN"
+    assert said("x: {type: int64, class: direct_identifier, references: a.b, pseudonymize: person}") == []
+
+
+@pytest.mark.parametrize("key", ["partition_by", "statistics"])
+def test_partition_and_statistics_columns_are_kept_or_generalized(said, key):
+    rules = [
+        "day: {type: date32, class: insensitive, keep: a day}",
+        "zip: {type: string, class: quasi_identifier, truncate: 2}",
+        "note: {type: string, class: sensitive, redact: {}}",
+        "in.zip: {type: string, class: quasi_identifier, truncate: 2}",
+    ]
+    assert said(*rules, sink=f"{{path: p, {key}: [day, zip]}}") == []
+    for name in ("id", "note"):
+        [(line, message)] = said(*rules, sink=f"{{path: p, {key}: [{name}]}}")
+        assert line == 6
+        assert "only kept or generalized columns" in message
+    [(_, message)] = said(*rules, sink=f"{{path: p, {key}: [in.zip]}}")
+    assert message == "'in.zip' is nested; only top-level columns may stand here"
+
+
+def test_a_subject_is_one_value_a_row(said):
+    rules = [
+        "ids[]: {type: int64, class: direct_identifier, pseudonymize: person}",
+        "subject: {type: string, class: sensitive, truncate: 1}",  # a column of this name is not where the fault is
+    ]
+    [(line, message)] = said(*rules, subject='"ids[]"')
+    assert (line, message) == (7, "'ids[]' can hold several values a row; a row is about one subject")
+
+
+def test_subjects_are_counted_only_if_they_can_be_told_apart(said):
+    zip_rule = "zip: {type: string, class: quasi_identifier, truncate: 2}"
+    assert said(zip_rule, privacy="{k: 5, count: subjects}") == []
+    dropped = "id: {type: int64, class: direct_identifier, drop: {}}"
+    [(line, message)] = said(dropped, zip_rule, privacy="{k: 5, count: subjects}")
+    assert line == 12
+    assert "'id' has operator drop" in message
+    assert said(dropped, zip_rule, privacy="{k: 5, count: rows}") == []
+
+
+def test_k_needs_a_quasi_identifier(said):
+    [(_, message)] = said(privacy="{k: 5}")
+    assert "no column is a quasi_identifier" in message

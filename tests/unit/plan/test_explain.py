@@ -1,0 +1,110 @@
+"""A plan in words and rough numbers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from airlock.operators import operator_class
+from airlock.plan.bind import bind_policy
+from airlock.plan.compile import compile_plan
+from airlock.plan.explain import collision_bound, describe_shape, explain_columns, fetched, written_bytes_a_row
+from airlock.policy import formats
+
+NAME = pa.struct([("first", pa.string()), ("age", pa.int8())])
+
+
+@pytest.fixture
+def plan(policy_file):
+    path = policy_file(
+        "name: {type: struct, class: direct_identifier, drop: {}}",
+        "gone: {type: int8, class: sensitive, drop: {}}",
+        "note: {type: string, class: sensitive, keep: a reason}",
+        "l[].n: {type: decimal128(9, 2), class: sensitive, generalize_number: {width: 10}}".replace(
+            "decimal128(9, 2)", "'decimal128(9, 2)'"
+        ),
+        "later: {type: [int32, int64], class: sensitive, optional: true, null: {}}",
+    )
+    schema = pa.schema(
+        [
+            ("id", pa.int64()),
+            ("name", NAME),
+            ("gone", pa.int8()),
+            ("note", pa.string()),
+            ("l", pa.list_(pa.struct([("n", pa.decimal128(9, 2))]))),
+        ]
+    )
+    return compile_plan(bind_policy(path), [schema], ())
+
+
+def test_every_rule_is_explained_in_order(plan):
+    columns = {column.path: column for column in explain_columns(plan)}
+    assert list(columns) == ["id", "name", "gone", "note", "l[].n", "later"]
+    token = columns["id"]
+    assert (token.type, token.output, token.operator, token.arguments) == ("int64", "string", "pseudonymize", "domain: person")
+    assert (token.key, token.shape, token.unread) == ("person/tests/1", "32 characters of 0-9 a-f", False)
+    assert (columns["name"].output, columns["name"].unread, columns["gone"].unread) == (None, False, True)
+    assert columns["l[].n"].output == "decimal128(9, 2)"
+    assert columns["later"].type == "int32 | int64"
+    assert columns["note"].arguments == "a reason"
+
+
+def test_a_key_at_hand_has_a_fingerprint(plan):
+    request = next(request for request in plan.requests if request.domain == "person")
+    columns = explain_columns(plan, {request: "person/tests/1:00ff"})
+    assert columns[0].key == "person/tests/1:00ff"
+
+
+def test_what_is_fetched_and_what_is_not(plan):
+    found = fetched(plan)
+    assert found.written == ("id", "note", "l[].n", "later")
+    assert found.looked_at == ("name.first",)
+    assert found.skipped == ("gone",)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (formats.Absent(), "not written"),
+        (formats.AllNull(), "always null"),
+        (formats.Constant(text="[x]"), "always '[x]'"),
+        (formats.OneOf(values=("a", "b")), "one of 2 listed values"),
+        (formats.Token(alphabet="0123456789abcdef", length=36, hyphens=True), "UUID"),
+        (formats.Token(alphabet="abcdefghijklmnopqrstuvwxyz234567", length=26, prefix="p_"), "'p_' + 26 characters of a-z 2-7"),
+        (formats.MaskedText(char="*", first=1, last=2), "'*', but for the first 1 and last 2"),
+        (formats.MaskedText(char="*", first=0, last=0), "'*' throughout"),
+        (formats.MaxLength(length=1), "at most 1 character"),
+        (formats.MultipleOf(width=Decimal("0.5")), "a multiple of 0.5"),
+        (formats.PeriodStart(unit="week"), "first moment of its week"),
+        (formats.HostBits(v4=24, v6=48), "an address, zero after /24 or /48"),
+        (formats.Free(), "any value: scanned for entities"),
+        (formats.Unshaped(reason="r"), "no declared form: scanned for entities"),
+    ],
+)
+def test_shapes_in_words(shape, words):
+    assert describe_shape(shape) == words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows", "bound"),
+    [
+        ({"bits": 128}, 1_000_000_000, "below 10^-20"),
+        ({"bits": 96}, 1_000_000_000, "below 10^-11"),
+        ({"form": "uuid"}, 1_000_000_000, "below 10^-19"),
+        ({"bits": 96}, 2**49, "likely"),
+        ({}, 0, "below 10^-38"),
+    ],
+)
+def test_the_birthday_bound(arguments, rows, bound):
+    assert collision_bound(operator_class("pseudonymize")(domain="d", **arguments), rows) == bound
+
+
+def test_no_tokens_no_collisions():
+    assert collision_bound(operator_class("drop")(), 10) is None
+
+
+def test_written_size_grows_with_what_is_written(plan, policy_file):
+    smaller = compile_plan(bind_policy(policy_file()), [pa.schema([("id", pa.int64())])], ())
+    assert 10 < written_bytes_a_row(smaller) < written_bytes_a_row(plan) < 100
