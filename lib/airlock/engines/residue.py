@@ -66,8 +66,12 @@ def _possible(absent: str, values: pa.Array) -> pa.BooleanArray:
         return values.is_valid()
     if pa.types.is_integer(values.type):
         return values.is_valid() if "0" not in absent else pa.array(np.zeros(len(values), dtype=bool))
-    holds = pc.match_substring_regex(values.cast(pa.string()), f"[{absent}]")
-    return pc.fill_null(pc.invert(holds), fill_value=False)
+    column = ByteColumn.of(values.cast(pa.string())).compact()
+    marked = np.zeros(256, dtype=bool)
+    marked[[ord(char) for char in absent]] = True
+    seen = np.concatenate([[0], np.cumsum(marked[column.data], dtype=np.int64)])
+    free = seen[column.offsets[1:]] == seen[column.offsets[:-1]]
+    return pc.and_(pa.array(free), values.is_valid())
 
 
 def _is_identity(rows: pa.Array, count: int) -> bool:

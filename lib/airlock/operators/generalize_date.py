@@ -80,7 +80,7 @@ class GeneralizeDate(Operator):
             outside = pc.fill_null(pc.or_(pc.less(tick, first), pc.greater(tick, last)), fill_value=False)
             if outside.true_count:
                 raise RejectedValuesError("out-of-range", outside)
-            if zone is None:
+            if zone in (None, "UTC"):
                 return pc.floor_temporal(values, multiple, unit=unit)
             # Arrow's own rounding of zoned time fails where local midnight comes twice or never.
             local = pc.floor_temporal(pc.local_timestamp(values), multiple, unit=unit)

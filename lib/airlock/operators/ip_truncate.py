@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from airlock.crypto.columns import ByteColumn
 from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
 from airlock.operators._fields import INDIRECT, over_text, text_field
 
@@ -76,6 +77,8 @@ class IpTruncate(Operator):
 
     def _truncated(self, values: pa.Array) -> pa.Array:
         is_v4 = _where(pc.match_substring_regex(values, _ONLY_V4))
+        if is_v4.true_count == len(values):
+            return self._v4_text(values).cast(values.type)
         made = pc.replace_with_mask(pa.nulls(len(values), pa.string()), is_v4, self._v4_text(values.filter(is_v4)))
         rest = pc.and_(pc.is_valid(values), pc.invert(is_v4))
         if rest.true_count:
@@ -115,7 +118,19 @@ def _prefix(bits: int, kind: np.dtype[np.unsignedinteger], count: int) -> NDArra
 
 def _octets(texts: pa.Array) -> Octets:
     """Shape (n, 4), of dotted decimal without nulls."""
-    return np.asarray(pc.split_pattern(texts, ".").flatten().cast(pa.uint8())).reshape(-1, 4)
+    column = ByteColumn.of(texts).compact()
+    starts, ends = column.offsets[:-1], column.offsets[1:]
+    dots = np.flatnonzero(column.data == ord(".")).reshape(-1, 3)
+    digit = column.data - np.uint8(ord("0"))
+    octets = np.empty((len(starts), 4), np.uint8)
+    for part in range(4):
+        first = starts if part == 0 else dots[:, part - 1] + 1
+        stop = ends if part == 3 else dots[:, part]  # noqa: PLR2004 - the last of four
+        length = stop - first
+        value = digit[stop - 1]
+        value = value + np.where(length > 1, digit[stop - 2], np.uint8(0)) * np.uint8(10)
+        octets[:, part] = value + np.where(length > 2, digit[stop - 3], np.uint8(0)) * np.uint8(100)  # noqa: PLR2004 - hundreds
+    return octets
 
 
 def _dotted(octets: Octets) -> pa.Array:
