@@ -51,7 +51,7 @@ def find_offered(named: Policy, settings: Settings, run: str | None) -> Offered 
 
     Raises:
         NotFoundError: The run that was asked for is not staged.
-        RunBoundError: It was refused before.
+        RunBoundError: It was refused or revoked before.
         SignatureError, IntegrityError, UnknownPolicyError: It is not what it should be.
     """
     staging = open_zone(settings, Zone.STAGING)
@@ -63,8 +63,9 @@ def find_offered(named: Policy, settings: Settings, run: str | None) -> Offered 
     elif run not in waiting:
         raise NotFoundError(f"run '{run}' of '{named.dataset}' is not staged; staged: {', '.join(waiting) or 'none'}", run=run)
     base = f"{named.dataset}/{run}"
-    if read_verdict(staging, base, settings) is RunState.REFUSED:
-        raise RunBoundError(f"run '{run}' of '{named.dataset}' was refused before; it is never released. Run again", run=run)
+    verdict = read_verdict(staging, base, settings)
+    if verdict in (RunState.REFUSED, RunState.REVOKED):
+        raise RunBoundError(f"run '{run}' of '{named.dataset}' was {verdict} before; it is never released. Run again", run=run)
     return _verified(staging, base, named, settings)
 
 

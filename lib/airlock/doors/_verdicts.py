@@ -29,7 +29,7 @@ def write_verdict(
     Args:
         staging: Zone `staging`.
         base: `<dataset>/<run>`.
-        state: `released` or `refused`.
+        state: `released`, `refused` or `revoked`.
         code: The stable error code of a refusal.
         manifest_sha256: Digest of the staged manifest.
         signer: The release-signing key.

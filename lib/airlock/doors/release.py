@@ -12,12 +12,13 @@ from pathlib import Path
 
 from airlock.doors._inspect import InspectionJob, inspect_all
 from airlock.doors._offered import Offered, find_offered
-from airlock.doors._publish import Published, clean_sanitized, publish, read_pointer, retain
+from airlock.doors._publish import Published, publish
+from airlock.doors._sinks import clean_sanitized, lease_path, read_pointer, retain
 from airlock.doors._verdicts import write_verdict
 from airlock.doors._waivers import load_waivers
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.doors.progress import Progress, Watcher, silent
-from airlock.errors import DisclosureError, IntegrityError, RollbackError
+from airlock.errors import DisclosureError, IntegrityError, RollbackError, RunBoundError
 from airlock.evidence.trust import Trust
 from airlock.gate.inspect import FilePartial, GateVerdict, decide
 from airlock.gate.rules import GateRules, compile_rules
@@ -76,7 +77,7 @@ def release(
     sanitized = open_zone(settings, Zone.SANITIZED)
     owner = chosen or "oldest staged run"
     ttl = float(settings.number("lease_seconds"))
-    with Lease.acquire(sanitized, f"{named.sink.path}/.lease.json", owner=owner, ttl=ttl) as lease:
+    with Lease.acquire(sanitized, lease_path(named.sink.path), owner=owner, ttl=ttl) as lease:
         lease.keep_alive()
         offered = find_offered(named, settings, chosen)
         if offered is None:
@@ -98,6 +99,11 @@ class _Door:
         """Check, then publish or refuse."""
         sink, run = self.policy.sink.path, self.manifest.run
         current = read_pointer(self.sanitized, sink, self.trust)
+        if current is not None and current.pointer.run == run and current.pointer.state is RunState.REVOKED:
+            self._say_verdict(RunState.REVOKED)
+            raise RunBoundError(
+                f"run '{run}' was revoked at {current.pointer.published_at}; it is never released again. Run again"
+            )
         if current is not None and current.pointer.run == run:
             self._say_verdict(RunState.RELEASED)
             return self._result(current.pointer.sequence)
@@ -107,7 +113,7 @@ class _Door:
                 f"run '{run}' has fence {self.manifest.fence}, the current release '{current.pointer.run}' has "
                 f"{current.pointer.fence}: a newer run was released meanwhile. Run again to release newer data"
             )
-        clean_sanitized(self.sanitized, sink, current)
+        clean_sanitized(self.sanitized, sink, current, self.trust)
         sweep(self.sanitized)
         try:
             waivers = load_waivers(self.settings.path("waivers"))
@@ -121,7 +127,8 @@ class _Door:
             self._say_verdict(RunState.REFUSED, error.code)
             raise
         self._say_verdict(RunState.RELEASED)
-        retain(self.sanitized, self.policy, self.trust, grace_minutes=self.settings.number("grace_minutes"))
+        grace = self.settings.number("grace_minutes")
+        retain(self.sanitized, sink, self.policy.sink.retain, self.trust, grace_minutes=grace)
         return self._result(sequence)
 
     def _check(self, rules: GateRules, pending: PendingFiles) -> tuple[GateVerdict, list[tuple[PendingFile, int]]]:

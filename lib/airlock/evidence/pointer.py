@@ -1,15 +1,17 @@
 """The pointer of a dataset: which release is current. Signed by the outer door, swapped only by it, read by everyone else.
 
-Pointers form a chain: each names the digest of the one before and has the next sequence number and a higher fence.
+Pointers form a chain: each names the digest of the one before and has the next sequence number. A release has a higher fence than
+the one before; a revocation keeps its release's, so that the run after it is not taken for a slow old one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 from securesystemslib.signer import Signer
 
@@ -20,7 +22,16 @@ from airlock.evidence.dsse import POINTER, SignedAt, sign, verify
 from airlock.evidence.trust import Trust
 from airlock.types import RunState
 
-__all__ = ["Pointer", "advance", "published_at", "revoke"]
+__all__ = ["Pointer", "advance", "parse_chain", "published_at", "revoke"]
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one printable line")
+    return text
+
+
+Reason = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_line)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -32,7 +43,8 @@ class Pointer(Record):
         previous: SHA-256 of the envelope before this one; None for the first.
         manifest: SHA-256 of the released manifest.
         state: `revoked` keeps naming the run, so that readers learn of it.
-        fence: Of the lease under which it was written.
+        reason: Why it was revoked, in its owner's words; None for a release.
+        fence: Of the lease under which the run was staged.
     """
 
     what: ClassVar[str] = "pointer"
@@ -47,6 +59,7 @@ class Pointer(Record):
     state: Literal[RunState.RELEASED, RunState.REVOKED]
     fence: Annotated[int, Field(ge=1)]
     published_at: Time
+    reason: Reason | None = None
 
     def to_envelope(self, signer: Signer) -> bytes:
         """The signed pointer, as it stands in `current.json`."""
@@ -82,7 +95,7 @@ def advance(current: Pointer | None, current_bytes: bytes | None, proposed: Poin
 
     Raises:
         RollbackError: The fence is not higher than the current one's: a slow old run.
-        RunBoundError: The run is the current one already, or was revoked.
+        RunBoundError: The run is the current one already, released or revoked.
         IntegrityError: The two are of different datasets or recipients.
     """
     if current is None or current_bytes is None:
@@ -96,16 +109,43 @@ def advance(current: Pointer | None, current_bytes: bytes | None, proposed: Poin
             fence=proposed.fence,
             current=current.fence,
         )
-    if proposed.run == current.run and not (proposed.state is RunState.REVOKED and current.state is RunState.RELEASED):
+    if proposed.run == current.run:
         raise RunBoundError(f"run '{current.run}' is {current.state} already, and is never released again. Use a new run id")
     return replace(proposed, sequence=current.sequence + 1, previous=sha256_hex(current_bytes))
 
 
-def revoke(current: Pointer, current_bytes: bytes, *, fence: int, at: datetime) -> Pointer:
-    """The pointer that says that the current release is withdrawn.
+def revoke(current: Pointer, current_bytes: bytes, *, reason: str, at: datetime) -> Pointer:
+    """The pointer that says that the current release is withdrawn. It keeps the fence: the next release needs a higher one.
 
     Raises:
-        RollbackError: The fence is not higher than the current one's.
         RunBoundError: It is revoked already.
+        IntegrityError: The reason is not one printable line.
     """
-    return advance(current, current_bytes, replace(current, state=RunState.REVOKED, fence=fence, published_at=time_text(at)))
+    if current.state is RunState.REVOKED:
+        raise RunBoundError(f"run '{current.run}' is revoked already, at {current.published_at}. There is nothing to withdraw")
+    changes = {"state": RunState.REVOKED.value, "reason": reason, "published_at": time_text(at)}
+    step = {"sequence": current.sequence + 1, "previous": sha256_hex(current_bytes)}
+    return Pointer.from_dict(current.to_dict() | changes | step)
+
+
+def parse_chain(envelopes: Sequence[bytes], trust: Trust) -> tuple[Pointer, ...]:
+    """Verify a dataset's pointers from the first on: signatures, and that each follows the one before.
+
+    Raises:
+        SignatureError: One is not signed by a trusted release key.
+        IntegrityError: One is missing, or is not what follows.
+    """
+    pointers = tuple(Pointer.parse(envelope, trust) for envelope in envelopes)
+    previous = (None, *map(sha256_hex, envelopes))
+    for place, pointer in enumerate(pointers):
+        first = pointers[0]
+        if (pointer.sequence, pointer.previous) != (place + 1, previous[place]) or (pointer.dataset, pointer.recipient) != (
+            first.dataset,
+            first.recipient,
+        ):
+            raise IntegrityError(
+                f"pointer {place + 1} of dataset '{first.dataset}' is not what follows the one before it. "
+                "Find out who changed the history; restore it from a copy",
+                sequence=place + 1,
+            )
+    return pointers

@@ -39,11 +39,14 @@ __all__ = [
     "CURRENT",
     "GATE",
     "STATEMENTS",
+    "EvidenceFacts",
+    "EvidenceReader",
     "ReleaseFacts",
     "ReleaseReader",
     "data_folder",
     "evidence_folder",
     "join_statements",
+    "verify_evidence",
     "verify_release",
 ]
 
@@ -53,12 +56,16 @@ STATEMENTS = "run.intoto.jsonl"
 """Two lines: the inner door's envelope, then the outer door's."""
 
 
-class ReleaseReader(Protocol):
-    """How a door reads one dataset's folder in zone `sanitized`. Paths are relative to that folder."""
+class EvidenceReader(Protocol):
+    """How a door reads evidence in one dataset's folder in zone `sanitized`. Paths are relative to that folder."""
 
     def read(self, path: str) -> bytes:
         """A small file's content. Raises NotFoundError."""
         ...
+
+
+class ReleaseReader(EvidenceReader, Protocol):
+    """How a door reads a whole release, data files too."""
 
     def list(self, prefix: str) -> Iterable[str]:
         """Every file below a folder, hidden ones too."""
@@ -90,6 +97,21 @@ class ReleaseFacts:
     bytes: int
     separation: Separation
     isolation: Isolation
+    signed_at: datetime
+    staged_verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFacts:
+    """What the verified evidence of one run says, current or superseded. Its data may be gone.
+
+    Attributes:
+        gate: The gate's verdict, as written to `gate.json`.
+        staged_verified: Whether the inner door's signature was checked too.
+    """
+
+    manifest: PublicManifest
+    gate: bytes
     signed_at: datetime
     staged_verified: bool
 
@@ -152,6 +174,22 @@ def verify_release(
     )
 
 
+def verify_evidence(reader: EvidenceReader, run: str, *, trust: Trust) -> EvidenceFacts:
+    """Verify one run's manifest, gate verdict and both statements; not its data, and not whether it is current.
+
+    Raises:
+        SignatureError: A signature is missing, wrong or not trusted.
+        IntegrityError: Anything else is not what was signed.
+    """
+    manifest = PublicManifest.from_bytes(_read(reader, f"{evidence_folder(run)}/{MANIFEST}"))
+    if manifest.run != run:
+        raise IntegrityError(f"the evidence of run '{run}' is of run '{manifest.run}'. Find out who moved it")
+    released, staged_verified = _statements(reader, manifest, trust)
+    gate = _read(reader, f"{evidence_folder(run)}/{GATE}")
+    _same_digest(f"{evidence_folder(run)}/{GATE}", sha256_hex(gate), released.gate_sha256)
+    return EvidenceFacts(manifest, gate, parse_time(released.signed_at), staged_verified)
+
+
 def _check_pointer(pointer: Pointer, remembered: int, dataset: str | None) -> None:
     if pointer.sequence < remembered:
         raise RollbackError(
@@ -164,7 +202,8 @@ def _check_pointer(pointer: Pointer, remembered: int, dataset: str | None) -> No
         raise IntegrityError(f"the pointer is of dataset '{pointer.dataset}', expected '{dataset}'. Check the path")
     if pointer.state is RunState.REVOKED:
         raise IntegrityError(
-            f"release '{pointer.run}' was revoked at {pointer.published_at}. Do not read it; wait for the next release"
+            f"release '{pointer.run}' was revoked at {pointer.published_at}{f' ({pointer.reason})' if pointer.reason else ''}. "
+            "Do not read it; wait for the next release"
         )
 
 
@@ -179,7 +218,7 @@ def _manifest(reader: ReleaseReader, pointer: Pointer) -> PublicManifest:
     return manifest
 
 
-def _statements(reader: ReleaseReader, manifest: PublicManifest, trust: Trust) -> tuple[ReleasedPredicate, bool]:
+def _statements(reader: EvidenceReader, manifest: PublicManifest, trust: Trust) -> tuple[ReleasedPredicate, bool]:
     folder = evidence_folder(manifest.run)
     lines = _read(reader, f"{folder}/{STATEMENTS}").split(b"\n")
     if len(lines) != 3 or lines[2]:  # noqa: PLR2004 - two lines, and what follows the last one
@@ -249,7 +288,7 @@ def _same_digest(path: str, found: str, expected: str) -> None:
         )
 
 
-def _read(reader: ReleaseReader, path: str) -> bytes:
+def _read(reader: EvidenceReader, path: str) -> bytes:
     try:
         return reader.read(path)
     except NotFoundError:

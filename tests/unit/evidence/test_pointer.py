@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airlock.errors import IntegrityError, RollbackError, RunBoundError, SignatureError
 from airlock.evidence.canonical import sha256_hex, time_text
 from airlock.evidence.dsse import POINTER, sign
-from airlock.evidence.pointer import Pointer, advance, revoke
+from airlock.evidence.pointer import Pointer, advance, parse_chain, revoke
 from airlock.evidence.trust import Trust
 from airlock.types import RunState
 
@@ -118,13 +118,56 @@ def test_a_run_is_released_once(first, release_signer):
 
 def test_revoking(first, release_signer, now):
     envelope = first.to_envelope(release_signer)
-    revoked = revoke(first, envelope, fence=5, at=now)
+    revoked = revoke(first, envelope, reason="wrong rule", at=now)
     assert (revoked.state, revoked.sequence, revoked.run, revoked.manifest) == (RunState.REVOKED, 2, "run-1", first.manifest)
+    assert (revoked.reason, revoked.previous, revoked.published_at) == ("wrong rule", sha256_hex(envelope), time_text(now))
     again = revoked.to_envelope(release_signer)
     with pytest.raises(RunBoundError, match="is revoked already"):
-        revoke(revoked, again, fence=6, at=now)
-    with pytest.raises(RunBoundError, match="never released again"):
+        revoke(revoked, again, reason="wrong rule", at=now)
+    with pytest.raises(RunBoundError, match="is revoked already, and is never released again"):
         advance(revoked, again, replace(first, fence=6))
-    assert advance(revoked, again, replace(first, run="run-2", fence=6)).sequence == 3
+
+
+def test_a_revocation_blocks_no_later_run(first, release_signer, now):
+    """The run after has the next fence of its own lease, whatever the outer door did meanwhile."""
+    revoked = revoke(first, first.to_envelope(release_signer), reason="wrong rule", at=now)
+    envelope = revoked.to_envelope(release_signer)
+    following = advance(revoked, envelope, replace(first, run="run-2", fence=first.fence + 1))
+    assert (following.sequence, following.state, following.reason) == (3, RunState.RELEASED, None)
     with pytest.raises(RollbackError, match="fence 4"):
-        revoke(first, envelope, fence=4, at=now)
+        advance(revoked, envelope, replace(first, run="run-0", fence=first.fence))
+
+
+@pytest.mark.parametrize("reason", ["", "two\nlines", "\x1b[2J", "x" * 501])
+def test_a_reason_is_one_printable_line(first, release_signer, now, reason):
+    with pytest.raises(IntegrityError, match="pointer is not one: reason"):
+        revoke(first, first.to_envelope(release_signer), reason=reason, at=now)
+
+
+@pytest.fixture
+def chain(first, release_signer, now):
+    envelopes = [first.to_envelope(release_signer)]
+    second = revoke(first, envelopes[0], reason="wrong rule", at=now)
+    envelopes.append(second.to_envelope(release_signer))
+    third = advance(second, envelopes[1], replace(first, run="run-2", fence=5))
+    return [*envelopes, third.to_envelope(release_signer)]
+
+
+def test_a_whole_chain_is_read(chain, trust):
+    assert [(one.run, one.state) for one in parse_chain(chain, trust)] == [
+        ("run-1", RunState.RELEASED),
+        ("run-1", RunState.REVOKED),
+        ("run-2", RunState.RELEASED),
+    ]
+    assert parse_chain([], trust) == ()
+
+
+@pytest.mark.parametrize("left", [(1, 2), (0, 2), (0, 0, 1, 2), (1, 0, 2)])
+def test_a_chain_with_a_gap_is_refused(chain, trust, left):
+    with pytest.raises(IntegrityError, match="is not what follows"):
+        parse_chain([chain[place] for place in left], trust)
+
+
+def test_a_chain_signed_by_another_is_refused(chain, first, stage_signer, trust):
+    with pytest.raises(SignatureError, match="has role 'stage'"):
+        parse_chain([first.to_envelope(stage_signer), *chain[1:]], trust)

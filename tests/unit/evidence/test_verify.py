@@ -19,7 +19,7 @@ from airlock.errors import (
 from airlock.evidence.canonical import canonical_json
 from airlock.evidence.schema import SchemaField
 from airlock.evidence.trust import Trust
-from airlock.evidence.verify import verify_release
+from airlock.evidence.verify import verify_evidence, verify_release
 from airlock.types import RunState, Separation
 
 EVIDENCE = "evidence/run-1"
@@ -184,3 +184,24 @@ def test_schemas_are_compared(make_release, trust):
     wrong = make_release(change=lambda made: replace(made, schema=(*made.schema, SchemaField("x", "int8", nullable=True))))
     with pytest.raises(SchemaMismatchError, match="another schema"):
         verify_release(wrong, trust=trust)
+
+
+def test_evidence_alone_is_verified_without_its_data(release, trust, now):
+    release.files = {path: data for path, data in release.files.items() if path.startswith("evidence/")}
+    facts = verify_evidence(release, "run-1", trust=trust)
+    assert (facts.manifest.run, facts.signed_at, facts.staged_verified) == ("run-1", now, True)
+    assert facts.gate == canonical_json({"verdict": "passed"})
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "gate.json", "run.intoto.jsonl"])
+def test_evidence_that_was_changed_is_refused(release, trust, name):
+    release.files[f"{EVIDENCE}/{name}"] = release.files[f"{EVIDENCE}/{name}"].replace(b"a", b"b", 1)
+    with pytest.raises((IntegrityError, SignatureError), match=r"\S"):
+        verify_evidence(release, "run-1", trust=trust)
+
+
+def test_evidence_of_another_run_is_refused(release, trust):
+    moved = {path.replace("run-1", "run-9"): data for path, data in release.files.items()}
+    release.files = moved
+    with pytest.raises(IntegrityError, match="is of run 'run-1'"):
+        verify_evidence(release, "run-9", trust=trust)
