@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -81,10 +82,20 @@ def _packed(pieces: Iterable[Piece], target: int) -> Iterator[Split]:
     held: list[Piece] = []
     weight = 0
     for piece in pieces:
-        if held and (weight + piece.weight > target or len(held) == MOST_PIECES):
+        if held and (weight + piece.weight > target or len(held) == MOST_PIECES or _begins(piece, target)):
             yield Split(tuple(held))
             held, weight = [], 0
         held.append(piece)
         weight += piece.weight
     if held:
         yield Split(tuple(held))
+
+
+def _begins(piece: Piece, target: int) -> bool:
+    """Whether a split begins at this piece whatever stands before it: for one of about `target` bytes or `MOST_PIECES` pieces.
+
+    A new or changed file then disturbs the splits up to the next such piece, not all that follow (content-defined chunking).
+    """
+    place = f"{piece.path}\0{piece.row_groups}\0{piece.byte_range}".encode()
+    drawn = int.from_bytes(hashlib.sha256(place).digest()[:8], "big")
+    return drawn < max(piece.weight / max(target, 1), 1 / MOST_PIECES) * 2.0**64

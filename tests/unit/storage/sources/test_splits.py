@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from airlock.policy.model import Source
 from airlock.storage.sources import is_cuttable, list_source, plan_splits
@@ -35,7 +36,25 @@ def test_a_row_group_beyond_the_target_is_a_piece_of_its_own(raw, table):
 def test_a_split_has_a_bounded_number_of_pieces(raw):
     for at in range(MOST_PIECES + 1):
         raw.put(f"c/{at:03}.csv", b"a\n1\n")
-    assert [len(split.pieces) for split in plan(raw, path="c", format="csv")] == [MOST_PIECES, 1]
+    sizes = [len(split.pieces) for split in plan(raw, path="c", format="csv")]
+    assert sum(sizes) == MOST_PIECES + 1
+    assert max(sizes) <= MOST_PIECES
+
+
+@pytest.mark.parametrize("target", [60, 400, 1_000])
+def test_a_new_file_disturbs_few_splits(raw, target):
+    for at in range(0, 400, 2):
+        raw.put(f"c/{at:03}.csv", b"a\n" + b"1\n" * (at % 37))
+    before = set(plan(raw, target_bytes=target, path="c", format="csv"))
+    assert len(before) > 5
+    changed = []
+    for at in range(1, 400, 40):
+        raw.put(f"c/{at:03}.csv", b"a\n" + b"1\n" * 20)
+        after = set(plan(raw, target_bytes=target, path="c", format="csv"))
+        changed.append(len(after - before))
+        before = after
+    assert sum(changed) / len(changed) <= 4
+    assert max(changed) <= 12
 
 
 def test_files_without_rows_are_in_no_split(raw, table):
