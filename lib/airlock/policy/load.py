@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from airlock.errors import NotFoundError, PolicyFileError
 from airlock.policy.model import (
+    K_MODEL,
+    NO_MODEL,
     RULE_KEYS,
     GatePolicy,
     KAnonymity,
@@ -163,7 +165,7 @@ def _is_branch(part: str | int) -> bool:
     return isinstance(part, str) and (part in _BRANCHES or part.startswith(("function-", "literal[", "dict[")))
 
 
-_BRANCHES = {"k"}
+_BRANCHES = {K_MODEL, NO_MODEL}
 
 
 def _say(location: Location, kind: str, message: str, known: list[str]) -> str:

@@ -20,7 +20,7 @@ from airlock.policy.path import ColumnPath
 from airlock.types import Classification, Sha256
 
 __all__ = [
-    "RULE_KEYS", "Canonical", "ColumnRule", "GatePolicy", "KAnonymity", "KeyDomain", "KeysPolicy", "NoPrivacyModel",
+    "K_MODEL", "NO_MODEL", "RULE_KEYS", "Canonical", "ColumnRule", "GatePolicy", "KAnonymity", "KeyDomain", "KeysPolicy", "NoPrivacyModel",
     "OperatorSpec", "Policy", "PrivacyPolicy", "Retain", "Sink", "Source",
 ]  # fmt: skip
 
@@ -182,16 +182,20 @@ class NoPrivacyModel(_Strict):
     none: str = Field(min_length=1)
 
 
+K_MODEL, NO_MODEL = "a k-anonymity model", "no privacy model"
+"""Tags of a union's branches; pydantic puts them into the place of a fault, where they must look like no key."""
+
+
 def _which_model(value: Any) -> str:
     named = value if isinstance(value, dict) else vars(value)
-    return "none" if "none" in named else "k"
+    return NO_MODEL if "none" in named else K_MODEL
 
 
 class PrivacyPolicy(_Strict):
     """The privacy models a release must meet."""
 
     k_anonymity: Annotated[
-        Annotated[KAnonymity, Tag("k")] | Annotated[NoPrivacyModel, Tag("none")], Discriminator(_which_model)
+        Annotated[KAnonymity, Tag(K_MODEL)] | Annotated[NoPrivacyModel, Tag(NO_MODEL)], Discriminator(_which_model)
     ]
 
 
