@@ -96,7 +96,8 @@ def _dataframe(spark, folder: Path, settings: Settings) -> None:
         here = Plan.from_dict(data)
         tree = rule_tree(here.policy.rules())
         programs = {
-            field.name: compile_column(tree[field.name], field.type, here.operators, SubKeys(*parts)) for field in here.reading.schema
+            field.name: compile_column(tree[field.name], field.type, here.operators, SubKeys(*parts))
+            for field in here.reading.schema
         }
         for batch in batches:
             made = [plain(program.apply(batch.column(name))) for name, program in programs.items()]

@@ -1,0 +1,54 @@
+"""The outer door (scan of every leaf, re-encode, publish) against a plain copy of the same rows in as many processes, interleaved.
+
+What was learned stands beside the gate's own benchmark, `bench_gate_scan.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from airlock.doors.anonymize import anonymize
+from airlock.doors.release import release
+from airlock.settings import Settings
+
+GROUP = 131_072
+
+
+def measure(folder: Path, settings: Settings, *, repeats: int = 3) -> dict[str, float]:
+    """Seconds of copy (raw files, Snappy to Snappy, two processes) and of the door, minimum of `repeats`, in turn."""
+    policy = folder / "policies" / "bench.yaml"
+    best = {"copy": 1e9, "door": 1e9}
+    for _ in range(repeats):
+        for zone in ("private", "staging", "sanitized", "out"):
+            shutil.rmtree(folder / zone, ignore_errors=True)
+        anonymize(policy, settings, engine="local")
+        start = time.perf_counter()
+        copy(folder)
+        best["copy"] = min(best["copy"], time.perf_counter() - start)
+        start = time.perf_counter()
+        release(policy, settings)
+        best["door"] = min(best["door"], time.perf_counter() - start)
+    return best
+
+
+def copy(folder: Path) -> None:
+    """A plain pyarrow read and write of the raw columns, one file a task, two processes started for it."""
+    (folder / "out").mkdir(exist_ok=True)
+    files = sorted((folder / "raw" / "people").iterdir())
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_copy, files, [folder / "out" / file.name for file in files]))
+
+
+def _copy(source: Path, target: Path) -> None:
+    with (
+        pq.ParquetFile(source, pre_buffer=False) as file,
+        pq.ParquetWriter(target, file.schema_arrow, compression="snappy") as writer,
+    ):
+        for rows in file.iter_batches(GROUP):
+            writer.write_batch(rows)

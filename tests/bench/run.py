@@ -1,0 +1,119 @@
+"""`make bench`: every figure that Airlock claims, as ratios of one run, interleaved, minimum of repeats; JSON kept. Not a test.
+
+Run it on a quiet machine. Parts by name: `run.py --only inner,outer`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bench_pseudonymize
+import data
+import inner
+import outer
+import scale
+
+from airlock.settings import Settings
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One claim: what was measured, the bound, and whether it holds."""
+
+    name: str
+    measured: float
+    bound: float
+    unit: str
+    most: bool = True
+
+    @property
+    def reached(self) -> bool:
+        """Whether the measurement keeps the bound."""
+        return self.measured <= self.bound if self.most else self.measured >= self.bound
+
+    def __str__(self) -> str:
+        sign = "<=" if self.most else ">="
+        return f"{'yes' if self.reached else 'NO ':3}  {self.name:58} {self.measured:10.2f} {self.unit:6} {sign} {self.bound:g}"
+
+
+def inner_figures(folder: Path, settings: Settings, rows: int) -> Iterator[Figure]:
+    """The inner door on Spark local[2] against a copy in the same tasks, and against Spark users' ways."""
+    found = inner.measure(folder, settings)
+    print("   ", {name: round(value, 2) for name, value in found.items()}, f"seconds, {rows:,} rows")
+    yield Figure("inner door: x a plain copy in the same Spark tasks", found["direct"] / found["copy"], 1.6, "x")
+    yield Figure(
+        "spark.read + mapInArrow + write: x the inner door", found["dataframe"] / found["direct"], 2.5, "x", most=False
+    )
+    yield Figure("native Spark SQL expressions: x the inner door", found["sql"] / found["direct"], 2.5, "x", most=False)
+    yield Figure("Python UDFs: x the inner door", found["udf"] / found["direct"], 6.0, "x", most=False)
+
+
+def outer_figures(folder: Path, settings: Settings, rows: int) -> Iterator[Figure]:
+    """The outer door against the same copy."""
+    found = outer.measure(folder, settings)
+    print("   ", {name: round(value, 2) for name, value in found.items()}, f"seconds, {rows:,} rows")
+    yield Figure("outer door: x a plain copy in as many processes", found["door"] / found["copy"], 3.0, "x")
+
+
+def pseudonym_figures(_: Path, __: Settings, rows: int) -> Iterator[Figure]:
+    """CPU time of a value against the design's table, within 25 %."""
+    for line in bench_pseudonymize.measure(min(rows, 1_000_000)):
+        if line.figure is not None:
+            yield Figure(f"pseudonymize: {line.name.strip()} (hmac {line.python:.0f})", line.columnar, line.figure * 1.25, "ns")
+
+
+def scale_figures(folder: Path, settings: Settings, rows: int) -> Iterator[Figure]:
+    """Memory flat, time linear, planning of many files."""
+    tenfold = scale.linked(folder, folder / "tenfold", 10)
+    group = scale.one_row_group(folder, folder / "group")
+    yield Figure(f"peak memory of a worker, {rows:,} rows", scale.peak(folder, settings), 600, "MiB")
+    yield Figure(f"peak memory of a worker, {10 * rows:,} rows", scale.peak(folder / "tenfold", tenfold), 600, "MiB")
+    yield Figure("peak memory of a worker, one row group of 2 GiB", scale.peak(folder / "group", group), 600, "MiB")
+    once = min(scale.seconds(folder, settings) for _ in range(2))
+    yield Figure("time at ten times the rows", scale.seconds(folder / "tenfold", tenfold) / once, 10.5, "x")
+    yield Figure("planning of 10,000 files", scale.planning(folder / "files"), 15, "s")
+
+
+PARTS: dict[str, Callable[[Path, Settings, int], Iterator[Figure]]] = {
+    "pseudonymize": pseudonym_figures,
+    "inner": inner_figures,
+    "outer": outer_figures,
+    "scale": scale_figures,
+}
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="airlock-bench-") as place:
+        folder = Path(place)
+        print(f"{given.rows:,} rows x 10 columns: {data.write_source(folder, given.rows) >> 20} MiB of Snappy Parquet")
+        settings = data.project(folder)
+        for name in given.only.split(","):
+            print(f"\n{name}")
+            for figure in PARTS[name](folder, settings, given.rows):
+                figures.append(figure)
+                print(figure, flush=True)
+    if given.json:
+        facts = {"cores": os.cpu_count(), "python": platform.python_version(), "rows": given.rows}
+        kept = [asdict(figure) | {"reached": figure.reached} for figure in figures]
+        given.json.write_text(json.dumps({"machine": facts, "figures": kept}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
