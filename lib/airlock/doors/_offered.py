@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from airlock.doors._signed import ENVELOPE, read_signed
 from airlock.doors._verdicts import VERDICT, read_verdict
 from airlock.doors._zones import open_zone
-from airlock.errors import IntegrityError, NotFoundError, RunBoundError, UnknownPolicyError
+from airlock.errors import NotFoundError, RunBoundError, UnknownPolicyError
 from airlock.evidence.canonical import sha256_hex
-from airlock.evidence.dsse import verify
 from airlock.evidence.manifest import PublicManifest
-from airlock.evidence.statement import StagedPredicate, parse_statement, signed_at, subjects_of
 from airlock.evidence.trust import Trust
 from airlock.gate.inspect import ManifestFacts
 from airlock.policy.load import load_policy, policy_files
@@ -21,8 +20,6 @@ from airlock.storage import Store
 from airlock.types import RunState, Zone
 
 __all__ = ["Offered", "find_offered"]
-
-_MANIFEST, _ENVELOPE = "manifest.json", "manifest.intoto.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +72,13 @@ def _waiting(staging: Store, dataset: str) -> dict[str, bool]:
     for entry in staging.list(dataset):
         _, run, *rest = entry.path.split("/")
         files.setdefault(run, set()).add("/".join(rest))
-    return {run: VERDICT in names for run, names in sorted(files.items()) if _ENVELOPE in names}
+    return {run: VERDICT in names for run, names in sorted(files.items()) if ENVELOPE in names}
 
 
 def _verified(staging: Store, base: str, named: Policy, settings: Settings) -> Offered:
-    envelope, data = staging.read(f"{base}/{_ENVELOPE}"), staging.read(f"{base}/{_MANIFEST}")
-    payload = verify(envelope, trust=Trust.load(settings.path("trust")), role="stage", at=signed_at)
-    statement = parse_statement(payload, StagedPredicate)
-    manifest = PublicManifest.from_bytes(data)
-    statement.require(subjects_of(manifest))
-    dataset, _, run = base.partition("/")
-    if (manifest.dataset, manifest.run) != (dataset, run):
-        raise IntegrityError(
-            f"what is staged in '{base}' is dataset '{manifest.dataset}', run '{manifest.run}'. Find out who moved it"
-        )
-    for field in ("dataset", "recipient", "run", "policy_sha256", "plan_digest"):
-        if getattr(statement.predicate, field) != getattr(manifest, field):
-            raise IntegrityError(f"statement and manifest of '{base}' name another {field}. Find out who signed them")
-    return Offered(base, _approved(manifest, named, settings), manifest, sha256_hex(data), envelope)
+    signed = read_signed(staging, base, Trust.load(settings.path("trust")))
+    policy = _approved(signed.manifest, named, settings)
+    return Offered(base, policy, signed.manifest, sha256_hex(signed.data), signed.envelope)
 
 
 def _approved(manifest: PublicManifest, named: Policy, settings: Settings) -> Policy:

@@ -81,14 +81,16 @@ def read_chain(store: Store, sink: str, current: Current | None, trust: Trust) -
     return parse_chain([*before, current.envelope], trust)
 
 
-def clean_sanitized(store: Store, sink: str, current: Current | None, trust: Trust) -> int:
-    """Delete data and evidence of runs that were never pointed at (a killed door's); returns how many. Needs the sink's lease."""
+def clean_sanitized(store: Store, sink: str, current: Current | None, trust: Trust, *, dry_run: bool = False) -> dict[str, int]:
+    """Delete data and evidence of runs that were never pointed at (a killed door's); returns bytes by run. Needs the sink's lease."""
     released = {pointer.run for pointer in read_chain(store, sink, current, trust)}
-    gone = (_runs(store, f"{sink}/data") | _runs(store, f"{sink}/evidence")) - released
-    for run in gone:
-        store.delete_tree(f"{sink}/{data_folder(run)}")
-        store.delete_tree(f"{sink}/{evidence_folder(run)}")
-    return len(gone)
+    gone = {}
+    for run in sorted((_runs(store, f"{sink}/data") | _runs(store, f"{sink}/evidence")) - released):
+        folders = [f"{sink}/{data_folder(run)}", f"{sink}/{evidence_folder(run)}"]
+        gone[run] = sum(entry.size for folder in folders for entry in store.list(folder))
+        for folder in () if dry_run else folders:
+            store.delete_tree(folder)
+    return gone
 
 
 def _runs(store: Store, folder: str) -> set[str]:

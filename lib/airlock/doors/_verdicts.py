@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from airlock.settings import Settings
 from airlock.storage import Store
 from airlock.types import RunState
 
-__all__ = ["VERDICT", "read_verdict", "write_verdict"]
+__all__ = ["VERDICT", "Verdict", "find_verdict", "read_verdict", "write_verdict"]
 
 VERDICT = "verdict.json"
 _TYPE = "urn:airlock:verdict:v1"
@@ -45,7 +46,21 @@ def write_verdict(
     staging.replace(f"{base}/{VERDICT}", sign(statement, signer=signer), None if found is None else found[1])
 
 
-def read_verdict(staging: Store, base: str, settings: Settings) -> RunState | None:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verified verdict.
+
+    Attributes:
+        code: The stable error code of a refusal.
+        manifest_sha256: Digest of the staged manifest.
+    """
+
+    state: RunState
+    code: str | None
+    manifest_sha256: str
+
+
+def find_verdict(staging: Store, base: str, settings: Settings) -> Verdict | None:
     """The verified verdict of a run; None where there is none.
 
     Raises:
@@ -61,7 +76,13 @@ def read_verdict(staging: Store, base: str, settings: Settings) -> RunState | No
     predicate = statement["predicate"]
     if statement["predicateType"] != _TYPE or (predicate["dataset"], predicate["run"]) != (dataset, run):
         raise IntegrityError(f"the verdict in '{base}' is one of another run. Find out who put it there", run=run)
-    return RunState(predicate["state"])
+    return Verdict(RunState(predicate["state"]), predicate["code"], statement["subject"][0]["digest"]["sha256"])
+
+
+def read_verdict(staging: Store, base: str, settings: Settings) -> RunState | None:
+    """The state that a run's verified verdict says; None where there is none. Raises as `find_verdict` does."""
+    found = find_verdict(staging, base, settings)
+    return None if found is None else found.state
 
 
 def _signed_at(payload: bytes) -> datetime:
