@@ -126,11 +126,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     arguments = parser.parse_args()
     lines = measure(arguments.rows)
-    print(f"{'CPU ns a value':<44}{'columnar':>10}{'hmac':>8}{'ratio':>7}{'figure':>8}  reached")  # noqa: T201
+    print(f"{'CPU ns a value':<44}{'columnar':>10}{'hmac':>8}{'ratio':>7}{'figure':>8}  reached")
     for line in lines:
         reached = {None: "-", True: "yes", False: "NO"}[line.reached]
         ratio = line.python / line.columnar
-        print(f"{line.name:<44}{line.columnar:>10.1f}{line.python:>8.0f}{ratio:>7.0f}{line.figure or '-':>8}  {reached}")  # noqa: T201
+        print(f"{line.name:<44}{line.columnar:>10.1f}{line.python:>8.0f}{ratio:>7.0f}{line.figure or '-':>8}  {reached}")
     if arguments.json:
         made = [asdict(line) | {"reached": line.reached} for line in lines]
         arguments.json.write_text(json.dumps({"rows": arguments.rows, "lines": made}, indent=1) + "\n")
