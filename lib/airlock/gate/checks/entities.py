@@ -73,7 +73,7 @@ class EntitiesCheck:
         if not problems:
             return CheckResult(check="entities", waived=waived)
         parts = [
-            f"column '{each.column}' still holds {each.entity} in {each.count:,} of {each.total:,} values, such as '{each.picture}'"
+            f"column '{each.column}' still holds {each.entity} in {each.count:,} of {each.total:,} values, such as '{each.picture}'{_expired(each, rules)}"
             for each in problems
         ]
         return CheckResult(
@@ -92,6 +92,11 @@ def _scan_leaf(part: EntitiesPart, column: str, values: pa.Array, forbidden: tup
             part.hits[column, entity] = Tally(hit.count, 0, hit.picture)
     for entity, sample in sample_numbers(values, forbidden).items():
         part.samples[column, entity] = sample
+
+
+def _expired(finding: Finding, rules: GateRules) -> str:
+    ends = [each.expires for each in rules.expired if (each.column, each.entity) == (finding.column, finding.entity)]
+    return f" (its waiver expired on {max(ends).isoformat()})" if ends else ""
 
 
 def _finding(key: Key, measured: tuple[int, int, str], rules: GateRules) -> Finding:

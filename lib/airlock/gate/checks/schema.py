@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from airlock.errors import SchemaMismatchError
+from airlock.evidence.schema import SchemaField, schema_fields
 from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate.leaves import Leaf, schema_leaves
 from airlock.gate.pictures import picture
@@ -25,7 +26,7 @@ class SchemaPart:
     """What is wrong with the schemas met, and which schemas those are."""
 
     problems: frozenset[Finding]
-    schemas: frozenset[tuple[tuple[str, str], ...]]
+    schemas: frozenset[tuple[SchemaField, ...]]
 
 
 class SchemaCheck:
@@ -51,8 +52,7 @@ class SchemaCheck:
     def verdict(partial: SchemaPart, rules: GateRules) -> CheckResult:
         """Refused where anything differs from the policy, or from file to file."""
         problems = sorted(partial.problems)
-        optional = {str(rule.path) for rule in rules.leaves if rule.optional}
-        if len({tuple(leaf for leaf in schema if leaf[0] not in optional) for schema in partial.schemas}) > 1:
+        if len(partial.schemas) > 1:
             problems.append(Finding(column="schema", entity="differs from file to file"))
         if not problems:
             return CheckResult(check="schema")
@@ -72,8 +72,7 @@ def schema_part(schema: pa.Schema, rules: GateRules) -> SchemaPart:
     problems = [*_leaf_problems(leaves, rules), *_missing(leaves, rules), *_order(schema, rules)]
     doubled = [path for path, count in Counter(leaf.path for leaf in leaves).items() if count > 1]
     problems += [Finding(column=_known_name(str(path), rules), entity="stands there twice") for path in doubled]
-    seen = tuple((str(leaf.path), type_text(leaf.type)) for leaf in leaves)
-    return SchemaPart(frozenset(problems), frozenset({seen} if not problems else set()))
+    return SchemaPart(frozenset(problems), frozenset() if problems else frozenset({schema_fields(schema)}))
 
 
 def _leaf_problems(leaves: tuple[Leaf, ...], rules: GateRules) -> list[Finding]:
