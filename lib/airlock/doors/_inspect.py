@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from os import cpu_count
 from urllib.parse import quote
 
-from airlock.errors import AirlockError, DigestMismatchError, TransientError
+from airlock.errors import AirlockError, DigestMismatchError, IntegrityError, NotFoundError, TransientError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import StagedFile
 from airlock.gate.inspect import FilePartial, inspect_file
@@ -73,7 +73,10 @@ def inspect_all(jobs: Sequence[InspectionJob], *, workers: int) -> Iterator[Insp
 
 
 def _inspect(job: InspectionJob) -> Inspected:
-    data = open_store(job.staging).read(f"{job.base}/data/{job.file.path}")
+    try:
+        data = open_store(job.staging).read(f"{job.base}/data/{job.file.path}")
+    except NotFoundError:
+        raise IntegrityError(f"staged file '{job.file.path}' is missing; nothing was published", path=job.file.path) from None
     if len(data) != job.file.bytes or sha256_hex(data) != job.file.sha256:
         raise DigestMismatchError(
             f"staged file '{job.file.path}' is not the one that was signed ({len(data):,} bytes, the manifest says {job.file.bytes:,})",

@@ -18,7 +18,7 @@ from airlock.evidence.statement import MANIFEST, released_statement
 from airlock.evidence.verify import GATE, STATEMENTS, data_folder, evidence_folder, join_statements
 from airlock.gate.inspect import GateVerdict
 from airlock.settings import Settings
-from airlock.storage import ConflictError, Store
+from airlock.storage import AlreadyExistsError, ConflictError, Store
 from airlock.storage.lease import Lease
 from airlock.storage.pending import PendingFile, PendingFiles
 from airlock.types import Isolation, RunState, Separation
@@ -46,7 +46,7 @@ def publish(made: Published, pending: PendingFiles, current: Current | None, *, 
     """Publish; returns the new sequence.
 
     Raises:
-        PointerMovedError: Another release was published since `current` was read; nothing of this one stays.
+        PointerMovedError: Another release was published since `current` was read.
         LeaseHeldError: The lease was lost.
         RollbackError: A newer run was released.
     """
@@ -57,19 +57,18 @@ def publish(made: Published, pending: PendingFiles, current: Current | None, *, 
     staged = made.offered.envelope
     statement = sign(released_statement(manifest, gate=gate, staged=staged, at=now), signer=signer)
     pointer = advance(current.pointer if current else None, current.envelope if current else None, _proposed(manifest, now))
-    lease.check()
-    pending.commit(file for file, _ in made.written)
     evidence = f"{sink}/{evidence_folder(run)}"
-    store.create(f"{evidence}/{MANIFEST}", manifest.to_bytes())
-    store.create(f"{evidence}/{GATE}", gate)
-    store.create(f"{evidence}/{STATEMENTS}", join_statements(staged, statement))
-    lease.check()
     try:
+        lease.check()
+        pending.commit(file for file, _ in made.written)
+        for name, data in ((MANIFEST, manifest.to_bytes()), (GATE, gate), (STATEMENTS, join_statements(staged, statement))):
+            lease.check()
+            store.create(f"{evidence}/{name}", data)
+        lease.check()
         swap_pointer(store, sink, current, pointer, signer=signer)
-    except ConflictError:
-        store.delete_tree(f"{sink}/{data_folder(run)}")
-        store.delete_tree(evidence)
-        raise PointerMovedError(f"another release of '{manifest.dataset}' was published meanwhile; this one was not") from None
+    except (AlreadyExistsError, ConflictError):
+        # What this door wrote stays for the next one to clean: it may lie in the folder of the very run that is current now.
+        raise PointerMovedError(f"another door published '{manifest.dataset}' meanwhile; this one did not", run=run) from None
     return pointer.sequence
 
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from airlock import __version__
 from airlock.doors._source import Prepared
 from airlock.doors._verdicts import read_verdict
-from airlock.errors import RunBoundError
+from airlock.engines.records import SplitRecord, record_folder
+from airlock.errors import ConfigError, RunBoundError
 from airlock.evidence.canonical import canonical_json, parse_canonical
 from airlock.settings import Settings
 from airlock.storage import AlreadyExistsError, Store
+from airlock.storage.pending import sweep
 from airlock.types import RunId, RunState, Sha256
 
-__all__ = ["RunFolder", "clean_staging", "new_run_id", "plan_digest"]
+__all__ = ["RunFolder", "clean_own", "clean_records", "clean_staging", "new_run_id", "plan_digest"]
 
 MANIFEST, ENVELOPE, VERDICT = "manifest.json", "manifest.intoto.json", "verdict.json"
+
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def new_run_id() -> RunId:
@@ -49,6 +55,13 @@ class RunFolder:
     def base(self) -> str:
         """The run's folder, in either zone."""
         return f"{self.dataset}/{self.run}"
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError unless the run id can name a folder and pending files."""
+        if not _RUN.fullmatch(self.run):
+            raise ConfigError(
+                f"{self.run!r} is not a run id: 1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit"
+            )
 
     def bind(self, prepared: Prepared, names: list[str]) -> None:
         """Bind the run id to its plan, or make sure that it is bound to the same.
@@ -104,6 +117,43 @@ def _empty(staging: Store, base: str, files: set[str]) -> None:
     """The verdict stays: a run id that was refused is refused for good."""
     for file in sorted(files - {VERDICT}):
         staging.delete(f"{base}/{file}")
+
+
+def clean_own(folder: RunFolder, kept: frozenset[str]) -> None:
+    """Delete what killed tries of this run left in its staged folder: all but the files named in `kept`. Needs the dataset's lease."""
+    sweep(folder.staging, folder.base, grace=0)
+    for entry in folder.staging.list(f"{folder.base}/data"):
+        if entry.path.rpartition("/")[2] not in kept:
+            folder.staging.delete(entry.path)
+
+
+def clean_records(private: Store, dataset: str, record: Callable[[str], SplitRecord | None]) -> None:
+    """Delete files that a killed task put beside the records and that no record names. Needs the dataset's lease.
+
+    Args:
+        private: Zone `private`.
+        dataset: Whose records.
+        record: Reads a split's record.
+    """
+    base = record_folder(dataset)
+    sweep(private, dataset, grace=0)
+    names = [entry.path.rpartition("/")[2] for entry in private.list(base)]
+    recorded = {name.removesuffix(".json") for name in names if name.endswith(".json")}
+    files: dict[str, list[str]] = {}
+    for name in names:
+        if not name.endswith(".json"):
+            files.setdefault(re.split("[-.]", name)[0], []).append(name)
+    for split, found in files.items():
+        for name in _unnamed(found, record(split) if split in recorded and len(found) > 1 else None, split in recorded):
+            private.delete(f"{base}/{name}")
+
+
+def _unnamed(found: list[str], record: SplitRecord | None, recorded: bool) -> list[str]:
+    """Files of a split that its record does not name; a lone file of a recorded split is its own."""
+    if record is None:
+        return [] if recorded else found
+    known = {file.name for file in record.files} | {f"{record.name}.rejects"}
+    return [name for name in found if name not in known]
 
 
 def binding_of(private: Store, base: str) -> str:

@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +20,7 @@ from airlock import __version__
 from airlock.doors._runs import ENVELOPE, MANIFEST, RunFolder, binding_of
 from airlock.doors._source import Prepared
 from airlock.engines.records import SplitRecord, record_folder
-from airlock.errors import RunBoundError
+from airlock.errors import TransientError
 from airlock.evidence.canonical import canonical_json, sha256_hex, time_text
 from airlock.evidence.dsse import sign
 from airlock.evidence.manifest import (
@@ -37,7 +38,7 @@ from airlock.evidence.schema import schema_fields
 from airlock.evidence.statement import staged_statement
 from airlock.keys import SubKeys
 from airlock.plan.compile import INNER_REQUESTS
-from airlock.storage import AlreadyExistsError, Store
+from airlock.storage import AlreadyExistsError, ConflictError, Store
 from airlock.types import Isolation, RunId, Separation
 
 __all__ = ["StagedFacts", "code_versions", "stage_manifest"]
@@ -65,30 +66,46 @@ def code_versions() -> dict[str, str]:
     }
 
 
-def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer) -> None:
+def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, last: Callable[[], None]) -> None:
     """Write the manifests and commit the staged release with the signed statement.
 
+    Args:
+        facts: What was done.
+        folder: Where.
+        signer: The stage-signing key.
+        last: Called right before each write; raises where it may not be.
+
     Raises:
-        RunBoundError: Another driver committed this run id first, with other content.
+        TransientError: Another driver committed this run id first.
     """
     _keep_failures(facts, folder.private, folder)
     private = _private_manifest(facts)
-    _put(folder.private, f"{folder.base}/manifest.json", private.to_bytes())
+    _put(folder.private, f"{folder.base}/manifest.json", private.to_bytes(), last)
     manifest = _public_manifest(facts, folder, sha256_hex(private.to_bytes()))
-    data = manifest.to_bytes()
-    _put(folder.staging, f"{folder.base}/{MANIFEST}", data)
+    envelope = sign(staged_statement(manifest, at=datetime.now(UTC)), signer=signer)
+    _put(folder.staging, f"{folder.base}/{MANIFEST}", manifest.to_bytes(), last)
+    last()
     try:
-        envelope = sign(staged_statement(manifest, at=datetime.now(UTC)), signer=signer)
         folder.staging.create(f"{folder.base}/{ENVELOPE}", envelope)
     except AlreadyExistsError:
-        if folder.staging.read(f"{folder.base}/{MANIFEST}") != data:
-            raise RunBoundError(f"run '{folder.run}' was committed by another driver meanwhile", run=folder.run) from None
+        raise _taken_over(folder.run) from None
 
 
-def _put(store: Store, path: str, data: bytes) -> None:
-    """Not yet committed, so a killed try's file may stand there."""
+def _put(store: Store, path: str, data: bytes, last: Callable[[], None]) -> None:
+    """Write what is not committed yet; a killed try's file may stand there.
+
+    The version is read before the lease is looked at: who takes the lease over after that has written another one.
+    """
     found = store.read_versioned(path)
-    store.replace(path, data, None if found is None else found[1])
+    last()
+    try:
+        store.replace(path, data, None if found is None else found[1])
+    except ConflictError:
+        raise _taken_over(path.split("/")[1]) from None
+
+
+def _taken_over(run: str) -> TransientError:
+    return TransientError(f"run '{run}' was carried on by another driver meanwhile; this one wrote nothing more. Run again", run=run)
 
 
 def _keep_failures(facts: StagedFacts, private: Store, folder: RunFolder) -> None:
@@ -99,7 +116,7 @@ def _keep_failures(facts: StagedFacts, private: Store, folder: RunFolder) -> Non
         for column, code, count in record.rejects
     ]
     if lines:
-        _put(private, f"{folder.base}/failures.jsonl", ("\n".join(lines) + "\n").encode())
+        _put(private, f"{folder.base}/failures.jsonl", ("\n".join(lines) + "\n").encode(), lambda: None)
     for record in facts.records:
         kept = f"{record_folder(folder.dataset)}/{record.name}.rejects"
         if record.rejects and private.read_versioned(kept) is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from airlock.doors._adopt import adopt
 from airlock.doors._engine import Runner, choose_runner
-from airlock.doors._runs import RunFolder, clean_staging, new_run_id
+from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, new_run_id
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._staged import StagedFacts, stage_manifest
 from airlock.doors._zones import open_zone
@@ -107,13 +107,20 @@ class _Work:
             if folder.state(self.settings) is not RunState.OPEN:
                 return self._result(given, self._records(), reused=len(self.names), continued=True)
             clean_staging(self.staging, self.dataset, keep=given, settings=self.settings)
+            clean_records(self.private, self.dataset, lambda name: read_record(self.private, self.dataset, name, self.keys))
             fresh = self._work_off(folder, engine)
             records = self._complete(folder, fresh)
             self.permit.require()
             lease.check()
+            clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
             facts = StagedFacts(self.prepared, self.keys, given, lease.fence, tuple(records.values()))
-            stage_manifest(facts, folder, signer=self.signer)
+            stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
             return self._result(given, records, reused=len(self.names) - len(fresh))
+
+    def _last(self, lease: Lease) -> None:
+        """Right before the commit."""
+        self.permit.require()
+        lease.check()
 
     def _records(self) -> dict[str, SplitRecord]:
         found = {name: read_record(self.private, self.dataset, name, self.keys) for name in self.names}

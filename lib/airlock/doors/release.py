@@ -13,7 +13,7 @@ from pathlib import Path
 from airlock.doors._inspect import InspectionJob, inspect_all
 from airlock.doors._offered import Offered, find_offered
 from airlock.doors._publish import Published, publish
-from airlock.doors._sinks import clean_sanitized, lease_path, read_pointer, retain
+from airlock.doors._sinks import clean_sanitized, lease_path, read_chain, read_pointer, retain
 from airlock.doors._verdicts import write_verdict
 from airlock.doors._waivers import load_waivers
 from airlock.doors._zones import open_zone, require_disjoint
@@ -37,7 +37,7 @@ class Release:
     """What the outer door published.
 
     Attributes:
-        state: `released`; `nothing new` where no staged run waits.
+        state: `released`; `superseded` where it was, and a newer one is current; `nothing new` where no staged run waits.
     """
 
     dataset: str
@@ -107,6 +107,10 @@ class _Door:
         if current is not None and current.pointer.run == run:
             self._say_verdict(RunState.RELEASED)
             return self._result(current.pointer.sequence)
+        if any(pointer.run == run for pointer in read_chain(self.sanitized, sink, current, self.trust)):
+            # Its door was killed between pointer and verdict.
+            self._say_verdict(RunState.RELEASED)
+            return Release(self.policy.dataset, run, "superseded", rows=self.manifest.totals.rows_out)
         if current is not None and self.manifest.fence <= current.pointer.fence:
             self._say_verdict(RunState.REFUSED, RollbackError.code)
             raise RollbackError(
@@ -115,10 +119,11 @@ class _Door:
             )
         clean_sanitized(self.sanitized, sink, current, self.trust)
         sweep(self.sanitized)
+        sweep(self.sanitized, sink, grace=0)
         try:
             waivers = load_waivers(self.settings.path("waivers"))
             rules = compile_rules(self.policy, waivers, today=datetime.now(UTC).date())
-            with PendingFiles(self.sanitized, f"{self.policy.dataset}-{run}") as pending:
+            with PendingFiles(self.sanitized, f"{self.policy.dataset}-{run}-{self.lease.fence}") as pending:
                 verdict, written = self._check(rules, pending)
                 verdict.raise_first()
                 made = Published(self.sanitized, self.offered, verdict, tuple(written), self.settings)

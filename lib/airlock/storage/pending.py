@@ -164,12 +164,16 @@ class PendingFiles:
         return found
 
 
-def sweep(store: Store, *, grace: float = 60.0) -> int:
+def sweep(store: Store, prefix: str = "", *, grace: float = 60.0) -> int:
     """Remove pending folders and half-written files whose owner is dead; returns how many.
 
-    `grace`: seconds for which anything new is left alone (its owner may not hold its lock yet).
+    Args:
+        store: The zone.
+        prefix: Look only below this folder, of which the caller is the one writer.
+        grace: Seconds for which a new file is left alone: its writer may not hold its lock yet. (The owner of a folder that
+            goes before it is locked makes it anew.)
     """
-    root = store.local_path("")
+    root = store.local_path(prefix)
     if root is None or not root.is_dir():
         return 0
     with translated("."):
@@ -234,7 +238,7 @@ def _leftovers(root: Path) -> Iterator[Path]:
 
 def _discard(path: Path, grace: float) -> bool:
     try:
-        if time.time() - path.lstat().st_mtime < grace:
+        if not path.is_dir() and time.time() - path.lstat().st_mtime < grace:
             return False
         descriptor = _try_lock(path)
     except FileNotFoundError:
