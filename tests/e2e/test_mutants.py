@@ -1,0 +1,386 @@
+"""What must not get out does not: each operator's kernel replaced by the identity, and policies that keep too much, are refused
+by the outer door, which sees only the written files and its own copy of the policy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from airlock.demo.generate import generate
+from airlock.demo.project import write_project
+from airlock.doors.anonymize import anonymize
+from airlock.doors.keys import create_keys
+from airlock.doors.release import Release, release
+from airlock.engines.frame import FrameBinding, open_frame
+from airlock.engines.task import TaskResult, run_task
+from airlock.errors import (
+    AirlockError,
+    DigestMismatchError,
+    DisclosureError,
+    DriftError,
+    IntegrityError,
+    KnownValueError,
+    PolicyFileError,
+    RejectedRowsError,
+    ResidualEntityError,
+    SchemaMismatchError,
+    ShapeError,
+    SmallGroupError,
+    UnknownPolicyError,
+)
+from airlock.operators import Operator, RowOperator, operator_class, operator_names
+from airlock.policy.load import load_policy
+from airlock.settings import Settings, load_settings
+
+ZONES = "zones: {raw: {uri: raw}, private: {uri: private}, staging: {uri: staging}, sanitized: {uri: sanitized}}\n"
+COUNT = 240
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks run here, where an operator can be replaced, and not in a pool's processes."""
+
+    def inline(sealed: bytes, binding: FrameBinding, indexes: Sequence[int], *, workers: int) -> Iterator[TaskResult]:
+        del workers
+        frame = open_frame(sealed, binding)
+        return (run_task(frame, index) for index in indexes)
+
+    monkeypatch.setattr("airlock.doors._engine.run_local", inline)
+
+
+def settings_in(folder: Path) -> Settings:
+    more = create_keys(folder / "keys").settings(folder) + "policies: policies\nworkers: 1\n"
+    (folder / "airlock.yaml").write_text(ZONES + more, encoding="utf-8")
+    return load_settings(file=folder / "airlock.yaml", environment={})
+
+
+def assert_nothing_published(folder: Path, error: AirlockError, raw: Sequence[Any]) -> None:
+    assert error.exit_code == 3
+    published = [path for path in (folder / "sanitized").rglob("*") if path.is_file() and not path.name.startswith(".")]
+    assert published == []
+    said = f"{error} {error!r} {error.facts}"
+    assert [value for value in raw if isinstance(value, str) and len(value) > 5 and value in said] == []
+
+
+# --- each operator, replaced by the identity --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A column, its rule, and what the gate says to raw values in it."""
+
+    rule: str
+    values: pa.Array
+    refusal: type[AirlockError]
+    rejected: int = 0
+
+
+_MAILS = [f"person{number}@example.org" for number in range(COUNT)]
+
+CASES = {
+    "drop": Case("type: string, class: direct_identifier, drop: {}", pa.array(_MAILS), SchemaMismatchError),
+    "generalize_date": Case(
+        "type: date32, class: sensitive, generalize_date: {to: month}",
+        pa.array([number * 13 for number in range(COUNT)], pa.int32()).view(pa.date32()),
+        ShapeError,
+    ),
+    "generalize_number": Case(
+        "type: int64, class: sensitive, generalize_number: {width: 10}", pa.array(range(1_000, 1_000 + COUNT)), ShapeError
+    ),
+    "ip_truncate": Case(
+        "type: string, class: sensitive, ip_truncate: {v4: 24, v6: 48}", pa.array([f"10.1.{n // 9}.{n % 250 + 1}" for n in range(COUNT)]), ShapeError
+    ),
+    "keep": Case(
+        "type: string, class: insensitive, keep: {reason: closed list, values: [home, work]}",
+        pa.array(["home", "work"] * (COUNT // 2 - 1) + ["home", "4 Elm Street"]),
+        ShapeError,
+        rejected=1,
+    ),
+    "mask": Case(
+        "type: string, class: direct_identifier, mask: {keep_last: 2}", pa.array([f"AB-{number:06}" for number in range(COUNT)]), ShapeError
+    ),
+    "null": Case('type: string, class: direct_identifier, "null": {}', pa.array([f"A{number}" for number in range(COUNT)]), ShapeError),
+    "pseudonymize": Case(
+        "type: string, class: direct_identifier, pseudonymize: {domain: other, form: hex}",
+        pa.array([f"K{number:05}" for number in range(COUNT)]),
+        ShapeError,
+    ),
+    "redact": Case(
+        'type: string, class: direct_identifier, redact: {with: "[gone]"}', pa.array([f"Street {number}" for number in range(COUNT)]), ShapeError
+    ),
+    "redact_entities": Case(
+        "type: string, class: sensitive, redact_entities: {entities: [EMAIL_ADDRESS]}",
+        pa.array([f"please write to {mail}" if number == 7 else "all well" for number, mail in enumerate(_MAILS)]),
+        ResidualEntityError,
+    ),
+    "truncate": Case(
+        "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
+    ),
+}  # fmt: skip
+
+POLICY = """\
+apiVersion: airlock/v1
+dataset: things
+owner: things@example.org
+purpose: a test of the outer door
+source: {{path: things, format: parquet}}
+sink: {{path: things}}
+subject: person
+keys: {{recipient: nobody, epoch: 1, domains: {{person: {{}}, other: {{}}}}}}
+columns:
+  person: {{type: int64, class: direct_identifier, pseudonymize: {{domain: person, form: hex}}}}
+  {column}
+gate:
+  not_proven: {{PERSON: "a test", LOCATION: "a test"}}
+  max_rejects: {rejects}
+privacy:
+  k_anonymity: {{none: "a test"}}
+"""
+
+NESTINGS = {
+    "flat": ("x", lambda values: values),
+    "in a struct": ("x.y", lambda values: pa.StructArray.from_arrays([values], ["y"])),
+    "in a list": (
+        "x[].y",
+        lambda values: pa.ListArray.from_arrays(pa.array(range(len(values) + 1), pa.int32()), pa.StructArray.from_arrays([values], ["y"])),
+    ),
+}  # fmt: skip
+
+
+def things(folder: Path, case: Case, nesting: str) -> tuple[Path, Settings]:
+    path, wrap = NESTINGS[nesting]
+    column = f'"{path}": {{{case.rule}}}'
+    if "drop" in case.rule and path == "x[].y":
+        column += '\n  "x[].z": {type: int64, class: insensitive, keep: "a number"}'
+        base = wrap
+
+        def wrap(values: pa.Array) -> pa.Array:
+            lists = base(values)
+            parts = [values, pa.array([1] * len(values))]
+            return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(parts, ["y", "z"]))
+
+    (folder / "raw" / "things").mkdir(parents=True)
+    table = pa.table({"person": pa.array(range(COUNT)), "x": wrap(case.values)})
+    pq.write_table(table, folder / "raw" / "things" / "part.parquet")
+    policy = folder / "policies" / "things.yaml"
+    policy.parent.mkdir()
+    policy.write_text(POLICY.format(column=column, rejects=case.rejected), encoding="utf-8")
+    return policy, settings_in(folder)
+
+
+def replace_by_identity(monkeypatch: pytest.MonkeyPatch, kind: type[Operator]) -> None:
+    def identity(self: Operator, field: pa.Field, keys: object) -> Any:
+        del self, field, keys
+        return (lambda rows: rows.field("value")) if issubclass(kind, RowOperator) else (lambda values: values)
+
+    monkeypatch.setattr(kind, "kernel", identity)
+    if kind.name == "drop":
+        # Its identity is a column that is written after all; plans know the operator that is not read by its name.
+        monkeypatch.setattr(kind, "result_field", lambda self, field: field)
+        monkeypatch.setattr(kind, "name", "dropped")
+
+
+def test_every_operator_has_a_case():
+    assert set(CASES) == set(operator_names())
+
+
+@pytest.mark.parametrize("nesting", NESTINGS)
+@pytest.mark.parametrize("name", CASES)
+def test_each_operator_passes_as_it_is(tmp_path, name, nesting):
+    policy, settings = things(tmp_path, CASES[name], nesting)
+    staged = anonymize(policy, settings, engine="local")
+    assert staged.rejected == CASES[name].rejected
+    made = release(policy, settings)
+    assert (made.state, made.rows) == ("released", COUNT - CASES[name].rejected)
+
+
+@pytest.mark.parametrize("nesting", NESTINGS)
+@pytest.mark.parametrize("name", CASES)
+def test_each_operator_replaced_by_the_identity_is_refused(tmp_path, monkeypatch, name, nesting):
+    policy, settings = things(tmp_path, CASES[name], nesting)
+    replace_by_identity(monkeypatch, operator_class(name))
+    staged = anonymize(policy, settings, engine="local")
+    assert staged.rejected == 0
+    with pytest.raises(CASES[name].refusal) as caught:
+        release(policy, settings)
+    assert_nothing_published(tmp_path, caught.value, CASES[name].values.to_pylist())
+
+
+def test_one_value_in_many_rows_is_enough(tmp_path, monkeypatch):
+    """The gate looks at every row: a kernel that fails on the last one alone is refused."""
+    policy, settings = things(tmp_path, CASES["mask"], "flat")
+    kind = operator_class("mask")
+    proper = kind.kernel
+
+    def nearly(self: Operator, field: pa.Field, keys: Any) -> Any:
+        kernel = proper(self, field, keys)
+        return lambda values: pa.concat_arrays([kernel(values.slice(0, len(values) - 1)), values.slice(len(values) - 1)])
+
+    monkeypatch.setattr(kind, "kernel", nearly)
+    anonymize(policy, settings, engine="local")
+    with pytest.raises(ShapeError, match=r"'x'.* 1 ") as caught:
+        release(policy, settings)
+    assert_nothing_published(tmp_path, caught.value, CASES["mask"].values.to_pylist())
+
+
+def test_a_rows_own_name_left_in_its_text_is_refused(tmp_path, monkeypatch):
+    """No pattern finds a name: the inner door's own word, that known values are gone, is what the gate demands."""
+    (tmp_path / "raw" / "things").mkdir(parents=True)
+    texts = [f"Marigold{number} rang twice" if number == 7 else "all well" for number in range(COUNT)]
+    table = pa.table({"person": range(COUNT), "name": [f"Marigold{number}" for number in range(COUNT)], "x": texts})
+    pq.write_table(table, tmp_path / "raw" / "things" / "part.parquet")
+    rule = "x: {type: string, class: sensitive, redact_entities: {entities: [EMAIL_ADDRESS], known_values: [name]}}"
+    column = f"{rule}\n  name: {{type: string, class: direct_identifier, drop: {{}}}}"
+    (tmp_path / "policies").mkdir()
+    policy = tmp_path / "policies" / "things.yaml"
+    policy.write_text(POLICY.format(column=column, rejects=0), encoding="utf-8")
+    settings = settings_in(tmp_path)
+    replace_by_identity(monkeypatch, operator_class("redact_entities"))
+    anonymize(policy, settings, engine="local")
+    with pytest.raises(KnownValueError) as caught:
+        release(policy, settings)
+    assert_nothing_published(tmp_path, caught.value, texts)
+
+
+# --- policies that keep too much --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def demo_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo-raw")
+    generate(folder, rows=500)
+    return folder
+
+
+def demo(folder: Path, raw: Path, name: str, *edits: tuple[str, str]) -> tuple[Path, Settings]:
+    """The demo's project on shared raw data, one policy edited by patterns."""
+    write_project(folder)
+    policy = folder / "policies" / f"{name}.yaml"
+    text = policy.read_text(encoding="utf-8")
+    for pattern, new in edits:
+        text, count = re.subn(pattern, new, text, flags=re.MULTILINE)
+        assert count == 1, pattern
+    policy.write_text(text, encoding="utf-8")
+    (folder / "raw").symlink_to(raw)
+    return policy, settings_in(folder)
+
+
+def kept(column: str, classification: str = "sensitive") -> tuple[str, str]:
+    return rf"^  ({re.escape(column)}: +{{type: [^,]+), class.*$", rf'  \1, class: {classification}, keep: "by mistake"}}'
+
+
+_MISTAKES = {
+    "e-mails": ("customers", kept("email"), ResidualEntityError),
+    "phones in a list": ("customers", kept("phones[].number"), ResidualEntityError),
+    "addresses of a network": ("customers", kept("signup_ip"), ResidualEntityError),
+    "cards": ("orders", kept("card"), ResidualEntityError),
+    "unique ids": ("orders", kept("order_id"), DisclosureError),
+    "streets": ("customers", kept("address.street"), DisclosureError),
+    "birthdays": ("customers", (r"generalize_date: \{to: decade\}", 'keep: "by mistake"'), SmallGroupError),
+    "whole zips": ("customers", (r"truncate: \{length: 3\}", 'keep: "by mistake"'), SmallGroupError),
+    "free text": (
+        "tickets",
+        (r"^  body:[^\n]*\n(?:    .*\n)+", '  body: {type: string, class: sensitive, keep: "by mistake"}\n'),
+        DisclosureError,
+    ),
+    "last names of requesters": ("tickets", kept("requester.last"), KnownValueError),
+}
+
+
+@pytest.mark.parametrize("mistake", _MISTAKES)
+def test_a_policy_that_keeps_what_it_must_not_is_refused(tmp_path, demo_raw, mistake):
+    name, edit, refusal = _MISTAKES[mistake]
+    policy, settings = demo(tmp_path, demo_raw, name, edit)
+    anonymize(policy, settings, engine="local")
+    with pytest.raises(refusal) as caught:
+        release(policy, settings)
+    assert_nothing_published(tmp_path, caught.value, ["555-01", "@example", "4111"])
+    verdicts = list((tmp_path / "staging").rglob("verdict*"))
+    assert len(verdicts) == 1
+    with pytest.raises(IntegrityError, match="refused before"):
+        release(policy, settings, run_id=verdicts[0].parent.name)
+
+
+@pytest.mark.parametrize(
+    ("edit", "error", "message"),
+    [
+        ((r"^  card: +.*$", '  card: {type: string, class: direct_identifier, keep: "by mistake"}'), PolicyFileError, "may not stand on a direct_identifier"),
+        ((r"mask: \{keep_last: 4\}", "mask: {keep_last: 5}"), PolicyFileError, "at most 4 may show"),
+        ((r"^  card: +.*\n", ""), DriftError, "card"),
+        ((r"^  ip: +.*\n", "  ip: {type: int64, class: direct_identifier, drop: {}}\n"), DriftError, "ip"),
+        ((r"^  ip: +(.*)\n", r"  ip: \1\n  imei: {type: string, class: direct_identifier, drop: {}}\n"), DriftError, "imei"),
+    ],
+    ids=["identifier kept", "mask shows five", "column without a rule", "changed type", "rule without a column"],
+)  # fmt: skip
+def test_a_policy_that_does_not_fit_stages_nothing(tmp_path, demo_raw, edit, error, message):
+    policy, settings = demo(tmp_path, demo_raw, "orders", edit)
+    with pytest.raises(error, match=message) as caught:
+        anonymize(policy, settings, engine="local")
+    assert caught.value.exit_code == (3 if error is DriftError else 2)
+    assert not list((tmp_path / "staging").rglob("*.parquet")) if (tmp_path / "staging").exists() else True
+
+
+# --- what was staged is not what is offered ---------------------------------------------------------------------------------
+
+
+def test_a_run_under_a_policy_that_is_not_approved_is_refused(tmp_path, demo_raw):
+    policy, settings = demo(tmp_path, demo_raw, "orders")
+    anonymize(policy, settings, engine="local")
+    own = tmp_path / "approved"
+    own.mkdir()
+    copy = own / "orders.yaml"
+    copy.write_text(policy.read_text(encoding="utf-8").replace("width: 50", "width: 100"), encoding="utf-8")
+    assert load_policy(copy).digest != load_policy(policy).digest
+    outer = load_settings(file=tmp_path / "airlock.yaml", environment={}, flags={"policies": str(own)})
+    with pytest.raises(UnknownPolicyError, match="not among the 1 policies approved here") as caught:
+        release(copy, outer)
+    assert_nothing_published(tmp_path, caught.value, [])
+    assert _released(policy, settings).state == "released"
+
+
+def test_a_staged_byte_that_changed_is_refused(tmp_path, demo_raw):
+    policy, settings = demo(tmp_path, demo_raw, "orders")
+    anonymize(policy, settings, engine="local")
+    victim = min((tmp_path / "staging").rglob("*.parquet"))
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    victim.unlink()
+    victim.write_bytes(data)
+    with pytest.raises(DigestMismatchError, match="is not the one that was signed") as caught:
+        release(policy, settings)
+    assert_nothing_published(tmp_path, caught.value, [])
+
+
+def test_a_manifest_that_changed_is_refused(tmp_path, demo_raw):
+    policy, settings = demo(tmp_path, demo_raw, "orders")
+    anonymize(policy, settings, engine="local")
+    (manifest,) = (tmp_path / "staging").rglob("manifest.json")
+    facts = json.loads(manifest.read_text(encoding="utf-8"))
+    facts["purpose"] = "another"
+    manifest.unlink()
+    manifest.write_text(json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
+    with pytest.raises(IntegrityError) as caught:
+        release(policy, settings)
+    assert_nothing_published(tmp_path, caught.value, [])
+
+
+def test_rejected_rows_beyond_the_limit_are_refused(tmp_path):
+    case = CASES["keep"]
+    policy, settings = things(tmp_path, Case(case.rule, case.values, RejectedRowsError), "flat")
+    assert anonymize(policy, settings, engine="local").rejected == 1
+    with pytest.raises(RejectedRowsError) as caught:
+        release(policy, settings)
+    assert_nothing_published(tmp_path, caught.value, case.values.to_pylist())
+
+
+def _released(policy: Path, settings: Settings) -> Release:
+    return release(policy, settings)
