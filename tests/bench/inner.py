@@ -100,7 +100,7 @@ def _dataframe(spark, folder: Path, settings: Settings) -> None:
             for field in here.reading.schema
         }
         for batch in batches:
-            made = [plain(program.apply(batch.column(name))) for name, program in programs.items()]
+            made = [plain(program.transform(batch.column(name))) for name, program in programs.items()]
             yield pa.RecordBatch.from_arrays(made, schema=schema)
 
     from pyspark.sql.pandas.types import from_arrow_schema

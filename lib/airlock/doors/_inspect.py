@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from os import cpu_count
+from typing import BinaryIO, cast
 from urllib.parse import quote
 
 from airlock.errors import AirlockError, DigestMismatchError, IntegrityError, NotFoundError, TransientError
@@ -85,11 +86,12 @@ def _inspect(job: InspectionJob) -> Inspected:
     with ExitStack() as stack:
         writers: dict[tuple[tuple[str, str], ...], PendingWriter] = {}
 
-        def sink(partition: tuple[tuple[str, str], ...]) -> PendingWriter:
+        def sink(partition: tuple[tuple[str, str], ...]) -> BinaryIO:
             folders = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in partition]
             path = "/".join([job.sink, *folders, f"part-{job.number:05d}.parquet"])
             writers[partition] = stack.enter_context(job.target.open(path))
-            return writers[partition]
+            # A raw writer has all that pyarrow's own writer asks of a file.
+            return cast("BinaryIO", writers[partition])
 
         partial = inspect_file(data, job.rules, sink)
         rows = dict(partial.outputs)

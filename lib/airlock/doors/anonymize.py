@@ -26,6 +26,7 @@ from airlock.keys.signing import load_signer
 from airlock.keys.wrap import create_executor_key_file
 from airlock.settings import Settings
 from airlock.storage.lease import Lease
+from airlock.storage.pending import sweep
 from airlock.types import RunId, RunState, Zone
 
 __all__ = ["StagedRelease", "anonymize"]
@@ -103,6 +104,9 @@ class _Work:
         with Lease.acquire(self.private, f"{self.dataset}/lease.json", owner=given, ttl=ttl) as lease:
             lease.keep_alive()
             folder = RunFolder(self.private, self.staging, self.dataset, given)
+            sweep(self.private, self.dataset, grace=0)
+            sweep(self.staging, self.dataset)
+            sweep(self.staging, folder.base, grace=0)
             folder.bind(self.prepared, self.names)
             if folder.state(self.settings) is not RunState.OPEN:
                 return self._result(given, self._records(), reused=len(self.names), continued=True)

@@ -111,7 +111,7 @@ def _transformed(
         if program is None:
             continue
         try:
-            made[field.name] = program.apply(batch.column(field.name), lambda operator: _known(batch, operator))
+            made[field.name] = program.transform(batch.column(field.name), lambda operator: _known(batch, operator))
         except RejectedValuesError as error:
             rejected[(field.name, error.code)] += error.mask.true_count
             return _transformed(prepared, batch.filter(pc.invert(error.mask)), keys, rejected)

@@ -98,6 +98,8 @@ class _Door:
     def run(self) -> Release:
         """Check, then publish or refuse."""
         sink, run = self.policy.sink.path, self.manifest.run
+        sweep(self.sanitized)
+        sweep(self.sanitized, sink, grace=0)
         current = read_pointer(self.sanitized, sink, self.trust)
         if current is not None and current.pointer.run == run and current.pointer.state is RunState.REVOKED:
             self._say_verdict(RunState.REVOKED)
@@ -118,8 +120,6 @@ class _Door:
                 f"{current.pointer.fence}: a newer run was released meanwhile. Run again to release newer data"
             )
         clean_sanitized(self.sanitized, sink, current, self.trust)
-        sweep(self.sanitized)
-        sweep(self.sanitized, sink, grace=0)
         try:
             waivers = load_waivers(self.settings.path("waivers"))
             rules = compile_rules(self.policy, waivers, today=datetime.now(UTC).date())

@@ -139,7 +139,7 @@ class _SplitTask:
     def _transform(self, batch: pa.RecordBatch) -> pa.RecordBatch | None:
         while batch.num_rows:
             try:
-                columns = [self._apply(name, program, batch) for name, program in self.programs]
+                columns = [self._column(name, program, batch) for name, program in self.programs]
             except _RowsRejectedError as error:
                 self._reject(batch, error)
                 batch = batch.filter(pc.invert(error.mask))
@@ -150,12 +150,12 @@ class _SplitTask:
             return made
         return None
 
-    def _apply(self, name: str, program: ColumnProgram, batch: pa.RecordBatch) -> pa.Array:
+    def _column(self, name: str, program: ColumnProgram, batch: pa.RecordBatch) -> pa.Array:
         def known(operator: RowOperator) -> pa.Array:
             return known_values(batch, [ColumnPath.parse(text) for text in operator.inputs])
 
         try:
-            return program.apply(batch.column(name), known)
+            return program.transform(batch.column(name), known)
         except RejectedValuesError as error:
             raise _RowsRejectedError(name, error.code, error.mask) from None
 

@@ -127,9 +127,9 @@ def _octets(texts: pa.Array) -> Octets:
         first = starts if part == 0 else dots[:, part - 1] + 1
         stop = ends if part == 3 else dots[:, part]  # noqa: PLR2004 - the last of four
         length = stop - first
-        value = digit[stop - 1]
-        value = value + np.where(length > 1, digit[stop - 2], np.uint8(0)) * np.uint8(10)
-        octets[:, part] = value + np.where(length > 2, digit[stop - 3], np.uint8(0)) * np.uint8(100)  # noqa: PLR2004 - hundreds
+        tens = np.where(length > 1, digit[stop - 2], 0).astype(np.uint8)
+        hundreds = np.where(length > 2, digit[stop - 3], 0).astype(np.uint8)  # noqa: PLR2004 - three digits
+        octets[:, part] = digit[stop - 1] + tens * np.uint8(10) + hundreds * np.uint8(100)
     return octets
 
 

@@ -56,7 +56,7 @@ class ColumnProgram(ABC):
     """A function from a column's array to its transformed array, compiled for one type."""
 
     @abstractmethod
-    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
         """Transform. Raises RejectedValuesError with a mask as long as `array`."""
 
 
@@ -97,7 +97,7 @@ class _Leaf(ColumnProgram):
     kernel: Callable[[pa.Array], pa.Array]
     target: pa.DataType
 
-    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
         del known
         if not isinstance(array, pa.DictionaryArray):
             return self.kernel(array)
@@ -120,7 +120,7 @@ class _Row(ColumnProgram):
     operator: RowOperator
     kernel: Callable[[pa.StructArray], pa.Array]
 
-    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
         if isinstance(array, pa.DictionaryArray):
             array = array.dictionary_decode()
         values = known(self.operator) if known else pa.nulls(len(array), pa.list_(pa.string()))
@@ -132,11 +132,11 @@ class _Struct(ColumnProgram):
     children: tuple[tuple[str, ColumnProgram], ...]
     target: pa.StructType
 
-    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
         # field() ignores the parent's validity and offset; flatten() applies both.
         names = [array.type.field(i).name for i in range(array.type.num_fields)]
         columns = dict(zip(names, array.flatten(), strict=True))
-        made = [plain(program.apply(columns[name], known)) for name, program in self.children]
+        made = [plain(program.transform(columns[name], known)) for name, program in self.children]
         mask = array.is_null() if array.null_count else None
         return pa.StructArray.from_arrays(made, fields=list(self.target), mask=mask)
 
@@ -146,10 +146,10 @@ class _List(ColumnProgram):
     inner: ColumnProgram
     target: pa.ListType
 
-    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
         parents = pc.list_parent_indices(array)
         try:
-            values = plain(self.inner.apply(pc.list_flatten(array), _taken(known, parents)))
+            values = plain(self.inner.transform(pc.list_flatten(array), _taken(known, parents)))
         except RejectedValuesError as error:
             raise RejectedValuesError(error.code, _parents_mask(error.mask, parents, len(array))) from None
         return pa.ListArray.from_arrays(_offsets(array), values, type=self.target, mask=_mask(array))
@@ -161,13 +161,13 @@ class _Map(ColumnProgram):
     item: ColumnProgram
     target: pa.MapType
 
-    def apply(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
         entries = array.cast(pa.list_(pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])))
         parents = pc.list_parent_indices(entries)
         keys, items = pc.list_flatten(entries).flatten()
         below = _taken(known, parents)
         try:
-            made = plain(self.key.apply(keys, below)), plain(self.item.apply(items, below))
+            made = plain(self.key.transform(keys, below)), plain(self.item.transform(items, below))
         except RejectedValuesError as error:
             raise RejectedValuesError(error.code, _parents_mask(error.mask, parents, len(array))) from None
         return pa.MapArray.from_arrays(_offsets(entries), *made, type=self.target, mask=_mask(array))

@@ -52,9 +52,9 @@ def written(made):
 
 def test_a_leaf(program):
     apply, target = program(TEXT, f"x: {CUT}")
-    whole(apply.apply(pa.array(["ab", None, ""])), target, ["a", None, ""])
-    whole(apply.apply(pa.array(["zz", "ab", None, "cd"]).slice(1, 2)), target, ["a", None])
-    whole(apply.apply(pa.array([], TEXT)), target, [])
+    whole(apply.transform(pa.array(["ab", None, ""])), target, ["a", None, ""])
+    whole(apply.transform(pa.array(["zz", "ab", None, "cd"]).slice(1, 2)), target, ["a", None])
+    whole(apply.transform(pa.array([], TEXT)), target, [])
 
 
 def test_a_dropped_leaf_has_no_program(program):
@@ -63,7 +63,7 @@ def test_a_dropped_leaf_has_no_program(program):
 
 def test_a_dictionary_is_transformed_once_a_value(program):
     apply, _ = program(TEXT, f"x: {CUT}")
-    made = apply.apply(pa.array(["ab", None, "ab", "cd", "cd"]).dictionary_encode())
+    made = apply.transform(pa.array(["ab", None, "ab", "cd", "cd"]).dictionary_encode())
     assert pa.types.is_dictionary(made.type)
     assert len(made.dictionary) == 2
     assert made.to_pylist() == ["a", None, "a", "c", "c"]
@@ -80,17 +80,17 @@ def test_a_dictionary_is_transformed_once_a_value(program):
 )
 def test_odd_dictionaries_give_the_same_values(program, array):
     apply, _ = program(TEXT, f"x: {CUT}")
-    assert apply.apply(array).to_pylist() == ["a", None, None, "a"]
+    assert apply.transform(array).to_pylist() == ["a", None, None, "a"]
 
 
 def test_a_hidden_null_of_a_dictionary_becomes_a_value(program):
     apply, _ = program(TEXT, "x: {type: string, class: sensitive, redact: {with: R, presence: hide}}")
-    assert apply.apply(pa.array(["ab", None, "ab"]).dictionary_encode()).to_pylist() == ["R", "R", "R"]
+    assert apply.transform(pa.array(["ab", None, "ab"]).dictionary_encode()).to_pylist() == ["R", "R", "R"]
 
 
 def test_null_over_a_dictionary(program):
     apply, target = program(TEXT, "x: {type: string, class: sensitive, null: {}}")
-    made = apply.apply(pa.array(["ab", None, "ab"]).dictionary_encode())
+    made = apply.transform(pa.array(["ab", None, "ab"]).dictionary_encode())
     assert made.to_pylist() == [None] * 3
     assert target == TEXT
 
@@ -98,9 +98,9 @@ def test_null_over_a_dictionary(program):
 def test_a_rejected_dictionary_value_that_no_row_uses_rejects_none(program):
     apply, _ = program(TEXT, f"x: {KEEP_A}")
     unused = pa.DictionaryArray.from_arrays(pa.array([0, 0, 0]), pa.array(["a", "other"]))
-    assert apply.apply(unused).to_pylist() == ["a", "a", "a"]
+    assert apply.transform(unused).to_pylist() == ["a", "a", "a"]
     with pytest.raises(RejectedValuesError, match="1 of 3 values rejected: not-in-list") as caught:
-        apply.apply(pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), pa.array(["a", "other"])))
+        apply.transform(pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), pa.array(["a", "other"])))
     assert caught.value.mask.to_pylist() == [False, True, False]
 
 
@@ -120,10 +120,10 @@ def test_a_struct_keeps_validity_and_the_policys_fields(program):
     assert target == pa.struct([("zip", TEXT), ("kind", TEXT)])
     expected = [{"zip": "1", "kind": "a"}, None, {"zip": None, "kind": None}, {"zip": "2", "kind": "a"}]
     people = pa.array(PEOPLE, PERSON)
-    whole(apply.apply(people), target, expected)
-    whole(apply.apply(people.slice(1, 3)), target, expected[1:])
-    whole(apply.apply(pa.array([None, *PEOPLE], PERSON).slice(2)), target, expected[1:])
-    whole(apply.apply(people.slice(0, 0)), target, [])
+    whole(apply.transform(people), target, expected)
+    whole(apply.transform(people.slice(1, 3)), target, expected[1:])
+    whole(apply.transform(pa.array([None, *PEOPLE], PERSON).slice(2)), target, expected[1:])
+    whole(apply.transform(people.slice(0, 0)), target, [])
 
 
 def test_a_struct_of_dropped_fields_is_not_written(program):
@@ -135,7 +135,7 @@ def test_values_hidden_under_null_parents_are_not_carried_over(program):
         [pa.array(["CANARY", "Bo"])], fields=[pa.field("kind", TEXT)], mask=pa.array([True, False])
     )
     apply, target = program(hidden.type, "x.kind: {type: string, class: insensitive, keep: a reason}")
-    made = apply.apply(hidden)
+    made = apply.transform(hidden)
     whole(made, target, [None, {"kind": "Bo"}])
     assert b"CANARY" not in written(made)
 
@@ -145,21 +145,21 @@ def test_a_hidden_value_rejects_no_row(program):
         [pa.array(["other", "a"])], fields=[pa.field("kind", TEXT)], mask=pa.array([True, False])
     )
     apply, target = program(hidden.type, f"x.kind: {KEEP_A}")
-    whole(apply.apply(hidden), target, [None, {"kind": "a"}])
+    whole(apply.transform(hidden), target, [None, {"kind": "a"}])
 
 
 def test_a_rejected_field_rejects_its_row(program):
     apply, _ = program(PERSON, f"x.zip: {CUT}", f"x.name: {DROP}", f"x.kind: {KEEP_A}")
     bad = pa.array([*PEOPLE, {"name": "x", "zip": "x", "kind": "b"}], PERSON)
     with pytest.raises(RejectedValuesError) as caught:
-        apply.apply(bad.slice(1))
+        apply.transform(bad.slice(1))
     assert caught.value.mask.to_pylist() == [False, False, False, True]
 
 
 def test_a_dictionary_inside_a_struct(program):
     coded = pa.StructArray.from_arrays([pa.array(["ab", "cd", "ab"]).dictionary_encode()], names=["y"])
     apply, target = program(pa.struct([("y", TEXT)]), f"x.y: {CUT}")
-    whole(apply.apply(coded), target, [{"y": "a"}, {"y": "c"}, {"y": "a"}])
+    whole(apply.transform(coded), target, [{"y": "a"}, {"y": "c"}, {"y": "a"}])
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
@@ -174,22 +174,22 @@ def test_lists_keep_offsets_and_validity(program, source):
     assert target == pa.list_(TEXT)
     words = pa.array(WORDS, source)
     for start in range(len(WORDS) + 1):
-        whole(apply.apply(words.slice(start)), target, CUTS[start:])
-        whole(apply.apply(words.slice(0, start)), target, CUTS[:start])
+        whole(apply.transform(words.slice(start)), target, CUTS[start:])
+        whole(apply.transform(words.slice(0, start)), target, CUTS[:start])
 
 
 def test_fixed_size_lists_become_plain_ones(program):
     source = pa.list_(TEXT, 2)
     apply, target = program(source, f"x[]: {CUT}")
     pairs = pa.array([["ab", "cd"], None, ["ef", None]], source)
-    whole(apply.apply(pairs), target, [["a", "c"], None, ["e", None]])
-    whole(apply.apply(pairs.slice(1)), target, [None, ["e", None]])
+    whole(apply.transform(pairs), target, [["a", "c"], None, ["e", None]])
+    whole(apply.transform(pairs.slice(1)), target, [None, ["e", None]])
 
 
 def test_values_hidden_under_a_null_list_are_not_carried_over(program):
     hidden = pa.ListArray.from_arrays(pa.array([0, 1, 2]), pa.array(["CANARY", "ab"]), mask=pa.array([True, False]))
     apply, target = program(pa.list_(TEXT), "x[]: {type: string, class: insensitive, keep: a reason}")
-    made = apply.apply(hidden)
+    made = apply.transform(hidden)
     whole(made, target, [None, ["ab"]])
     assert b"CANARY" not in written(made)
 
@@ -197,7 +197,7 @@ def test_values_hidden_under_a_null_list_are_not_carried_over(program):
 def test_a_rejected_element_rejects_its_row(program):
     apply, _ = program(pa.list_(TEXT), f"x[]: {KEEP_A}")
     with pytest.raises(RejectedValuesError, match="2 of 5 values") as caught:
-        apply.apply(pa.array([["b"], ["a"], None, ["a", "b", "b"], [], ["b", None]]).slice(1))
+        apply.transform(pa.array([["b"], ["a"], None, ["a", "b", "b"], [], ["b", None]]).slice(1))
     assert caught.value.code == "not-in-list"
     assert caught.value.mask.to_pylist() == [False, False, True, False, True]
 
@@ -218,8 +218,8 @@ def test_maps_keep_offsets_and_validity(program):
     assert target == FACTS
     facts = pa.array(PAIRS, FACTS)
     for start in range(len(PAIRS) + 1):
-        whole(apply.apply(facts.slice(start)), target, CUT_PAIRS[start:])
-        whole(apply.apply(facts.slice(0, start)), target, CUT_PAIRS[:start])
+        whole(apply.transform(facts.slice(start)), target, CUT_PAIRS[start:])
+        whole(apply.transform(facts.slice(0, start)), target, CUT_PAIRS[:start])
 
 
 @pytest.mark.parametrize("bad", [("b", "one"), ("a", "other")])
@@ -228,7 +228,7 @@ def test_a_rejected_key_or_value_rejects_its_row(program, bad):
     apply, _ = program(FACTS, f"x{{key}}: {KEEP_A}", f"x{{value}}: {listed}")
     rows = pa.array([[bad], [("a", "one")], None, [("a", "one"), bad]], FACTS)
     with pytest.raises(RejectedValuesError) as caught:
-        apply.apply(rows.slice(1))
+        apply.transform(rows.slice(1))
     assert caught.value.mask.to_pylist() == [False, False, True]
 
 
@@ -236,7 +236,7 @@ def test_a_map_of_structs(program):
     source = pa.map_(TEXT, pa.struct([("y", TEXT), ("z", TEXT)]))
     apply, target = program(source, f"x{{key}}: {KEEP_A}", f"x{{value}}.y: {CUT}", f"x{{value}}.z: {DROP}")
     rows = pa.array([[("a", {"y": "one", "z": "gone"})], None, [("a", None)]], source)
-    whole(apply.apply(rows), target, [[("a", {"y": "o"})], None, [("a", None)]])
+    whole(apply.transform(rows), target, [[("a", {"y": "o"})], None, [("a", None)]])
 
 
 # --- all together, with keys and known values -------------------------------------------------------------------------
@@ -247,8 +247,8 @@ def test_lists_of_structs_of_lists(program):
     apply, target = program(source, f"x[].kind: {KEEP_A}", f"x[].numbers[]: {CUT}")
     rows = pa.array([None, [{"kind": "a", "numbers": ["12", None]}, None], [], [{"kind": None, "numbers": None}]], source)
     expected = [None, [{"kind": "a", "numbers": ["1", None]}, None], [], [{"kind": None, "numbers": None}]]
-    whole(apply.apply(rows), target, expected)
-    whole(apply.apply(rows.slice(1, 2)), target, expected[1:3])
+    whole(apply.transform(rows), target, expected)
+    whole(apply.transform(rows.slice(1, 2)), target, expected[1:3])
 
 
 def test_a_rejection_deep_inside_names_the_row(program):
@@ -256,7 +256,7 @@ def test_a_rejection_deep_inside_names_the_row(program):
     apply, _ = program(source, f"x[].kinds[]: {KEEP_A}")
     rows = pa.array([[{"kinds": ["a"]}], None, [None, {"kinds": ["a"]}, {"kinds": ["a", "b"]}], [{"kinds": None}]], source)
     with pytest.raises(RejectedValuesError) as caught:
-        apply.apply(rows)
+        apply.transform(rows)
     assert caught.value.mask.to_pylist() == [False, False, True, False]
 
 
@@ -264,8 +264,8 @@ def test_tokens_are_the_same_at_any_depth(program):
     token = "{type: int64, class: direct_identifier, pseudonymize: person}"
     flat, _ = program(pa.int64(), f"x: {token}")
     deep, target = program(pa.list_(pa.struct([("n", pa.int64())])), f"x[].n: {token}")
-    expected = flat.apply(pa.array([7, None])).to_pylist()
-    made = deep.apply(pa.array([[{"n": 7}, {"n": None}]]))
+    expected = flat.transform(pa.array([7, None])).to_pylist()
+    made = deep.transform(pa.array([[{"n": 7}, {"n": None}]]))
     whole(made, target, [[{"n": expected[0]}, {"n": None}]])
 
 
@@ -275,9 +275,9 @@ def test_each_nested_text_is_searched_for_its_own_rows_values(program):
     apply, target = program(pa.list_(TEXT), f"x[]: {redact}", name)
     names = pa.array([["Anna Berg"], [], ["Bogdan"]])
     rows = pa.array([["Anna Berg called", "Bogdan too"], None, ["met Bogdan and Anna Berg", None]])
-    made = apply.apply(rows, lambda _: names)
+    made = apply.transform(rows, lambda _: names)
     whole(made, target, [["<KNOWN_VALUE> called", "Bogdan too"], None, ["met <KNOWN_VALUE> and Anna Berg", None]])
-    whole(apply.apply(rows.slice(2), lambda _: names.slice(2)), target, [["met <KNOWN_VALUE> and Anna Berg", None]])
+    whole(apply.transform(rows.slice(2), lambda _: names.slice(2)), target, [["met <KNOWN_VALUE> and Anna Berg", None]])
 
 
 def test_input_is_not_changed(program):
@@ -285,5 +285,5 @@ def test_input_is_not_changed(program):
     apply, _ = program(source, f"x[].zip: {CUT}", f"x[].name: {CUT}", f"x[].kind: {KEEP_A}")
     rows = pa.array([PEOPLE, None, []], source)
     before = rows.to_pylist()
-    apply.apply(rows)
+    apply.transform(rows)
     assert rows.to_pylist() == before
