@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from airlock import __version__
@@ -16,6 +15,8 @@ from airlock.cli._report import EXIT_CODES, fail
 
 __all__ = ["app", "main"]
 
+# ClickException: click's own, or that of the copy which newer typers bring.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 _EPILOG = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 
 app = typer.Typer(
@@ -70,10 +71,10 @@ def main(arguments: list[str] | None = None) -> None:
     given = _globals_first(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(given, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+    except _UsageError as error:
+        error.show()  # type: ignore[attr-defined]
         code = 2
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:
         code = 1

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from airlock.cli import _looks
+from airlock.cli import _lists, _looks
 from airlock.cli._context import Context
 from airlock.cli._report import fail, worst
 from airlock.doors.doctor import diagnose
@@ -98,7 +98,7 @@ def config_command(context: typer.Context, *, output: AsFormat = Format.TEXT) ->
         rows = {one.name: {"value": settings.get(one.name), "origin": settings.origins[one.name]} for one in SETTINGS}
         _print_json({"file": None if settings.file is None else str(settings.file), "settings": rows})
     else:
-        _looks.config(settings)
+        _lists.config(settings)
 
 
 @app.command("doctor")
@@ -109,7 +109,7 @@ def doctor_command(context: typer.Context, *, output: AsFormat = Format.TEXT) ->
     if output is Format.JSON:
         _print_json([{name: getattr(check, name) for name in ("group", "name", "status", "said", "hint")} for check in checks])
     else:
-        _looks.doctor(checks)
+        _lists.doctor(checks)
     return 2 if any(check.status == "failed" for check in checks) else 0
 
 
@@ -127,9 +127,9 @@ def explain_command(
     if output is Format.JSON:
         _print_json({name: _error(kind) for name, kind in chosen.items()})
     elif code is None:
-        _looks.errors(errors)
+        _lists.errors(errors)
     else:
-        _looks.error(errors[code])
+        _lists.error(errors[code])
 
 
 def _error(kind: type[AirlockError]) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def schema_command() -> None:
 @operators_app.command("list")
 def operators_list() -> None:
     """List the operators with their contracts."""
-    _looks.operators([operator_class(name) for name in operator_names()])
+    _lists.operators([operator_class(name) for name in operator_names()])
 
 
 @operators_app.command("show")
@@ -154,4 +154,4 @@ def operators_show(name: Annotated[str, typer.Argument(help="an operator's name"
     """Show one operator: what it promises, its arguments, an example."""
     if name not in operator_names():
         raise NotFoundError(f"there is no operator '{name}'. There are {', '.join(operator_names())}")
-    _looks.operator(operator_class(name))
+    _lists.operator(operator_class(name))

@@ -96,6 +96,8 @@ def _effect(
         return
     if operator.name != "keep" and count >= _ENOUGH and made.type == values.type and made.equals(values):
         message = f"'{operator.name}' changed none of {count:,} sampled values. Is it the right rule, with the right arguments?"
+        if isinstance(operator, RowOperator):
+            message = f"'{operator.name}' found nothing in {count:,} sampled values"
         yield Warned(str(path), "zero-effect", message)
 
 

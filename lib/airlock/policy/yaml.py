@@ -59,7 +59,7 @@ def read_yaml(text: str, file: str) -> Document:
     Example:
         >>> document = read_yaml("columns: {no: 1, no: 2}", "p.yaml")
         >>> str(document.problems[0])
-        "p.yaml:1:17: key 'no' stands here a second time; each key may stand once"
+        "p.yaml:1:18: key 'no' stands here a second time; each key may stand once"
     """
     document = Document(file)
     try:
