@@ -62,7 +62,7 @@ def outer_figures(folder: Path, settings: Settings, rows: int) -> Iterator[Figur
     """The outer door against the same copy."""
     found = outer.measure(folder, settings)
     print("   ", {name: round(value, 2) for name, value in found.items()}, f"seconds, {rows:,} rows")
-    yield Figure("outer door: x a plain copy in as many processes", found["door"] / found["copy"], 3.0, "x")
+    yield Figure("outer door: x a plain copy in as many warm processes", found["door"] / found["copy"], 3.0, "x")
 
 
 def pseudonym_figures(_: Path, __: Settings, rows: int) -> Iterator[Figure]:
