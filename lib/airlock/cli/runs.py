@@ -1,0 +1,183 @@
+"""Commands about runs and releases that are there: path, and runs list, show, diff, prune, revoke."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from airlock.cli import _run_looks
+from airlock.cli._context import Context
+from airlock.cli._report import fail, summary, talk
+from airlock.doors.diff import diff_runs
+from airlock.doors.prune import Job, Removed, prune, prune_jobs
+from airlock.doors.revoke import revoke
+from airlock.doors.runs import RunDetail, list_runs, show_run
+from airlock.doors.verify import verified_data
+from airlock.errors import AirlockError, IntegrityError
+
+__all__ = ["app"]
+
+app = typer.Typer()
+runs_app = typer.Typer(help="What was begun, staged, released, refused and revoked.", no_args_is_help=True)
+app.add_typer(runs_app, name="runs")
+
+DatasetOption = Annotated[str | None, typer.Option(help="where one id stands in several datasets")]
+
+
+class Format(StrEnum):
+    """How one run is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class ListFormat(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+AsFormat = Annotated[Format, typer.Option("--format", help="text for people, json for machines")]
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is data
+
+
+@app.command("path")
+def path_command(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="sanitized/DATASET, or a dataset's folder", show_default=False)],
+) -> None:
+    """Verify the current release and print its data folder: what to read, if anything."""
+    shared: Context = context.obj
+    print(verified_data(folder, shared.settings()))  # noqa: T201 - stdout is data
+
+
+@runs_app.command("list")
+def list_command(
+    context: typer.Context,
+    dataset: Annotated[str | None, typer.Argument(help="only this one", show_default=False)] = None,
+    *,
+    output: Annotated[ListFormat, typer.Option("--format", help="csv has every field")] = ListFormat.TABLE,
+) -> int:
+    """List the runs that this configuration's zones know of. Exit code 3 if evidence of one does not hold."""
+    shared: Context = context.obj
+    found = list_runs(shared.settings(), dataset)
+    if output is ListFormat.JSON:
+        _print_json([asdict(known) for known in found])
+    elif output is ListFormat.CSV:
+        _run_looks.as_csv(found)
+    else:
+        _run_looks.runs(found)
+    wrong = [known for known in found if known.problem]
+    for known in wrong:
+        talk.print(f"[bold red]{known.problem}[/]: ", end="")
+        talk.print(f"{known.dataset}/{known.run}: {known.said}", markup=False)
+    return IntegrityError.exit_code if wrong else 0
+
+
+@runs_app.command("show")
+def show_command(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="its id, or how it begins", show_default=False)],
+    *,
+    dataset: DatasetOption = None,
+    output: AsFormat = Format.TEXT,
+) -> int:
+    """Show one run in full: manifest, gate, columns, accounting; on the raw side splits and rejected rows too. No value."""
+    shared: Context = context.obj
+    shown = show_run(run, shared.settings(), dataset)
+    if output is Format.JSON:
+        _print_json(_detail(shown))
+    else:
+        _run_looks.detail(shown)
+    if shown.known.problem:
+        talk.print(f"[bold red]{shown.known.problem}[/]: ", end="")
+        talk.print(shown.known.said, markup=False)
+        return IntegrityError.exit_code
+    return 0
+
+
+def _detail(shown: RunDetail) -> dict[str, Any]:
+    account = shown.account
+    return {
+        "run": asdict(shown.known),
+        "manifest": None if shown.manifest is None else shown.manifest.to_dict(),
+        "gate": [asdict(check) for check in shown.gate],
+        "not_proven": shown.not_proven,
+        "private": None
+        if account is None
+        else {"manifest": account.manifest.to_dict(), "failures": [asdict(failure) for failure in account.failures]},
+    }
+
+
+@runs_app.command("diff")
+def diff_command(
+    context: typer.Context,
+    run1: Annotated[str, typer.Argument(help="a run of a dataset", show_default=False)],
+    run2: Annotated[str, typer.Argument(help="another run of it", show_default=False)],
+    *,
+    dataset: DatasetOption = None,
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Say what differs between two runs of one dataset, and whether one reproduces the other."""
+    shared: Context = context.obj
+    made = diff_runs(run1, run2, shared.settings(), dataset)
+    if output is Format.JSON:
+        _print_json(asdict(made))
+    else:
+        _run_looks.diff(made)
+
+
+@runs_app.command("prune")
+def prune_command(
+    context: typer.Context,
+    datasets: Annotated[list[str] | None, typer.Argument(help="only these; else all", show_default=False)] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go; write nothing")] = False,
+) -> int:
+    """Remove superseded and revoked data past its time, unused split records and what killed runs left."""
+    shared: Context = context.obj
+    settings = shared.settings()
+    results: list[dict[str, Any]] = []
+    gone: list[Removed] = []
+    for job in prune_jobs(datasets or (), settings):
+        try:
+            removed = prune(job, settings, dry_run=dry_run)
+        except AirlockError as error:
+            results.append(_job(job) | {"exit_code": fail(error, debug=shared.debug), "code": error.code})
+            continue
+        gone += removed
+        what = [{"zone": one.zone.value, "what": one.what, "count": one.count, "bytes": one.bytes} for one in removed]
+        results.append(_job(job) | {"exit_code": 0, "dry_run": dry_run, "removed": what})
+    _run_looks.removed(gone, dry_run=dry_run, out=talk)
+    return summary("prune", results)
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {"dataset": job.dataset} | ({"sink": job.sink} if job.sink else {})
+
+
+@runs_app.command("revoke")
+def revoke_command(
+    context: typer.Context,
+    dataset: Annotated[
+        str, typer.Argument(help="whose current release is withdrawn; a sink's path, if several have it", show_default=False)
+    ],
+    *,
+    reason: Annotated[str, typer.Option(help="published in signed evidence: name no person", show_default=False)],
+) -> int:
+    """Withdraw the current release: verify and path refuse it from now on, its data is deleted after the grace time."""
+    shared: Context = context.obj
+    made = revoke(dataset, shared.settings(), reason=reason)
+    told = "the inner side is told" if made.verdict else "staging has nothing of it any more"
+    talk.print(f"revoked {made.dataset}/{made.run}: sequence {made.sequence}, data {made.data}, {told}", markup=False)
+    return summary("revoke", [asdict(made) | {"exit_code": 0}])
