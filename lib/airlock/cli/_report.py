@@ -34,7 +34,7 @@ _EVERY = 30.0
 
 Result = dict[str, Any]
 
-talk = Console(stderr=True, highlight=False, soft_wrap=True)
+talk = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else 160)
 
 
 def worst(codes: Iterable[int]) -> int:

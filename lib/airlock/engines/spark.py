@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -72,7 +73,8 @@ def session(master: str | None, *, application: str = "airlock") -> SparkSession
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(application).config("spark.ui.showConsoleProgress", "false")
     if master and "SPARK_ENV_LOADED" not in os.environ:
-        builder = builder.master(master).config("spark.ui.enabled", "false").config("spark.log.level", "ERROR")
+        quiet = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
+        builder = builder.master(master).config("spark.ui.enabled", "false").config("spark.driver.extraJavaOptions", quiet)
     # The pickled function and the frame stay out of plan strings.
     return builder.config("spark.sql.maxPlanStringLength", "4096").getOrCreate()
 
