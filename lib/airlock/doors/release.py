@@ -79,6 +79,8 @@ def release(
     ttl = float(settings.number("lease_seconds"))
     with Lease.acquire(sanitized, lease_path(named.sink.path), owner=owner, ttl=ttl) as lease:
         lease.keep_alive()
+        sweep(sanitized)
+        sweep(sanitized, named.sink.path, grace=0)
         offered = find_offered(named, settings, chosen)
         if offered is None:
             return Release(dataset, chosen or "", "nothing new")
@@ -98,8 +100,6 @@ class _Door:
     def run(self) -> Release:
         """Check, then publish or refuse."""
         sink, run = self.policy.sink.path, self.manifest.run
-        sweep(self.sanitized)
-        sweep(self.sanitized, sink, grace=0)
         current = read_pointer(self.sanitized, sink, self.trust)
         if current is not None and current.pointer.run == run and current.pointer.state is RunState.REVOKED:
             self._say_verdict(RunState.REVOKED)

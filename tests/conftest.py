@@ -1,0 +1,188 @@
+"""What tests share: small projects with raw data, keys, trust and policies, and a word for what a machine lacks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from airlock.keys.file import create_root_file
+from airlock.keys.signing import create_signing_key
+from airlock.settings import Settings, load_settings
+
+CITIES = ("Lima", "Oslo", "Quito", "Paris")
+
+POLICY = """\
+apiVersion: airlock/v1
+dataset: {dataset}
+owner: data@example.org
+purpose: tests
+source: {{path: {dataset}, format: {format}}}
+sink: {{path: {dataset}, retain: {{releases: 2, days: 7}}}}
+subject: id
+keys:
+  recipient: tests
+  epoch: 1
+  domains:
+    person: {{canonical: [decimal]}}
+    email: {{canonical: [trim, nfc, casefold]}}
+columns:
+  id:     {{type: int64, class: direct_identifier, pseudonymize: {{domain: person, form: hex}}}}
+  email:  {{type: string, class: direct_identifier, pseudonymize: {{domain: email, form: hex}}}}
+  name:   {{type: string, class: direct_identifier, drop: {{}}}}
+  phone:  {{type: string, class: direct_identifier, mask: {{keep_last: 2}}}}
+  city:   {{type: string, class: insensitive, keep: {{reason: "closed list", values: [Lima, Oslo, Quito, Paris]}}}}
+  born:   {{type: date32, class: quasi_identifier, generalize_date: {{to: year}}}}
+  amount: {{type: int64, class: sensitive, generalize_number: {{width: 100}}}}
+  note:   {{type: string, class: sensitive, redact: {{with: "[removed]"}}}}
+gate:
+  absent: [EMAIL_ADDRESS, PHONE_NUMBER, CREDIT_CARD, IBAN_CODE, US_SSN, IP_ADDRESS, URL]
+  not_proven: {{PERSON: "no name is kept", LOCATION: "closed list of cities"}}
+  max_rejects: {max_rejects}
+privacy:
+  k_anonymity: {{none: "synthetic"}}
+"""
+
+CONFIG = """\
+zones: {raw: {uri: raw}, private: {uri: private}, staging: {uri: staging}, sanitized: {uri: sanitized}}
+keys: {root: keys/root.json, stage_signing: keys/stage.pem, release_signing: keys/release.pem}
+trust: trust
+policies: policies
+state: state.json
+engine: local
+log_format: json
+"""
+
+
+def make_people(rows: int, *, first: int = 0) -> pa.Table:
+    """Rows of a person each: unique ids, e-mails, names and notes; few cities, years and amounts."""
+    at = range(first, first + rows)
+    return pa.table(
+        {
+            "id": pa.array([100_000 + n for n in at], pa.int64()),
+            "email": [f"Canary{n:06}@example.org" for n in at],
+            "name": [f"Canaryname {n:06}" for n in at],
+            "phone": [f"+49 30 55{n:06}" for n in at],
+            "city": [CITIES[n % 4] for n in at],
+            "born": pa.array([dt.date(1950 + n % 40, 1 + n % 12, 1 + n % 28) for n in at], pa.date32()),
+            "amount": pa.array([n * 37 % 9_000 for n in at], pa.int64()),
+            "note": [f"Canarynote {n:06} was here" for n in at],
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Zones, keys, trust, policies and airlock.yaml in one folder."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "airlock.yaml"
+
+    def settings(self, **flags: str) -> Settings:
+        return load_settings(
+            file=self.config, flags={name.replace("__", "."): value for name, value in flags.items()}, environment={}
+        )
+
+    def policy(self, dataset: str = "people") -> Path:
+        return self.root / "policies" / f"{dataset}.yaml"
+
+    def write_policy(
+        self, dataset: str = "people", *, form: str = "parquet", max_rejects: int = 0, change: Callable[[str], str] = str
+    ) -> Path:
+        self.policy(dataset).parent.mkdir(exist_ok=True)
+        self.policy(dataset).write_text(change(POLICY.format(dataset=dataset, format=form, max_rejects=max_rejects)))
+        return self.policy(dataset)
+
+    def write(self, table: pa.Table, name: str, *, dataset: str = "people", **options) -> Path:
+        path = self.root / "raw" / dataset / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, path, **options)
+        return path
+
+    def configure(self, **values: str) -> None:
+        """Append plain settings to airlock.yaml."""
+        self.config.write_text(self.config.read_text() + "".join(f"{name}: {value}\n" for name, value in values.items()))
+
+    def copy(self, to: Path) -> Project:
+        """The whole project elsewhere; modification times stay, and so do the inputs' versions as far as a copy can keep them."""
+        shutil.copytree(self.root, to, symlinks=True)
+        return Project(to)
+
+    def files(self, zone: str) -> list[str]:
+        """Every file of a zone, hidden ones too."""
+        base = self.root / zone
+        return sorted(file.relative_to(base).as_posix() for file in base.rglob("*") if not file.is_dir())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Project]:
+    """Makes a project: `project(files=3, rows=20)` has three Parquet files of twenty people each."""
+
+    def make(*, files: int = 3, rows: int = 20, dataset: str = "people", folder: str = "project", **settings: str) -> Project:
+        root = tmp_path / folder
+        for part in ("keys", "trust", "raw"):
+            (root / part).mkdir(parents=True)
+        create_root_file(root / "keys" / "root.json")
+        create_signing_key(root / "keys" / "stage.pem", root / "trust" / "stage.pub", "stage")
+        create_signing_key(root / "keys" / "release.pem", root / "trust" / "release.pub", "release")
+        (root / "airlock.yaml").write_text(CONFIG)
+        made = Project(root)
+        made.configure(**({"workers": "1", "split_mib": "0"} | settings))
+        made.write_policy(dataset)
+        for number in range(files):
+            made.write(make_people(rows, first=number * 1_000), f"{number:03}.parquet", dataset=dataset)
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def people() -> Callable[..., pa.Table]:
+    """Makes a table of people."""
+    return make_people
+
+
+def _java() -> str | None:
+    if find_spec("pyspark") is None:
+        return "pyspark is not installed (extra 'spark')"
+    from airlock.engines.spark import spark_ready
+
+    return spark_ready()
+
+
+def _module(name: str) -> Callable[[], str | None]:
+    return lambda: None if find_spec(name) else f"module '{name}' is not installed"
+
+
+_PARTS: dict[str, Callable[[], str | None]] = {
+    "java": _java,
+    "duckdb": _module("duckdb"),
+    "polars": _module("polars"),
+    "presidio": _module("presidio_analyzer"),
+}
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str], None]:
+    """Skip where a part of the machine is missing, naming it; fail instead where AIRLOCK_REQUIRE lists the part."""
+
+    def check(part: str) -> None:
+        missing = _PARTS[part]()
+        if missing is None:
+            return
+        if part in os.environ.get("AIRLOCK_REQUIRE", "").split(","):
+            pytest.fail(f"AIRLOCK_REQUIRE names '{part}', but {missing}")
+        pytest.skip(f"{part}: {missing}")
+
+    return check

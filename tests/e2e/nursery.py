@@ -1,0 +1,118 @@
+"""Runs doors in forked children that stop or die at a chosen step. A program of its own: orders in, reports out, one JSON line each.
+
+The steps are what changes a folder: link, rename, remove, mkdir and rmdir, seen by an audit hook (PEP 578), so that no step
+of the program under test is named here or can be forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+STEPS = {"os.link": 1, "os.rename": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0}
+
+
+def main() -> None:
+    import airlock.doors.anonymize
+    import airlock.doors.release  # noqa: F401
+
+    say({"ready": True})
+    for line in sys.stdin:
+        order = json.loads(line)
+        say(start(order) if order["do"] == "start" else wait(order))
+
+
+def say(report: dict) -> None:
+    sys.stdout.write(json.dumps(report) + "\n")
+    sys.stdout.flush()
+
+
+def start(order: dict) -> dict:
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os._exit(work(order))
+    return {"pid": child}
+
+
+def wait(order: dict) -> dict:
+    """Until the child has stopped or ended."""
+    _, status = os.waitpid(order["pid"], os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        return {"stopped": True}
+    return {
+        "stopped": False,
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+        "exit": os.waitstatus_to_exitcode(status),
+    }
+
+
+def work(order: dict) -> int:
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    os.dup2(os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
+    os.dup2(1, 2)
+    os.environ["TMPDIR"] = order["tmp"]
+    from airlock.errors import AirlockError
+
+    steps = Steps(order)
+    sys.addaudithook(steps)
+    report = {"exit": 0}
+    try:
+        report["result"] = carry_out(order)
+    except AirlockError as error:
+        report |= {"exit": error.exit_code, "error": type(error).__name__, "message": str(error)}
+    except Exception as error:  # noqa: BLE001 - what a door lets through is a finding
+        import traceback
+
+        traceback.print_exc()
+        report |= {"exit": 1, "error": type(error).__name__, "message": str(error)}
+    steps.quiet = True
+    report["steps"] = steps.seen
+    Path(order["report"]).write_text(json.dumps(report))
+    return report["exit"]
+
+
+def carry_out(order: dict) -> dict:
+    from dataclasses import asdict
+
+    from airlock.doors import _engine
+    from airlock.doors.anonymize import anonymize
+    from airlock.doors.release import release
+    from airlock.engines.frame import open_frame
+    from airlock.engines.task import run_task
+    from airlock.settings import load_settings
+
+    # Tasks in the driver's own process: what dies or stops is the whole machine.
+    _engine.run_local = lambda sealed, binding, todo, **_: (run_task(open_frame(sealed, binding), index) for index in todo)
+    settings = load_settings(file=Path(order["config"]), environment={})
+    policy = Path(order["policy"])
+    if order["door"] == "anonymize":
+        return asdict(anonymize(policy, settings, run_id=order.get("run"), engine="local"))
+    return asdict(release(policy, settings, run_id=order.get("run")))
+
+
+class Steps:
+    """Counts steps and acts before one: the `at`-th, or the first whose target matches `place`."""
+
+    def __init__(self, order: dict) -> None:
+        self.seen: list[str] = []
+        self.quiet = False
+        self.at, self.place = order.get("at"), re.compile(order["place"]) if order.get("place") else None
+        self.signal = getattr(signal, order.get("signal", "SIGKILL"))
+
+    def __call__(self, event: str, args: tuple) -> None:
+        if event not in STEPS or self.quiet:
+            return
+        target = str(args[STEPS[event]])
+        self.seen.append(f"{event} {target}")
+        if len(self.seen) == self.at or (self.place and self.place.search(f"{event} {target}")):
+            self.place = None
+            os.kill(os.getpid(), self.signal)
+
+
+if __name__ == "__main__":
+    main()
