@@ -37,6 +37,7 @@ __all__ = [
     "Problem",
     "RejectedRowsError",
     "ResidualEntityError",
+    "RevokedError",
     "RollbackError",
     "RowAccountingError",
     "RunBoundError",
@@ -332,6 +333,13 @@ class RollbackError(IntegrityError):
     """An older release or a lower sequence was offered than one already seen."""
 
     code = "rollback"
+
+
+class RevokedError(IntegrityError):
+    """The current release was withdrawn by the outer door."""
+
+    code = "revoked"
+    remedy = "Do not read it, and delete copies; the next release may be read. 'airlock runs list' shows why it was revoked."
 
 
 class RunBoundError(IntegrityError):

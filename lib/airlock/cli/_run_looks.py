@@ -103,10 +103,7 @@ def _dataset(out: Console, dataset: str, group: list[KnownRun]) -> None:
     out.print(table)
     for known in group:
         if known.reason:
-            out.print(Text(f"  {known.run[:_SHORT]}  {known.state}: {known.reason}", style="dim"))
-
-
-_SHORT = 36
+            out.print(Text(f"   {known.run}  {known.state}: {known.reason}", style="dim"))
 
 
 def _row(known: KnownRun) -> Iterator[Text]:

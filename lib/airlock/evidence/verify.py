@@ -15,6 +15,7 @@ from airlock.errors import (
     DigestMismatchError,
     IntegrityError,
     NotFoundError,
+    RevokedError,
     RollbackError,
     SchemaMismatchError,
     SignatureError,
@@ -147,7 +148,8 @@ def verify_release(
         NotFoundError: There is no release.
         SignatureError: A signature is missing, wrong or not trusted.
         RollbackError: The sequence is lower than the remembered one.
-        IntegrityError: Anything else is not what was signed, or the release was revoked.
+        RevokedError: It was withdrawn.
+        IntegrityError: Anything else is not what was signed.
         BoundaryError: The doors were not separate, and that is required.
     """
     pointer = Pointer.parse(reader.read(CURRENT), trust)
@@ -201,7 +203,7 @@ def _check_pointer(pointer: Pointer, remembered: int, dataset: str | None) -> No
     if dataset is not None and pointer.dataset != dataset:
         raise IntegrityError(f"the pointer is of dataset '{pointer.dataset}', expected '{dataset}'. Check the path")
     if pointer.state is RunState.REVOKED:
-        raise IntegrityError(
+        raise RevokedError(
             f"release '{pointer.run}' was revoked at {pointer.published_at}{f' ({pointer.reason})' if pointer.reason else ''}. "
             "Do not read it; wait for the next release"
         )
