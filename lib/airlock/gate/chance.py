@@ -1,5 +1,5 @@
-"""Bare digits: a tenth of all numbers pass Luhn, so a column counts only where far more do. Called by the entities check for
-numbers, and for text cells that are nothing but digits.
+"""Bare ids: a tenth of all numbers pass Luhn, so a column counts only where far more do. Called by the entities check for numbers,
+and for text cells that are nothing but digits, or digits and capitals.
 
 What it misses: single ids among other numbers, columns with fewer than eight ids, ids stored as numbers that lost a leading zero,
 and ids without check digits (phone and social security numbers).
@@ -25,12 +25,16 @@ __all__ = ["BARE", "Sample", "excessive", "sample_numbers"]
 BARE: dict[str, tuple[tuple[int, ...], int]] = {
     "CREDIT_CARD": (tuple(range(13, 20)), 10),
     "DE_TAX_ID": ((11,), 10),
+    "ES_NIF": ((9,), 23),
     "FR_NIR": ((15,), 97),
     "PL_PESEL": ((11,), 10),
     "UK_NHS": ((10,), 11),
+    "UK_NINO": ((9,), 100),
 }
-"""Entities that bare digits may be: how many digits, and of how many numbers of the form one passes by chance."""
+"""Entities that a bare number (or a cell that is nothing else) may be: how many characters, and of how many values of the form one
+passes by chance. The last has no check digit: a tenth of what is allowed to it, one in a thousand, are so by chance."""
 
+_LETTERED = 9
 _SIZE = 2048
 _FEWEST = 8
 _LEAST, _BEYOND = 10**9, 10**19
@@ -98,13 +102,13 @@ def sample_numbers(values: pa.Array, entities: Sequence[str]) -> dict[str, Sampl
 
 
 def _from_text(text: pa.Array, wanted: list[str]) -> dict[str, Sample]:
-    digits = text.filter(pc.match_substring_regex(text, r"\A[0-9]{10,19}\z"))
-    lengths = np.asarray(pc.binary_length(digits))
+    bare = text.filter(pc.match_substring_regex(text, r"\A(?:[0-9]{10,19}|[0-9A-Z]{9})\z"))
+    lengths = np.asarray(pc.binary_length(bare))
     found = {}
     for entity in wanted:
         fits = np.isin(lengths, BARE[entity][0])
         if fits.any():
-            found[entity] = _sample(digits.filter(pa.array(fits)), entity)
+            found[entity] = _sample(bare.filter(pa.array(fits)), entity)
     return found
 
 
@@ -126,7 +130,7 @@ def _integers(values: pa.Array) -> np.ndarray | None:
 
 def _from_integers(numbers: np.ndarray, wanted: list[str]) -> dict[str, Sample]:
     found = {}
-    for entity in wanted:
+    for entity in (each for each in wanted if BARE[each][0] != (_LETTERED,)):
         fits = np.zeros(len(numbers), bool)
         for length in BARE[entity][0]:
             fits |= (numbers >= 10 ** (length - 1)) & (numbers < 10**length)

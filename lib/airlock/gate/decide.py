@@ -16,6 +16,8 @@ from airlock.gate.rules import GateRules, Waiver
 
 __all__ = ["FilePartial", "GateVerdict", "decide"]
 
+_NOT_RUN = "NOT_RUN"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePartial:
@@ -58,7 +60,8 @@ class GateVerdict:
         if not failed:
             return
         first, *others = failed
-        also = f". Refused as well by: {', '.join(result.check for result in others)}" if others else ""
+        named = [result.check for result in others if result.problems[0].entity != _NOT_RUN]
+        also = f". Refused as well by: {', '.join(named)}" if named else ""
         findings = [_finding(finding) for finding in first.problems]
         raise first.error(first.message + also, check=first.check, findings=findings)
 
@@ -108,7 +111,7 @@ def _judged(name: str, files: list[FilePartial], rules: GateRules) -> CheckResul
         missing = len(files) - len(parts)
         return CheckResult(
             check=name,
-            problems=(Finding(column="files", entity="NOT_RUN", count=missing, total=len(files)),),
+            problems=(Finding(column="files", entity=_NOT_RUN, count=missing, total=len(files)),),
             error=IntegrityError,
             message=f"check '{name}' did not run on {missing} of {len(files)} staged files of '{rules.dataset}'. Nothing was released. "
             "Mend what the other checks name and run again",

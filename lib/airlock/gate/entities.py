@@ -51,18 +51,32 @@ class Hit:
 _SSN_FORM = r"\b\d{3}-\d{2}-\d{4}\b|\b\d{3} \d{2} \d{4}\b|\b\d{3}\.\d{2}\.\d{4}\b"
 _TLD = "com|org|net|edu|gov|mil|info|biz|io|co\\.uk"
 _PHONES = (
-    r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\)[ .-]?|\b[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}",
+    r"(?:(?:\+?1|\b001)[ .-]?)?(?:\([2-9]\d{2}\)[ .-]?|\b[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}",
     r"\+[1-9](?:[ ()./-]{0,3}\d){7,14}",
-    r"\b00[1-9]\d{0,2}(?:[ ()./-]{1,3}\d+){2,7}",
+    r"\b00[1-9]\d{0,2}(?: \(0\))?(?: \d+){2,6}",
     r"\(0\d{1,5}\)(?:[ ./-]?\d{2,8}){1,4}",
     r"\b0\d{2,4}[ /]\d{3,4} ?\d{3,5}\b",
     r"\b0[1-9](?: \d{2}){4}\b|\b0[1-9](?:\.\d{2}){4}\b",
 )
+_PHONE_TRIGGER = (
+    r"\+[1-9][0-9 ()./-]{7}|\([02-9]\d{1,5}\)|\b[2-9]\d{2}[ .-]\d{3}[ .-]\d{4}|\b00[1-9]\d{0,2} [\d(]|\b0\d{2,4}[ /]\d{3}"
+    r"|\b0[1-9](?: \d{2}){4}|\b0[1-9](?:\.\d{2}){4}"
+)
+_ISSUED = r"4\d{12}(?:\d{3}){0,2}|5[0-58]\d{14,17}|2(?:[2-7]\d{14}|20[0-4]\d{13,15})|3(?:[47]\d{13}|[0689]\d{12}|[05689]\d{14}|5\d{17})|6[02-57]\d{14,17}"
 _CARDS = (
-    r"\b[2-6]\d{12,18}\b",
-    r"\b[2-6]\d{3} \d{4} \d{4} \d{4}(?: \d{3})?\b",
-    r"\b[2-6]\d{3}-\d{4}-\d{4}-\d{4}(?:-\d{3})?\b",
-    r"\b3\d{3}[ -]\d{6}[ -]\d{4,5}\b",
+    # Digits after a decimal point or a hyphen after digits are parts of longer numbers: half of all floats would stop here.
+    rf"(?:\A|[^\w.-]|(?:\A|\D)[.-])({_ISSUED})\b",
+    r"\b([2-6]\d{3} \d{4} \d{4} \d{4}(?: \d{3})?)\b",
+    r"\b([2-6]\d{3}-\d{4}-\d{4}-\d{4}(?:-\d{3})?)\b",
+    r"\b(3\d{3}[ -]\d{6}[ -]\d{4,5})\b",
+)
+_COUNTRIES = (
+    "A[DELTZ]|B[AEGHIRY]|C[HRYZ]|D[EJKO]|E[EGS]|F[IKOR]|G[BEILRT]|H[NRU]|I[ELQST]|JO|K[WZ]|L[BCITUVY]|M[CDEKNRTU]|N[ILO]|OM|P[KLST]"
+    "|QA|R[OSU]|S[ACDEIKMOTV]|T[LNR]|UA|V[AG]|XK|YE"
+)
+_IBANS = (
+    rf"\b((?:{_COUNTRIES})\d{{2}}(?:[ -]?[A-Za-z0-9]){{11,32}})",
+    rf"\b((?i:{_COUNTRIES})\d{{2}}(?: ?[A-Za-z0-9]){{11,32}})",
 )
 
 _ALL = (
@@ -71,15 +85,13 @@ _ALL = (
         r"""[\p{L}\p{N}"!#$%&'+/=?^_{|}~-]@(?:[\p{L}\p{N}][\p{L}\p{N}-]*\.)+\p{L}[\p{L}\p{N}-]+""",
         trigger=r"[^\s@]@[^\s@]+\.",
     ),
-    Scanner(
-        "PHONE_NUMBER", "|".join(_PHONES), validators.phone, r"\+[1-9]|\(\d{2}|\b\d{3}[ .-]\d{3}[ .-]\d{4}|\b0\d+[ ./-]{1,2}\d"
-    ),
-    Scanner("CREDIT_CARD", "|".join(_CARDS), validators.card, r"\b[2-6]\d{12,18}\b|\d{4}[ -]\d{4,6}[ -]\d{4}"),
+    Scanner("PHONE_NUMBER", "|".join(_PHONES), validators.phone, _PHONE_TRIGGER),
+    Scanner("CREDIT_CARD", "|".join(_CARDS), validators.card),
     Scanner(
         "IBAN_CODE",
-        r"(?i)\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,32}",
+        "|".join(_IBANS),
         validators.account,
-        r"\b[A-Za-z]{2}\d{2}[ -]?[A-Za-z0-9]{4}",
+        rf"\b(?i:{_COUNTRIES})\d{{2}}[ -]?[A-Za-z0-9]{{4}}[ -]?[A-Za-z0-9]{{4}}",
     ),
     Scanner(
         "IP_ADDRESS",

@@ -84,9 +84,7 @@ def _constant(values: pa.Array, shape: Constant) -> np.ndarray:
 def _not_in(values: pa.Array, texts: tuple[str, ...]) -> np.ndarray:
     if is_text(values.type):
         return ~np.asarray(pc.is_in(values, value_set=pa.array(texts, values.type)))
-    encoded = values.dictionary_encode()
-    known = pc.is_in(encoded.dictionary.cast(pa.string()), value_set=pa.array(texts, pa.string()))
-    return ~np.asarray(known)[np.asarray(encoded.indices)]
+    return ~np.asarray(pc.is_in(values.cast(pa.string()), value_set=pa.array(texts, pa.string())))
 
 
 def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:

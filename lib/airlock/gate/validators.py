@@ -63,6 +63,8 @@ _CARD_LENGTHS: tuple[tuple[range, int, frozenset[int]], ...] = (
 
 _EAN_LENGTH = 13
 _NO_NINO = frozenset({"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"})
+_NINO = re.compile(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D]")
+_NIF = re.compile(r"(?:[0-9]{8}|[XYZ][0-9]{7})[A-HJ-NP-TV-Z]")
 _NOT_DIGIT = re.compile(r"[^0-9]")
 
 
@@ -128,8 +130,8 @@ def phone(text: str, before: str = "", after: str = "") -> bool:
 
 
 def national_insurance(text: str, before: str = "", after: str = "") -> bool:
-    """A United Kingdom National Insurance number with an allocated prefix."""
-    return clear(before, after) and text[:2] not in _NO_NINO
+    """A United Kingdom National Insurance number with an allocated prefix; one that is the whole cell is for `chance` to judge."""
+    return clear(before, after) and text[:2] not in _NO_NINO and (bool(before or after) or " " in text)
 
 
 def url(text: str, before: str = "", after: str = "") -> bool:
@@ -158,8 +160,8 @@ def standard(is_valid: Callable[[str], bool]) -> Validator:
 
 
 def spanish(text: str, before: str = "", after: str = "") -> bool:
-    """A Spanish DNI or NIE with its check letter."""
-    return clear(before, after) and (dni.is_valid(text) or nie.is_valid(text))
+    """A Spanish DNI or NIE with its check letter; one that is the whole cell is for `chance` to judge."""
+    return clear(before, after) and _is_spanish(text) and (bool(before or after) or "-" in text)
 
 
 STANDARD: dict[str, Validator] = {
@@ -184,21 +186,31 @@ def first_valid(texts: list[str], pattern: str, validator: Validator) -> list[st
 def _first(text: str, compiled: re2._Regexp, validator: Validator) -> str | None:
     place = 0
     while place <= len(text) and (match := compiled.search(text, place)) is not None:
-        start, end = match.span()
-        if validator(match.group(), text[max(0, start - 2) : start], text[end : end + 2]):
-            return str(match.group())
+        start, end = match.span(match.lastindex or 0)
+        if validator(text[start:end], text[max(0, start - 2) : start], text[end : end + 2]):
+            return text[start:end]
         place = start + 1
     return None
 
 
-def chance_of(entity: str, digits: str) -> bool | None:
-    """Whether bare digits carry the entity's check digits; None where they don't have its form and prove nothing."""
+def chance_of(entity: str, text: str) -> bool | None:
+    """Whether a bare value carries the entity's check digits; None where it doesn't have its form and proves nothing."""
     form, valid = _BARE[entity]
-    return valid(digits) if form(digits) else None
+    return valid(text) if form(text) else None
+
+
+def _is_spanish(text: str) -> bool:
+    return dni.is_valid(text) or nie.is_valid(text)
+
+
+def _is_nino(text: str) -> bool:
+    return bool(_NINO.fullmatch(text)) and text[:2] not in _NO_NINO
 
 
 def _issued(digits: str) -> bool:
-    return any(len(digits) in lengths and int(digits[:size]) in prefixes for prefixes, size, lengths in _CARD_LENGTHS)
+    return digits.isdigit() and any(
+        len(digits) in lengths and int(digits[:size]) in prefixes for prefixes, size, lengths in _CARD_LENGTHS
+    )
 
 
 def _is_ean(digits: str) -> bool:
@@ -215,18 +227,20 @@ def _nanp_or_abroad(digits: str) -> bool:
 
 
 def _pesel_form(digits: str) -> bool:
-    return 1 <= int(digits[2:4]) % 20 <= 12 and 1 <= int(digits[4:6]) <= 31  # noqa: PLR2004
+    return digits.isdigit() and 1 <= int(digits[2:4]) % 20 <= 12 and 1 <= int(digits[4:6]) <= 31  # noqa: PLR2004
 
 
 def _tax_id_form(digits: str) -> bool:
     # Of the first ten digits one or two values are missing and one stands twice or three times.
-    return digits[0] != "0" and len(set(digits[:10])) in (8, 9)
+    return digits.isdigit() and digits[0] != "0" and len(set(digits[:10])) in (8, 9)
 
 
 _BARE: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
     "CREDIT_CARD": (lambda digits: _issued(digits) and not _is_ean(digits), luhn.is_valid),
     "DE_TAX_ID": (_tax_id_form, idnr.is_valid),
-    "FR_NIR": (lambda digits: digits[0] in "12" and 1 <= int(digits[3:5]) <= 12, nir.is_valid),  # noqa: PLR2004
+    "ES_NIF": (lambda text: bool(_NIF.fullmatch(text)), _is_spanish),
+    "FR_NIR": (lambda digits: digits.isdigit() and digits[0] in "12" and 1 <= int(digits[3:5]) <= 12, nir.is_valid),  # noqa: PLR2004
     "PL_PESEL": (_pesel_form, pesel.is_valid),
-    "UK_NHS": (lambda digits: digits[0] != "0", nhs.is_valid),
+    "UK_NHS": (lambda digits: digits.isdigit() and digits[0] != "0", nhs.is_valid),
+    "UK_NINO": (lambda _: True, _is_nino),
 }

@@ -20,6 +20,7 @@ __all__ = ["Classes", "ClassesCheck"]
 _TABLES = 8
 _DENSE = 1 << 22
 _WIDE = 1 << 62
+_WIDEST = 128
 _COUNT, _SUBJECT = "count", "subject"
 
 
@@ -155,7 +156,10 @@ def _encoded(key: pa.Array) -> pa.DictionaryArray:
     plain = (
         key.dictionary_decode() if pa.types.is_dictionary(key.type) and (key.null_count or key.dictionary.null_count) else key
     )
-    return plain if pa.types.is_dictionary(plain.type) else pc.dictionary_encode(plain, null_encoding="encode")
+    if pa.types.is_dictionary(plain.type):
+        return plain
+    small = pa.types.is_decimal(plain.type) and plain.type.bit_width < _WIDEST  # Arrow can't encode narrow decimals
+    return pc.dictionary_encode(plain.cast(pa.string()) if small else plain, null_encoding="encode")
 
 
 def _dense(codes: np.ndarray, space: int) -> tuple[np.ndarray, int]:

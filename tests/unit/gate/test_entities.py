@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from stdnum import luhn
+from stdnum.pl import pesel
+
+from airlock.gate.chance import BARE, Sample, excessive, sample_numbers
+from airlock.gate.entities import FLOOR, SCANNERS, Hit, scan_text
+from airlock.gate.normal import plain_text
+
+FOUND = {
+    "EMAIL_ADDRESS": [
+        "ann@example.org", "write to ann.lee+news@mail.example.co.uk, please", "O'Neil@example.ie", "jürgen@müller.de", "a@b.xn--p1ai",
+        "ann\uff20example.org", "mailto:ann@example.org?x=1", '{"to":"ann@example.org"}', "ann\u200b@example.org",
+    ],
+    "PHONE_NUMBER": [
+        "212-555-0147", "(212) 555-0147", "+1 212 555 0147", "1-212-555-0147", "001-212-555-0147x123", "212.555.0147", "+12125550147",
+        "+49 30 123456", "+44 (0)20 7946 0958", "+33 6 12 34 56 78", "0044 20 7946 0958", "(030) 123456", "020 7946 0958", "06 12 34 56 78",
+        "call 212-555-0147.", "tel:212-555-0147", "212\u2011555\u20110147", "\u0662\u0661\u0662-\u0665\u0665\u0665-\u0660\u0661\u0664\u0667",
+        "+49.1712345678", "01632/960123",
+    ],
+    "CREDIT_CARD": [
+        "4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111", "paid with 5555555555554444.", "378282246310005", "3782 822463 10005",
+        "6011111111111117", "3530111333300000", "30569309025904", "4222222222222", "2223003122003222", "6200000000000005", "card:4111111111111111,",
+        "5,4111111111111111,03/27", "\uff14\uff11\uff11\uff11111111111111",
+    ],
+    "IBAN_CODE": [
+        "GB82WEST12345698765432", "GB82 WEST 1234 5698 7654 32", "to DE89 3704 0044 0532 0130 00 by Friday", "de89370400440532013000",
+        "FR1420041010050500013M02606", "GB82-WEST-1234-5698-7654-32",
+    ],
+    "US_SSN": ["536-90-4399", "ssn 536 90 4399.", "536.90.4399"],
+    "US_ITIN": ["912-90-3456"],
+    "UK_NHS": ["943 476 5919"],
+    "UK_NINO": ["AB 12 34 56 C", "her number is AB123456C."],
+    "ES_NIF": ["54362315-K", "con NIF 54362315K", "X-2482300-W"],
+    "IT_FISCAL_CODE": ["RCCMNL83S18D969H"],
+    "FR_NIR": ["2 95 10 99 126 111 93"],
+    "BR_CPF": ["390.533.447-05"],
+    "CH_AHV": ["756.9217.0769.85"],
+    "IP_ADDRESS": ["192.0.2.17", "from 10.1.2.3:8080", "http://192.0.2.17/x", "2001:db8::1", "2001:0db8:85a3:0000:0000:8a2e:0370:7334", "[fe80::1]"],
+    "URL": ["https://example.org/x", "see www.example.de", "example.com", "FTP://host/x"],
+    "MAC_ADDRESS": ["00:1B:44:11:3a:b7", "00-1b-44-11-3A-B7"],
+    "CRYPTO": ["1NEDqZPvTWRaoho48qXuLLsrYomMXPABfD"],
+}  # fmt: skip
+
+QUIET = [
+    "", "Paris", "San Francisco, CA 94110", "ORD-2026-000123456", "INV 2026/11/000123", "2026-11-22", "2026-11-22T10:11:12.123456+01:00", "22.11.2026",
+    "11/22/2026 10:11", "1767225600000", "1767225600000000000", "1.2.3", "v1.2.3.4", "10.4.11-beta", "1234.56", "1,234,567.89", "0.4111111111111111",
+    "550e8400-e29b-41d4-a716-446655440000", "0c7a1f0e9b2d4c6f8a1b3c5d7e9f0a2b", "2125550147", "536904399", "555-0147", "4111111111111112", "000-12-3456",
+    "666-12-3456", "GB82WEST12345698765431", "std::vector", "12:34:56", "a@b", "@handle", "user @ home", "***@example.com", "j***@example.com",
+    "AB123456C", "54362315K", "$1,234,567", "+3", "+1234567.89", "3.14159265358979", "40.712776,-74.005974", "A4-B7-C9", "1/2/3", "12 345 678",
+    "GB 1234", "ISBN 978-3-16-148410-0", "4006381333931", "4.111111111111111e15", "ORD-4111111111111-X", "100%", "n/a", "(12)", "#123-45", "999.999.999.999",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("entity", "text"), [(entity, text) for entity, texts in FOUND.items() for text in texts])
+def test_found(entity, text):
+    assert scan_text(pa.array(["Paris", text]), (entity,))[entity].count == 1
+
+
+@pytest.mark.parametrize("text", QUIET)
+def test_left_alone(text):
+    assert scan_text(pa.array([text]), [entity for entity in SCANNERS if entity != "URL"]) == {}
+
+
+def test_each_entity_has_examples_and_the_floor_is_what_the_design_names():
+    assert FOUND.keys() == SCANNERS.keys()
+    assert {"EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "US_SSN", "IP_ADDRESS"} <= set(FLOOR)
+    assert set(FLOOR) <= {*SCANNERS, *BARE}
+
+
+def test_counts_are_of_values_and_pictures_of_the_first():
+    values = pa.array(["x", "a@b.org and c@d.org", "y", "e@f.org", "a@b.org and c@d.org"])
+    for each in (values, values.dictionary_encode(), values.cast(pa.large_string()), values.cast(pa.string_view())):
+        found = scan_text(each, FLOOR)
+        assert found["EMAIL_ADDRESS"].count == 3
+        assert set(found["EMAIL_ADDRESS"].picture) <= set("a@.")
+    assert scan_text(values.slice(2, 1), FLOOR) == {}
+
+
+def test_dictionary_entries_that_no_row_uses_do_not_count():
+    unused = pa.DictionaryArray.from_arrays(pa.array([0, 0]), pa.array(["Paris", "a@b.org"]))
+    assert scan_text(unused, FLOOR) == {}
+
+
+def test_an_invalid_candidate_does_not_hide_a_valid_one_behind_it():
+    assert scan_text(pa.array(["4111111111111112 4111111111111111"]), FLOOR) == {"CREDIT_CARD": Hit(1, "9999999999999999")}
+    assert scan_text(pa.array(["1234 4111 1111 1111 1111"]), FLOOR)["CREDIT_CARD"].count == 1
+
+
+def test_bytes_are_scanned_between_what_is_no_text():
+    values = pa.array([b"\xff\x00ann@example.org\xfe", b"\xff\xfe", bytes(range(256))])
+    assert scan_text(values, FLOOR) == {"EMAIL_ADDRESS": Hit(1, "a@aaaaaaa.aaa")}
+    assert scan_text(values.slice(1), FLOOR) == {}
+    fixed = pa.array([b"ann@example.org."], pa.binary(16))
+    assert scan_text(fixed, FLOOR)["EMAIL_ADDRESS"].count == 1
+
+
+def test_the_plain_form_of_text():
+    assert plain_text(pa.array(["\u0967\u0968-\uff13", "a\u00adb\u2013c"])).to_pylist() == ["12-3", "ab-c"]
+
+
+def cards(count: int) -> list[int]:
+    bodies = np.random.default_rng(3).integers(10**13, 10**14, count)
+    return [int(f"4{body}{luhn.calc_check_digit(f'4{body}')}") for body in bodies.tolist()]
+
+
+def verdicts(values: pa.Array) -> list[str]:
+    return [entity for entity, sample in sample_numbers(values, FLOOR).items() if excessive(sample, entity)]
+
+
+@pytest.mark.parametrize(
+    "data_type", [pa.int64(), pa.uint64(), pa.float64(), pa.decimal128(20, 2), pa.decimal128(38, 20), pa.string(), pa.binary()]
+)
+def test_a_column_of_cards_is_found_whatever_its_type(data_type):
+    numbers = pa.array(cards(60))
+    values = (
+        numbers.cast(pa.decimal128(19, 0)).cast(data_type)
+        if pa.types.is_decimal(data_type)
+        else numbers.cast(pa.string()).cast(data_type)
+    )
+    assert verdicts(values) == ["CREDIT_CARD"]
+    assert verdicts(values.slice(1, 20)) == ["CREDIT_CARD"]
+
+
+def test_ten_cards_are_enough_and_seven_are_not():
+    assert verdicts(pa.array(cards(10))) == ["CREDIT_CARD"]
+    assert verdicts(pa.array(cards(7))) == []
+
+
+def test_one_value_often_is_one_value():
+    assert verdicts(pa.array(cards(1) * 1000)) == []
+
+
+def test_national_ids_as_whole_cells():
+    ids = [f"{n % 100:02d}{1 + n % 12:02d}{1 + n % 28:02d}{n:04d}" for n in range(1000, 1060)]
+    assert verdicts(pa.array([text + pesel.calc_check_digit(text) for text in ids])) == ["PL_PESEL"]
+    assert verdicts(pa.array([int(text + pesel.calc_check_digit(text)) for text in ids if text[0] != "0"])) == ["PL_PESEL"]
+    letters = "TRWAGMYFPDXBNJZSQVHLCKE"
+    assert verdicts(pa.array([f"{n}{letters[n % 23]}" for n in range(54362315, 54362400)])) == ["ES_NIF"]
+    assert verdicts(pa.array([f"AB{n:06d}C" for n in range(123456, 123500)])) == ["UK_NINO"]
+
+
+@pytest.mark.parametrize("data_type", [pa.date32(), pa.bool_(), pa.time64("us"), pa.int16()])
+def test_other_types_hold_no_bare_ids(data_type):
+    assert (
+        sample_numbers(
+            pa.array([0, 1], pa.int32()).cast(data_type) if data_type != pa.time64("us") else pa.array([0], data_type), FLOOR
+        )
+        == {}
+    )
+
+
+def test_samples_merge_to_the_sample_of_the_whole():
+    numbers = pa.array(np.random.default_rng(5).integers(4 * 10**15, 5 * 10**15, 30_000))
+    whole = sample_numbers(numbers, ("CREDIT_CARD",))["CREDIT_CARD"]
+    parts = [sample_numbers(numbers.slice(start, 7_000), ("CREDIT_CARD",))["CREDIT_CARD"] for start in range(0, 30_000, 7_000)]
+    merged: Sample = sum(parts[1:], parts[0])
+    assert merged.prints.tolist() == whole.prints.tolist()
+    assert merged.forms.tolist() == whole.forms.tolist()
+    assert len(whole.prints) == 2048

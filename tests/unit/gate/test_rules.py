@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pickle
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from airlock.errors import NotProvenError, PolicyError
+from airlock.gate.rules import GateConfig, Waiver
+from airlock.policy.formats import Free, MaxLength, Token
+from airlock.policy.path import ColumnPath
+
+
+def waiver(expires: date, **other: str) -> Waiver:
+    said = {"dataset": "people", "column": "note", "entity": "EMAIL_ADDRESS", "approver": "dpo", "reason": "r", **other}
+    return Waiver(expires=expires, **said)
+
+
+def test_what_each_leaf_must_be(column, rules_of):
+    rules = rules_of(
+        {
+            "id": column("int64", pseudonymize={"domain": "d"}),
+            "mail": column("string", pseudonymize={"domain": "e"}),
+            "accepted": {**column("string", pseudonymize={"domain": "e"}), "accept_frequency": "r"},
+            "zip": column("string", kind="quasi_identifier", truncate={"length": 3}),
+            "city": column("string", keep="r"),
+            "dt": column("date32", keep="r"),
+            "n": column(["int32", "int64"], keep="r"),
+            "gone": column("struct", kind="direct_identifier", drop={}),
+            "blank": column("list", kind="quasi_identifier", null={}),
+        },
+        sink={"partition_by": ["dt"], "statistics": ["dt"]},
+        privacy={"k_anonymity": {"k": 5, "count": "subjects"}},
+        gate={"synthetic": {"city": "URL"}, "absent": ["URL"], "max_rejects": 3},
+    )
+    by_name = {str(rule.path): rule for rule in rules.leaves}
+    assert isinstance(by_name["id"].shape(pa.string()), Token)
+    assert by_name["zip"].shape(pa.string()) == MaxLength(length=3)
+    assert [name for name, rule in by_name.items() if rule.frequency] == ["mail"]
+    assert [name for name, rule in by_name.items() if rule.kept] == ["city", "n"]
+    assert [name for name, rule in by_name.items() if rule.absent] == ["gone"]
+    assert by_name["n"].types == (pa.int32(), pa.int64())
+    assert "URL" in by_name["dt"].forbidden
+    assert "URL" not in by_name["city"].forbidden
+    assert "EMAIL_ADDRESS" in by_name["city"].forbidden
+    assert by_name["zip"].forbidden == by_name["mail"].forbidden == ()
+    assert (rules.k, rules.subject, rules.max_rejects) == (5, ColumnPath(("id",)), 3)
+    assert [str(path) for path in rules.quasi_identifiers] == ["zip", "blank"]
+    assert rules.rule(ColumnPath.parse("blank[].x")) == by_name["blank"]
+    assert rules.rule(ColumnPath.parse("unheard")) is None
+    assert pickle.loads(pickle.dumps(rules)) == rules
+
+
+def test_the_floor_stands_whatever_the_policy_says(column, rules_of):
+    rules = rules_of(
+        {"note": column("string", keep="r")}, gate={"absent": [], "not_proven": {"EMAIL_ADDRESS": "we do not mind"}}
+    )
+    assert "EMAIL_ADDRESS" in rules.leaves[0].forbidden
+
+
+def test_waivers_count_for_this_dataset_until_their_day(column, rules_of):
+    config = GateConfig(
+        waivers=(
+            waiver(date(2026, 11, 22)),
+            waiver(date(2026, 11, 21), entity="US_SSN"),
+            waiver(date(2030, 1, 1), dataset="others"),
+        )
+    )
+    rules = rules_of({"note": column("string", keep="r")}, config=config)
+    assert rules.waiver("note", "EMAIL_ADDRESS") == config.waivers[0]
+    assert rules.waiver("note", "US_SSN") is None
+    assert rules.waiver("other", "EMAIL_ADDRESS") is None
+    assert rules.expired == config.waivers[1:2]
+
+
+def test_an_entity_that_nothing_finds_needs_a_reason(column, rules_of):
+    columns = {"note": column("string", keep="r")}
+    with pytest.raises(
+        NotProvenError, match=r"can't prove the absence of NRP, PERSON\. Nothing was released\. Say under gate.not_proven"
+    ):
+        rules_of(columns, gate={"absent": ["PERSON", "EMAIL_ADDRESS", "NRP", "PL_PESEL"]})
+    rules = rules_of(columns, gate={"absent": ["PERSON"], "not_proven": {"PERSON": "no model"}})
+    assert rules.not_proven == (("PERSON", "no model"),)
+    assert "PERSON" not in rules.entities
+
+
+def test_redacted_text_needs_a_word_on_names_and_places(column, rules_of):
+    columns = {
+        "id": column("int64", pseudonymize={"domain": "d"}),
+        "note": column("string", redact_entities={"entities": ["EMAIL_ADDRESS"]}),
+    }
+    with pytest.raises(NotProvenError, match=r"LOCATION in redacted text"):
+        rules_of(columns, gate={"not_proven": {"PERSON": "r"}})
+    rules = rules_of(columns, gate={"not_proven": {"PERSON": "r", "LOCATION": "r"}})
+    assert rules.leaves[1].shape(pa.string()) == Free()
+
+
+def test_subjects_that_are_not_written_cannot_be_counted(column, rules_of):
+    for operator in ({"drop": {}}, {"null": {}}):
+        with pytest.raises(NotProvenError, match=r"counts subjects in k, but 'id' is not written"):
+            rules_of(
+                {"id": column("int64", kind="direct_identifier", **operator)},
+                privacy={"k_anonymity": {"k": 2, "count": "subjects"}},
+            )
+
+
+def test_an_operator_without_a_format_is_a_policy_error(column, rules_of):
+    with pytest.raises(PolicyError, match=r"declares no output format"):
+        rules_of({"a": column("string", sparkle={})})
