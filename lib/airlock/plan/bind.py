@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from airlock.errors import MissingCapabilityError, PolicyError, PolicyFileError, Problem
 from airlock.operators import Operator, RowOperator, operator_class, operator_names
 from airlock.plan.contracts import contract_problems
+from airlock.plan.references import reference_problems
 from airlock.policy.load import parse_policy, report_validation
 from airlock.policy.model import RULE_KEYS, ColumnRule, OperatorSpec, Policy
 from airlock.policy.path import ColumnPath
@@ -60,6 +61,8 @@ def bind_policy(path: Path) -> BoundPolicy:
     if policy is not None and not document.problems:
         for place, message in contract_problems(policy, operators):
             document.report(place, message)
+        for text, message in reference_problems(policy, path.parent):
+            document.report(("columns", text), message)
     if policy is None or document.problems:
         raise PolicyFileError(document.problems)
     return BoundPolicy(policy, operators, str(path))
