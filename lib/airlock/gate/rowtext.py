@@ -20,7 +20,7 @@ def row_text(column: pa.Array, path: ColumnPath) -> pa.Array:
 
     Example:
         >>> row_text(pa.array([["a", None], [], None, ["b,c"]]), ColumnPath.parse("tags[]")).to_pylist()
-        ['[a,\\0]', '[]', '\\0', '[b\\,c]']
+        ['[a,\\0,]', '[]', '\\0', '[b\\,c,]']
     """
     return _text(column, path.steps[1:])
 
@@ -37,7 +37,9 @@ def _text(array: pa.Array, steps: tuple[Step, ...]) -> pa.Array:
     texts = _text(inner if place is None else inner.flatten()[place], rest)
     lengths = np.asarray(listed.value_lengths().fill_null(0))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), texts), ",")
+    # A comma after each value, not between them: a list of one empty text is not an empty list.
+    ended = pc.binary_join_element_wise(texts, ",", "")
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), ended), "")
     return pc.if_else(listed.is_valid(), pc.binary_join_element_wise("[", joined, "]", ""), _NULL)
 
 

@@ -273,6 +273,17 @@ def test_null_is_a_value_of_its_own(gate):
     assert gate(QUASI, table, people((4, None)), privacy={"k_anonymity": {"k": 2}}).failed == []
 
 
+def test_a_quasi_identifier_that_is_not_there_is_null(gate, column):
+    columns = {"a": column("int64", keep="r"), "z": {**column("string", kind="quasi_identifier", keep="r"), "optional": True},
+               "t[]": {**column("string", kind="quasi_identifier", keep="r"), "optional": True},
+               "gone": column("struct", kind="quasi_identifier", null={})}  # fmt: skip
+    table = pa.table({"a": [1, 1], "gone": pa.nulls(2, pa.struct({"x": pa.int8()}))})
+    assert gate(columns, table, privacy={"k_anonymity": {"k": 2}}).failed == []
+    assert gate(columns, table, privacy={"k_anonymity": {"k": 3}}).failed == ["classes"]
+    filled = table.set_column(1, "gone", pa.array([{"x": None}, {"x": 7}], pa.struct({"x": pa.int8()})))
+    assert gate(columns, filled).failed == ["shapes"]
+
+
 def test_rows_without_a_subject_are_one_subject(gate):
     nobody = people((1, "941"), (2, "941")).set_column(0, "id", pa.nulls(2, pa.string()))
     assert gate(QUASI, nobody, privacy={"k_anonymity": {"k": 2, "count": "subjects"}}).failed == ["classes"]

@@ -77,15 +77,15 @@ def test_what_a_null_parent_hides_is_no_value(kind):
 def test_row_text_tells_null_from_empty_and_keeps_order():
     column = pa.array([[{"x": ["a"]}, {"x": ["b"]}], [{"x": ["a", "b"]}], [{"x": ["b", "a"]}], [], None, [None], [{"x": None}]])
     texts = row_text(column, ColumnPath.parse("c[].x[]")).to_pylist()
-    assert texts == ["[[a],[b]]", "[[a,b]]", "[[b,a]]", "[]", "\\0", "[\\0]", "[\\0]"]
+    assert texts == ["[[a,],[b,],]", "[[a,b,],]", "[[b,a,],]", "[]", "\\0", "[\\0,]", "[\\0,]"]
 
 
 def test_row_text_of_maps_and_slices():
     column = pa.array([[("z", 1)], [("k", 1), ("l", None)], None], pa.map_(pa.string(), pa.int64())).slice(1)
-    assert row_text(column, ColumnPath.parse("m{key}")).to_pylist() == ["[k,l]", "\\0"]
-    assert row_text(column, ColumnPath.parse("m{value}")).to_pylist() == ["[1,\\0]", "\\0"]
+    assert row_text(column, ColumnPath.parse("m{key}")).to_pylist() == ["[k,l,]", "\\0"]
+    assert row_text(column, ColumnPath.parse("m{value}")).to_pylist() == ["[1,\\0,]", "\\0"]
 
 
 def test_row_text_escapes_what_it_joins_with():
-    column = pa.array([["a,b"], ["a", "b"], ["[a]"], ["\\0"], [None]])
-    assert len(set(row_text(column, ColumnPath.parse("c[]")).to_pylist())) == 5
+    column = pa.array([["a,b"], ["a", "b"], ["[a]"], ["\\0"], [None], [""], []])
+    assert len(set(row_text(column, ColumnPath.parse("c[]")).to_pylist())) == 7

@@ -98,10 +98,9 @@ class ClassesCheck:
 
 
 def _key(batch: Batch, path: ColumnPath) -> pa.Array:
-    if path.repeated:
-        return row_text(batch.rows.column(path.column), path)
-    leaf = batch.leaves.get(path)
-    return pa.nulls(batch.rows.num_rows) if leaf is None else leaf.values
+    if path not in batch.leaves:  # optional, or a subtree of nulls
+        return pa.nulls(batch.rows.num_rows, pa.string())
+    return row_text(batch.rows.column(path.column), path) if path.repeated else batch.leaves[path].values
 
 
 def _subjects(batch: Batch, path: ColumnPath) -> np.ndarray:
