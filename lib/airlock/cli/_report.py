@@ -34,7 +34,8 @@ _EVERY = 30.0
 
 Result = dict[str, Any]
 
-talk = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else 160)
+# emoji=False: "policy.yaml:100:5" is a place, not a sign.
+talk = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True, width=None if sys.stderr.isatty() else 160)
 
 
 def worst(codes: Iterable[int]) -> int:

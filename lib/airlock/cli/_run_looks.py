@@ -196,7 +196,7 @@ def _gate(out: Console, checks: Sequence[GateCheck], not_proven: dict[str, str])
     for check in checks:
         mark = Text("✓", style="green") if check.passed else Text("✗", style="bold red")
         findings = [*check.findings, *(f"waived: {one}" for one in check.waived)]
-        table.add_row(mark, check.check, Text("\n".join(findings)))
+        table.add_row(mark, Text(check.check), Text("\n".join(findings)))
     for entity, reason in not_proven.items():
         table.add_row(Text("!", style="yellow"), "not proven", Text(f"{entity}: {reason}"))
     out.print()
@@ -222,7 +222,7 @@ def _failures(out: Console, failures: Sequence[Failure]) -> None:
     table = _tables.table("rejected", "column", "code", "split", "files", right=("rejected",))
     for failure in failures:
         column = Text(failure.column) if failure.column else Text("whole row", style="dim")
-        table.add_row(_number(failure.rows), column, failure.code, failure.split[:12], Text(_files(failure.files)))
+        table.add_row(_number(failure.rows), column, Text(failure.code), Text(failure.split[:12]), Text(_files(failure.files)))
     out.print(table)
 
 
