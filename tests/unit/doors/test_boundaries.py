@@ -1,0 +1,54 @@
+"""Zones and keys stay apart; settings of each door name only its own side."""
+
+from __future__ import annotations
+
+import pytest
+
+from airlock.doors._zones import require_disjoint
+from airlock.errors import ZonesOverlapError
+from airlock.settings import load_settings
+
+
+def settings(folder, **flags):
+    return load_settings(environment={}, flags={name.replace("__", "."): str(folder / value) for name, value in flags.items()})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("a", "a"), ("a", "a/inside"), ("a/inside", "a")],
+)
+def test_overlapping_zones_are_refused(tmp_path, first, second):
+    with pytest.raises(ZonesOverlapError, match="overlap"):
+        require_disjoint(settings(tmp_path, zones__raw__uri=first, zones__sanitized__uri=second))
+
+
+def test_a_link_does_not_hide_an_overlap(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "other").symlink_to(tmp_path / "raw")
+    with pytest.raises(ZonesOverlapError, match="zone 'raw' and zone 'sanitized'"):
+        require_disjoint(settings(tmp_path, zones__raw__uri="raw", zones__sanitized__uri="other"))
+
+
+def test_one_key_file_for_two_purposes_is_refused(tmp_path):
+    with pytest.raises(ZonesOverlapError, match="one file"):
+        require_disjoint(settings(tmp_path, keys__root="key", keys__stage_signing="key"))
+
+
+def test_keys_inside_a_zone_are_refused(tmp_path):
+    with pytest.raises(ZonesOverlapError, match="inside zone 'staging'"):
+        require_disjoint(settings(tmp_path, zones__staging__uri="staging", keys__root="staging/root.json"))
+
+
+def test_four_places_and_three_files_are_fine(tmp_path):
+    require_disjoint(
+        settings(
+            tmp_path,
+            zones__raw__uri="raw",
+            zones__private__uri="private",
+            zones__staging__uri="staging",
+            zones__sanitized__uri="sanitized",
+            keys__root="keys/root",
+            keys__stage_signing="keys/stage",
+            keys__release_signing="keys/release",
+        )
+    )
