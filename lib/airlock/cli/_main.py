@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -71,12 +72,15 @@ def main(arguments: list[str] | None = None) -> None:
     given = _globals_first(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(given, standalone_mode=False)
+        sys.stdout.flush()
     except _UsageError as error:
         error.show()  # type: ignore[attr-defined]
         code = 2
     except (typer.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:
+        # What is still buffered would fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except Exception as error:  # noqa: BLE001 - the last place before a trace would show
         code = fail(error, debug="--debug" in given)

@@ -1,0 +1,181 @@
+"""path and runs: what stands on stdout, what on stderr, and the exit codes. On two real releases."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+
+import pytest
+
+from airlock.cli import main
+from airlock.cli._run_looks import size
+from airlock.doors.anonymize import anonymize
+from airlock.doors.release import release
+
+
+@pytest.fixture
+def made(project):
+    """A project with two releases; their runs."""
+    place = project(files=1, rows=30)
+    runs = []
+    for _ in range(2):
+        runs.append(anonymize(place.policy(), place.settings()).run)
+        release(place.policy(), place.settings())
+    return place, runs
+
+
+@pytest.fixture
+def said(made, capsys, monkeypatch):
+    """Run one command on it: (exit code, stdout, stderr). No output ever holds a cell value."""
+    monkeypatch.setenv("COLUMNS", "120")
+    capsys.readouterr()
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as done:
+            main(["--config", str(made[0].config), *map(str, arguments)])
+        captured = capsys.readouterr()
+        assert "Canary" not in captured.out + captured.err
+        return done.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_path_is_one_line(said, made):
+    place, (_, second) = made
+    folder = place.root / "sanitized" / "people"
+    for named in ("sanitized/people", folder):
+        assert said("path", named) == (0, f"{folder}/data/{second}\n", "")
+
+
+def test_path_says_nothing_where_the_release_does_not_hold(said, made):
+    place, (_, second) = made
+    (file,) = (place.root / "sanitized" / "people" / "data" / second).iterdir()
+    file.write_bytes(file.read_bytes()[:-1])
+    code, out, err = said("path", "sanitized/people")
+    assert (code, out) == (3, "")
+    assert "DigestMismatchError" in err
+    assert said("path", "sanitized/nobody")[:2] == (2, "")
+
+
+def test_the_table_marks_the_current_release(said, made):
+    _, (first, second) = made
+    code, out, err = said("runs", "list")
+    assert (code, err) == (0, "")
+    head, names, old, new = out.splitlines()
+    assert head.split() == ["people", "for", "tests,", "sanitized/people"]
+    assert names.split() == ["run", "state", "seq", "rows", "files", "size", "signed,", "UTC", "policy"]
+    assert old.split()[:5] == [first, "superseded", "1", "30", "1"]
+    assert new.split()[:6] == ["●", second, "released", "2", "30", "1"]
+    assert max(map(len, out.splitlines())) <= 120
+
+
+def test_csv_and_json_have_every_field(said, made):
+    _, (first, second) = made
+    code, out, _ = said("runs", "list", "people", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (code, [(row["run"], row["state"], row["current"], row["sequence"]) for row in rows]) == (
+        0,
+        [(first, "superseded", "false", "1"), (second, "released", "true", "2")],
+    )
+    assert {"policy_sha256", "signed_at", "separation", "isolation", "data", "problem"} <= rows[0].keys()
+    assert json.loads(said("runs", "list", "--format", "json")[1])[1]["rows"] == 30
+
+
+@pytest.mark.parametrize("output", ["table", "csv", "json"])
+def test_evidence_that_fails_makes_3(said, made, output):
+    place, (first, second) = made
+    gate = place.root / "sanitized" / "people" / "evidence" / first / "gate.json"
+    gate.write_bytes(gate.read_bytes() + b" ")
+    code, out, err = said("runs", "list", "--format", output)
+    assert code == 3
+    assert second in out
+    assert f"digest-mismatch: people/{first}: 'evidence/{first}/gate.json' has SHA-256" in err
+    assert said("runs", "show", first)[0] == 3
+
+
+def test_a_run_in_full(said, made):
+    place, (_, second) = made
+    code, out, err = said("runs", "show", second)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"people  {second}  released, current\n")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "rows 30 in = 30 out + 0 suppressed + 0 rejected" in lines
+    assert any(line.startswith("id pseudonymize person/tests/1:") for line in lines)
+    assert "✓ entities" in lines
+    assert "! not proven PERSON: no name is kept" in lines
+    assert any(line.endswith("30 30 0 0 people/000.parquet") for line in lines)
+    found = json.loads(said("runs", "show", second, "--format", "json")[1])
+    assert found["private"]["manifest"]["inputs"][0]["path"] == "people/000.parquet"
+    assert found["manifest"]["run"] == second
+    place.config.write_text(place.config.read_text().replace("private: {uri: private}, ", ""))
+    assert json.loads(said("runs", "show", second, "--format", "json")[1])["private"] is None
+
+
+def test_rejected_rows_are_listed_without_their_values(said, made):
+    place, (_, second) = made
+    (split,) = json.loads(said("runs", "show", second, "--format", "json")[1])["private"]["manifest"]["splits"]
+    failure = {"split": split["name"], "column": "born", "code": "not-a-date", "rows": 3}
+    (place.root / "private" / "people" / second / "failures.jsonl").write_text(json.dumps(failure) + "\n")
+    lines = [" ".join(line.split()) for line in said("runs", "show", second)[1].splitlines()]
+    assert f"3 born not-a-date {split['name'][:12]} people/000.parquet" in lines
+
+
+def test_two_runs_side_by_side(said, made):
+    _, (first, second) = made
+    code, out, err = said("runs", "diff", first, second)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"people  {first}  →  {second}\n")
+    assert "the files are byte-equal" in out
+    assert "one run reproduces the other" in " ".join(out.split())
+    assert json.loads(said("runs", "diff", first, second, "--format", "json")[1])["stable"] is True
+    assert said("runs", "diff", first, "zz")[:2] == (2, "")
+
+
+def test_prune_says_what_went(said, made):
+    place, _ = made
+    code, out, err = said("runs", "prune", "--dry-run")
+    assert code == 0
+    assert "would go" in err
+    planned = json.loads(out)["results"]
+    code, out, err = said("runs", "prune", "people")
+    assert [one["removed"] for one in json.loads(out)["results"]] == [one["removed"] for one in planned]
+    assert "judged or dead runs" in err
+    assert said("runs", "prune")[2] == "nothing to remove\n"
+    assert said("runs", "prune", "nobody")[0] == 2
+    (place.root / "sanitized" / "people" / "history" / "00000001.json").unlink()
+    code, out, err = said("runs", "prune")
+    assert [one["exit_code"] for one in json.loads(out)["results"]] == [0, 3]
+    assert code == 3
+    assert "Find out who changed the history" in err
+
+
+def test_revoke_then_read_then_release_again(said, made):
+    place, (_, second) = made
+    code, out, err = said("runs", "revoke", "people", "--reason", "[bold]wrong[/] rule")
+    assert (code, json.loads(out)["results"][0]["state"]) == (0, "revoked")
+    assert f"revoked people/{second}: sequence 3, data deleted, the inner side is told" in err
+    for command in (("path", "sanitized/people"), ("verify", place.root / "sanitized" / "people")):
+        code, out, err = said(*command)
+        assert code == 3
+        assert "RevokedError" in err
+    assert f"{second}  revoked: [bold]wrong[/] rule" in said("runs", "list")[1]
+    run = anonymize(place.policy(), place.settings()).run
+    release(place.policy(), place.settings())
+    assert said("path", "sanitized/people")[1].endswith(f"/{run}\n")
+    assert said("runs", "revoke", "people")[0] == 2
+
+
+def test_nothing_known_is_said(said, made):
+    place, _ = made
+    for zone in ("private", "staging", "sanitized"):
+        shutil.rmtree(place.root / zone)
+    assert said("runs", "list") == (0, "no run is known in these zones\n", "")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(None, ""), (0, "0 B"), (1023, "1023 B"), (10 * 1024, "10 KiB"), (5 << 40, "5.0 TiB")]
+)
+def test_sizes_in_words(count, text):
+    assert size(count) == text
