@@ -11,16 +11,20 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["LONG", "Haystack", "unpacked_pages"]
+__all__ = ["LONG", "Haystack", "unpacked"]
 
 LONG = 6
 """Values from this length on are looked for inside of any text; shorter ones, numbers and dates by equality with cells."""
+
+_SCHEMA = b"ARROW:schema"
 
 _RANDOM = re.compile(r"(?<![0-9a-z])[0-9a-f]{32,}(?![0-9a-z])")
 """Digests, nonces and hex tokens: no place for a value, but some short one would turn up in enough of them."""
@@ -40,6 +44,11 @@ class Haystack:
     cells: frozenset[str]
     natives: frozenset[Any]
 
+    @cached_property
+    def _grams(self) -> np.ndarray:
+        """Every six bytes that stand together in the text, as numbers, sorted: what is not there need not be looked for."""
+        return np.unique(_grams(self.text.encode()))
+
     @classmethod
     def of(cls, *folders: Path, tokens: str | None = None) -> Haystack:
         """Read everything below the folders. `tokens`: a pattern for pseudonyms, which are random letters."""
@@ -51,7 +60,7 @@ class Haystack:
             texts.append(str(file.relative_to(folder)))
             data = file.read_bytes()
             if data[:4] == b"PAR1":
-                texts += [_readable(data), *map(_readable, unpacked_pages(data)), *_metadata(data)]
+                texts += [*map(_readable, unpacked(data)), *_metadata(data)]
                 cells.update(_cells(data))
             elif file.suffix in (".json", ".jsonl"):
                 texts += [text for line in _json_values(file, data) for text in _strings(line)]
@@ -64,12 +73,23 @@ class Haystack:
 
     def found(self, values: Iterable[Any]) -> list[Any]:
         """Which of these values are there: long texts anywhere in any case, all others as a whole cell."""
-        return [value for value in sorted(set(values), key=str) if self._holds(value)]
+        wanted = sorted(set(values), key=str)
+        long = [value for value in wanted if isinstance(value, str) and len(value) >= LONG]
+        there = {value for value in self._candidates(long) if value.casefold() in self.text}
+        there |= {value for value in set(wanted).difference(long) if value in self.natives or _as_text(value) in self.cells}
+        return [value for value in wanted if value in there]
 
-    def _holds(self, value: Any) -> bool:
-        if isinstance(value, str) and len(value) >= LONG:
-            return value.casefold() in self.text
-        return value in self.natives or _as_text(value) in self.cells
+    def _candidates(self, values: list[str]) -> list[str]:
+        """Those whose first and last six bytes are both in the text."""
+        folded = [value.casefold().encode() for value in values]
+        ends = np.array([[_grams(text[:LONG])[0], _grams(text[-LONG:])[0]] for text in folded], np.uint64).reshape(-1, 2)
+        return [value for value, possible in zip(values, np.isin(ends, self._grams).all(axis=1), strict=True) if possible]
+
+
+def _grams(data: bytes) -> np.ndarray:
+    letters = np.frombuffer(data, np.uint8).astype(np.uint64)
+    count = max(0, len(letters) - LONG + 1)
+    return sum((letters[at : at + count] << np.uint64(8 * at) for at in range(LONG)), np.zeros(count, np.uint64))
 
 
 def _as_text(value: Any) -> str:
@@ -101,11 +121,10 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def _metadata(data: bytes) -> Iterator[str]:
-    """Key-value metadata, and of base64 values (Arrow's schema) what they stand for."""
+    """Key-value metadata, and of Arrow's schema what its base64 stands for."""
     for key, value in (pq.read_metadata(pa.BufferReader(data)).metadata or {}).items():
-        yield from (_readable(key), _readable(value))
-        if key == b"ARROW:schema":
-            yield _readable(base64.b64decode(value))
+        yield _readable(key)
+        yield _readable(base64.b64decode(value) if key == _SCHEMA else value)
 
 
 def _json_values(file: Path, data: bytes) -> list[Any]:
@@ -129,8 +148,24 @@ def _strings(value: Any, name: str = "") -> Iterator[str]:
 # --- Parquet pages (parquet-format: PageHeader in Thrift's compact protocol) ------------------------------------------------
 
 
-def unpacked_pages(data: bytes) -> Iterator[bytes]:
-    """Every page of a Parquet file, decompressed: dictionary entries that no row uses too."""
+def unpacked(data: bytes) -> Iterator[bytes]:
+    """A whole Parquet file: every page decompressed - dictionary entries that no row uses too - and what lies between the pages."""
+    done = 0
+    for start, stop, page in sorted(_pages(data)):
+        assert start >= done, "pages overlap"
+        yield data[done:start]
+        yield page
+        done = stop
+    yield _without_base64(data[done:])
+
+
+def _without_base64(footer: bytes) -> bytes:
+    """`_metadata` reads it; as letters it says nothing."""
+    return re.sub(rb"(?<=" + _SCHEMA + rb"..)[\w+/=]+|(?<=" + _SCHEMA + rb"...)[\w+/=]+", b"", footer, flags=re.DOTALL)
+
+
+def _pages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Where the content of each page starts and stops, and what it says."""
     metadata = pq.read_metadata(pa.BufferReader(data))
     for group in range(metadata.num_row_groups):
         for index in range(metadata.num_columns):
@@ -139,7 +174,7 @@ def unpacked_pages(data: bytes) -> Iterator[bytes]:
             at, stop = start, start + column.total_compressed_size
             while at < stop:
                 header, at = _struct(data, at)
-                yield _unpacked(data[at : at + header[3]], header, column.compression)
+                yield at, at + header[3], _unpacked(data[at : at + header[3]], header, column.compression)
                 at += header[3]
             assert at == stop, "pages do not fill their column chunk"
 

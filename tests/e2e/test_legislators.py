@@ -49,11 +49,12 @@ class Made:
 
 
 def project(folder: Path, *names: str) -> Settings:
-    """A project with these tables and their policies."""
+    """A project with these tables and all policies."""
     (folder / "raw").mkdir()
     (folder / "policies").mkdir()
     for name in names:
         shutil.copy(DATA / f"{name}.jsonl", folder / "raw")
+    for name in TABLES:  # they refer to each other
         shutil.copy(POLICIES / f"{name}.yaml", folder / "policies")
     more = create_keys(folder / "keys").settings(folder) + "policies: policies\nworkers: 1\nstate: state.json\n"
     (folder / "airlock.yaml").write_text(ZONES + more, encoding="utf-8")

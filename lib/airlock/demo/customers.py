@@ -49,9 +49,8 @@ def _text_plan(rows: int) -> TextPlan:
 
 
 def _names(people: People, index: Index) -> pa.Array:
-    none = people.draws.happens(index, "name/null", 0.003)
     first, last = people.first_names(index), people.last_names(index)
-    return pa.StructArray.from_arrays([first, last], ["first", "last"], mask=pa.array(none))
+    return pa.StructArray.from_arrays([first, last], ["first", "last"], mask=pa.array(people.unnamed(index)))
 
 
 def _phones(people: People, index: Index) -> pa.Array:

@@ -111,6 +111,10 @@ class People:
         home = np.array([area.locale for area in AREAS])[np.maximum(self.area(index), 0)]
         return self.pools.street.texts.take(pa.array(self.pools.street.places(self.draws, index, "street", home)))
 
+    def unnamed(self, index: Index) -> Mask:
+        """Whose name nobody wrote down: three in a thousand."""
+        return self.draws.happens(index, "name/null", 0.003)
+
     def first_names(self, index: Index) -> pa.Array:
         """First names; one in a hundred is null."""
         names = self._first(index, self.pools.female.texts, self.pools.male.texts)

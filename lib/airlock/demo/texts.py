@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airlock.demo import facts
-from airlock.demo.columns import joined
+from airlock.demo.columns import blank, joined
 from airlock.demo.draws import Index, Mask
 from airlock.demo.people import People
 
@@ -76,17 +76,26 @@ def _own_phone(people: People, index: Index) -> pa.Array:
     return pc.if_else(pa.array(people.phone_counts(index) > 0), numbers, pa.scalar(None, pa.string()))
 
 
+# A text tells only what its row tells elsewhere too: nothing else could be known to be a name or a street.
+def _own_name(people: People, index: Index) -> pa.Array:
+    return blank(people.first_names(index), people.unnamed(index))
+
+
+def _own_street(people: People, index: Index) -> pa.Array:
+    return blank(people.streets(index), people.area(index) < 0)
+
+
 _SENTENCES: tuple[Callable[[People, Index, Index], tuple[object, ...]], ...] = (
     lambda people, index, _: ("Please confirm by mail to ", people.emails(index), ", thank you."),
     lambda people, index, _: ("Called back on ", _own_phone(people, index), ", no answer."),
-    lambda people, index, _: (people.first_names(index), " ", people.last_names(index), " asked for a call in the evening."),
+    lambda people, index, _: (_own_name(people, index), " ", people.last_names(index), " asked for a call in the evening."),
     lambda people, _, row: ("Paid with card ", facts.cards(people.draws, row, "text/card"), ", refund pending."),
     lambda people, _, row: ("Refund goes to account ", facts.ibans(people.draws, row, "text/iban"), ", as agreed."),
     lambda people, _, row: ("Gave social security number ", facts.ssns(people.draws, row, "text/ssn"), ", must be deleted."),
     lambda people, _, row: ("Locked out since a login from ", facts.ips(people.draws, row, "text/ip"), " last night."),
     lambda people, _, row: ("Opened the invoice at ", facts.urls(people.draws, row, "text/url"), " and has a question."),
-    lambda people, index, _: ("Letter to ", people.streets(index), " came back."),
+    lambda people, index, _: ("Letter to ", _own_street(people, index), " came back."),
     lambda people, index, _: (
-        people.first_names(index), " wrote from ", people.emails(index), " and wants a call on ", _own_phone(people, index), ".",
+        _own_name(people, index), " wrote from ", people.emails(index), " and wants a call on ", _own_phone(people, index), ".",
     ),
 )  # fmt: skip
