@@ -11,9 +11,11 @@ import os
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 STEPS = {"os.link": 1, "os.rename": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0}
+PATIENCE = 60
 
 
 def main() -> None:
@@ -40,8 +42,13 @@ def start(order: dict) -> dict:
 
 
 def wait(order: dict) -> dict:
-    """Until the child has stopped or ended."""
-    _, status = os.waitpid(order["pid"], os.WUNTRACED)
+    """Until the child has stopped or ended; one that does neither is killed."""
+    until = time.monotonic() + PATIENCE
+    while not (ended := os.waitpid(order["pid"], os.WUNTRACED | os.WNOHANG))[0]:
+        if time.monotonic() > until:
+            os.kill(order["pid"], signal.SIGKILL)
+        time.sleep(0.005)
+    status = ended[1]
     if os.WIFSTOPPED(status):
         return {"stopped": True}
     return {

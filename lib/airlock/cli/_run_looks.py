@@ -205,11 +205,12 @@ def _gate(out: Console, checks: Sequence[GateCheck], not_proven: dict[str, str])
 
 def _account(out: Console, account: PrivateAccount) -> None:
     out.print()
-    out.print(Text(f"raw side only: {_tables.counted(len(account.manifest.inputs), 'input file')}", style="dim"))
+    inputs, splits = (account.manifest.inputs, account.manifest.splits) if account.manifest is not None else ((), ())
+    out.print(Text(f"raw side only: {_tables.counted(len(inputs), 'input file')}", style="dim"))
     table = _tables.table(
         "split", "in", "out", "suppressed", "rejected", "reads", right=("in", "out", "suppressed", "rejected")
     )
-    for split in account.manifest.splits:
+    for split in splits:
         counts = (split.counts.rows_in, split.counts.rows_out, split.counts.suppressed, split.counts.rejected)
         table.add_row(split.name, *map(_number, counts), Text(_files(split.inputs)))
     out.print(table)

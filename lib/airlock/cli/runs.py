@@ -115,7 +115,10 @@ def _detail(shown: RunDetail) -> dict[str, Any]:
         "not_proven": shown.not_proven,
         "private": None
         if account is None
-        else {"manifest": account.manifest.to_dict(), "failures": [asdict(failure) for failure in account.failures]},
+        else {
+            "manifest": account.manifest and account.manifest.to_dict(),
+            "failures": [asdict(failure) for failure in account.failures],
+        },
     }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from airlock.doors._signed import ENVELOPE, read_signed
+from airlock.doors._signed import ENVELOPE, MANIFEST, read_signed
 from airlock.doors._verdicts import VERDICT, read_verdict
 from airlock.doors._zones import open_zone
-from airlock.errors import NotFoundError, RunBoundError, UnknownPolicyError
+from airlock.errors import IntegrityError, NotFoundError, RunBoundError, UnknownPolicyError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import PublicManifest
 from airlock.evidence.trust import Trust
@@ -20,6 +21,8 @@ from airlock.storage import Store
 from airlock.types import RunState, Zone
 
 __all__ = ["Offered", "find_offered"]
+
+Refuse = Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,14 @@ class Offered:
         return ManifestFacts.of(self.manifest)
 
 
-def find_offered(named: Policy, settings: Settings, run: str | None) -> Offered | None:
+def find_offered(named: Policy, settings: Settings, run: str | None, refuse: Refuse) -> Offered | None:
     """The run that was asked for, or the oldest staged one without a verdict; None where none waits.
+
+    Args:
+        named: The policy as the caller named it.
+        settings: The outer door's.
+        run: The run that was asked for.
+        refuse: Told of a run that is not what was signed: its folder, its error's code, the digest of what stands as its manifest.
 
     Raises:
         NotFoundError: The run that was asked for is not staged.
@@ -57,13 +66,24 @@ def find_offered(named: Policy, settings: Settings, run: str | None) -> Offered 
         run = next((found for found, judged in waiting.items() if not judged), None)
         if run is None:
             return None
+    elif run not in waiting and read_verdict(staging, f"{named.dataset}/{run}", settings) is RunState.RELEASED:
+        return None  # its files have gone since
     elif run not in waiting:
         raise NotFoundError(f"run '{run}' of '{named.dataset}' is not staged; staged: {', '.join(waiting) or 'none'}", run=run)
     base = f"{named.dataset}/{run}"
     verdict = read_verdict(staging, base, settings)
     if verdict in (RunState.REFUSED, RunState.REVOKED):
         raise RunBoundError(f"run '{run}' of '{named.dataset}' was {verdict} before; it is never released. Run again", run=run)
-    return _verified(staging, base, named, settings)
+    trust = Trust.load(settings.path("trust"))
+    try:
+        signed = read_signed(staging, base, trust)
+    except (IntegrityError, NotFoundError) as error:
+        found = staging.read_versioned(f"{base}/{MANIFEST}")
+        refuse(base, IntegrityError.code if found is None else error.code, sha256_hex(found[0] if found else b""))
+        if found is None:
+            raise IntegrityError(f"the manifest of run '{run}' of '{named.dataset}' is missing. Run again", run=run) from None
+        raise
+    return Offered(base, _approved(signed.manifest, named, settings), signed.manifest, sha256_hex(signed.data), signed.envelope)
 
 
 def _waiting(staging: Store, dataset: str) -> dict[str, bool]:
@@ -73,12 +93,6 @@ def _waiting(staging: Store, dataset: str) -> dict[str, bool]:
         _, run, *rest = entry.path.split("/")
         files.setdefault(run, set()).add("/".join(rest))
     return {run: VERDICT in names for run, names in sorted(files.items()) if ENVELOPE in names}
-
-
-def _verified(staging: Store, base: str, named: Policy, settings: Settings) -> Offered:
-    signed = read_signed(staging, base, Trust.load(settings.path("trust")))
-    policy = _approved(signed.manifest, named, settings)
-    return Offered(base, policy, signed.manifest, sha256_hex(signed.data), signed.envelope)
 
 
 def _approved(manifest: PublicManifest, named: Policy, settings: Settings) -> Policy:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import os
 import platform
 from collections.abc import Callable
@@ -17,10 +16,11 @@ import pyarrow as pa
 from securesystemslib.signer import Signer
 
 from airlock import __version__
+from airlock.doors._failures import Failure, write_failures
 from airlock.doors._runs import ENVELOPE, MANIFEST, RunFolder, binding_of
 from airlock.doors._source import Prepared
 from airlock.engines.records import SplitRecord, record_folder
-from airlock.errors import TransientError
+from airlock.errors import AirlockError, TransientError
 from airlock.evidence.canonical import canonical_json, sha256_hex, time_text
 from airlock.evidence.dsse import sign
 from airlock.evidence.manifest import (
@@ -89,6 +89,12 @@ def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, las
         folder.staging.create(f"{folder.base}/{ENVELOPE}", envelope)
     except AlreadyExistsError:
         raise _taken_over(folder.run) from None
+    try:
+        last()
+    except AirlockError:
+        # It came too late: nobody is to wait for it.
+        folder.staging.delete(f"{folder.base}/{ENVELOPE}")
+        raise
 
 
 def _put(store: Store, path: str, data: bytes, last: Callable[[], None]) -> None:
@@ -105,18 +111,19 @@ def _put(store: Store, path: str, data: bytes, last: Callable[[], None]) -> None
 
 
 def _taken_over(run: str) -> TransientError:
-    return TransientError(f"run '{run}' was carried on by another driver meanwhile; this one wrote nothing more. Run again", run=run)
+    return TransientError(
+        f"run '{run}' was carried on by another driver meanwhile; this one wrote nothing more. Run again", run=run
+    )
 
 
 def _keep_failures(facts: StagedFacts, private: Store, folder: RunFolder) -> None:
-    """failures.jsonl: split, column and error code of rejected rows. No value."""
-    lines = [
-        json.dumps({"split": record.name, "column": column, "code": code, "rows": count}, sort_keys=True)
-        for record in facts.records
-        for column, code, count in record.rejects
-    ]
-    if lines:
-        _put(private, f"{folder.base}/failures.jsonl", ("\n".join(lines) + "\n").encode(), lambda: None)
+    """Rejected rows: counted for `runs show`, and their sealed copies brought beside."""
+    splits = zip(facts.records, facts.prepared.splits, strict=True)
+    reads = {record.name: tuple(sorted({piece.path for piece in split.pieces})) for record, split in splits}
+    found = (
+        Failure(one.name, reads[one.name], column, code, rows) for one in facts.records for column, code, rows in one.rejects
+    )
+    write_failures(private, folder.base, found)
     for record in facts.records:
         kept = f"{record_folder(folder.dataset)}/{record.name}.rejects"
         if record.rejects and private.read_versioned(kept) is not None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from airlock.doors._failures import Failure, read_failures
 from airlock.doors._leftovers import files_by_run
 from airlock.doors._signed import ENVELOPE, read_signed
 from airlock.doors._verdicts import VERDICT, find_verdict
-from airlock.errors import AirlockError, IntegrityError, NotFoundError
+from airlock.errors import AirlockError, IntegrityError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import PrivateManifest, PublicManifest
 from airlock.evidence.trust import Trust
@@ -58,26 +58,10 @@ class KnownRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Rejected rows of one split for one reason. Raw side only.
-
-    Attributes:
-        files: The source files that the split read.
-        column: Empty where the whole row could not be read.
-    """
-
-    split: str
-    files: tuple[str, ...]
-    column: str
-    code: str
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
 class PrivateAccount:
-    """The raw side's own accounting of a run."""
+    """The raw side's own accounting of a run; `manifest` is None where it never got that far."""
 
-    manifest: PrivateManifest
+    manifest: PrivateManifest | None
     failures: tuple[Failure, ...]
 
 
@@ -125,26 +109,14 @@ def private_traces(private: Store, dataset: str | None) -> Iterator[Trace]:
 
 
 def _private(private: Store, known: KnownRun, *, finished: bool) -> Trace:
-    if not finished:
-        return Trace(known)
     base = f"{known.dataset}/{known.run}"
+    failures = read_failures(private, base)
+    if not finished:
+        return Trace(known, account=PrivateAccount(None, failures) if failures else None)
     manifest = PrivateManifest.from_bytes(private.read(f"{base}/manifest.json"))
     rows = sum(split.counts.rows_out for split in manifest.splits)
-    account = PrivateAccount(manifest, _failures(private, base, manifest))
+    account = PrivateAccount(manifest, failures)
     return Trace(replace(known, state=RunState.STAGED.value, rows=rows), account=account)
-
-
-def _failures(private: Store, base: str, manifest: PrivateManifest) -> tuple[Failure, ...]:
-    try:
-        lines = private.read(f"{base}/failures.jsonl").splitlines()
-    except NotFoundError:
-        return ()
-    reads = {split.name: split.inputs for split in manifest.splits}
-    try:
-        found = [json.loads(line) for line in lines]
-        return tuple(Failure(one["split"], reads[one["split"]], one["column"], one["code"], one["rows"]) for one in found)
-    except (ValueError, KeyError, TypeError):
-        raise IntegrityError(f"'{base}/failures.jsonl' is not what the inner door wrote. Find out who changed it") from None
 
 
 def staged_traces(staging: Store, dataset: str | None, settings: Settings) -> Iterator[Trace]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from airlock.doors._adopt import adopt
 from airlock.doors._engine import Runner, choose_runner
+from airlock.doors._failures import Failure, write_failures
 from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, new_run_id
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._staged import StagedFacts, stage_manifest
@@ -180,7 +181,9 @@ class _Work:
                 failed.append(result)
             self._say(reused + done, reused)
         if failed:
-            raise _failure(self.dataset, failed)
+            found = (Failure(result.name, result.files, "", result.code, 0) for result in failed)
+            write_failures(self.private, f"{self.dataset}/{binding.run}", found)
+            raise _failure(self.dataset, binding.run, failed)
 
     def _results(self, runner: Runner, sealed: bytes, binding: FrameBinding, todo: Sequence[int]) -> Iterator[TaskResult]:
         self.permit.require()
@@ -204,7 +207,7 @@ class _Work:
         )
 
 
-def _failure(dataset: str, failed: list[TaskResult]) -> AirlockError:
+def _failure(dataset: str, run: str, failed: list[TaskResult]) -> AirlockError:
     """One error for all failed splits: drift and refusals first, then what a retry may mend."""
     codes = sorted({result.code for result in failed})
     kinds = [all_errors().get(code, TaskFailedError) for code in codes]
@@ -213,7 +216,7 @@ def _failure(dataset: str, failed: list[TaskResult]) -> AirlockError:
     details = sorted({result.detail for result in failed if result.detail})
     message = "\n".join(
         [
-            f"dataset '{dataset}': {len(failed)} splits failed ({', '.join(codes)}); nothing was staged, finished splits are kept.",
+            f"dataset '{dataset}', run '{run}': {len(failed)} splits failed ({', '.join(codes)}); nothing was staged, finished splits are kept.",
             f"files: {', '.join(files[:_MOST_NAMED])}{more}",
             *details[:_MOST_NAMED],
         ]

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from airlock.doors._inspect import InspectionJob, inspect_all
 from airlock.doors._offered import Offered, find_offered
 from airlock.doors._publish import Published, publish
-from airlock.doors._sinks import clean_sanitized, lease_path, read_chain, read_pointer, retain
+from airlock.doors._sinks import Current, clean_sanitized, lease_path, read_chain, read_pointer, retain
 from airlock.doors._verdicts import write_verdict
 from airlock.doors._waivers import load_waivers
 from airlock.doors._zones import open_zone, require_disjoint
@@ -81,10 +82,16 @@ def release(
         lease.keep_alive()
         sweep(sanitized)
         sweep(sanitized, named.sink.path, grace=0)
-        offered = find_offered(named, settings, chosen)
+        offered = find_offered(named, settings, chosen, partial(_refuse, settings))
         if offered is None:
             return Release(dataset, chosen or "", "nothing new")
         return _Door(offered, settings, lease, watcher).run()
+
+
+def _refuse(settings: Settings, base: str, code: str, manifest_sha256: str) -> None:
+    signer = load_signer(Path(settings.require("keys.release_signing")))
+    staging = open_zone(settings, Zone.STAGING)
+    write_verdict(staging, base, RunState.REFUSED, code=code, manifest_sha256=manifest_sha256, signer=signer)
 
 
 class _Door:
@@ -101,18 +108,9 @@ class _Door:
         """Check, then publish or refuse."""
         sink, run = self.policy.sink.path, self.manifest.run
         current = read_pointer(self.sanitized, sink, self.trust)
-        if current is not None and current.pointer.run == run and current.pointer.state is RunState.REVOKED:
-            self._say_verdict(RunState.REVOKED)
-            raise RunBoundError(
-                f"run '{run}' was revoked at {current.pointer.published_at}; it is never released again. Run again"
-            )
-        if current is not None and current.pointer.run == run:
-            self._say_verdict(RunState.RELEASED)
-            return self._result(current.pointer.sequence)
-        if any(pointer.run == run for pointer in read_chain(self.sanitized, sink, current, self.trust)):
-            # Its door was killed between pointer and verdict.
-            self._say_verdict(RunState.RELEASED)
-            return Release(self.policy.dataset, run, "superseded", rows=self.manifest.totals.rows_out)
+        before = self._before(current)
+        if before is not None:
+            return before
         if current is not None and self.manifest.fence <= current.pointer.fence:
             self._say_verdict(RunState.REFUSED, RollbackError.code)
             raise RollbackError(
@@ -135,6 +133,22 @@ class _Door:
         grace = self.settings.number("grace_minutes")
         retain(self.sanitized, sink, self.policy.sink.retain, self.trust, grace_minutes=grace)
         return self._result(sequence)
+
+    def _before(self, current: Current | None) -> Release | None:
+        """What this run came to, if it was published before: its door may have been killed between pointer and verdict."""
+        run, sink = self.manifest.run, self.policy.sink.path
+        pointers = [pointer for pointer in read_chain(self.sanitized, sink, current, self.trust) if pointer.run == run]
+        if not pointers or current is None:
+            return None
+        if pointers[-1].state is RunState.REVOKED:
+            self._say_verdict(RunState.REVOKED)
+            raise RunBoundError(
+                f"run '{run}' was revoked at {pointers[-1].published_at}; it is never released again. Run again"
+            )
+        self._say_verdict(RunState.RELEASED)
+        if current.pointer.run == run:
+            return self._result(current.pointer.sequence)
+        return Release(self.policy.dataset, run, "superseded", rows=self.manifest.totals.rows_out)
 
     def _check(self, rules: GateRules, pending: PendingFiles) -> tuple[GateVerdict, list[tuple[PendingFile, int]]]:
         files = sorted(self.manifest.outputs, key=lambda file: file.path)

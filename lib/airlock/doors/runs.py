@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from airlock.doors._failures import Failure
 from airlock.doors._releases import released_traces
-from airlock.doors._traces import Failure, KnownRun, PrivateAccount, Trace, private_traces, staged_traces
+from airlock.doors._traces import KnownRun, PrivateAccount, Trace, private_traces, staged_traces
 from airlock.doors._zones import open_zone
 from airlock.errors import ConfigError, IntegrityError, NotFoundError
 from airlock.evidence.canonical import parse_canonical

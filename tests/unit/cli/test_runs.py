@@ -116,8 +116,10 @@ def test_a_run_in_full(said, made):
 def test_rejected_rows_are_listed_without_their_values(said, made):
     place, (_, second) = made
     (split,) = json.loads(said("runs", "show", second, "--format", "json")[1])["private"]["manifest"]["splits"]
-    failure = {"split": split["name"], "column": "born", "code": "not-a-date", "rows": 3}
-    (place.root / "private" / "people" / second / "failures.jsonl").write_text(json.dumps(failure) + "\n")
+    failure = {"split": split["name"], "files": split["inputs"], "column": "born", "code": "not-a-date", "rows": 3}
+    (place.root / "private" / "people" / second / "failures.jsonl").write_text(
+        json.dumps(failure, sort_keys=True, separators=(",", ":")) + "\n"
+    )
     lines = [" ".join(line.split()) for line in said("runs", "show", second)[1].splitlines()]
     assert f"3 born not-a-date {split['name'][:12]} people/000.parquet" in lines
 

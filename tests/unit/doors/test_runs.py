@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict
 
 import pytest
 
+from airlock.doors._failures import Failure, write_failures
 from airlock.doors.diff import diff_runs
 from airlock.doors.runs import list_runs, show_run
 from airlock.errors import ConfigError, NotFoundError, SignatureError
+from airlock.storage import open_store
 from airlock.types import Zone
 
 EMPTY = "00000000-0000-7000-8000-000000000000"
@@ -126,11 +127,11 @@ def test_a_run_in_full(place, second):
 
 def test_rejected_rows_are_named_inside_the_raw_side_alone(place, second):
     (split,) = show_run(second, place.settings()).account.manifest.splits
-    file = place.root / "private" / "people" / second / "failures.jsonl"
-    file.write_text(json.dumps({"split": split.name, "column": "born", "code": "not-a-date", "rows": 3}) + "\n")
+    failed = Failure(split.name, split.inputs, "born", "not-a-date", 3)
+    write_failures(open_store(str(place.root / "private")), f"people/{second}", [failed])
     (failure,) = show_run(second, place.settings()).account.failures
     assert (failure.files, failure.column, failure.code, failure.rows) == (("people/part.parquet",), "born", "not-a-date", 3)
-    file.write_text('{"split": "another"}\n')
+    (place.root / "private" / "people" / second / "failures.jsonl").write_text('{"split": "another"}\n')
     assert place.known(second).problem == "integrity"
 
 
