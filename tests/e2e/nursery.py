@@ -16,6 +16,7 @@ from pathlib import Path
 
 STEPS = {"os.link": 1, "os.rename": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0}
 PATIENCE = 60
+alive: set[int] = set()
 
 
 def main() -> None:
@@ -26,6 +27,8 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         say(start(order) if order["do"] == "start" else wait(order))
+    for child in alive:
+        os.kill(child, signal.SIGKILL)
 
 
 def say(report: dict) -> None:
@@ -38,6 +41,7 @@ def start(order: dict) -> dict:
     if child == 0:
         os.setpgid(0, 0)
         os._exit(work(order))
+    alive.add(child)
     return {"pid": child}
 
 
@@ -51,6 +55,7 @@ def wait(order: dict) -> dict:
     status = ended[1]
     if os.WIFSTOPPED(status):
         return {"stopped": True}
+    alive.discard(order["pid"])
     return {
         "stopped": False,
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,

@@ -33,6 +33,9 @@ __all__ = [
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
+_PATIENCE, _PAUSE = 20.0, 0.002
+"""Seconds to wait for a folder's lock, and between two looks at it."""
+
 NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
 
@@ -99,7 +102,7 @@ def _lock(folder: Path) -> int:
         make_folder(folder)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait(descriptor)
             # Removed and made anew while we waited: the lock would be on a folder that nobody else sees.
             if folder.is_dir() and os.path.samestat(folder.stat(), os.fstat(descriptor)):
                 return descriptor
@@ -107,6 +110,20 @@ def _lock(folder: Path) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _wait(descriptor: int) -> None:
+    """Take the lock; whoever holds it does so for moments, unless it is stopped."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 @contextmanager

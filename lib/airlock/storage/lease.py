@@ -139,8 +139,14 @@ class Lease:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Give the lease back. What fails in a run that has lost it, fails for that reason: LeaseHeldError."""
+        try:
+            if isinstance(error, Exception):
+                with suppress(StorageUnavailableError, IntegrityError):
+                    self.check()
+        finally:
+            self.release()
 
     def keep_alive(self) -> None:
         """Renew every third of the ttl, in a daemon thread, until released or lost."""

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from airlock.errors import IntegrityError, LeaseHeldError
-from airlock.storage import LocalStore, open_store
+from airlock.errors import IntegrityError, LeaseHeldError, StorageUnavailableError
+from airlock.storage import LocalStore, _disk, open_store
+from airlock.storage._disk import locked_folder
 from airlock.storage.lease import Holder, Lease
 
 CONTEXT = multiprocessing.get_context("fork")
@@ -216,3 +217,25 @@ def test_one_of_many_gets_it(store):
     for child in children:
         child.join(60)
     assert sorted(queue.get() for _ in children) == [0] * 11 + [1]
+
+
+def test_what_fails_after_the_lease_is_lost_fails_for_that_reason(store):
+    with pytest.raises(LeaseHeldError, match="has lost"), Lease.acquire(store, PATH, owner="run-1", ttl=0.05):
+        time.sleep(0.06)
+        raise FileNotFoundError
+
+
+def test_what_fails_under_the_lease_keeps_its_own_reason(store):
+    with pytest.raises(FileNotFoundError), Lease.acquire(store, PATH, owner="run-1"):
+        raise FileNotFoundError
+    assert _file(store)["holder"] is None
+
+
+def test_a_folder_whose_lock_is_held_by_a_stopped_process_is_temporary(store, monkeypatch):
+    monkeypatch.setattr(_disk, "_PATIENCE", 0.05)
+    Lease.acquire(store, PATH, owner="run-1").release()
+    with (
+        locked_folder(store.root / "customers"),
+        pytest.raises(StorageUnavailableError, match="timed out"),
+    ):
+        Lease.acquire(store, PATH, owner="run-2")
