@@ -12,7 +12,14 @@ from os import cpu_count
 from typing import BinaryIO, cast
 from urllib.parse import quote
 
-from airlock.errors import AirlockError, DigestMismatchError, IntegrityError, NotFoundError, TransientError
+from airlock.errors import (
+    AirlockError,
+    DigestMismatchError,
+    IntegrityError,
+    NotFoundError,
+    SchemaMismatchError,
+    TransientError,
+)
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import StagedFile
 from airlock.gate.inspect import FilePartial, inspect_file
@@ -21,6 +28,8 @@ from airlock.storage import open_store
 from airlock.storage.pending import PendingFile, PendingTarget, PendingWriter
 
 __all__ = ["Inspected", "InspectionJob", "inspect_all"]
+
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,12 @@ def _inspect(job: InspectionJob) -> Inspected:
 
         def sink(partition: tuple[tuple[str, str], ...]) -> BinaryIO:
             folders = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in partition]
+            if any(len(folder) > _LONGEST_NAME for folder in folders):
+                # The file system's own error would name the folder, and with it the value.
+                raise SchemaMismatchError(
+                    f"a value of a partition column makes a folder's name longer than {_LONGEST_NAME} bytes. Nothing was published. "
+                    "Partition by another column"
+                )
             path = "/".join([job.sink, *folders, f"part-{job.number:05d}.parquet"])
             writers[partition] = stack.enter_context(job.target.open(path))
             # A raw writer has all that pyarrow's own writer asks of a file.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from securesystemslib.signer import Signer
 
 from airlock.doors._offered import Offered
+from airlock.doors._said import require_known_words
 from airlock.doors._sinks import Current, swap_pointer
 from airlock.errors import IntegrityError, PointerMovedError
 from airlock.evidence.canonical import canonical_json, sha256_hex, time_text
@@ -88,6 +89,7 @@ def _proposed(manifest: PublicManifest, now: datetime) -> Pointer:
 
 def _manifest(made: Published, now: datetime) -> PublicManifest:
     """The released manifest: the staged one's facts, with the outer door's own files, schema and findings."""
+    require_known_words(made.offered.manifest, made.offered.policy)
     base = f"{made.offered.policy.sink.path}/{data_folder(made.offered.manifest.run)}/"
     outputs = tuple(StagedFile(file.path.removeprefix(base), file.sha256, file.size, rows) for file, rows in made.written)
     rows = sum(file.rows for file in outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
@@ -10,12 +11,22 @@ from airlock.settings import Settings
 from airlock.storage import Store, open_store
 from airlock.types import Zone
 
-__all__ = ["open_zone", "require_disjoint"]
+__all__ = ["open_own_zone", "open_zone", "require_disjoint"]
 
 
 def open_zone(settings: Settings, zone: Zone) -> Store:
     """A zone's store. Raises ConfigError where the configuration does not name it."""
     return open_store(settings.zone(zone))
+
+
+def open_own_zone(settings: Settings, zone: Zone) -> Store:
+    """A zone's store, whose folder is for its owner alone where this makes it: no gate has checked what it will hold."""
+    store = open_zone(settings, zone)
+    root = store.local_path("")
+    if root is not None and root.parent.is_dir():
+        with suppress(OSError):  # whoever writes there says what is wrong with it
+            root.mkdir(mode=0o700)
+    return store
 
 
 def require_disjoint(settings: Settings) -> None:

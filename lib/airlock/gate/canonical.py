@@ -141,11 +141,16 @@ def _clean_type(data_type: pa.DataType) -> pa.DataType:
     if pa.types.is_map(data_type):
         return pa.map_(_clean_field(data_type.key_field), _clean_field(data_type.item_field), keys_sorted=data_type.keys_sorted)
     if pa.types.is_fixed_size_list(data_type):
-        return pa.list_(_clean_field(data_type.value_field), data_type.list_size)
+        return pa.list_(_clean_item(data_type.value_field), data_type.list_size)
     if is_list(data_type):
         make = pa.large_list if pa.types.is_large_list(data_type) else pa.list_
-        return make(_clean_field(data_type.value_field))
+        return make(_clean_item(data_type.value_field))
     return data_type
+
+
+def _clean_item(field: pa.Field) -> pa.Field:
+    """No path names what a list's items are called, so no check has seen it."""
+    return _clean_field(field).with_name("element")
 
 
 def _held(field: pa.Field, clean: pa.Field) -> pa.Field:

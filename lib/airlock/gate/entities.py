@@ -82,8 +82,9 @@ _IBANS = (
 _ALL = (
     Scanner(
         "EMAIL_ADDRESS",
-        r"""[\p{L}\p{N}"!#$%&'+/=?^_{|}~-]@(?:[\p{L}\p{N}][\p{L}\p{N}-]*\.)+\p{L}[\p{L}\p{N}-]+""",
-        trigger=r"[^\s@]@[^\s@]+\.",
+        # As it is, or as it stands in queries (RFC 3986) and in HTML.
+        r"""[\p{L}\p{N}"!#$%&'+/=?^_{|}~-](?:@|%40|&#64;)(?:[\p{L}\p{N}][\p{L}\p{N}-]*\.)+\p{L}[\p{L}\p{N}-]+""",
+        trigger=r"[^\s@](?:@|%40|&#64;)[^\s@]+\.",
     ),
     Scanner("PHONE_NUMBER", "|".join(_PHONES), validators.phone, _PHONE_TRIGGER),
     Scanner("CREDIT_CARD", "|".join(_CARDS), validators.card),

@@ -13,7 +13,7 @@ from airlock.errors import NotProvenError
 from airlock.gate.chance import BARE
 from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.policy.arrow import parse_type
-from airlock.policy.formats import Absent, AllNull, Free, Output, Shape, output_of
+from airlock.policy.formats import Absent, AllNull, Free, MaskedText, MaxLength, Output, Shape, Unshaped, output_of
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.path import ColumnPath
 from airlock.types import Classification
@@ -53,7 +53,7 @@ class LeafRule:
         outputs: Accepted types with their shapes, one for each raw type that the policy accepts.
         forbidden: Entities that must not be found here.
         frequency: The column is a deterministic pseudonym whose frequencies must not invert it.
-        kept: Raw values without a closed list: they must not be nearly unique.
+        kept: Raw values without a closed list, whole or long parts of them: they must not be nearly unique.
     """
 
     path: ColumnPath
@@ -169,6 +169,8 @@ def _demand_proof(policy: Policy) -> None:
 def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule) -> LeafRule:
     outputs = tuple(dict.fromkeys(output_of(rule.operator, parse_type(name), unshaped=rule.unshaped) for name in rule.type))
     accepted = policy.gate.synthetic.get(str(path))
+    if accepted in FLOOR and not all(isinstance(output.shape, Unshaped) for output in outputs):
+        accepted = None  # none of these operators makes such values: they would be raw ones
     open_ended = not all(output.shape.closed for output in outputs)
     return LeafRule(
         path=path,
@@ -177,8 +179,14 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule) -> LeafRule:
         optional=rule.optional,
         forbidden=tuple(sorted(_sought(policy) - {accepted})) if open_ended else (),
         frequency=_invertible(policy, rule),
-        kept=rule.operator.name == "keep" and isinstance(outputs[0].shape, Free) and str(path) not in policy.sink.partition_by,
+        kept=_kept(rule, outputs[0].shape),
     )
+
+
+def _kept(rule: ColumnRule, shape: Shape) -> bool:
+    if isinstance(shape, MaxLength | MaskedText):
+        return not shape.closed
+    return rule.operator.name == "keep" and isinstance(shape, Free)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

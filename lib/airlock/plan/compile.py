@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from airlock import __version__
-from airlock.errors import ChangedTypeError, OperatorTypeError, PolicyError
+from airlock.errors import ChangedTypeError, MissingColumnError, OperatorTypeError, PolicyError
 from airlock.keys import KeyRequest
 from airlock.operators import Operator, operator_class
 from airlock.plan.bind import BoundPolicy
@@ -113,6 +113,8 @@ def compile_plan(bound: BoundPolicy, schemas: Iterable[pa.Schema | None], partit
     """
     policy, tree = bound.policy, rule_tree(bound.rules)
     found = [_typed_as_asked(schema, tree) if policy.source.format == "csv" else schema for schema in schemas]
+    if policy.source.format == "csv":
+        _require_headers(found, tree, source=policy.source.path)
     names = frozenset(partitions)
     drifts = [
         drift
@@ -161,6 +163,16 @@ def _typed_as_asked(schema: pa.Schema | None, tree: Mapping[str, RuleNode]) -> p
             for field in schema
         ]
     )
+
+
+def _require_headers(schemas: list[pa.Schema | None], tree: Mapping[str, RuleNode], *, source: str) -> None:
+    """Refuse files without a header line: their first row must not be told as if it were names of columns."""
+    without = sum(schema is not None and not tree.keys() & set(schema.names) for schema in schemas)
+    if without:
+        raise MissingColumnError(
+            f"'raw/{source}': in {without} of {len(schemas)} kinds of files no cell of the first line is a column of the policy. The "
+            "line is not shown: without a header it is data. Put a header line there, or correct the delimiter"
+        )
 
 
 def _output_schema(tree: Mapping[str, Any], reading: Reading, bound: BoundPolicy) -> pa.Schema:

@@ -25,6 +25,12 @@ __all__ = [
 _UNREADABLE = 4
 """Characters in which no entity fits."""
 
+_CHECK_DIGIT = 10
+"""Below this width a rounded number keeps its check digit, or one of few."""
+
+_NETWORK_V4, _NETWORK_V6 = 24, 64
+"""Longer prefixes than these name a few hosts, or one."""
+
 Arguments = Mapping[str, Any]
 
 
@@ -111,6 +117,11 @@ class MultipleOf(Shape):
 
     width: Decimal
 
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """A number that lost its last digit carries no check digit."""
+        return self.width >= _CHECK_DIGIT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodStart(Shape):
@@ -133,6 +144,11 @@ class HostBits(Shape):
 
     v4: int
     v6: int
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """The address of a network, not of a few hosts."""
+        return self.v4 <= _NETWORK_V4 and self.v6 <= _NETWORK_V6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

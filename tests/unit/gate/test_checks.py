@@ -148,7 +148,10 @@ def test_long_cut_texts_are_scanned_and_closed_shapes_are_not(gate, column):
 
 def test_accepted_and_waived_entities(gate):
     table = pa.table({"note": ["ann@example.org"]})
-    assert gate(OPEN, table, gate={"synthetic": {"note": "EMAIL_ADDRESS"}}).failed == []
+    assert gate(OPEN, table, gate={"synthetic": {"note": "EMAIL_ADDRESS"}}).failed == ["entities"]
+    links = pa.table({"note": ["https://example.org"]})
+    assert gate(OPEN, links, gate={"absent": ["URL"]}).failed == ["entities"]
+    assert gate(OPEN, links, gate={"absent": ["URL"], "synthetic": {"note": "URL"}}).failed == []
     said = {"dataset": "people", "column": "note", "entity": "EMAIL_ADDRESS", "approver": "dpo", "reason": "r"}
     ran = gate(OPEN, table, config=GateConfig(waivers=(Waiver(expires=dt.date(2026, 12, 1), **said),)))
     assert ran.failed == []
@@ -212,7 +215,7 @@ def test_nearly_unique_kept_columns_are_refused(gate, column):
     listed = {"a": column("int64", keep={"reason": "r", "values": list(range(100))})}
     assert gate(listed, pa.table({"a": range(100)})).failed == []
     parts = {"a": column("int64", keep="r"), "b": column("string", keep="r")}
-    assert gate(parts, pa.table({"a": range(100), "b": ["x"] * 100}), sink={"partition_by": ["a"]}).failed == []
+    assert gate(parts, pa.table({"a": range(100), "b": ["x"] * 100}), sink={"partition_by": ["a"]}).failed == ["uniqueness"]
 
 
 def test_uniqueness_is_of_the_dataset_not_of_its_files(gate):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from airlock.errors import NearlyUniqueError
 from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate._tally import merge_tallies
-from airlock.gate.buffers import fingerprints, is_text
+from airlock.gate.buffers import fingerprints, is_binary, is_text
 from airlock.gate.leaves import plain_type
 from airlock.gate.rules import NEARLY_UNIQUE, GateRules
 
@@ -56,11 +56,12 @@ class Distinct:
 
 
 class UniquenessCheck:
-    """Kept text and integers are shared by several rows.
+    """Kept text, bytes and whole numbers are shared by several rows.
 
     Guarantee:
-        Refused where a kept column without a closed list, no partition column, has distinct values for nine tenths of its
-        non-null values or more, and 100 of these or more. A waiver names it as NEARLY_UNIQUE.
+        Refused where a column that is kept without a closed list, or cut or masked so that more than four characters may show,
+        has distinct values for nine tenths of its non-null values or more, and 100 of these or more. Partition columns too. A
+        waiver names it as NEARLY_UNIQUE.
     """
 
     @staticmethod
@@ -98,7 +99,8 @@ class UniquenessCheck:
 
 
 def _judged(data_type: pa.DataType) -> bool:
-    return is_text(data_type) or bool(pa.types.is_integer(data_type))
+    whole = pa.types.is_integer(data_type) or (pa.types.is_decimal(data_type) and data_type.scale <= 0)
+    return is_text(data_type) or is_binary(data_type) or bool(whole)
 
 
 def _finding(column: str, part: Distinct, rules: GateRules) -> Finding:
