@@ -220,9 +220,13 @@ def test_one_of_many_gets_it(store):
 
 
 def test_what_fails_after_the_lease_is_lost_fails_for_that_reason(store):
-    with pytest.raises(LeaseHeldError, match="has lost"), Lease.acquire(store, PATH, owner="run-1", ttl=0.05):
-        time.sleep(0.06)
-        raise FileNotFoundError
+    def slow() -> None:
+        with Lease.acquire(store, PATH, owner="run-1", ttl=0.05):
+            time.sleep(0.06)
+            raise FileNotFoundError
+
+    with pytest.raises(LeaseHeldError, match="has lost"):
+        slow()
 
 
 def test_what_fails_under_the_lease_keeps_its_own_reason(store):
