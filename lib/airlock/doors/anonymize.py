@@ -14,7 +14,7 @@ from airlock.doors._failures import Failure, write_failures
 from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, new_run_id
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._staged import StagedFacts, stage_manifest
-from airlock.doors._zones import open_zone
+from airlock.doors._zones import open_own_zone
 from airlock.doors.permits import local_permit
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
@@ -93,7 +93,7 @@ class _Work:
         self.prepared, self.settings, self.keys, self.permit, self.watcher = prepared, settings, keys, permit, watcher
         self.policy = prepared.plan.policy
         self.dataset = self.policy.dataset
-        self.private, self.staging = open_zone(settings, Zone.PRIVATE), open_zone(settings, Zone.STAGING)
+        self.private, self.staging = open_own_zone(settings, Zone.PRIVATE), open_own_zone(settings, Zone.STAGING)
         self.signer = load_signer(Path(settings.require("keys.stage_signing")))
         plan, excluded = prepared.plan, prepared.excluded
         self.names = [split_name(split, plan, keys, excluded) for split in prepared.splits]
