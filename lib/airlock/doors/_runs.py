@@ -25,6 +25,8 @@ __all__ = ["RunFolder", "clean_own", "clean_records", "clean_staging", "new_run_
 MANIFEST, ENVELOPE, VERDICT = "manifest.json", "manifest.intoto.json", "verdict.json"
 
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TAKEN = {"splits", "lease.json"}
+"""What else stands beside the runs' folders in zone `private`."""
 
 
 def new_run_id() -> RunId:
@@ -57,7 +59,7 @@ class RunFolder:
 
     def __post_init__(self) -> None:
         """Raise ConfigError unless the run id can name a folder and pending files."""
-        if not _RUN.fullmatch(self.run):
+        if not _RUN.fullmatch(self.run) or self.run in _TAKEN:
             raise ConfigError(
                 f"{self.run!r} is not a run id: 1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit"
             )

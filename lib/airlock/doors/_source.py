@@ -48,7 +48,7 @@ def prepare(policy: Path, settings: Settings) -> Prepared:
     # Ten thousand files share a handful of schemas.
     schemas = {None if file.schema is None else file.schema.serialize().to_pybytes(): file.schema for file in listing.files}
     plan = compile_plan(bound, schemas.values(), listing.partition_columns)
-    splits = plan_splits(raw, listing, source, target_bytes=settings.number("split_mib") * _MIB)
+    splits = plan_splits(raw, listing, source, target_bytes=settings.number("split_mib") * _MIB or 1)
     return Prepared(bound, raw, listing, splits, plan, _excluded(raw, source.exclude))
 
 

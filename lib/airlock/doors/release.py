@@ -121,7 +121,7 @@ class _Door:
         try:
             waivers = load_waivers(self.settings.path("waivers"))
             rules = compile_rules(self.policy, waivers, today=datetime.now(UTC).date())
-            with PendingFiles(self.sanitized, f"{self.policy.dataset}-{run}-{self.lease.fence}") as pending:
+            with PendingFiles(self.sanitized, f"{self.policy.dataset}-{self.lease.fence}") as pending:
                 verdict, written = self._check(rules, pending)
                 verdict.raise_first()
                 made = Published(self.sanitized, self.offered, verdict, tuple(written), self.settings)

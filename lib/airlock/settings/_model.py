@@ -48,7 +48,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("engine", "text", "who runs the tasks; auto takes Spark where Java 17 is", "auto", ("auto", "local", "spark")),
     Setting("master", "text", "Spark master; a local one retries a task four times", "local[*,4]"),
     Setting("workers", "number", "processes of the local engine and of the outer door; 0: one a core", "0"),
-    Setting("split_mib", "number", "how much of the source one task reads, MiB", "128"),
+    Setting("split_mib", "number", "how much of the source one task reads, MiB; 0: as little as can be cut", "128"),
     Setting(
         "staging_codec", "text", "compression of staged files, which live for one release", "snappy", ("snappy", "lz4", "zstd")
     ),

@@ -1,0 +1,225 @@
+"""The outer door: it publishes what was signed, under a policy approved here, or nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from airlock.doors._verdicts import find_verdict
+from airlock.doors.anonymize import anonymize
+from airlock.doors.release import release
+from airlock.doors.verify import verify
+from airlock.errors import (
+    AirlockError,
+    ConfigError,
+    DigestMismatchError,
+    IntegrityError,
+    LeaseHeldError,
+    NotFoundError,
+    RunBoundError,
+    SignatureError,
+    UnknownPolicyError,
+)
+from airlock.keys.signing import create_signing_key
+from airlock.storage import open_store
+from airlock.storage.lease import Lease
+from airlock.types import RunState
+
+
+@pytest.fixture
+def made(make_project, monkeypatch):
+    """A project with one staged run, 'one'."""
+    from airlock.doors import _engine
+    from airlock.engines.frame import open_frame
+    from airlock.engines.task import run_task
+
+    monkeypatch.setattr(
+        _engine,
+        "run_local",
+        lambda sealed, binding, todo, *, workers: (run_task(open_frame(sealed, binding), at) for at in todo),
+    )
+    project = make_project(files=2)
+    anonymize(project.policy(), project.settings(), run_id="one")
+    return project
+
+
+def base(made, run="one"):
+    return made.root / "staging" / "people" / run
+
+
+def parts(made):
+    return sorted((base(made) / "data").iterdir())
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.unlink()  # not through the hard link: the record's copy is the inner side's
+    path.write_bytes(data)
+
+
+def swap(made):
+    one, other = parts(made)
+    one.rename(base(made) / "x")
+    other.rename(one)
+    (base(made) / "x").rename(other)
+
+
+def another_run(made):
+    anonymize(made.policy(), made.settings(), run_id="two")
+    shutil.copy(base(made, "two") / "manifest.json", base(made) / "manifest.json")
+    shutil.rmtree(base(made, "two"))
+
+
+def moved_run(made):
+    """A whole staged run, signature and all, under another name."""
+    anonymize(made.policy(), made.settings(), run_id="two")
+    shutil.rmtree(base(made))
+    base(made, "two").rename(base(made))
+
+
+def edited(made, **values):
+    path = base(made) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values, sort_keys=True, separators=(",", ":")))
+
+
+def signed_by(made, role):
+    """The statement signed anew by another key: one that nobody trusts, or the outer door's own."""
+    from airlock.doors import _staged
+    from airlock.evidence.dsse import sign
+    from airlock.evidence.manifest import PublicManifest
+    from airlock.evidence.statement import staged_statement
+    from airlock.keys.signing import load_signer
+
+    key = made.root / "keys" / "release.pem"
+    if role == "stranger":
+        key = made.root / "keys" / "stranger.pem"
+        create_signing_key(key, made.root / "stranger.pub", "stage")
+    manifest = PublicManifest.from_bytes((base(made) / "manifest.json").read_bytes())
+    statement = staged_statement(manifest, at=_staged.datetime.now(_staged.UTC))
+    (base(made) / "manifest.intoto.json").write_bytes(sign(statement, signer=load_signer(key)))
+
+
+TAMPERING = {
+    "a byte of a data file": (lambda made: flip(parts(made)[0]), DigestMismatchError),
+    "a data file cut short": (lambda made: parts(made)[0].write_bytes(parts(made)[0].read_bytes()[:-1]), DigestMismatchError),
+    "a data file gone": (lambda made: parts(made)[0].unlink(), IntegrityError),
+    "two data files swapped": (swap, DigestMismatchError),
+    "a byte of the manifest": (lambda made: flip(base(made) / "manifest.json"), AirlockError),
+    "fewer rows claimed": (lambda made: edited(made, totals={"rows_in": 1}), IntegrityError),
+    "another recipient": (lambda made: edited(made, recipient="press"), IntegrityError),
+    "the manifest gone": (lambda made: (base(made) / "manifest.json").unlink(), IntegrityError),
+    "the manifest of another run": (another_run, IntegrityError),
+    "a run under another name": (moved_run, IntegrityError),
+    "a byte of the signature": (lambda made: flip(base(made) / "manifest.intoto.json"), AirlockError),
+    "signed by a stranger": (lambda made: signed_by(made, "stranger"), SignatureError),
+    "signed by the outer door's key": (lambda made: signed_by(made, "release"), SignatureError),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERING)
+def test_tampering_is_refused_for_good_and_the_next_run_passes(made, what):
+    tamper, error = TAMPERING[what]
+    tamper(made)
+    with pytest.raises(error) as caught:
+        release(made.policy(), made.settings())
+    assert caught.value.exit_code == 3
+    assert not (made.root / "sanitized" / "people" / "current.json").exists()
+    assert [name for name in made.files("sanitized") if not name.endswith(".lease.json")] == []
+    verdict = find_verdict(open_store(made.settings().zone("staging")), "people/one", made.settings())
+    assert verdict is not None
+    assert (verdict.state, verdict.code) == (RunState.REFUSED, caught.value.code)
+    with pytest.raises(RunBoundError, match="refused"):
+        release(made.policy(), made.settings(), run_id="one")
+    assert release(made.policy(), made.settings()).state == "nothing new"
+    anonymize(made.policy(), made.settings(), run_id="after")
+    assert release(made.policy(), made.settings()).run == "after"
+
+
+def test_a_file_that_nobody_signed_is_not_published(made):
+    shutil.copy(parts(made)[0], base(made) / "data" / "extra.parquet")
+    assert release(made.policy(), made.settings()).rows == 40
+    assert verify(made.root / "sanitized" / "people", made.settings()).rows == 40
+
+
+def test_a_policy_that_is_not_approved_here_waits_for_approval(made):
+    approved = made.root / "approved"
+    approved.mkdir()
+    text = made.policy().read_text()
+    (approved / "people.yaml").write_text(text.replace("width: 100", "width: 1000"))
+    with pytest.raises(UnknownPolicyError, match="not among the 1 policies approved here"):
+        release(made.policy(), made.settings(policies=str(approved)))
+    (approved / "people.yaml").write_text(text)
+    assert release(made.policy(), made.settings(policies=str(approved))).state == "released"
+
+
+def test_a_policy_of_another_dataset_releases_nothing_of_this_one(made):
+    other = made.write_policy("others")
+    assert release(other, made.settings()).state == "nothing new"
+    shutil.copytree(base(made), made.root / "staging" / "others" / "one")
+    with pytest.raises(IntegrityError, match="what is staged in 'others/one' is dataset 'people'"):
+        release(other, made.settings())
+    assert not (made.root / "sanitized" / "others" / "current.json").exists()
+
+
+def test_another_sink_in_the_named_policy_is_refused(made):
+    elsewhere = made.root / "mine.yaml"
+    elsewhere.write_text(made.policy().read_text().replace("sink: {path: people", "sink: {path: public"))
+    with pytest.raises(UnknownPolicyError, match="sink 'people'"):
+        release(elsewhere, made.settings())
+
+
+def test_the_same_run_again_and_a_run_that_is_not_there(made):
+    assert release(made.policy(), made.settings(), run_id="one").state == "released"
+    again = release(made.policy(), made.settings(), run_id="one")
+    assert (again.state, again.sequence) == ("released", 1)
+    with pytest.raises(NotFoundError, match="run 'none' of 'people' is not staged; staged: one"):
+        release(made.policy(), made.settings(), run_id="none")
+
+
+def test_a_released_run_whose_staged_files_went_is_no_error(made):
+    release(made.policy(), made.settings())
+    anonymize(made.policy(), made.settings(), run_id="two")
+    assert sorted(path.name for path in base(made).rglob("*") if path.is_file()) == ["verdict.json"]
+    assert release(made.policy(), made.settings(), run_id="one").state == "nothing new"
+    assert anonymize(made.policy(), made.settings(), run_id="one").continued
+
+
+def test_a_held_lease_is_temporary(made):
+    store = open_store(made.settings().zone("sanitized"))
+    with Lease.acquire(store, "people/.lease.json", owner="other"), pytest.raises(LeaseHeldError, match="run 'other'"):
+        release(made.policy(), made.settings())
+
+
+def test_without_trust_or_policies_nothing_is_released(made):
+    settings = made.settings()
+    for name, error in (("trust", SignatureError), ("policies", ConfigError), ("keys.release_signing", ConfigError)):
+        without = type(settings)(settings.values | {name: None}, settings.origins, settings.file)
+        with pytest.raises(error):
+            release(made.policy(), without)
+    assert release(made.policy(), settings).state == "released"
+
+
+def test_a_verdict_that_the_outer_door_did_not_sign_is_not_believed(made):
+    release(made.policy(), made.settings())
+    verdict = base(made) / "verdict.json"
+    flip(verdict)
+    with pytest.raises(AirlockError) as caught:
+        anonymize(made.policy(), made.settings(), run_id="one")
+    assert caught.value.exit_code == 3
+
+
+def test_separation_is_what_the_configuration_shows(made, tmp_path):
+    outer = tmp_path / "outer.yaml"
+    root = made.root
+    outer.write_text(
+        f"zones: {{staging: {{uri: {root}/staging}}, sanitized: {{uri: {root}/sanitized}}}}\n"
+        f"keys: {{release_signing: {root}/keys/release.pem}}\ntrust: {root}/trust\npolicies: {root}/policies\nworkers: 1\n"
+        f"state: {root}/state.json\n"
+    )
+    from airlock.settings import load_settings
+
+    release(made.policy(), load_settings(file=outer, environment={}))
+    assert verify(root / "sanitized" / "people", made.settings(), require_separation=True).separation == "identities"
