@@ -61,7 +61,7 @@ def bind_policy(path: Path) -> BoundPolicy:
     if policy is not None and not document.problems:
         for place, message in contract_problems(policy, operators):
             document.report(place, message)
-        for text, message in reference_problems(policy, path.parent):
+        for text, message in () if document.problems else reference_problems(policy, path.parent):
             document.report(("columns", text), message)
     if policy is None or document.problems:
         raise PolicyFileError(document.problems)

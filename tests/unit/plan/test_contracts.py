@@ -103,7 +103,8 @@ def test_references_are_for_tokens(said):
     assert "'truncate' is not joinable" in message
     [(_, message)] = said("x: {type: int64, class: direct_identifier, references: a, pseudonymize: person}")
     assert message == "references needs DATASET.COLUMN"
-    assert said("x: {type: int64, class: direct_identifier, references: a.b, pseudonymize: person}") == []
+    [(_, message)] = said("x: {type: int64, class: direct_identifier, references: a.b, pseudonymize: person}")
+    assert "is of dataset 'a'" in message
 
 
 @pytest.mark.parametrize("key", ["partition_by", "statistics"])
