@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -33,15 +34,21 @@ def choose_runner(engine: str, settings: Settings) -> Iterator[Runner]:
 
         yield local
         return
+    if "SPARK_ENV_LOADED" not in os.environ:  # before anything is started
+        _require_executor_key(settings.get("master") or "local", settings)
     spark = session(settings.get("master"))
-    master = spark.conf.get("spark.master", "") or ""
-    if not master.startswith("local") and settings.path("keys.executor") is None:
-        raise BoundaryError(
-            f"executors under master '{master.partition(':')[0]}' have no way to the task frame's key. Mount one executor key file in "
-            "driver and executors and name it in 'keys.executor'"
-        )
+    # Under spark-submit the session's master counts, not ours.
+    _require_executor_key(spark.conf.get("spark.master", "") or "", settings)
 
     def on_spark(sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
         return run_spark(spark, sealed, binding, indexes)
 
     yield on_spark
+
+
+def _require_executor_key(master: str, settings: Settings) -> None:
+    if not master.startswith("local") and settings.path("keys.executor") is None:
+        raise BoundaryError(
+            f"executors under master '{master.partition(':')[0]}' have no way to the task frame's key. Mount one executor key file in "
+            "driver and executors and name it in 'keys.executor'"
+        )
