@@ -9,7 +9,7 @@ from pathlib import Path
 from airlock.doors._signed import ENVELOPE, MANIFEST, read_signed
 from airlock.doors._verdicts import VERDICT, read_verdict
 from airlock.doors._zones import open_zone
-from airlock.errors import IntegrityError, NotFoundError, RunBoundError, UnknownPolicyError
+from airlock.errors import IntegrityError, NotFoundError, PolicyError, RunBoundError, UnknownPolicyError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import PublicManifest
 from airlock.evidence.trust import Trust
@@ -98,8 +98,18 @@ def _waiting(staging: Store, dataset: str) -> dict[str, bool]:
 def _approved(manifest: PublicManifest, named: Policy, settings: Settings) -> Policy:
     """The outer door's own copy of the policy that the run was made under."""
     folder = Path(settings.require("policies"))
-    approved: dict[str, Policy] = {policy.digest: policy for policy in map(load_policy, policy_files(folder))}
+    approved: dict[str, Policy] = {}
+    broken: list[PolicyError] = []
+    for path in policy_files(folder):
+        try:
+            policy = load_policy(path)
+        except PolicyError as error:  # it approves nothing, and is no other dataset's business
+            broken.append(error)
+        else:
+            approved[policy.digest] = policy
     own = approved.get(manifest.policy_sha256)
+    if own is None and broken:
+        raise broken[0]
     if own is None:
         raise UnknownPolicyError(
             f"run '{manifest.run}' of '{manifest.dataset}' was made under policy {manifest.policy_sha256[:16]}, which is not among the "
