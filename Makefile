@@ -43,7 +43,7 @@ bench: setup
 	$(BIN)/python tests/bench/run.py --json build/bench/results.json
 
 lock: setup
-	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate --no-emit-find-links \
+	$(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-find-links \
 	  --python-version 3.11 --extra spark --extra text --extra s3 --extra cluster --extra dev pyproject.toml -o constraints.txt
 
 clean:
