@@ -108,12 +108,13 @@ def carry_out(order: dict) -> dict:
 
 
 class Steps:
-    """Counts steps and acts before one: the `at`-th, or the first whose target matches `place`."""
+    """Counts steps and acts before one: the `at`-th, or the `count`-th that matches `place`."""
 
     def __init__(self, order: dict) -> None:
         self.seen: list[str] = []
         self.quiet = False
         self.at, self.place = order.get("at"), re.compile(order["place"]) if order.get("place") else None
+        self.left = order.get("count", 1)
         self.signal = getattr(signal, order.get("signal", "SIGKILL"))
 
     def __call__(self, event: str, args: tuple) -> None:
@@ -121,7 +122,9 @@ class Steps:
             return
         target = str(args[STEPS[event]])
         self.seen.append(f"{event} {target}")
-        if len(self.seen) == self.at or (self.place and self.place.search(f"{event} {target}")):
+        if self.place and self.place.search(self.seen[-1]):
+            self.left -= 1
+        if len(self.seen) == self.at or (self.place and self.left == 0):
             self.place = None
             os.kill(os.getpid(), self.signal)
 

@@ -9,13 +9,14 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from airlock.evidence.canonical import canonical_json
 from airlock.keys import SubKeys
 from airlock.plan.compile import INNER_REQUESTS, Plan
-from airlock.storage import AlreadyExistsError, Store
+from airlock.storage import AlreadyExistsError, ConflictError, Store
 from airlock.storage.sources import Split
 
 __all__ = ["RecordedFile", "SplitRecord", "create_record", "read_record", "record_folder", "split_name"]
@@ -77,24 +78,32 @@ def record_folder(dataset: str) -> str:
 
 
 def create_record(store: Store, dataset: str, record: SplitRecord, keys: SubKeys) -> SplitRecord:
-    """Create a record if there is none; the first wins and is returned."""
+    """Create a record if there is none; the first that this key made wins and is returned. One that it did not make gives way."""
     body = canonical_json(_to_dict(record))
     envelope = canonical_json({"record": body.decode(), "mac": _mac(body, keys)})
-    try:
-        store.create(f"{record_folder(dataset)}/{record.name}.json", envelope)
-    except AlreadyExistsError:
-        winner = read_record(store, dataset, record.name, keys)
-        return record if winner is None else winner
-    return record
+    path = f"{record_folder(dataset)}/{record.name}.json"
+    while True:
+        found = store.read_versioned(path)
+        winner = None if found is None else _read(found[0], record.name, keys)
+        if winner is not None:
+            return winner
+        with suppress(AlreadyExistsError, ConflictError):
+            if found is None:
+                store.create(path, envelope)
+            else:
+                store.replace(path, envelope, found[1])
+            return record
 
 
 def read_record(store: Store, dataset: str, name: str, keys: SubKeys) -> SplitRecord | None:
     """A split's record; None where there is none, or where it is not one that this key made (the split is done again)."""
     found = store.read_versioned(f"{record_folder(dataset)}/{name}.json")
-    if found is None:
-        return None
+    return None if found is None else _read(found[0], name, keys)
+
+
+def _read(data: bytes, name: str, keys: SubKeys) -> SplitRecord | None:
     try:
-        envelope = json.loads(found[0])
+        envelope = json.loads(data)
         body = envelope["record"].encode()
         if not hmac.compare_digest(envelope["mac"], _mac(body, keys)):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -31,6 +32,9 @@ __all__ = ["PolicyDocument", "load_policy", "parse_policy", "policy_files", "rep
 
 _SHARED = ("apiVersion", "keys", "gate", "sink")
 """What a file named by `extends` may hold: never columns."""
+
+_NAMES = re.compile("^(dataset|columns):", re.MULTILINE)
+"""What a policy has and a file named by `extends` has not. A policy with a fault is to be reported, not passed over."""
 
 _KNOWN_KEYS = sorted(
     {
@@ -64,17 +68,16 @@ def load_policy(path: Path) -> Policy:
 
 
 def policy_files(path: Path) -> list[Path]:
-    """The policy files that a path names: itself, or the *.yaml of a folder, sorted.
+    """The policy files that a path names: itself, or the *.yaml of a folder that name a dataset or columns, sorted.
 
     Raises:
         NotFoundError: No such path, or a folder without policies.
     """
     if path.is_dir():
-        found = sorted(
-            file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and "columns:" in file.read_text("utf-8")
-        )
+        files = [file for file in path.iterdir() if file.suffix in (".yaml", ".yml")]
+        found = sorted(file for file in files if _NAMES.search(file.read_text("utf-8", errors="replace")))
         if not found:
-            raise NotFoundError(f"folder '{path}' holds no policy (*.yaml with columns)")
+            raise NotFoundError(f"folder '{path}' holds no policy (*.yaml with a dataset)")
         return found
     if not path.is_file():
         raise NotFoundError(f"there is no policy '{path}'")
