@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -61,10 +64,10 @@ def test_both_doors_then_every_reader_sees_the_same_rows(project, airlock, requi
     for part in ("duckdb", "polars"):
         require(part)
     import duckdb
-    import polars
+    import polars as pl
 
     assert rows_of(duckdb.sql(f"from '{folder}/*.parquet'").to_arrow_table().to_pylist()) == expected
-    assert rows_of(polars.read_parquet(f"{folder}/*.parquet").to_dicts()) == expected
+    assert rows_of(pl.read_parquet(f"{folder}/*.parquet").to_dicts()) == expected
 
 
 def test_two_doors_with_configurations_of_their_own_meet_only_in_staging(project, airlock):
@@ -141,27 +144,31 @@ def test_nothing_raw_and_no_key_leaves_the_inside(project, tmp_path):
     seen = []
     with (tmp_path / "out").open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as door:
         while door.poll() is None:
-            seen += [open_of(pid) for pid in os.listdir("/proc") if pid.isdigit() and of_session(pid)]
+            seen += [shown(place) for place in Path("/proc").iterdir() if place.name.isdigit() and of_session(place.name)]
     assert door.returncode == 0
     assert len(seen) > 10
-    keys = [b"anary"]
-    root = json.loads((made.root / "keys" / "root.json").read_text())
-    import base64
+    secrets = secrets_of(made)
+    places = [("a process", data) for data in seen] + [("output", (tmp_path / "out").read_bytes())] + list(contents(made))
+    assert [place for place, data in places if any(secret in data for secret in secrets)] == []
 
-    for text in root["epochs"].values():
+
+def secrets_of(made):
+    """What every raw cell holds, and the keys in every form."""
+    found = [b"anary"]
+    for text in json.loads((made.root / "keys" / "root.json").read_text())["epochs"].values():
         raw = base64.b64decode(text)
-        keys += [text.encode(), raw, raw.hex().encode()]
+        found += [text.encode(), raw, raw.hex().encode()]
     for name in ("stage.pem", "release.pem"):
-        keys += [line for line in (made.root / "keys" / name).read_bytes().splitlines() if not line.startswith(b"-")]
-    places = [("a process", data) for data in seen] + [("output", (tmp_path / "out").read_bytes())]
+        found += [line for line in (made.root / "keys" / name).read_bytes().splitlines() if not line.startswith(b"-")]
+    return found
+
+
+def contents(made):
     for zone in ("staging", "private", "sanitized"):
         for name in made.files(zone):
-            places.append((name, (made.root / zone / name).read_bytes()))
+            yield name, (made.root / zone / name).read_bytes()
             if name.endswith(".parquet"):
-                places.append((name, str(pq.read_table(made.root / zone / name).to_pydict()).encode()))
-    for place, data in places:
-        for secret in keys:
-            assert secret not in data, place
+                yield name, str(pq.read_table(made.root / zone / name).to_pydict()).encode()
 
 
 def of_session(pid):
@@ -171,12 +178,10 @@ def of_session(pid):
         return False
 
 
-def open_of(pid):
+def shown(process):
+    """A process's arguments and environment; nothing of one that has ended meanwhile."""
     data = b""
     for part in ("cmdline", "environ"):
-        try:
-            with open(f"/proc/{pid}/{part}", "rb") as file:
-                data += file.read()
-        except OSError:
-            continue
+        with suppress(OSError):
+            data += (process / part).read_bytes()
     return data

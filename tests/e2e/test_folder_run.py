@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.conftest import make_people
@@ -64,8 +65,7 @@ def test_each_door_gets_a_configuration_without_the_other_side(project, monkeypa
     def look(command, **options):
         at = command.index("--config")
         verb = next(word for word in command if word in ("anonymize", "release"))
-        with open(command[at + 1], encoding="utf-8") as file:
-            text = file.read()
+        text = Path(command[at + 1]).read_text("utf-8")
         seen[verb] = (read_yaml(text, "derived").data, text, options["env"])
         return original(command, **options)
 
