@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from airlock.crypto.columns import ByteColumn
 from airlock.engines.rows import known_values, leaf_values
@@ -66,12 +67,25 @@ def _possible(absent: str, values: pa.Array) -> pa.BooleanArray:
         return values.is_valid()
     if pa.types.is_integer(values.type):
         return values.is_valid() if "0" not in absent else pa.array(np.zeros(len(values), dtype=bool))
-    column = ByteColumn.of(values.cast(pa.string())).compact()
-    marked = np.zeros(256, dtype=bool)
-    marked[[ord(char) for char in absent]] = True
-    seen = np.concatenate([[0], np.cumsum(marked[column.data], dtype=np.int64)])
-    free = seen[column.offsets[1:]] == seen[column.offsets[:-1]]
-    return pc.and_(pa.array(free), values.is_valid())
+    return pc.and_(pa.array(~_marked(ByteColumn.of(values.cast(pa.string())).compact(), absent)), values.is_valid())
+
+
+def _marked(column: ByteColumn, absent: str) -> NDArray[np.bool_]:
+    """Which values hold one of the characters `absent`. Most are done with by their last byte (phones, SSNs) or one '@' each."""
+    marks = np.zeros(256, dtype=bool)
+    marks[[ord(char) for char in absent]] = True
+    starts, stops = column.offsets[:-1], column.offsets[1:]
+    found = np.zeros(len(starts), dtype=bool)
+    filled = stops > starts
+    found[filled] = marks[column.data[stops[filled] - 1]]
+    if "@" in absent and not found.all():
+        at = np.flatnonzero(column.data == ord("@"))
+        found[np.searchsorted(stops, at, side="right")] = True
+    if not found.all():
+        left = np.flatnonzero(~found)
+        seen = np.concatenate([[0], np.cumsum(marks[column.data], dtype=np.int64)])
+        found[left] = seen[stops[left]] > seen[starts[left]]
+    return found
 
 
 def _is_identity(rows: pa.Array, count: int) -> bool:

@@ -99,9 +99,9 @@ class _SplitTask:
         staging, private = open_store(self.frame.zones["staging"]), open_store(self.frame.zones["private"])
         folder = f"{self.policy.dataset}/{self.frame.run}/data"
         order_key = self.frame.keys[INNER_REQUESTS["order"]] if self.policy.order == "shuffled" else None
-        plain = frozenset(path.column for path, operator in self.plan.operators.items() if operator.contract.injective)
+        tokens = frozenset(str(path) for path, operator in self.plan.operators.items() if operator.contract.keyed)
         with SplitWriter(
-            staging, folder, self.name, schema=self.plan.schema, order_key=order_key, codec=self.frame.codec, plain=plain
+            staging, folder, self.name, schema=self.plan.schema, order_key=order_key, codec=self.frame.codec, tokens=tokens
         ) as writer:
             for batch in self._batches():
                 writer.write(batch)

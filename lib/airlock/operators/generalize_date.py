@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic.dataclasses import dataclass
 
+from airlock.crypto.columns import validity
 from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
 from airlock.operators._fields import INDIRECT, plain_field, wrong_type
 
@@ -74,6 +77,7 @@ class GeneralizeDate(Operator):
         zone = getattr(field.type, "tz", None)
         first, last = self._bounds(field.type)
         ticks = pa.int32() if field.type == pa.date32() else pa.int64()
+        floor = partial(_by_arrow if self.to == "hour" else _by_day, multiple=multiple, unit=unit)
 
         def first_moment(values: pa.Array) -> pa.Array:
             tick = values.view(ticks)
@@ -81,9 +85,9 @@ class GeneralizeDate(Operator):
             if outside.true_count:
                 raise RejectedValuesError("out-of-range", outside)
             if zone in (None, "UTC"):
-                return pc.floor_temporal(values, multiple, unit=unit)
+                return floor(values)
             # Arrow's own rounding of zoned time fails where local midnight comes twice or never.
-            local = pc.floor_temporal(pc.local_timestamp(values), multiple, unit=unit)
+            local = floor(pc.local_timestamp(values))
             return pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest")
 
         return first_moment
@@ -103,3 +107,29 @@ class GeneralizeDate(Operator):
             pc.local_timestamp(pa.array([0], field.type))
         except pa.ArrowInvalid:
             raise wrong_type(self.name, field, "its time zone is not known here") from None
+
+
+def _by_arrow(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
+    return pc.floor_temporal(values, multiple, unit=unit)
+
+
+def _by_day(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
+    """Periods of whole days: Arrow's calendar over the days that occur, a table for the values. A fifth of the time."""
+    kind = values.type
+    a_day = _ticks_of_a_day(kind)
+    # What stands at a null means nothing, and may be any number of days away.
+    tick = np.asarray(values.view(pa.int32() if a_day == 1 else pa.int64()).fill_null(0))
+    day = tick if a_day == 1 else tick // a_day
+    low, high = (int(day.min()), int(day.max())) if len(day) else (0, 0)
+    if high - low >= len(day):
+        return _by_arrow(values, multiple=multiple, unit=unit)
+    days = pa.array(np.arange(low, high + 1, dtype=np.int32)).view(pa.date32())
+    first = np.asarray(_by_arrow(days, multiple=multiple, unit=unit).view(pa.int32()))
+    made = first[day - low] if a_day == 1 else first.astype(np.int64)[day - low] * a_day
+    return pa.Array.from_buffers(kind, len(values), [validity(values), pa.py_buffer(made)])
+
+
+def _ticks_of_a_day(kind: pa.DataType) -> int:
+    if kind == pa.date32():
+        return 1
+    return _A_DAY * _PER_SECOND["ms" if kind == pa.date64() else kind.unit]

@@ -76,10 +76,11 @@ class IpTruncate(Operator):
         return over_text(self._truncated)
 
     def _truncated(self, values: pa.Array) -> pa.Array:
+        octets = None if values.null_count else _octets(ByteColumn.of(values).compact())
+        if octets is not None:
+            return self._v4_text(octets).cast(values.type)
         is_v4 = _where(pc.match_substring_regex(values, _ONLY_V4))
-        if is_v4.true_count == len(values):
-            return self._v4_text(values).cast(values.type)
-        made = pc.replace_with_mask(pa.nulls(len(values), pa.string()), is_v4, self._v4_text(values.filter(is_v4)))
+        made = pc.replace_with_mask(pa.nulls(len(values), pa.string()), is_v4, self._v4_text(_octets_of(values.filter(is_v4))))
         rest = pc.and_(pc.is_valid(values), pc.invert(is_v4))
         if rest.true_count:
             candidates = _without_v4_tail(values.filter(rest))
@@ -90,8 +91,8 @@ class IpTruncate(Operator):
             made = pc.replace_with_mask(made, rest, self._v6_text(_parsed(candidates)))
         return made.cast(values.type)
 
-    def _v4_text(self, texts: pa.Array) -> pa.Array:
-        return _dotted(_octets(texts) & _prefix(self.v4, np.dtype(">u1"), 4))
+    def _v4_text(self, octets: Octets) -> pa.Array:
+        return _dotted(octets & _prefix(self.v4, np.dtype(">u1"), 4), zeros=self.v4 <= 16)  # noqa: PLR2004 - half of 32
 
     def _v6_text(self, groups: Groups) -> pa.Array:
         mapped = ~groups[:, :5].any(axis=1) & (groups[:, 5] == 0xFFFF)  # noqa: PLR2004 - RFC 4291, section 2.5.5.2
@@ -116,30 +117,61 @@ def _prefix(bits: int, kind: np.dtype[np.unsignedinteger], count: int) -> NDArra
     return np.frombuffer(ones.to_bytes(width // 8, "big"), kind).astype(kind.newbyteorder("="))
 
 
-def _octets(texts: pa.Array) -> Octets:
-    """Shape (n, 4), of dotted decimal without nulls."""
-    column = ByteColumn.of(texts).compact()
-    starts, ends = column.offsets[:-1], column.offsets[1:]
-    dots = np.flatnonzero(column.data == ord(".")).reshape(-1, 3)
+def _octets(column: ByteColumn) -> Octets | None:
+    """Shape (n, 4), of dotted decimal; None unless every value is that and nothing else (a fifth of what a pattern takes)."""
     digit = column.data - np.uint8(ord("0"))
-    octets = np.empty((len(starts), 4), np.uint8)
+    dots = np.flatnonzero(digit > 9)  # noqa: PLR2004 - the last digit
+    count = len(column.offsets) - 1
+    if len(dots) != 3 * count or not (column.data[dots] == ord(".")).all():
+        return None
+    # Columns: before the value, its three dots, behind it.
+    bounds = np.empty((5, count), np.int64)
+    bounds[0], bounds[4], bounds[1:4] = column.offsets[:-1] - 1, column.offsets[1:], dots.reshape(-1, 3).T
+    octets = np.empty((count, 4), np.uint8)
     for part in range(4):
-        first = starts if part == 0 else dots[:, part - 1] + 1
-        stop = ends if part == 3 else dots[:, part]  # noqa: PLR2004 - the last of four
-        length = stop - first
-        tens = np.where(length > 1, digit[stop - 2], 0).astype(np.uint8)
-        hundreds = np.where(length > 2, digit[stop - 3], 0).astype(np.uint8)  # noqa: PLR2004 - three digits
-        octets[:, part] = digit[stop - 1] + tens * np.uint8(10) + hundreds * np.uint8(100)
+        made = _octet(digit, bounds[part] + 1, bounds[part + 1])
+        if made is None:
+            return None
+        octets[:, part] = made
     return octets
 
 
-def _dotted(octets: Octets) -> pa.Array:
-    return pc.binary_join_element_wise(*(_decimals().take(pa.array(octets[:, i])) for i in range(4)), ".")
+def _octet(digit: NDArray[np.uint8], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+    """The numbers between `first` and `stop`; None if one is not from 0 to 255 in shortest form."""
+    length = stop - first
+    if len(length) and (int(length.min()) < 1 or int(length.max()) > 3):  # noqa: PLR2004 - 255
+        return None
+    leading = digit[first]
+    made = leading.astype(np.uint16)
+    for more in (1, 2):
+        made = np.where(length > more, made * 10 + digit[np.minimum(first + more, len(digit) - 1)], made)
+    if (made > 255).any() or ((leading == 0) & (length > 1)).any():  # noqa: PLR2004 - eight bits
+        return None
+    return made.astype(np.uint8)
+
+
+def _octets_of(texts: pa.Array) -> Octets:
+    """Shape (n, 4), of what a pattern has found to be dotted decimal."""
+    octets = _octets(ByteColumn.of(texts).compact())
+    assert octets is not None  # the pattern takes the same texts
+    return octets
+
+
+def _dotted(octets: Octets, *, zeros: bool = False) -> pa.Array:
+    """Dotted decimal; with `zeros` the last two octets are known to be nothing else."""
+    halves = octets.view(">u2")
+    if zeros:
+        return _halves()[1].take(pa.array(halves[:, 0].astype(np.int32)))
+    pair, _ = _halves()
+    return pc.binary_join_element_wise(*(pair.take(pa.array(halves[:, i].astype(np.int32))) for i in range(2)), ".")
 
 
 @cache
-def _decimals() -> pa.Array:
-    return pa.array(np.arange(256)).cast(pa.string())
+def _halves() -> tuple[pa.Array, pa.Array]:
+    """Two octets in dotted decimal, at the number that they make: alone, and with ".0.0" behind."""
+    octet = [str(number) for number in range(256)]
+    pairs = [f"{high}.{low}" for high in octet for low in octet]
+    return pa.array(pairs), pa.array([f"{pair}.0.0" for pair in pairs])
 
 
 @cache
@@ -156,7 +188,7 @@ def _without_v4_tail(texts: pa.Array) -> pa.Array:
     if not tailed.true_count:
         return texts
     found = split.filter(tailed)
-    pairs = _octets(found.field("tail")).reshape(-1, 4).view(">u2").astype(np.int64)
+    pairs = _octets_of(found.field("tail")).reshape(-1, 4).view(">u2").astype(np.int64)
     first, last = (_parts().take(pa.array(pairs[:, i])) for i in range(2))
     groups = pc.binary_join_element_wise(first, last, ":").cast(texts.type)
     rewritten = pc.binary_join_element_wise(found.field("head"), groups, pa.scalar("", texts.type))
