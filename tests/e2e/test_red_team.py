@@ -246,6 +246,23 @@ def test_a_signed_manifest_says_only_what_the_outer_door_knows(project):
     assert made.release().rows == ROWS
 
 
+def test_null_over_a_subtree_publishes_no_name_inside(project):
+    """The names of a struct's fields may be data: what is written there follows from the policy alone."""
+    wide = pa.array([{name: 1} for name in NAMES[:3]] * (ROWS // 3))
+    made = project({"x": wide}, 'x: {type: struct, class: direct_identifier, "null": {}}')
+    made.anonymize()
+    (file,) = (made.staged() / "data").glob("*.parquet")
+    proper = pq.read_table(file)
+    assert proper.schema.field("x").type == pa.string()
+    for data_type in (wide.type, pa.list_(pa.string()), pa.null(), pa.int32()):
+        made.forge_file(lambda _, kind=data_type: proper.set_column(1, "x", pa.nulls(ROWS, kind)))
+        assert_refused(made, IntegrityError)
+        (made.staged() / "verdict.json").unlink()
+    made.forge_file(lambda _: proper)
+    assert made.release().rows == ROWS
+    assert not [path for path in published(made.root) if b"Marigold" in path.read_bytes()]
+
+
 def _named_items(table: pa.Table) -> pa.Table:
     named = table["x"].cast(pa.list_(pa.field(SECRET, pa.string())))
     return table.set_column(table.schema.get_field_index("x"), "x", named)

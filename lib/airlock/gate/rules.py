@@ -71,12 +71,12 @@ class LeafRule:
 
     @property
     def types(self) -> tuple[pa.DataType, ...]:
-        """The accepted types; empty where any is (a subtree of nulls)."""
+        """The accepted types; empty where nothing may be written."""
         return tuple(output.type for output in self.outputs if output.type is not None)
 
     def shape(self, data_type: pa.DataType) -> Shape:
         """The shape that goes with a written type."""
-        return next((each.shape for each in self.outputs if each.type in (data_type, None)), self.outputs[0].shape)
+        return next((each.shape for each in self.outputs if each.type == data_type), self.outputs[0].shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +105,8 @@ class GateRules:
     not_proven: tuple[tuple[str, str], ...]
 
     def rule(self, path: ColumnPath) -> LeafRule | None:
-        """The rule for a leaf: its own, or that of a subtree of nulls around it."""
-        for rule in self.leaves:
-            if rule.path == path or (not rule.absent and not rule.types and rule.path.covers(path)):
-                return rule
-        return None
+        """The leaf's own rule."""
+        return next((rule for rule in self.leaves if rule.path == path), None)
 
     def waiver(self, column: str, entity: str) -> Waiver | None:
         """The waiver in force for an entity in a column."""
