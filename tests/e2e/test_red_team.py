@@ -185,6 +185,19 @@ CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
         {"x": pa.array(range(7_000_000, 7_000_000 + ROWS), pa.int64()).cast(pa.decimal128(19, 0))},
         'x: {type: "decimal128(19, 0)", class: insensitive, keep: oops}', {},
     ),
+    "ids as floats": ({"x": [float(n) for n in range(7_000_000, 7_000_000 + ROWS)]}, "x: {type: float64, class: insensitive, keep: oops}", {}),
+    "ids as floats, some missing": (
+        {"x": [float(n) if n % 3 else float("nan") for n in range(7_000_000, 7_000_000 + ROWS)]},
+        "x: {type: float64, class: insensitive, keep: oops}", {},
+    ),
+    "ids with decimal places": (
+        {"x": pa.array(range(7_000_000, 7_000_000 + ROWS), pa.int64()).cast(pa.decimal128(21, 2))},
+        'x: {type: "decimal128(21, 2)", class: insensitive, keep: oops}', {},
+    ),
+    "even ids rounded to even ones": (
+        {"x": range(7_000_000, 7_000_000 + 2 * ROWS, 2)}, "x: {type: int64, class: sensitive, generalize_number: {width: 2}}", {},
+    ),
+    "cards as text of floats": ({"x": [f"{n}.0" for n in NUMBERS[: ROWS // 2] for _ in range(2)]}, "x: {type: string, class: sensitive, keep: oops}", {}),
     "cards rounded to even ones": (
         {"x": NUMBERS}, "x: {type: int64, class: sensitive, generalize_number: {width: 2}}", {},
     ),

@@ -13,7 +13,7 @@ from airlock.errors import NotProvenError
 from airlock.gate.chance import BARE
 from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.policy.arrow import parse_type
-from airlock.policy.formats import Absent, AllNull, Free, MaskedText, MaxLength, Output, Shape, Unshaped, output_of
+from airlock.policy.formats import Absent, AllNull, Free, MaskedText, MaxLength, MultipleOf, Output, Shape, Unshaped, output_of
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.path import ColumnPath
 from airlock.types import Classification
@@ -181,7 +181,7 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule) -> LeafRule:
 
 
 def _kept(rule: ColumnRule, shape: Shape) -> bool:
-    if isinstance(shape, MaxLength | MaskedText):
+    if isinstance(shape, MaxLength | MaskedText | MultipleOf):
         return not shape.closed
     return rule.operator.name == "keep" and isinstance(shape, Free)
 
