@@ -225,6 +225,32 @@ def test_a_careless_policy_is_refused(project, name):
     assert_refused(made)
 
 
+CONTRACTS = {
+    "kept": "keep: oops",
+    "kept, listed": "keep: {reason: oops, values: [Marigold Underhill000]}",
+    "cut": "truncate: {length: 1}",
+    "half masked": "mask: {keep_last: 5}",
+    "masked in part": "mask: {classes: [digits, letters]}",
+}
+
+
+@pytest.mark.parametrize("operator", CONTRACTS.values(), ids=CONTRACTS)
+def test_an_inner_door_without_contracts_lets_no_direct_identifier_through(project, monkeypatch, operator):
+    """The outer door reads its own copy of the policy and takes no operator's word."""
+    monkeypatch.setattr("airlock.plan.bind.contract_problems", lambda *_: ())
+    pairs = [name for name in NAMES[: ROWS // 2] for _ in range(2)]
+    gate = "max_rejects: 1000"
+    made = project({"x": pairs}, f"x: {{type: string, class: direct_identifier, {operator}}}", gate=gate)
+    made.anonymize()
+    assert "'x' is a direct identifier" in str(assert_refused(made, DisclosureError))
+    assert (
+        json.loads(base64.b64decode(json.loads(next((made.root / "staging").rglob("verdict.json")).read_bytes())["payload"]))[
+            "predicate"
+        ]["state"]
+        == "refused"
+    )
+
+
 # --- tampering with the stage key -------------------------------------------------------------------------------------------
 
 PLAIN = (

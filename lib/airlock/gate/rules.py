@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from airlock.errors import NotProvenError
 from airlock.gate.chance import BARE
+from airlock.gate.contracts import demand_contracts
 from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.policy.arrow import parse_type
 from airlock.policy.formats import Absent, AllNull, Free, MaskedText, MaxLength, MultipleOf, Output, Shape, Unshaped, output_of
@@ -122,11 +123,14 @@ def compile_rules(policy: Policy, config: GateConfig, *, today: date) -> GateRul
         today: Waivers that expire before this day do not count.
 
     Raises:
+        DisclosureError: A rule lets a direct identifier through, or keeps a value without a reason.
         NotProvenError: An entity must be absent, nothing can find it, and the policy does not accept that.
         PolicyError: An operator has no output format.
     """
     _demand_proof(policy)
-    leaves = tuple(_leaf_rule(policy, path, rule) for path, rule in policy.rules().items())
+    outputs = {path: _outputs(rule) for path, rule in policy.rules().items()}
+    demand_contracts(policy, outputs)
+    leaves = tuple(_leaf_rule(policy, path, rule, outputs[path]) for path, rule in policy.rules().items())
     mine = [waiver for waiver in config.waivers if waiver.dataset == policy.dataset]
     written = [leaf for leaf in leaves if not leaf.absent]
     return GateRules(
@@ -163,8 +167,11 @@ def _demand_proof(policy: Policy) -> None:
         )
 
 
-def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule) -> LeafRule:
-    outputs = tuple(dict.fromkeys(output_of(rule.operator, parse_type(name), unshaped=rule.unshaped) for name in rule.type))
+def _outputs(rule: ColumnRule) -> tuple[Output, ...]:
+    return tuple(dict.fromkeys(output_of(rule.operator, parse_type(name), unshaped=rule.unshaped) for name in rule.type))
+
+
+def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> LeafRule:
     accepted = policy.gate.synthetic.get(str(path))
     if accepted in FLOOR and not all(isinstance(output.shape, Unshaped) for output in outputs):
         accepted = None  # none of these operators makes such values: they would be raw ones

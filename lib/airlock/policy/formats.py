@@ -18,7 +18,7 @@ from airlock.errors import PolicyError
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
 ]  # fmt: skip
 
@@ -33,6 +33,9 @@ _NETWORK_V4, _NETWORK_V6 = 24, 64
 
 NULL_SUBTREE = pa.string()
 """What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
+
+ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact")
+"""Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
 Arguments = Mapping[str, Any]
 
