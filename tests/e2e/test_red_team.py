@@ -143,6 +143,10 @@ def assert_refused(
         made.release()
     assert published(made.root) == []
     assert_says_nothing(caught.value, *secrets)
+    for report in (made.root / "reports").rglob("*.json"):
+        text = report.read_bytes()
+        payload = base64.b64decode(json.loads(text).get("payload", ""))
+        assert [secret for secret in secrets if secret.encode() in text + payload] == []
     return caught.value
 
 
