@@ -44,14 +44,14 @@ def whole_numbers(values: pa.Array) -> np.ndarray | None:
         >>> whole_numbers(pa.array([7.0, 7.5, float("nan")])).tolist()
         [True, False, False]
     """
-    if pa.types.is_integer(values.type):
+    if pa.types.is_integer(values.type) or (pa.types.is_decimal(values.type) and values.type.scale <= 0):
         return np.ones(len(values), bool)
     if pa.types.is_floating(values.type):
         floats = np.asarray(values).astype(np.float64)
         with np.errstate(invalid="ignore"):
             return (np.floor(floats) == floats) & (np.abs(floats) < _BEYOND)
     if pa.types.is_decimal(values.type):
-        return ~_off(unscaled(values), Fraction(10) ** max(values.type.scale, 0))
+        return ~_off(unscaled(values), Fraction(10) ** values.type.scale)
     return None
 
 

@@ -93,6 +93,13 @@ def test_many_that_do_not_stand_out_leave_nothing():
     assert len(found.to_counts("c").counted) == 0
 
 
+def test_nulls_among_many_are_no_values():
+    found = counted(
+        tokens(BLOCK), pa.nulls(BLOCK, pa.string()), pa.concat_arrays([pa.nulls(BLOCK - 900, pa.string()), tokens(900)])
+    )
+    assert (found.rows, found.many, found.top) == (BLOCK + 900, True, 0)
+
+
 def test_a_record_holds_fingerprints_under_a_key_and_no_token():
     values = tokens(3)
     said = json.dumps(counted(values).to_counts("mail").counted)
