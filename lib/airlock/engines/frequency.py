@@ -132,7 +132,7 @@ class ColumnCounter:
         spaced = [values.take(pa.array(np.arange(step // 2, len(values), step))) for values in held]
         sample = pa.concat_arrays(spaced).drop_null().value_counts()
         seen = np.asarray(sample.field("counts"))
-        tokens = sample.field("values").filter(pa.array((seen > 1) & (seen * _STANDS_OUT >= seen.sum())))
+        tokens = sample.field("values").filter(pa.array(seen * _STANDS_OUT >= seen.sum()))
         uses = np.zeros(len(tokens), np.int64)
         for values in held if len(tokens) else ():
             places = np.asarray(pc.index_in(values, value_set=tokens).drop_null())

@@ -65,6 +65,8 @@ def test_few_are_counted_exactly_whatever_the_layout():
 def test_equal_entries_of_a_dictionary_are_one_token():
     twice = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, None]), pa.array(["a", "a", "b"]))
     assert sorted(counted(twice).pairs["count"].tolist()) == [1, 2]
+    unused = pa.DictionaryArray.from_arrays(pa.array([0, 0, 2]), pa.array(["a", "b", "c"]))
+    assert sorted(counted(unused).pairs["count"].tolist()) == [1, 2]
     hidden = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), pa.array(["a", None]))
     assert (counted(hidden).rows, counted(hidden).top) == (2, 2)
 
@@ -143,6 +145,14 @@ def test_a_token_that_stands_out_is_refused_on_what_is_certain():
     )
     assert refused([spread(0.5, 200)], [tokens(20_000, start=500)]) == ""  # 100 of 20,200
     assert "most frequent in 120" not in refused([tokens(9_000)], [spread(0.012, 10_000)])
+
+
+@pytest.mark.parametrize(
+    ("others", "top", "refuses"), [(9_000, 100, True), (9_000, 99, False), (9_900, 100, False), (9_899, 100, True)]
+)
+def test_a_hundred_rows_and_over_one_per_cent(others, top, refuses):
+    values = pa.concat_arrays([tokens(others), *[tokens(1, start=50_000)] * top])
+    assert bool(refused([values])) is refuses
 
 
 def test_columns_are_judged_apart_and_all_are_named():
