@@ -10,6 +10,7 @@ import stat
 import pytest
 
 from airlock.cli import main
+from airlock.doors.revoke import revoke
 from airlock.doors.runs import show_run
 from airlock.doors.verify import verify
 from airlock.errors import ResidualEntityError
@@ -139,6 +140,14 @@ def test_a_release_that_overtakes_it_lets_it_go_at_the_next_prune(reporting):
     assert verify(reporting.sink, reporting.settings()).run == released
     assert show_run(run, reporting.settings()).gate == ()
     assert show_run(later, reporting.settings()).gate
+
+
+def test_a_withdrawn_release_overtakes_nothing(reporting):
+    run = refuse(reporting)
+    reporting.run()
+    revoke("people", reporting.settings(), reason="a test")
+    assert ("sanitized", "reports on refused runs") not in reporting.prune()
+    assert show_run(run, reporting.settings()).gate
 
 
 def test_a_run_that_was_refused_again_has_the_newer_report(reporting):
