@@ -143,6 +143,10 @@ def assert_refused(
         made.release()
     assert published(made.root) == []
     assert_says_nothing(caught.value, *secrets)
+    for report in (made.root / "reports").rglob("*.json"):
+        text = report.read_bytes()
+        payload = base64.b64decode(json.loads(text).get("payload", ""))
+        assert [secret for secret in secrets if secret.encode() in text + payload] == []
     return caught.value
 
 
@@ -185,6 +189,19 @@ CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
         {"x": pa.array(range(7_000_000, 7_000_000 + ROWS), pa.int64()).cast(pa.decimal128(19, 0))},
         'x: {type: "decimal128(19, 0)", class: insensitive, keep: oops}', {},
     ),
+    "ids as floats": ({"x": [float(n) for n in range(7_000_000, 7_000_000 + ROWS)]}, "x: {type: float64, class: insensitive, keep: oops}", {}),
+    "ids as floats, some missing": (
+        {"x": [float(n) if n % 3 else float("nan") for n in range(7_000_000, 7_000_000 + ROWS)]},
+        "x: {type: float64, class: insensitive, keep: oops}", {},
+    ),
+    "ids with decimal places": (
+        {"x": pa.array(range(7_000_000, 7_000_000 + ROWS), pa.int64()).cast(pa.decimal128(21, 2))},
+        'x: {type: "decimal128(21, 2)", class: insensitive, keep: oops}', {},
+    ),
+    "even ids rounded to even ones": (
+        {"x": range(7_000_000, 7_000_000 + 2 * ROWS, 2)}, "x: {type: int64, class: sensitive, generalize_number: {width: 2}}", {},
+    ),
+    "cards as text of floats": ({"x": [f"{n}.0" for n in NUMBERS[: ROWS // 2] for _ in range(2)]}, "x: {type: string, class: sensitive, keep: oops}", {}),
     "cards rounded to even ones": (
         {"x": NUMBERS}, "x: {type: int64, class: sensitive, generalize_number: {width: 2}}", {},
     ),
@@ -210,6 +227,32 @@ def test_a_careless_policy_is_refused(project, name):
     made = project(columns, rule, **more)
     made.anonymize()
     assert_refused(made)
+
+
+CONTRACTS = {
+    "kept": "keep: oops",
+    "kept, listed": "keep: {reason: oops, values: [Marigold Underhill000]}",
+    "cut": "truncate: {length: 1}",
+    "half masked": "mask: {keep_last: 5}",
+    "masked in part": "mask: {classes: [digits, letters]}",
+}
+
+
+@pytest.mark.parametrize("operator", CONTRACTS.values(), ids=CONTRACTS)
+def test_an_inner_door_without_contracts_lets_no_direct_identifier_through(project, monkeypatch, operator):
+    """The outer door reads its own copy of the policy and takes no operator's word."""
+    monkeypatch.setattr("airlock.plan.bind.contract_problems", lambda *_: ())
+    pairs = [name for name in NAMES[: ROWS // 2] for _ in range(2)]
+    gate = "max_rejects: 1000"
+    made = project({"x": pairs}, f"x: {{type: string, class: direct_identifier, {operator}}}", gate=gate)
+    made.anonymize()
+    assert "'x' is a direct identifier" in str(assert_refused(made, DisclosureError))
+    assert (
+        json.loads(base64.b64decode(json.loads(next((made.root / "staging").rglob("verdict.json")).read_bytes())["payload"]))[
+            "predicate"
+        ]["state"]
+        == "refused"
+    )
 
 
 # --- tampering with the stage key -------------------------------------------------------------------------------------------
@@ -244,6 +287,23 @@ def test_a_signed_manifest_says_only_what_the_outer_door_knows(project):
         (made.staged() / "verdict.json").unlink()
     made.forge(lambda _: proper)
     assert made.release().rows == ROWS
+
+
+def test_null_over_a_subtree_publishes_no_name_inside(project):
+    """The names of a struct's fields may be data: what is written there follows from the policy alone."""
+    wide = pa.array([{name: 1} for name in NAMES[:3]] * (ROWS // 3))
+    made = project({"x": wide}, 'x: {type: struct, class: direct_identifier, "null": {}}')
+    made.anonymize()
+    (file,) = (made.staged() / "data").glob("*.parquet")
+    proper = pq.read_table(file)
+    assert proper.schema.field("x").type == pa.string()
+    for data_type in (wide.type, pa.list_(pa.string()), pa.null(), pa.int32()):
+        made.forge_file(lambda _, kind=data_type: proper.set_column(1, "x", pa.nulls(ROWS, kind)))
+        assert_refused(made, IntegrityError)
+        (made.staged() / "verdict.json").unlink()
+    made.forge_file(lambda _: proper)
+    assert made.release().rows == ROWS
+    assert not [path for path in published(made.root) if b"Marigold" in path.read_bytes()]
 
 
 def _named_items(table: pa.Table) -> pa.Table:

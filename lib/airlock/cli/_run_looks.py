@@ -16,6 +16,7 @@ from airlock.doors.diff import RunDiff
 from airlock.doors.prune import Removed
 from airlock.doors.runs import Failure, GateCheck, KnownRun, PrivateAccount, RunDetail
 from airlock.evidence.manifest import PublicManifest
+from airlock.types import RunState
 
 __all__ = ["as_csv", "detail", "diff", "removed", "runs", "size"]
 
@@ -141,6 +142,11 @@ def detail(shown: RunDetail) -> None:
         _columns(out, shown.manifest)
     if shown.gate:
         _gate(out, shown.gate, shown.not_proven)
+    elif known.state == RunState.REFUSED:
+        out.print()
+        out.print(
+            Text("what the gate found is not here: the outer door keeps it where its setting 'reports' says", style="dim")
+        )
     if shown.account is not None:
         _account(out, shown.account)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airlock.engines.frequency import counted_columns
 from airlock.engines.rows import known_values, leaf_values
 from airlock.keys import SubKeys
 from airlock.operators import Operator, RejectedValuesError, RowOperator
@@ -51,22 +52,19 @@ def sample_warnings(plan: Plan, batch: pa.RecordBatch, *, rows: int | None) -> t
         rows: Of the whole source, where known: a frequent value matters from 100 rows on.
     """
     found: list[Warned] = []
+    counted = counted_columns(plan)
     for path, operator in plan.operators.items():
         values, owners = leaf_values(batch, path)
         if len(values) < _ENOUGH or operator.name in ("drop", "null") or pa.types.is_nested(values.type):
             continue
         if operator.contract.keyed:
-            found += _frequency(plan, path, operator, values, scale=(rows or batch.num_rows) / batch.num_rows)
+            found += _frequency(path, values, scale=(rows or batch.num_rows) / batch.num_rows) if path in counted else ()
         else:
             found += _effect(batch, path, operator, values, owners)
     return tuple(sorted(found))
 
 
-def _frequency(plan: Plan, path: ColumnPath, operator: Operator, values: pa.Array, *, scale: float) -> Iterator[Warned]:
-    subject = plan.operators[ColumnPath.parse(plan.policy.subject)]
-    exempt = getattr(operator, "domain", None) == getattr(subject, "domain", "")
-    if not operator.contract.deterministic or exempt or plan.policy.columns[str(path)].accept_frequency:
-        return
+def _frequency(path: ColumnPath, values: pa.Array, *, scale: float) -> Iterator[Warned]:
     counts = pc.value_counts(values.drop_null()).field("counts")
     total, top = int(pc.sum(counts).as_py() or 0), int(pc.max(counts).as_py() or 0)
     if total < _ENOUGH:

@@ -11,7 +11,7 @@ from airlock.settings import Settings
 from airlock.storage import Store, open_store
 from airlock.types import Zone
 
-__all__ = ["open_own_zone", "open_zone", "require_disjoint"]
+__all__ = ["open_own_zone", "open_private", "open_zone", "require_disjoint"]
 
 
 def open_zone(settings: Settings, zone: Zone) -> Store:
@@ -21,7 +21,12 @@ def open_zone(settings: Settings, zone: Zone) -> Store:
 
 def open_own_zone(settings: Settings, zone: Zone) -> Store:
     """A zone's store, whose folder is for its owner alone where this makes it: no gate has checked what it will hold."""
-    store = open_zone(settings, zone)
+    return open_private(settings.zone(zone))
+
+
+def open_private(uri: str) -> Store:
+    """A store whose folder is for its owner alone where this makes it."""
+    store = open_store(uri)
     root = store.local_path("")
     if root is not None and root.parent.is_dir():
         with suppress(OSError):  # whoever writes there says what is wrong with it
@@ -35,8 +40,9 @@ def require_disjoint(settings: Settings) -> None:
     Raises:
         ZonesOverlapError: Two of them do; the message names both.
     """
-    named = {zone: settings.get(f"zones.{zone}.uri") for zone in Zone}
-    places = {f"zone '{zone}'": _place(uri) for zone, uri in named.items() if uri is not None}
+    named = {f"zone '{zone}'": settings.get(f"zones.{zone}.uri") for zone in Zone}
+    named["the place of reports"] = settings.get("reports")
+    places = {name: _place(uri) for name, uri in named.items() if uri is not None}
     for (first, left), (second, right) in combinations(places.items(), 2):
         if left == right or left in right.parents or right in left.parents:
             raise ZonesOverlapError(

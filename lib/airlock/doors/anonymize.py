@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from airlock.doors._adopt import adopt
 from airlock.doors._engine import Runner, choose_runner
@@ -18,9 +19,10 @@ from airlock.doors._zones import open_own_zone
 from airlock.doors.permits import local_permit
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
+from airlock.engines.frequency import demand_frequencies
 from airlock.engines.records import SplitRecord, read_record, split_name
 from airlock.engines.task import TaskResult
-from airlock.errors import AirlockError, DriftError, TaskFailedError, TransientError, all_errors
+from airlock.errors import AirlockError, DriftError, FrequencyError, TaskFailedError, TransientError, all_errors
 from airlock.keys import Permit, SubKeys
 from airlock.keys.file import FileKeyRing
 from airlock.keys.signing import load_signer
@@ -75,7 +77,7 @@ def anonymize(
         watcher: Is told of progress.
 
     Raises:
-        PolicyError, DriftError, BoundaryError, RunBoundError, TransientError: Nothing was staged. Finished splits are kept.
+        PolicyError, DriftError, BoundaryError, FrequencyError, RunBoundError, TransientError: Nothing was staged. Finished splits are kept.
     """
     prepared = prepare(policy, settings)
     permit = permit or local_permit(settings)
@@ -115,6 +117,7 @@ class _Work:
             clean_records(self.private, self.dataset, lambda name: read_record(self.private, self.dataset, name, self.keys))
             fresh = self._work_off(folder, engine)
             records = self._complete(folder, fresh)
+            self._demand_frequencies(folder, records)
             self.permit.require()
             lease.check()
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
@@ -154,6 +157,16 @@ class _Work:
                 f"{missing} of {len(self.names)} splits have no usable record although their tasks ended well. Run again"
             )
         return records
+
+    def _demand_frequencies(self, folder: RunFolder, records: dict[str, SplitRecord]) -> None:
+        """Before anything is staged: the files of a refused run go, what was done stays with its records."""
+        try:
+            demand_frequencies(self.dataset, records.values())
+        except FrequencyError as error:
+            columns = cast("list[str]", error.facts["columns"])
+            write_failures(self.private, folder.base, [Failure("", (), column, error.code, 0) for column in columns])
+            self.staging.delete_tree(folder.base)
+            raise
 
     def _frame(self, run: RunId, stack: ExitStack) -> tuple[FrameBinding, bytes]:
         mounted = self.settings.path("keys.executor")

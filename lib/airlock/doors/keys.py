@@ -52,6 +52,7 @@ class NewKeys:
             ("  stage_signing: ", self.stage_signing, "inner door only"),
             ("  release_signing: ", self.release_signing, "outer door only"),
             ("trust: ", self.trust, "public keys: both doors, and everyone who verifies"),
+            ("reports: ", self.trust.parent / "reports", "outer door only: what the gate found in runs that it refused"),
         ]
         lines = [(name + _scalar(shown(path)), comment) for name, path, comment in rows]
         width = max(len(line) for line, _ in lines)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from airlock.doors._leftovers import Leftover, files_by_run, remove, staging_leftovers
 from airlock.doors._releases import find_sinks
+from airlock.doors._reports import Report, drop_report, reports
 from airlock.doors._signed import ENVELOPE
-from airlock.doors._sinks import clean_sanitized, lease_path, read_pointer, retain
+from airlock.doors._sinks import Current, clean_sanitized, lease_path, read_pointer, retain
 from airlock.doors._verdicts import VERDICT
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.errors import NotFoundError
+from airlock.evidence.canonical import parse_time
 from airlock.evidence.manifest import PrivateManifest
 from airlock.evidence.trust import Trust
 from airlock.policy.load import load_policy, policy_files
@@ -22,7 +24,7 @@ from airlock.settings import Settings
 from airlock.storage import Entry, Store
 from airlock.storage.lease import Lease
 from airlock.storage.pending import sweep
-from airlock.types import Zone
+from airlock.types import RunState, Zone
 
 __all__ = ["Job", "Removed", "prune", "prune_jobs"]
 
@@ -113,13 +115,26 @@ def _has(settings: Settings, zone: Zone) -> bool:
 def _outer(store: Store, job: Job, settings: Settings, dry_run: bool) -> Iterator[Removed]:
     trust, sink = Trust.load(settings.path("trust")), job.sink
     grace = settings.number("grace_minutes")
-    # First: where a pointer does not hold, this raises and nothing goes.
-    left = clean_sanitized(store, sink, read_pointer(store, sink, trust), trust, dry_run=dry_run)
+    # First: where a pointer or a report does not hold, this raises and nothing goes.
+    current = read_pointer(store, sink, trust)
+    overtaken = _overtaken(job.dataset, current, settings)
+    left = clean_sanitized(store, sink, current, trust, dry_run=dry_run)
     gone = retain(store, sink, _retain_of(sink, settings), trust, grace_minutes=grace, dry_run=dry_run)
     yield Removed(job.dataset, Zone.SANITIZED, "superseded or revoked data", len(gone), sum(gone.values()))
     yield Removed(job.dataset, Zone.SANITIZED, "runs never published", len(left), sum(left.values()))
+    yield Removed(job.dataset, Zone.SANITIZED, "reports on refused runs", len(overtaken), sum(one.bytes for one in overtaken))
     if not dry_run:
+        for report in overtaken:
+            drop_report(report, settings)
         yield Removed(job.dataset, Zone.SANITIZED, "half-written files", sweep(store), 0)
+
+
+def _overtaken(dataset: str, current: Current | None, settings: Settings) -> list[Report]:
+    """Reports on runs that were refused before what is current now was released: what they name was mended."""
+    if current is None or current.pointer.state is not RunState.RELEASED:
+        return []
+    since = parse_time(current.pointer.published_at)
+    return [report for report in reports(dataset, settings) if report.at < since]
 
 
 def _retain_of(sink: str, settings: Settings) -> Retain | None:

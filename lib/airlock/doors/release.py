@@ -14,6 +14,7 @@ from pathlib import Path
 from airlock.doors._inspect import InspectionJob, inspect_all
 from airlock.doors._offered import Offered, find_offered
 from airlock.doors._publish import Published, publish
+from airlock.doors._reports import keep_report
 from airlock.doors._sinks import Current, clean_sanitized, lease_path, read_chain, read_pointer, retain
 from airlock.doors._verdicts import write_verdict
 from airlock.doors._waivers import load_waivers
@@ -123,6 +124,7 @@ class _Door:
             rules = compile_rules(self.policy, waivers, today=datetime.now(UTC).date())
             with PendingFiles(self.sanitized, f"{self.policy.dataset}-{self.lease.fence}") as pending:
                 verdict, written = self._check(rules, pending)
+                keep_report(verdict, self.offered.base, self.settings, self.signer)
                 verdict.raise_first()
                 made = Published(self.sanitized, self.offered, verdict, tuple(written), self.settings)
                 sequence = publish(made, pending, current, signer=self.signer, lease=self.lease)

@@ -21,8 +21,8 @@ __all__ = ["run_both"]
 
 _INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.stage_signing", "keys.executor", "trust",
           "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "permit_minutes", "log_format")  # fmt: skip
-_OUTER = ("zones.staging", "zones.sanitized", "keys.release_signing", "trust", "policies", "waivers", "workers", "lease_seconds",
-          "grace_minutes", "log_format")  # fmt: skip
+_OUTER = ("zones.staging", "zones.sanitized", "keys.release_signing", "trust", "policies", "waivers", "reports", "workers",
+          "lease_seconds", "grace_minutes", "log_format")  # fmt: skip
 
 
 def run_both(policies: Sequence[Path], settings: Settings, *, run_id: str | None, debug: bool = False) -> list[dict[str, Any]]:

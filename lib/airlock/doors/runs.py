@@ -11,9 +11,10 @@ from typing import Any
 
 from airlock.doors._failures import Failure
 from airlock.doors._releases import released_traces
+from airlock.doors._reports import find_report
 from airlock.doors._traces import KnownRun, PrivateAccount, Trace, private_traces, staged_traces
 from airlock.doors._zones import open_zone
-from airlock.errors import ConfigError, IntegrityError, NotFoundError
+from airlock.errors import AirlockError, ConfigError, IntegrityError, NotFoundError
 from airlock.evidence.canonical import parse_canonical
 from airlock.evidence.manifest import PublicManifest
 from airlock.evidence.trust import Trust
@@ -46,7 +47,7 @@ class RunDetail:
 
     Attributes:
         manifest: The released one where there is one, else the staged one.
-        gate: Empty where the gate's verdict is not here: only releases carry it.
+        gate: Empty where the gate's verdict is not here: releases carry it, and the outer door keeps it of runs that it refused.
         not_proven: Entities that the gate can't prove absent, with the reason for which the policy accepts that.
         account: Inside the raw side only.
     """
@@ -90,12 +91,23 @@ def show_run(run: str, settings: Settings, dataset: str | None = None) -> RunDet
         names = ", ".join(f"{traces[0].known.dataset}/{traces[0].known.run}" for traces in chosen[:_FEW])
         said = f"{len(chosen)} runs match '{run}': {names}. Name one in full, or its --dataset"
         raise NotFoundError(said if chosen else f"no run '{run}' is known in {_named(settings)}", run=run)
-    trace = _joined(chosen[0], settings)
+    trace = _reported(_joined(chosen[0], settings), settings)
     verdict = {} if trace.gate is None else parse_canonical(trace.gate)
     return RunDetail(trace.known, trace.manifest, _checks(verdict), dict(verdict.get("not_proven", {})), trace.account)
 
 
 _FEW = 5
+
+
+def _reported(trace: Trace, settings: Settings) -> Trace:
+    """With the gate's report, where the run was refused and this configuration names where reports are kept."""
+    if trace.gate is not None or trace.known.state != RunState.REFUSED:
+        return trace
+    try:
+        report = find_report(f"{trace.known.dataset}/{trace.known.run}", settings)
+    except AirlockError as error:
+        return replace(trace, known=replace(trace.known, problem=error.code, said=str(error)))
+    return trace if report is None else replace(trace, gate=report.gate)
 
 
 def _zones(settings: Settings) -> list[Zone]:

@@ -19,7 +19,7 @@ from airlock.plan.compile import INNER_REQUESTS, Plan
 from airlock.storage import AlreadyExistsError, ConflictError, Store
 from airlock.storage.sources import Split
 
-__all__ = ["RecordedFile", "SplitRecord", "create_record", "read_record", "record_folder", "split_name"]
+__all__ = ["ColumnCounts", "RecordedFile", "SplitRecord", "create_record", "read_record", "record_folder", "split_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,22 @@ class RecordedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnCounts:
+    """How often the tokens of one column occur in a split (`frequency` writes and reads it).
+
+    Attributes:
+        rows: Values that are not null.
+        many: There are 10,000 different tokens or more; only those that stand out are counted.
+        counted: Base64 of pairs of little-endian 64-bit words: a token's keyed fingerprint, and its count.
+    """
+
+    column: str
+    rows: int
+    many: bool
+    counted: str
+
+
+@dataclass(frozen=True, slots=True)
 class SplitRecord:
     """What came out of a split.
 
@@ -40,6 +56,7 @@ class SplitRecord:
         files: Named relative to the run's staged data folder, and to the records' folder.
         rejects: Rejected rows by (column or '', code).
         known_found: Written cells that still held a direct identifier of their row.
+        frequencies: Of each column whose frequencies count.
     """
 
     name: str
@@ -50,6 +67,7 @@ class SplitRecord:
     rejects: tuple[tuple[str, str, int], ...]
     known_checked: bool
     known_found: int
+    frequencies: tuple[ColumnCounts, ...]
 
     @property
     def rejected(self) -> int:
@@ -124,4 +142,5 @@ def _to_dict(record: SplitRecord) -> dict[str, Any]:
 def _from_dict(data: dict[str, Any]) -> SplitRecord:
     files = tuple(RecordedFile(**file) for file in data["files"])
     rejects = tuple((column, code, count) for column, code, count in data["rejects"])
-    return SplitRecord(**(data | {"files": files, "rejects": rejects}))
+    frequencies = tuple(ColumnCounts(**counts) for counts in data["frequencies"])
+    return SplitRecord(**(data | {"files": files, "rejects": rejects, "frequencies": frequencies}))

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airlock.engines.frame import TaskFrame
+from airlock.engines.frequency import SplitCounter
 from airlock.engines.records import SplitRecord, create_record, record_folder
 from airlock.engines.residue import ResidueCheck, residue_check
 from airlock.engines.rows import excluded_rows, known_values
@@ -90,6 +91,7 @@ class _SplitTask:
         ]
         self.programs: list[tuple[str, ColumnProgram]] = [(name, program) for name, program in compiled if program is not None]
         self.residue: ResidueCheck | None = residue_check(self.plan)
+        self.frequencies = SplitCounter(self.plan, frame.keys)
         self.subject = ColumnPath.parse(self.policy.subject)
         self.counts = _Counts()
         self.rejected: list[bytes] = []
@@ -147,6 +149,7 @@ class _SplitTask:
             made = pa.RecordBatch.from_arrays(columns, [name for name, _ in self.programs])
             if self.residue is not None:
                 self.counts.known_found += self.residue.count(batch, made)
+            self.frequencies.add(made)
             return made
         return None
 
@@ -183,6 +186,7 @@ class _SplitTask:
             rejects=tuple((column, code, count) for (column, code), count in sorted(self.counts.rejects.items())),
             known_checked=self.residue is not None,
             known_found=self.counts.known_found,
+            frequencies=self.frequencies.finish(),
         )
         winner = create_record(private, self.policy.dataset, mine, self.frame.keys)
         if winner != mine:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from airlock.gate.buffers import fingerprints, is_binary, is_text
 from airlock.gate.normal import as_text
-from airlock.gate.numbers import unscaled
+from airlock.gate.numbers import unscaled, whole_numbers
 from airlock.gate.validators import chance_of
 
 __all__ = ["BARE", "Sample", "excessive", "sample_numbers"]
@@ -102,7 +102,9 @@ def sample_numbers(values: pa.Array, entities: Sequence[str]) -> dict[str, Sampl
 
 
 def _from_text(text: pa.Array, wanted: list[str]) -> dict[str, Sample]:
-    bare = text.filter(pc.match_substring_regex(text, r"\A(?:[0-9]{10,19}|[0-9A-Z]{9})\z"))
+    bare = text.filter(pc.match_substring_regex(text, r"\A(?:[0-9]{10,19}(?:\.0+)?|[0-9A-Z]{9})\z"))
+    # Whole numbers that went through a float on their way to text end in ".0".
+    bare = pc.replace_substring_regex(bare, r"\.0+\z", "")
     lengths = np.asarray(pc.binary_length(bare))
     found = {}
     for entity in wanted:
@@ -114,17 +116,15 @@ def _from_text(text: pa.Array, wanted: list[str]) -> dict[str, Sample]:
 
 def _integers(values: pa.Array) -> np.ndarray | None:
     """The whole numbers of ten digits and more among the values, as uint64; None for types that hold none."""
-    if pa.types.is_integer(values.type):
-        whole = np.asarray(values)
-    elif pa.types.is_floating(values.type):
-        floats = np.asarray(values).astype(np.float64)
-        whole = floats[np.floor(floats) == floats]
-    elif pa.types.is_decimal(values.type):
-        raw, one = unscaled(values), 10 ** max(values.type.scale, 0)
-        raw = raw.astype(object) if one >= _INT64 else raw
-        whole = raw[raw % one == 0] // one
-    else:
+    fits = whole_numbers(values)
+    if fits is None:
         return None
+    if pa.types.is_decimal(values.type):
+        raw, one = unscaled(values), 10 ** max(values.type.scale, 0)
+        whole = (raw.astype(object) if one >= _INT64 else raw)[fits] // one
+    else:
+        numbers = np.asarray(values)[fits]
+        whole = numbers.astype(np.float64) if pa.types.is_floating(values.type) else numbers
     return whole[(whole >= _LEAST) & (whole < _BEYOND)].astype(np.uint64)
 
 

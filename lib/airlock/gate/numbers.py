@@ -1,4 +1,6 @@
-"""Multiples of a width, exactly: integers and decimals on their unscaled words, floats by rounding once. Called by `shapes`."""
+"""Multiples of a width, exactly: integers and decimals on their unscaled words, floats by rounding once. Called by `shapes`; and
+what of a column is whole numbers, for ids are often stored as floats or decimals. Called by `chance` and the uniqueness check.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ import pyarrow as pa
 from airlock.gate.buffers import words
 from airlock.policy.formats import MultipleOf
 
-__all__ = ["multiple_offenders", "unscaled"]
+__all__ = ["multiple_offenders", "unscaled", "whole_numbers"]
 
 _INT64 = 1 << 63
+_BEYOND = 10.0**19
+"""No id has more digits than nineteen; floats of this size and more are all whole."""
 
 
 def multiple_offenders(values: pa.Array, shape: MultipleOf) -> np.ndarray:
@@ -31,6 +35,24 @@ def multiple_offenders(values: pa.Array, shape: MultipleOf) -> np.ndarray:
     if pa.types.is_integer(values.type):
         return _off(np.asarray(values), width)
     return np.ones(len(values), bool)
+
+
+def whole_numbers(values: pa.Array) -> np.ndarray | None:
+    """True where a number is whole, whatever its type (no nulls in `values`; NaN is not); None for other types.
+
+    Example:
+        >>> whole_numbers(pa.array([7.0, 7.5, float("nan")])).tolist()
+        [True, False, False]
+    """
+    if pa.types.is_integer(values.type) or (pa.types.is_decimal(values.type) and values.type.scale <= 0):
+        return np.ones(len(values), bool)
+    if pa.types.is_floating(values.type):
+        floats = np.asarray(values).astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            return (np.floor(floats) == floats) & (np.abs(floats) < _BEYOND)
+    if pa.types.is_decimal(values.type):
+        return ~_off(unscaled(values), Fraction(10) ** values.type.scale)
+    return None
 
 
 def unscaled(values: pa.Array) -> np.ndarray:

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from airlock.errors import NotProvenError
 from airlock.gate.chance import BARE
+from airlock.gate.contracts import demand_contracts
 from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.policy.arrow import parse_type
-from airlock.policy.formats import Absent, AllNull, Free, MaskedText, MaxLength, Output, Shape, Unshaped, output_of
+from airlock.policy.formats import Absent, AllNull, Free, MaskedText, MaxLength, MultipleOf, Output, Shape, Unshaped, output_of
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.path import ColumnPath
 from airlock.types import Classification
@@ -71,12 +72,12 @@ class LeafRule:
 
     @property
     def types(self) -> tuple[pa.DataType, ...]:
-        """The accepted types; empty where any is (a subtree of nulls)."""
+        """The accepted types; empty where nothing may be written."""
         return tuple(output.type for output in self.outputs if output.type is not None)
 
     def shape(self, data_type: pa.DataType) -> Shape:
         """The shape that goes with a written type."""
-        return next((each.shape for each in self.outputs if each.type in (data_type, None)), self.outputs[0].shape)
+        return next((each.shape for each in self.outputs if each.type == data_type), self.outputs[0].shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +106,8 @@ class GateRules:
     not_proven: tuple[tuple[str, str], ...]
 
     def rule(self, path: ColumnPath) -> LeafRule | None:
-        """The rule for a leaf: its own, or that of a subtree of nulls around it."""
-        for rule in self.leaves:
-            if rule.path == path or (not rule.absent and not rule.types and rule.path.covers(path)):
-                return rule
-        return None
+        """The leaf's own rule."""
+        return next((rule for rule in self.leaves if rule.path == path), None)
 
     def waiver(self, column: str, entity: str) -> Waiver | None:
         """The waiver in force for an entity in a column."""
@@ -125,11 +123,14 @@ def compile_rules(policy: Policy, config: GateConfig, *, today: date) -> GateRul
         today: Waivers that expire before this day do not count.
 
     Raises:
+        DisclosureError: A rule lets a direct identifier through, or keeps a value without a reason.
         NotProvenError: An entity must be absent, nothing can find it, and the policy does not accept that.
         PolicyError: An operator has no output format.
     """
     _demand_proof(policy)
-    leaves = tuple(_leaf_rule(policy, path, rule) for path, rule in policy.rules().items())
+    outputs = {path: _outputs(rule) for path, rule in policy.rules().items()}
+    demand_contracts(policy, outputs)
+    leaves = tuple(_leaf_rule(policy, path, rule, outputs[path]) for path, rule in policy.rules().items())
     mine = [waiver for waiver in config.waivers if waiver.dataset == policy.dataset]
     written = [leaf for leaf in leaves if not leaf.absent]
     return GateRules(
@@ -166,8 +167,11 @@ def _demand_proof(policy: Policy) -> None:
         )
 
 
-def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule) -> LeafRule:
-    outputs = tuple(dict.fromkeys(output_of(rule.operator, parse_type(name), unshaped=rule.unshaped) for name in rule.type))
+def _outputs(rule: ColumnRule) -> tuple[Output, ...]:
+    return tuple(dict.fromkeys(output_of(rule.operator, parse_type(name), unshaped=rule.unshaped) for name in rule.type))
+
+
+def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> LeafRule:
     accepted = policy.gate.synthetic.get(str(path))
     if accepted in FLOOR and not all(isinstance(output.shape, Unshaped) for output in outputs):
         accepted = None  # none of these operators makes such values: they would be raw ones
@@ -184,7 +188,7 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule) -> LeafRule:
 
 
 def _kept(rule: ColumnRule, shape: Shape) -> bool:
-    if isinstance(shape, MaxLength | MaskedText):
+    if isinstance(shape, MaxLength | MaskedText | MultipleOf):
         return not shape.closed
     return rule.operator.name == "keep" and isinstance(shape, Free)
 

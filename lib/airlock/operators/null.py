@@ -1,4 +1,4 @@
-"""`null`: the column, or a whole subtree, stays in the schema and loses every value."""
+"""`null`: the column stays in the schema and loses every value; a whole subtree becomes one such column."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pyarrow as pa
 from pydantic.dataclasses import dataclass
 
 from airlock.operators._base import STRICT, Contract, Operator
+from airlock.policy.formats import NULL_SUBTREE
 
 if TYPE_CHECKING:
     from airlock.keys import SubKeys
@@ -21,7 +22,8 @@ class Null(Operator):
     """Replace every value by null, so that readers who expect the column still find it.
 
     Guarantee:
-        No value is in the output, and not which values were null before: every row holds null. Name and type stay.
+        No value is in the output, and not which values were null before: every row holds null. A leaf keeps its name and type. A
+        struct, list or map becomes one text column (`policy.formats.NULL_SUBTREE`): what its fields were called goes, too.
 
     Source: ISO/IEC 20889:2018, suppression (local suppression, of every record).
 
@@ -38,13 +40,13 @@ class Null(Operator):
         return Contract(technique="suppression: local suppression", subtree=True)
 
     def result_field(self, field: pa.Field) -> pa.Field:
-        """The same type, nullable even where the source was not."""
-        return pa.field(field.name, field.type, nullable=True)
+        """The same type, or text for a subtree; nullable even where the source was not."""
+        return pa.field(field.name, NULL_SUBTREE if pa.types.is_nested(field.type) else field.type, nullable=True)
 
     def kernel(self, field: pa.Field, keys: SubKeys | None) -> Kernel:
         """Nulls of the column's type."""
         del keys
-        made = field.type
+        made = self.result_field(field).type
 
         def nothing(values: pa.Array) -> pa.Array:
             return pa.nulls(len(values), made)

@@ -32,6 +32,7 @@ INNER_REQUESTS = {
     "name": KeyRequest("split-name", "hmac-sha256"),
     "record": KeyRequest("split-record", "hmac-sha256"),
     "inputs": KeyRequest("inputs", "hmac-sha256"),
+    "frequency": KeyRequest("frequency", "aes-cmac"),
     "rejects": KeyRequest("rejects", "aes-gcm"),
 }
 """The inner door's own subkeys, beside those that the operators ask for."""

@@ -84,7 +84,7 @@ def _column(
 def _written_type(path: ColumnPath, rule: ColumnRule, operator: Operator) -> str | None:
     data_type = parse_type(rule.type[-1])
     if data_type is None:
-        return rule.type[-1] if operator.name == "null" else None
+        return type_text(formats.NULL_SUBTREE) if operator.name == "null" else None
     made = operator.result_field(pa.field(str(path), data_type))
     return None if made is None else type_text(made.type)
 

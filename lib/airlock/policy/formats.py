@@ -18,8 +18,8 @@ from airlock.errors import PolicyError
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output", "PeriodStart",
-    "Shape", "Token", "Unshaped", "listed_text", "output_of",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
 ]  # fmt: skip
 
 _UNREADABLE = 4
@@ -30,6 +30,12 @@ _CHECK_DIGIT = 10
 
 _NETWORK_V4, _NETWORK_V6 = 24, 64
 """Longer prefixes than these name a few hosts, or one."""
+
+NULL_SUBTREE = pa.string()
+"""What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
+
+ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact")
+"""Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
 Arguments = Mapping[str, Any]
 
@@ -171,7 +177,7 @@ class Output:
     """What an operator writes into a leaf.
 
     Attributes:
-        type: The leaf's Arrow type; None where the leaf is absent, or where `null` covers a subtree of undeclared inner form.
+        type: The leaf's Arrow type; None where the leaf is absent.
         shape: What every non-null value looks like.
     """
 
@@ -269,6 +275,10 @@ def _same(data_type: pa.DataType | None) -> pa.DataType | None:
     return data_type
 
 
+def _blank(data_type: pa.DataType | None) -> pa.DataType:
+    return NULL_SUBTREE if data_type is None else data_type
+
+
 def _absent(data_type: pa.DataType | None) -> None:
     del data_type
 
@@ -290,7 +300,7 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "mask": (None, _same, _masked),
-    "null": (None, _same, lambda _: AllNull()),
+    "null": (None, _blank, lambda _: AllNull()),
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),

@@ -45,6 +45,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("trust", "path", "folder of trusted public keys, or one of them"),
     Setting("policies", "path", "the outer door's own approved policies"),
     Setting("waivers", "path", "the gate's own waivers, a YAML file"),
+    Setting("reports", "uri", "what the gate found in runs that it refused; for the outer door's people, in no zone"),
     Setting("engine", "text", "who runs the tasks; auto takes Spark where Java 17 is", "auto", ("auto", "local", "spark")),
     Setting("master", "text", "Spark master; a local one retries a task four times", "local[*,4]"),
     Setting("workers", "number", "processes of the local engine and of the outer door; 0: one a core", "0"),

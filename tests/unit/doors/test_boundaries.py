@@ -22,6 +22,12 @@ def test_overlapping_zones_are_refused(tmp_path, first, second):
         require_disjoint(settings(tmp_path, zones__raw__uri=first, zones__sanitized__uri=second))
 
 
+@pytest.mark.parametrize("zone", ["sanitized", "staging"])
+def test_reports_on_refused_runs_stand_in_no_zone(tmp_path, zone):
+    with pytest.raises(ZonesOverlapError, match=f"zone '{zone}' and the place of reports overlap"):
+        require_disjoint(settings(tmp_path, reports="a/inside", **{f"zones__{zone}__uri": "a"}))
+
+
 def test_a_link_does_not_hide_an_overlap(tmp_path):
     (tmp_path / "raw").mkdir()
     (tmp_path / "other").symlink_to(tmp_path / "raw")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from stdnum import luhn
 from stdnum.pl import pesel
@@ -123,6 +124,13 @@ def test_a_column_of_cards_is_found_whatever_its_type(data_type):
     )
     assert verdicts(values) == ["CREDIT_CARD"]
     assert verdicts(values.slice(1, 20)) == ["CREDIT_CARD"]
+
+
+def test_cards_that_went_through_a_float_on_their_way_to_text():
+    texts = pa.array([f"{number}.0" for number in cards(20)])
+    for values in (texts, texts.dictionary_encode(), pc.binary_join_element_wise(texts, "0", "")):
+        assert verdicts(values) == ["CREDIT_CARD"]
+    assert verdicts(pa.array([f"{number}.5" for number in cards(20)])) == []
 
 
 def test_ten_cards_are_enough_and_seven_are_not():

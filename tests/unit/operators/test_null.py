@@ -6,13 +6,22 @@ import pytest
 from airlock.operators.null import Null
 from airlock.types import Classification
 
+LEAVES = [pa.string(), pa.decimal256(50, 3), pa.timestamp("ns", tz="UTC")]
 NESTED = [pa.struct([("a", pa.int8())]), pa.list_(pa.string()), pa.map_(pa.string(), pa.int8())]
 
 
-@pytest.mark.parametrize("data_type", [pa.string(), pa.decimal256(50, 3), pa.timestamp("ns", tz="UTC"), *NESTED])
+@pytest.mark.parametrize("data_type", LEAVES)
 def test_every_row_is_null_of_the_type(data_type):
     made = Null().kernel(pa.field("c", data_type), None)(pa.nulls(3, data_type))
     assert made.equals(pa.nulls(3, data_type))
+
+
+@pytest.mark.parametrize("data_type", NESTED)
+def test_a_subtree_becomes_one_column_of_text(data_type):
+    """What its fields are called may be data, and says what was there."""
+    field = pa.field("c", data_type)
+    assert Null().result_field(field) == pa.field("c", pa.string())
+    assert Null().kernel(field, None)(pa.nulls(3, data_type)).equals(pa.nulls(3, pa.string()))
 
 
 def test_no_byte_of_the_input_is_in_the_buffers():

@@ -95,6 +95,12 @@ def test_null_over_a_dictionary(program):
     assert target == TEXT
 
 
+def test_null_over_a_subtree_says_nothing_of_its_form(program):
+    apply, target = program(pa.struct([("ann", TEXT)]), "x: {type: struct, class: sensitive, null: {}}")
+    assert apply.transform(pa.array([{"ann": "a"}, None])).equals(pa.nulls(2, TEXT))
+    assert target == TEXT
+
+
 def test_a_rejected_dictionary_value_that_no_row_uses_rejects_none(program):
     apply, _ = program(TEXT, f"x: {KEEP_A}")
     unused = pa.DictionaryArray.from_arrays(pa.array([0, 0, 0]), pa.array(["a", "other"]))

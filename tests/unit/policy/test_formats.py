@@ -286,7 +286,7 @@ def test_what_is_scanned_further(shape, closed):
     assert shape.closed is closed
 
 
-@pytest.mark.parametrize(("name", "want"), [("drop", Output(None, Absent())), ("null", Output(None, AllNull()))])
+@pytest.mark.parametrize(("name", "want"), [("drop", Output(None, Absent())), ("null", Output(pa.string(), AllNull()))])
 def test_subtrees_are_dropped_or_null(name, want):
     assert output_of(OperatorSpec(name=name, arguments={}), None, unshaped=None) == want
 

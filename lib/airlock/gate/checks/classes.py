@@ -98,7 +98,7 @@ class ClassesCheck:
 
 
 def _key(batch: Batch, path: ColumnPath) -> pa.Array:
-    if path not in batch.leaves:  # optional, or a subtree of nulls
+    if path not in batch.leaves:  # optional
         return pa.nulls(batch.rows.num_rows, pa.string())
     return row_text(batch.rows.column(path.column), path) if path.repeated else batch.leaves[path].values
 

@@ -82,7 +82,7 @@ def _leaf_problems(leaves: tuple[Leaf, ...], rules: GateRules) -> list[Finding]:
         if rule is None or rule.absent:
             if not any(each.absent and each.path.covers(leaf.path) for each in rules.leaves):
                 found.append(Finding(column=f"leaf {number}", entity="is not in the policy", picture=picture(str(leaf.path))))
-        elif rule.types and leaf.type not in rule.types:
+        elif leaf.type not in rule.types:
             wanted = " or ".join(map(type_text, rule.types))
             found.append(Finding(column=str(leaf.path), entity=f"is {_type_name(leaf.type)}, expected {wanted}"))
     return found

@@ -12,6 +12,7 @@ from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate._tally import merge_tallies
 from airlock.gate.buffers import fingerprints, is_binary, is_text
 from airlock.gate.leaves import plain_type
+from airlock.gate.numbers import whole_numbers
 from airlock.gate.rules import NEARLY_UNIQUE, GateRules
 
 __all__ = ["Distinct", "UniquenessCheck"]
@@ -25,6 +26,7 @@ _MARGIN = 1024
 @dataclass(frozen=True, slots=True)
 class Distinct:
     """How many distinct values: exact up to 16,384, then estimated from the smallest fingerprints (Bar-Yossef et al., 2002).
+    `fractions`: numbers that are not whole; they are not among the `rows`.
 
     Example:
         >>> (Distinct.of(pa.array([1, 2, 2])) + Distinct.of(pa.array([2, 3]))).count
@@ -33,18 +35,35 @@ class Distinct:
 
     prints: np.ndarray
     rows: int
+    fractions: int = 0
 
     @classmethod
     def of(cls, values: pa.Array) -> Distinct:
-        """Of values without nulls."""
+        """Of values without nulls; of numbers, the whole ones. NaN is a missing value."""
+        if pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
+            return cls._of_whole(values)
         rows = len(values)
         if pa.types.is_dictionary(values.type):
             used = np.bincount(np.asarray(values.indices), minlength=len(values.dictionary)) > 0
             return cls(_smallest(fingerprints(values.dictionary)[used]), rows)
         return cls(_smallest(fingerprints(values)), rows)
 
+    @classmethod
+    def _of_whole(cls, values: pa.Array) -> Distinct:
+        whole = np.asarray(whole_numbers(values))
+        missing = int(np.isnan(np.asarray(values)).sum()) if pa.types.is_floating(values.type) else 0
+        chosen = values if whole.all() else values.filter(pa.array(whole))
+        return cls(_smallest(fingerprints(chosen)), len(chosen), len(values) - len(chosen) - missing)
+
     def __add__(self, other: Distinct) -> Distinct:
-        return Distinct(_smallest(np.concatenate([self.prints, other.prints])), self.rows + other.rows)
+        prints = _smallest(np.concatenate([self.prints, other.prints]))
+        return Distinct(prints, self.rows + other.rows, self.fractions + other.fractions)
+
+    @property
+    def identifies(self) -> bool:
+        """Whether values like these tell rows apart. A column of fractions with a whole number here and there is a measure."""
+        measure = 10 * self.rows < 9 * (self.rows + self.fractions)
+        return self.rows >= _ROWS and 10 * self.count >= 9 * self.rows and not measure
 
     @property
     def count(self) -> int:
@@ -61,7 +80,7 @@ class UniquenessCheck:
     Guarantee:
         Refused where a column that is kept without a closed list, or cut or masked so that more than four characters may show,
         has distinct values for nine tenths of its non-null values or more, and 100 of these or more. Partition columns too. A
-        waiver names it as NEARLY_UNIQUE.
+        waiver names it as NEARLY_UNIQUE. Floats and decimals count as whole numbers where nine tenths of them are.
     """
 
     @staticmethod
@@ -78,11 +97,7 @@ class UniquenessCheck:
     @staticmethod
     def verdict(partial: dict[str, Distinct], rules: GateRules) -> CheckResult:
         """Refused where a column is nearly unique and no waiver covers it."""
-        found = [
-            _finding(column, part, rules)
-            for column, part in sorted(partial.items())
-            if part.rows >= _ROWS and 10 * part.count >= 9 * part.rows
-        ]
+        found = [_finding(column, part, rules) for column, part in sorted(partial.items()) if part.identifies]
         problems = tuple(each for each in found if not each.waiver)
         waived = tuple(each for each in found if each.waiver)
         if not problems:
@@ -99,8 +114,8 @@ class UniquenessCheck:
 
 
 def _judged(data_type: pa.DataType) -> bool:
-    whole = pa.types.is_integer(data_type) or (pa.types.is_decimal(data_type) and data_type.scale <= 0)
-    return is_text(data_type) or is_binary(data_type) or bool(whole)
+    number = pa.types.is_integer(data_type) or pa.types.is_floating(data_type) or pa.types.is_decimal(data_type)
+    return is_text(data_type) or is_binary(data_type) or bool(number)
 
 
 def _finding(column: str, part: Distinct, rules: GateRules) -> Finding:

@@ -1,0 +1,63 @@
+"""What may become of a direct identifier, by the gate's own reading of the policy: no operator's word is taken for it. Called by
+`rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airlock.errors import DisclosureError
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, MaskedText, Output
+from airlock.policy.model import ColumnRule, Policy
+from airlock.policy.path import ColumnPath
+from airlock.types import Classification
+
+__all__ = ["demand_contracts"]
+
+_MOST_SHOWN = 4
+"""Characters that a mask may show of a direct identifier."""
+
+_MOST_NAMED = 20
+
+
+def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...]]) -> None:
+    """Refuse a policy whose rules could not hold, whatever is written.
+
+    Args:
+        policy: The outer door's own copy.
+        outputs: What each rule writes.
+
+    Raises:
+        DisclosureError: A direct identifier has an operator that may let it through, or a raw value stays without a reason.
+    """
+    faults = [fault for path, rule in policy.rules().items() for fault in _faults(path, rule, outputs[path])]
+    if faults:
+        raise DisclosureError(
+            f"policy '{policy.dataset}' asks for what no release may hold: {'; '.join(faults[:_MOST_NAMED])}. Nothing was released. Mend the rules, "
+            "approve the policy anew and run again",
+            columns=len(faults),
+        )
+
+
+def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> Iterator[str]:
+    name = rule.operator.name
+    if name == "keep" and not _is_reason(rule.operator.mapping("reason").get("reason")):
+        yield f"'{path}' is kept without a reason"
+    if rule.classification is not Classification.DIRECT_IDENTIFIER:
+        return
+    if name not in ON_DIRECT_IDENTIFIERS:
+        yield f"'{path}' is a direct identifier under {name}; it takes {', '.join(ON_DIRECT_IDENTIFIERS)}"
+    if not all(_hides(output.shape) for output in outputs if isinstance(output.shape, MaskedText)):
+        yield f"'{path}' is a direct identifier whose mask may show more than {_MOST_SHOWN} characters"
+
+
+def _is_reason(reason: object) -> bool:
+    return isinstance(reason, str) and bool(reason.strip())
+
+
+def _hides(shape: MaskedText) -> bool:
+    counts = (shape.first, shape.last)
+    # Arguments come as the file has them: a negative count would hide a large one.
+    if not all(type(count) is int and count >= 0 for count in counts):
+        return False
+    return sum(counts) <= _MOST_SHOWN and shape.digits and shape.letters and shape.others
