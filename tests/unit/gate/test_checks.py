@@ -189,6 +189,15 @@ def test_ids_that_are_kept_as_fractions_of_one_are_ids(gate, column, data_type, 
     assert gate({"a": column(data_type, keep="r")}, *halves).failed == ["uniqueness"]
 
 
+@pytest.mark.parametrize("data_type", ["timestamp[us, tz=UTC]", "timestamp[ns]", "time64[us]", "duration[s]", "date32"])
+def test_moments_that_no_two_rows_share_identify(gate, column, data_type):
+    kind = parse_type(data_type)
+    moments = pa.array(range(200), pa.int32() if data_type == "date32" else pa.int64()).view(kind)
+    rule = {"a": column(data_type, keep="r")}
+    assert gate(rule, pa.table({"a": moments})).failed == ["uniqueness"]
+    assert gate(rule, pa.table({"a": pa.concat_arrays([moments, moments])})).failed == []
+
+
 @pytest.mark.parametrize(
     ("data_type", "values"),
     [

@@ -75,7 +75,7 @@ class Distinct:
 
 
 class UniquenessCheck:
-    """Kept text, bytes and whole numbers are shared by several rows.
+    """Kept text, bytes, whole numbers and moments are shared by several rows.
 
     Guarantee:
         Refused where a column that is kept without a closed list, or cut or masked so that more than four characters may show,
@@ -115,7 +115,7 @@ class UniquenessCheck:
 
 def _judged(data_type: pa.DataType) -> bool:
     number = pa.types.is_integer(data_type) or pa.types.is_floating(data_type) or pa.types.is_decimal(data_type)
-    return is_text(data_type) or is_binary(data_type) or bool(number)
+    return is_text(data_type) or is_binary(data_type) or bool(number) or bool(pa.types.is_temporal(data_type))
 
 
 def _finding(column: str, part: Distinct, rules: GateRules) -> Finding:
