@@ -88,13 +88,16 @@ def release(
         lease.keep_alive()
         sweep(sanitized)
         sweep(sanitized, named.sink.path, grace=0)
-        offered = find_offered(named, settings, chosen, partial(_refuse, settings))
+        offered = find_offered(named, settings, chosen, partial(_refuse, settings, named.sink.path))
         if offered is None:
             return Release(dataset, chosen or "", "nothing new")
         return _Door(offered, settings, lease, watcher).run(shards)
 
 
-def _refuse(settings: Settings, base: str, code: str, manifest_sha256: str) -> None:
+def _refuse(settings: Settings, sink: str, base: str, code: str, manifest_sha256: str) -> None:
+    """Of a run whose manifest can't be read, the name is all that is known; what shards wrote for it goes too."""
+    run = base.partition("/")[2]
+    clean_pending(open_zone(settings, Zone.SANITIZED), sink, released=0, judged=lambda found: found == run, lease=0)
     signer = load_signer(Path(settings.require("keys.release_signing")))
     staging = open_zone(settings, Zone.STAGING)
     write_verdict(staging, base, RunState.REFUSED, code=code, manifest_sha256=manifest_sha256, signer=signer)
@@ -119,12 +122,14 @@ class _Door:
             return before
         try:
             require_newer(manifest.run, manifest.fence, current)
-            self._clean(current)
+            clean_sanitized(self.sanitized, sink, current, self.trust)
+            self._clean_pending(0 if current is None else current.pointer.fence)
             sequence = self._publish(current, shards)
         except (DisclosureError, IntegrityError) as error:
             self.lease.check()  # whoever lost the lease may have met another door's work
             self._end(RunState.REFUSED, error.code)
             raise
+        self._clean_pending(manifest.fence)
         self._end(RunState.RELEASED)
         grace = self.settings.number("grace_minutes")
         retain(self.sanitized, sink, self.policy.sink.retain, self.trust, grace_minutes=grace)
@@ -143,12 +148,9 @@ class _Door:
             return self._result(current.pointer.sequence)
         return Release(self.policy.dataset, run, "superseded", rows=self.manifest.totals.rows_out)
 
-    def _clean(self, current: Current | None) -> None:
-        sink = self.policy.sink.path
-        clean_sanitized(self.sanitized, sink, current, self.trust)
-        released = 0 if current is None else current.pointer.fence
+    def _clean_pending(self, released: int) -> None:
         judged = partial(is_judged, self.staging, self.policy.dataset)
-        clean_pending(self.sanitized, sink, released=released, judged=judged, lease=self.lease.fence)
+        clean_pending(self.sanitized, self.policy.sink.path, released=released, judged=judged, lease=self.lease.fence)
 
     def _publish(self, current: Current | None, shards: int | None) -> int:
         waivers = load_waivers(self.settings.path("waivers"))

@@ -89,7 +89,7 @@ def load_partials(data: bytes) -> list[FilePartial]:
         column = pa.ipc.open_stream(data).read_all()["blob"]
         first, *blobs = (memoryview(column[number].as_buffer()) for number in range(len(column)))
         return [_loaded(one, blobs) for one in parse_canonical(bytes(first))[_VERSION]]
-    except (pa.ArrowException, ValueError, KeyError, TypeError, IndexError):
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError):
         raise IntegrityError("the counts of a shard are not what this version writes. Run the shard again") from None
 
 
