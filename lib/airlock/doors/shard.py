@@ -21,7 +21,7 @@ from airlock.doors._sinks import last_pointer, read_pointer, require_newer
 from airlock.doors._waivers import load_waivers
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.doors.progress import Watcher, silent
-from airlock.errors import ConfigError, DisclosureError, IntegrityError, RunBoundError
+from airlock.errors import AirlockError, ConfigError, DisclosureError, IntegrityError, RunBoundError
 from airlock.evidence.canonical import time_text
 from airlock.evidence.shard import ShardVerdict
 from airlock.evidence.trust import Trust
@@ -121,6 +121,9 @@ class _Shard:
         won = False
         try:
             won = leave_verdict(self.work, self._judged(f"{folder}/data"), self.signer)
+        except AirlockError:
+            if not self._leave_if_over():  # whoever ended the run took this attempt's files away
+                raise
         finally:
             if not won:
                 discard(self.work.sanitized, folder)
@@ -152,13 +155,15 @@ class _Shard:
             )
         return self._said("released" if current.pointer.run == manifest.run else "superseded")
 
-    def _leave_if_over(self) -> None:
+    def _leave_if_over(self) -> bool:
         """Take away what was written for a run that came to its end meanwhile: nobody looks for it any more."""
         manifest, sink = self.work.offered.manifest, self.work.offered.policy.sink.path
         current = read_pointer(self.work.sanitized, sink, self.trust)
         newer = current is not None and manifest.fence <= current.pointer.fence
-        if newer or is_judged(self.work.staging, manifest.dataset, manifest.run):
+        over = newer or is_judged(self.work.staging, manifest.dataset, manifest.run)
+        if over:
             discard(self.work.sanitized, run_folder(sink, manifest))
+        return over
 
     def _said(self, state: str, rows: int = 0) -> Checked:
         manifest = self.work.offered.manifest
