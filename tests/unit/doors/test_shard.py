@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airlock.doors import _share
+from airlock.doors import release as releasing
 from airlock.doors import shard as door
 from airlock.doors._verdicts import find_verdict
 from airlock.doors.anonymize import anonymize
@@ -425,6 +426,24 @@ def test_tampering_with_what_is_pending_is_refused(made, what):
     assert_refused(made, 2, error)
     stage(made, "after")
     assert release(made.policy(), made.settings(), run_id="after").state == "released"
+
+
+@pytest.mark.parametrize("shards", [None, 2])
+@pytest.mark.parametrize("change", [flip, Path.unlink])
+def test_what_changes_between_check_and_publish_is_not_published(made, monkeypatch, shards, change):
+    real = releasing.publish
+
+    def publish(*args, **options):
+        change(pending_file(made, ".parquet"))
+        return real(*args, **options)
+
+    monkeypatch.setattr(releasing, "publish", publish)
+    if shards:
+        check_all(made, shards)
+    with pytest.raises(IntegrityError, match="not the one that was written"):
+        finish(made, shards)
+    assert [name for name in made.files("sanitized") if not name.endswith(".lease.json")] == []
+    assert said(made) == (RunState.REFUSED, "integrity")
 
 
 def staged_parts(made):
