@@ -15,7 +15,7 @@ __all__ = [
     "LeakedNameError", "LeaseHeldError", "MissingCapabilityError", "MissingColumnError", "NearlyUniqueError",
     "NotFoundError", "NotProvenError", "OperatorTypeError", "PermitError", "PointerMovedError", "PolicyError",
     "PolicyFileError", "Problem", "RejectedRowsError", "ResidualEntityError", "RevokedError", "RollbackError",
-    "RowAccountingError", "RunBoundError", "SchemaMismatchError", "ShapeError", "SignatureError", "SmallGroupError",
+    "RowAccountingError", "RunBoundError", "SchemaMismatchError", "ShapeError", "ShardsMissingError", "SignatureError", "SmallGroupError",
     "SourceChangedError", "StorageUnavailableError", "TaskFailedError", "TransientError", "UnclassifiedColumnError",
     "UnknownPolicyError", "UnreadableSourceError", "ZonesOverlapError", "all_errors",
 ]  # fmt: skip
@@ -354,6 +354,13 @@ class PointerMovedError(TransientError):
     """Another release was published since this one began."""
 
     code = "pointer-moved"
+
+
+class ShardsMissingError(TransientError):
+    """Some shards of a release have left no verdict yet."""
+
+    code = "shards-missing"
+    remedy = "Run the named shards ('airlock release POLICY --run ID --shard I/N'), then --finish again."
 
 
 class SourceChangedError(TransientError):

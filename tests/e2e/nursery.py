@@ -21,7 +21,8 @@ alive: set[int] = set()
 
 def main() -> None:
     import airlock.doors.anonymize
-    import airlock.doors.release  # noqa: F401
+    import airlock.doors.release
+    import airlock.doors.shard  # noqa: F401
 
     say({"ready": True})
     for line in sys.stdin:
@@ -94,6 +95,7 @@ def carry_out(order: dict) -> dict:
     from airlock.doors import _engine
     from airlock.doors.anonymize import anonymize
     from airlock.doors.release import release
+    from airlock.doors.shard import Shard, check_shard
     from airlock.engines.frame import open_frame
     from airlock.engines.task import run_task
     from airlock.settings import load_settings
@@ -104,7 +106,9 @@ def carry_out(order: dict) -> dict:
     policy = Path(order["policy"])
     if order["door"] == "anonymize":
         return asdict(anonymize(policy, settings, run_id=order.get("run"), engine="local"))
-    return asdict(release(policy, settings, run_id=order.get("run")))
+    if order["door"] == "shard":
+        return asdict(check_shard(policy, settings, Shard.parse(order["shard"]), run_id=order.get("run")))
+    return asdict(release(policy, settings, run_id=order.get("run"), shards=order.get("shards")))
 
 
 class Steps:

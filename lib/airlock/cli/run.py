@@ -13,6 +13,7 @@ from airlock.cli._report import each, summary, watch
 from airlock.doors.anonymize import anonymize
 from airlock.doors.release import release
 from airlock.doors.run import run_both
+from airlock.doors.shard import Shard, check_shard
 from airlock.doors.verify import verify
 from airlock.errors import ConfigError
 from airlock.policy.load import policy_files
@@ -58,8 +59,18 @@ def release_command(
     *,
     run: Annotated[list[str] | None, typer.Option("--run", help="RUN or DATASET=RUN; else the oldest staged run")] = None,
     own: Annotated[Path | None, typer.Option("--policies", help="the outer door's own approved policies")] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="I/N, I from 0 ($JOB_COMPLETION_INDEX): check every N-th file of --run, leave a signed shard verdict"
+        ),
+    ] = None,
+    finish: Annotated[int | None, typer.Option(help="N: publish --run from the verdicts of its N shards", min=1)] = None,
 ) -> int:
-    """Outer door alone: check staged releases with the gate, then publish."""
+    """Outer door alone: check staged releases with the gate, then publish.
+
+    On N machines: `--run ID --shard 0/N` to `--shard N-1/N` side by side, then `--run ID --finish N`; the result is the same.
+    """
     shared: Context = context.obj
     settings = shared.settings(policies=str(own.resolve()) if own else None)
     files = _files(policies)
@@ -67,11 +78,16 @@ def release_command(
     plain = [item for item in run or [] if "=" not in item]
     if len(plain) > 1 or (plain and len(files) > 1):
         raise ConfigError("--run RUN names one run of one policy; for several write --run DATASET=RUN")
+    if shard is not None and finish is not None:
+        raise ConfigError("--shard checks and --finish publishes. Finish when all shards are done")
+    part = None if shard is None else Shard.parse(shard)
     with watch(settings.require("log_format")) as watcher:
 
         def act(policy: Path) -> dict[str, Any]:
-            made = release(policy, settings, runs=runs, run_id=plain[0] if plain else None, watcher=watcher)
-            return asdict(made)
+            one = plain[0] if plain else None
+            if part is not None:
+                return asdict(check_shard(policy, settings, part, runs=runs, run_id=one, watcher=watcher))
+            return asdict(release(policy, settings, runs=runs, run_id=one, shards=finish, watcher=watcher))
 
         results = each("release", files, act, debug=shared.debug)
     return summary("release", results)

@@ -1,4 +1,4 @@
-"""What an outer door's worker does with one staged file: one read into memory, digest, checks, re-encode. Called by `release`."""
+"""What an outer door's worker does with one staged file: one read into memory, digest, checks, re-encode. Called by `_share`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from airlock.errors import (
 )
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import StagedFile
+from airlock.gate.canonical import Partition
 from airlock.gate.inspect import FilePartial, inspect_file
 from airlock.gate.rules import GateRules
-from airlock.storage import open_store
-from airlock.storage.pending import PendingFile, PendingTarget, PendingWriter
+from airlock.storage import DigestWriter, Store, open_store
 
-__all__ = ["Inspected", "InspectionJob", "inspect_all"]
+__all__ = ["Inspected", "InspectionJob", "Written", "inspect_all"]
 
 _LONGEST_NAME = 255
 
@@ -37,27 +37,45 @@ class InspectionJob:
     """One staged file to inspect.
 
     Attributes:
-        number: Its place among the staged files by name: the published part's number.
+        staging: The zone's uri; `sanitized` too.
         base: `<dataset>/<run>` in staging.
-        sink: Where the published files go, relative to zone `sanitized`, with the run: `<sink>/data/<run>`.
+        number: Its place among the staged files by name: the published part's number.
+        folder: Where to write, relative to zone `sanitized`: a place that no reader sees.
     """
 
     staging: str
+    sanitized: str
     base: str
     file: StagedFile
     number: int
-    sink: str
-    target: PendingTarget
+    folder: str
     rules: GateRules
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Written:
+    """A finished file that waits to be published.
+
+    Attributes:
+        path: Where it goes, relative to the run's data folder.
+        source: Where it lies, relative to the zone.
+        version: The store's word on it: whoever publishes it makes sure that it is still the same.
+    """
+
+    path: str
+    source: str
+    sha256: str
+    bytes: int
+    rows: int
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """What a worker found and wrote: nothing of it is visible yet."""
 
-    number: int
     partial: FilePartial
-    written: tuple[tuple[PendingFile, int], ...]
+    written: tuple[Written, ...]
 
 
 def inspect_all(jobs: Sequence[InspectionJob], *, workers: int) -> Iterator[Inspected]:
@@ -92,25 +110,34 @@ def _inspect(job: InspectionJob) -> Inspected:
             f"staged file '{job.file.path}' is not the one that was signed ({len(data):,} bytes, the manifest says {job.file.bytes:,})",
             path=job.file.path,
         )
+    store = open_store(job.sanitized)
     with ExitStack() as stack:
-        writers: dict[tuple[tuple[str, str], ...], PendingWriter] = {}
+        writers: dict[Partition, tuple[str, DigestWriter]] = {}
 
-        def sink(partition: tuple[tuple[str, str], ...]) -> BinaryIO:
-            folders = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in partition]
-            if any(len(folder) > _LONGEST_NAME for folder in folders):
-                # The file system's own error would name the folder, and with it the value.
-                raise SchemaMismatchError(
-                    f"a value of a partition column makes a folder's name longer than {_LONGEST_NAME} bytes. Nothing was published. "
-                    "Partition by another column"
-                )
-            path = "/".join([job.sink, *folders, f"part-{job.number:05d}.parquet"])
-            writers[partition] = stack.enter_context(job.target.open(path))
+        def sink(partition: Partition) -> BinaryIO:
+            path = _part_path(job.number, partition)
+            writers[partition] = (path, stack.enter_context(store.open_output(f"{job.folder}/{path}")))
             # A raw writer has all that pyarrow's own writer asks of a file.
-            return cast("BinaryIO", writers[partition])
+            return cast("BinaryIO", writers[partition][1])
 
         partial = inspect_file(data, job.rules, sink)
-        rows = dict(partial.outputs)
-        if rows.keys() != writers.keys():
-            raise AirlockError(f"the re-encode of part {job.number} wrote {len(writers)} files and accounts for {len(rows)}")
-        written = tuple((writer.finish(), rows[partition]) for partition, writer in sorted(writers.items()))
-    return Inspected(job.number, partial, written)
+    rows = dict(partial.outputs)
+    if rows.keys() != writers.keys():
+        raise AirlockError(f"the re-encode of part {job.number} wrote {len(writers)} files and accounts for {len(rows)}")
+    return Inspected(partial, tuple(_written(store, job, *writers[each], rows[each]) for each in sorted(writers)))
+
+
+def _part_path(number: int, partition: Partition) -> str:
+    folders = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in partition]
+    if any(len(folder) > _LONGEST_NAME for folder in folders):
+        # The file system's own error would name the folder, and with it the value.
+        raise SchemaMismatchError(
+            f"a value of a partition column makes a folder's name longer than {_LONGEST_NAME} bytes. Nothing was published. "
+            "Partition by another column"
+        )
+    return "/".join([*folders, f"part-{number:05d}.parquet"])
+
+
+def _written(store: Store, job: InspectionJob, path: str, writer: DigestWriter, rows: int) -> Written:
+    source = f"{job.folder}/{path}"
+    return Written(path, source, writer.sha256, writer.size, rows, store.stat(source).version)

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from securesystemslib.signer import Signer
 
+from airlock.doors._inspect import Written
 from airlock.doors._offered import Offered
 from airlock.doors._said import require_known_words
 from airlock.doors._sinks import Current, swap_pointer
-from airlock.errors import IntegrityError, PointerMovedError
+from airlock.errors import IntegrityError, NotFoundError, PointerMovedError
 from airlock.evidence.canonical import canonical_json, sha256_hex, time_text
 from airlock.evidence.dsse import sign
 from airlock.evidence.manifest import PublicManifest, StagedFile
@@ -21,10 +22,9 @@ from airlock.gate.inspect import GateVerdict
 from airlock.settings import Settings
 from airlock.storage import AlreadyExistsError, ConflictError, Store
 from airlock.storage.lease import Lease
-from airlock.storage.pending import PendingFile, PendingFiles
 from airlock.types import Isolation, RunState, Separation
 
-__all__ = ["Published", "publish"]
+__all__ = ["Published", "publish", "separation_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +33,24 @@ class Published:
 
     Attributes:
         store: Zone `sanitized`.
-        written: Pending files with their rows.
+        written: Pending files.
     """
 
     store: Store
     offered: Offered
     verdict: GateVerdict
-    written: tuple[tuple[PendingFile, int], ...]
+    written: tuple[Written, ...]
     settings: Settings
 
 
-def publish(made: Published, pending: PendingFiles, current: Current | None, *, signer: Signer, lease: Lease) -> int:
+def publish(made: Published, current: Current | None, *, signer: Signer, lease: Lease) -> int:
     """Publish; returns the new sequence.
 
     Raises:
         PointerMovedError: Another release was published since `current` was read.
         LeaseHeldError: The lease was lost.
         RollbackError: A newer run was released.
+        IntegrityError: A pending file is not the one that was written.
     """
     store, sink, run = made.store, made.offered.policy.sink.path, made.offered.manifest.run
     now = datetime.now(UTC)
@@ -61,7 +62,7 @@ def publish(made: Published, pending: PendingFiles, current: Current | None, *, 
     evidence = f"{sink}/{evidence_folder(run)}"
     try:
         lease.check()
-        pending.commit(file for file, _ in made.written)
+        _place(made)
         for name, data in ((MANIFEST, manifest.to_bytes()), (GATE, gate), (STATEMENTS, join_statements(staged, statement))):
             lease.check()
             store.create(f"{evidence}/{name}", data)
@@ -71,6 +72,23 @@ def publish(made: Published, pending: PendingFiles, current: Current | None, *, 
         # What this door wrote stays for the next one to clean: it may lie in the folder of the very run that is current now.
         raise PointerMovedError(f"another door published '{manifest.dataset}' meanwhile; this one did not", run=run) from None
     return pointer.sequence
+
+
+def _place(made: Published) -> None:
+    """Give the pending files their names, create-only; all of them are looked at first."""
+    base = f"{made.offered.policy.sink.path}/{data_folder(made.offered.manifest.run)}"
+    for file in made.written:
+        try:
+            same = made.store.stat(file.source).version == file.version
+        except NotFoundError:
+            same = False
+        if not same:
+            raise IntegrityError(
+                f"the pending file for '{file.path}' is not the one that was written. Nothing was published; run again",
+                path=file.path,
+            )
+    for file in made.written:
+        made.store.link_or_copy(file.source, made.store, f"{base}/{file.path}")
 
 
 def _proposed(manifest: PublicManifest, now: datetime) -> Pointer:
@@ -90,8 +108,7 @@ def _proposed(manifest: PublicManifest, now: datetime) -> Pointer:
 def _manifest(made: Published, now: datetime) -> PublicManifest:
     """The released manifest: the staged one's facts, with the outer door's own files, schema and findings."""
     require_known_words(made.offered.manifest, made.offered.policy)
-    base = f"{made.offered.policy.sink.path}/{data_folder(made.offered.manifest.run)}/"
-    outputs = tuple(StagedFile(file.path.removeprefix(base), file.sha256, file.size, rows) for file, rows in made.written)
+    outputs = tuple(StagedFile(file.path, file.sha256, file.bytes, file.rows) for file in made.written)
     rows = sum(file.rows for file in outputs)
     if rows != made.offered.manifest.totals.rows_out:
         raise IntegrityError(
@@ -102,12 +119,12 @@ def _manifest(made: Published, now: datetime) -> PublicManifest:
         outputs=outputs,
         schema=made.verdict.published_schema,
         isolation=Isolation.NONE,
-        separation=_separation(made.settings),
+        separation=separation_of(made.settings),
         created_at=time_text(now),
     )
 
 
-def _separation(settings: Settings) -> Separation:
+def separation_of(settings: Settings) -> Separation:
     """`identities` only where this process's configuration knows nothing of the inner side."""
     inner = settings.only("zones.raw", "zones.private", "keys.root", "keys.stage_signing")
     return Separation.NONE if inner or settings.get("separation") == "none" else Separation.IDENTITIES

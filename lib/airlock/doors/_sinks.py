@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from securesystemslib.signer import Signer
 
-from airlock.errors import IntegrityError
+from airlock.errors import IntegrityError, RollbackError
 from airlock.evidence.canonical import parse_time
 from airlock.evidence.pointer import Pointer, parse_chain
 from airlock.evidence.trust import Trust
@@ -21,7 +21,10 @@ from airlock.policy.model import Retain
 from airlock.storage import AlreadyExistsError, Store
 from airlock.types import RunState
 
-__all__ = ["HISTORY", "Current", "clean_sanitized", "lease_path", "read_chain", "read_pointer", "retain", "swap_pointer"]
+__all__ = [
+    "HISTORY", "Current", "clean_sanitized", "last_pointer", "lease_path", "read_chain", "read_pointer", "require_newer", "retain",
+    "swap_pointer",
+]  # fmt: skip
 
 HISTORY = "history"
 """`<sequence>.json`: the envelopes of pointers that are no longer current."""
@@ -79,6 +82,20 @@ def read_chain(store: Store, sink: str, current: Current | None, trust: Trust) -
     # A door that was killed before its swap has put the current one there already.
     before = [store.read(path) for path in kept[: current.pointer.sequence - 1]]
     return parse_chain([*before, current.envelope], trust)
+
+
+def last_pointer(store: Store, sink: str, current: Current | None, trust: Trust, run: str) -> Pointer | None:
+    """The latest pointer that names a run: what it came to. Raises as `read_chain` does."""
+    return next((one for one in reversed(read_chain(store, sink, current, trust)) if one.run == run), None)
+
+
+def require_newer(run: str, fence: int, current: Current | None) -> None:
+    """Raise RollbackError unless a staged run was begun after the current release's."""
+    if current is not None and fence <= current.pointer.fence:
+        raise RollbackError(
+            f"run '{run}' has fence {fence}, the current release '{current.pointer.run}' has {current.pointer.fence}: a newer run was "
+            "released meanwhile. Run again to release newer data"
+        )
 
 
 def clean_sanitized(store: Store, sink: str, current: Current | None, trust: Trust, *, dry_run: bool = False) -> dict[str, int]:

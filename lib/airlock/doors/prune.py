@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from airlock.doors._leftovers import Leftover, files_by_run, remove, staging_leftovers
+from airlock.doors._pending import clean_pending, is_judged
 from airlock.doors._releases import find_sinks
 from airlock.doors._reports import Report, drop_report, reports
 from airlock.doors._signed import ENVELOPE
@@ -101,7 +103,8 @@ def prune(job: Job, settings: Settings, *, dry_run: bool = False) -> list[Remove
     with nullcontext() if dry_run else Lease.acquire(store, path, owner="prune", ttl=ttl) as lease:
         if lease is not None:
             lease.keep_alive()
-        removed = _outer(store, job, settings, dry_run) if job.sink else _inner(store, job, settings, dry_run)
+        fence = 0 if lease is None else lease.fence
+        removed = _outer(store, job, settings, fence, dry_run) if job.sink else _inner(store, job, settings, dry_run)
         return [one for one in removed if one.count]
 
 
@@ -112,7 +115,7 @@ def _has(settings: Settings, zone: Zone) -> bool:
 # --- the outer side ---------------------------------------------------------------------------------------------------
 
 
-def _outer(store: Store, job: Job, settings: Settings, dry_run: bool) -> Iterator[Removed]:
+def _outer(store: Store, job: Job, settings: Settings, fence: int, dry_run: bool) -> Iterator[Removed]:
     trust, sink = Trust.load(settings.path("trust")), job.sink
     grace = settings.number("grace_minutes")
     # First: where a pointer or a report does not hold, this raises and nothing goes.
@@ -120,7 +123,10 @@ def _outer(store: Store, job: Job, settings: Settings, dry_run: bool) -> Iterato
     overtaken = _overtaken(job.dataset, current, settings)
     left = clean_sanitized(store, sink, current, trust, dry_run=dry_run)
     gone = retain(store, sink, _retain_of(sink, settings), trust, grace_minutes=grace, dry_run=dry_run)
+    released = 0 if current is None else current.pointer.fence
+    waits = clean_pending(store, sink, released=released, judged=_judged(job, settings), lease=fence, dry_run=dry_run)
     yield Removed(job.dataset, Zone.SANITIZED, "superseded or revoked data", len(gone), sum(gone.values()))
+    yield Removed(job.dataset, Zone.SANITIZED, "pending files of runs that are over", len(waits), sum(waits.values()))
     yield Removed(job.dataset, Zone.SANITIZED, "runs never published", len(left), sum(left.values()))
     yield Removed(job.dataset, Zone.SANITIZED, "reports on refused runs", len(overtaken), sum(one.bytes for one in overtaken))
     if not dry_run:
@@ -135,6 +141,12 @@ def _overtaken(dataset: str, current: Current | None, settings: Settings) -> lis
         return []
     since = parse_time(current.pointer.published_at)
     return [report for report in reports(dataset, settings) if report.at < since]
+
+
+def _judged(job: Job, settings: Settings) -> Callable[[str], bool]:
+    if not _has(settings, Zone.STAGING):
+        return lambda _: False  # which runs still wait can't be told
+    return partial(is_judged, open_zone(settings, Zone.STAGING), job.dataset)
 
 
 def _retain_of(sink: str, settings: Settings) -> Retain | None:

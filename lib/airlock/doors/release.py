@@ -11,24 +11,26 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from airlock.doors._inspect import InspectionJob, inspect_all
 from airlock.doors._offered import Offered, find_offered
+from airlock.doors._pending import clean_pending, discard, is_judged, lease_folder, run_folder
 from airlock.doors._publish import Published, publish
 from airlock.doors._reports import keep_report
-from airlock.doors._sinks import Current, clean_sanitized, lease_path, read_chain, read_pointer, retain
+from airlock.doors._shards import gather_shards
+from airlock.doors._share import WHOLE, Work, check_share
+from airlock.doors._sinks import Current, clean_sanitized, last_pointer, lease_path, read_pointer, require_newer, retain
 from airlock.doors._verdicts import write_verdict
 from airlock.doors._waivers import load_waivers
 from airlock.doors._zones import open_zone, require_disjoint
-from airlock.doors.progress import Progress, Watcher, silent
-from airlock.errors import DisclosureError, IntegrityError, RollbackError, RunBoundError
+from airlock.doors.progress import Watcher, silent
+from airlock.errors import ConfigError, DisclosureError, IntegrityError, RunBoundError
 from airlock.evidence.trust import Trust
-from airlock.gate.inspect import FilePartial, GateVerdict, decide
-from airlock.gate.rules import GateRules, compile_rules
+from airlock.gate.inspect import decide
+from airlock.gate.rules import compile_rules
 from airlock.keys.signing import load_signer
 from airlock.policy.load import load_policy
 from airlock.settings import Settings
 from airlock.storage.lease import Lease
-from airlock.storage.pending import PendingFile, PendingFiles, sweep
+from airlock.storage.pending import sweep
 from airlock.types import RunState, Zone
 
 __all__ = ["Release", "release"]
@@ -56,6 +58,7 @@ def release(
     *,
     runs: Mapping[str, str] | None = None,
     run_id: str | None = None,
+    shards: int | None = None,
     watcher: Watcher = silent,
 ) -> Release:
     """Check one staged run and publish it.
@@ -65,6 +68,7 @@ def release(
         settings: Names zones staging and sanitized, trust, and the release-signing key.
         runs: Run ids by dataset.
         run_id: The run to release; without both the oldest staged one that has no verdict.
+        shards: Do not look at the files: finish what that many shards (`shard`) have checked.
         watcher: Is told of progress.
 
     Raises:
@@ -76,6 +80,8 @@ def release(
     named = load_policy(policy)
     dataset = named.dataset
     chosen = run_id or (runs or {}).get(dataset)
+    if shards is not None and chosen is None:
+        raise ConfigError("--finish publishes what the shards of one run have checked. Name it: --run ID")
     sanitized = open_zone(settings, Zone.SANITIZED)
     owner = chosen or "oldest staged run"
     ttl = float(settings.number("lease_seconds"))
@@ -83,13 +89,16 @@ def release(
         lease.keep_alive()
         sweep(sanitized)
         sweep(sanitized, named.sink.path, grace=0)
-        offered = find_offered(named, settings, chosen, partial(_refuse, settings))
+        offered = find_offered(named, settings, chosen, partial(_refuse, settings, named.sink.path))
         if offered is None:
             return Release(dataset, chosen or "", "nothing new")
-        return _Door(offered, settings, lease, watcher).run()
+        return _Door(offered, settings, lease, watcher).run(shards)
 
 
-def _refuse(settings: Settings, base: str, code: str, manifest_sha256: str) -> None:
+def _refuse(settings: Settings, sink: str, base: str, code: str, manifest_sha256: str) -> None:
+    """Of a run whose manifest can't be read, the name is all that is known; what shards wrote for it goes too."""
+    run = base.partition("/")[2]
+    clean_pending(open_zone(settings, Zone.SANITIZED), sink, released=0, judged=lambda found: found == run, lease=0)
     signer = load_signer(Path(settings.require("keys.release_signing")))
     staging = open_zone(settings, Zone.STAGING)
     write_verdict(staging, base, RunState.REFUSED, code=code, manifest_sha256=manifest_sha256, signer=signer)
@@ -105,76 +114,63 @@ class _Door:
         self.trust = Trust.load(settings.path("trust"))
         self.signer = load_signer(Path(settings.require("keys.release_signing")))
 
-    def run(self) -> Release:
-        """Check, then publish or refuse."""
-        sink, run = self.policy.sink.path, self.manifest.run
+    def run(self, shards: int | None) -> Release:
+        """Check, or take the word of that many shards; then publish or refuse."""
+        sink, manifest = self.policy.sink.path, self.manifest
         current = read_pointer(self.sanitized, sink, self.trust)
         before = self._before(current)
         if before is not None:
             return before
-        if current is not None and self.manifest.fence <= current.pointer.fence:
-            self._say_verdict(RunState.REFUSED, RollbackError.code)
-            raise RollbackError(
-                f"run '{run}' has fence {self.manifest.fence}, the current release '{current.pointer.run}' has "
-                f"{current.pointer.fence}: a newer run was released meanwhile. Run again to release newer data"
-            )
-        clean_sanitized(self.sanitized, sink, current, self.trust)
         try:
-            waivers = load_waivers(self.settings.path("waivers"))
-            rules = compile_rules(self.policy, waivers, today=datetime.now(UTC).date())
-            with PendingFiles(self.sanitized, f"{self.policy.dataset}-{self.lease.fence}") as pending:
-                verdict, written = self._check(rules, pending)
-                keep_report(verdict, self.offered.base, self.settings, self.signer)
-                verdict.raise_first()
-                made = Published(self.sanitized, self.offered, verdict, tuple(written), self.settings)
-                sequence = publish(made, pending, current, signer=self.signer, lease=self.lease)
+            require_newer(manifest.run, manifest.fence, current)
+            clean_sanitized(self.sanitized, sink, current, self.trust)
+            self._clean_pending(0 if current is None else current.pointer.fence)
+            sequence = self._publish(current, shards)
         except (DisclosureError, IntegrityError) as error:
-            self._say_verdict(RunState.REFUSED, error.code)
+            self.lease.check()  # whoever lost the lease may have met another door's work
+            self._end(RunState.REFUSED, error.code)
             raise
-        self._say_verdict(RunState.RELEASED)
+        self._clean_pending(manifest.fence)
+        self._end(RunState.RELEASED)
         grace = self.settings.number("grace_minutes")
         retain(self.sanitized, sink, self.policy.sink.retain, self.trust, grace_minutes=grace)
         return self._result(sequence)
 
     def _before(self, current: Current | None) -> Release | None:
         """What this run came to, if it was published before: its door may have been killed between pointer and verdict."""
-        run, sink = self.manifest.run, self.policy.sink.path
-        pointers = [pointer for pointer in read_chain(self.sanitized, sink, current, self.trust) if pointer.run == run]
-        if not pointers or current is None:
+        run = self.manifest.run
+        pointer = last_pointer(self.sanitized, self.policy.sink.path, current, self.trust, run)
+        if pointer is None or current is None:
             return None
-        if pointers[-1].state is RunState.REVOKED:
-            self._say_verdict(RunState.REVOKED)
-            raise RunBoundError(
-                f"run '{run}' was revoked at {pointers[-1].published_at}; it is never released again. Run again"
-            )
-        self._say_verdict(RunState.RELEASED)
+        self._end(pointer.state)
+        if pointer.state is RunState.REVOKED:
+            raise RunBoundError(f"run '{run}' was revoked at {pointer.published_at}; it is never released again. Run again")
         if current.pointer.run == run:
             return self._result(current.pointer.sequence)
         return Release(self.policy.dataset, run, "superseded", rows=self.manifest.totals.rows_out)
 
-    def _check(self, rules: GateRules, pending: PendingFiles) -> tuple[GateVerdict, list[tuple[PendingFile, int]]]:
-        files = sorted(self.manifest.outputs, key=lambda file: file.path)
-        jobs = [
-            InspectionJob(
-                staging=self.staging.uri,
-                base=self.offered.base,
-                file=file,
-                number=number,
-                sink=f"{self.policy.sink.path}/data/{self.manifest.run}",
-                target=pending.target,
-                rules=rules,
-            )
-            for number, file in enumerate(files)
-        ]
-        partials: list[FilePartial] = []
-        written: list[tuple[PendingFile, int]] = []
-        for done, inspected in enumerate(inspect_all(jobs, workers=self.settings.number("workers")), start=1):
-            partials.append(inspected.partial)
-            written.extend(inspected.written)
-            self.watcher(Progress(self.policy.dataset, "check", done, len(jobs)))
-        return decide(partials, rules, self.offered.facts()), sorted(written)
+    def _clean_pending(self, released: int) -> None:
+        judged = partial(is_judged, self.staging, self.policy.dataset)
+        clean_pending(self.sanitized, self.policy.sink.path, released=released, judged=judged, lease=self.lease.fence)
 
-    def _say_verdict(self, state: RunState, code: str | None = None) -> None:
+    def _publish(self, current: Current | None, shards: int | None) -> int:
+        waivers = load_waivers(self.settings.path("waivers"))
+        rules = compile_rules(self.policy, waivers, today=datetime.now(UTC).date())
+        work = Work(self.offered, rules, self.staging, self.sanitized, self.settings, self.watcher)
+        own = lease_folder(self.policy.sink.path, self.manifest, self.lease.fence)
+        try:
+            share = check_share(work, WHOLE, own) if shards is None else gather_shards(work, shards, self.trust)
+            verdict = decide(share.partials, rules, self.offered.facts())
+            keep_report(verdict, self.offered.base, self.settings, self.signer)
+            verdict.raise_first()
+            made = Published(self.sanitized, self.offered, verdict, share.written, self.settings)
+            return publish(made, current, signer=self.signer, lease=self.lease)
+        finally:
+            discard(self.sanitized, own)
+
+    def _end(self, state: RunState, code: str | None = None) -> None:
+        """Nothing of the run is pending any more; then the verdict, by which the next door knows that it has come to its end."""
+        discard(self.sanitized, run_folder(self.policy.sink.path, self.manifest))
         write_verdict(
             self.staging, self.offered.base, state, code=code, manifest_sha256=self.offered.manifest_sha256, signer=self.signer
         )

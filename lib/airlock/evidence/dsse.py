@@ -17,7 +17,7 @@ from airlock.errors import SignatureError
 from airlock.evidence.canonical import canonical_json, parse_canonical, time_text
 from airlock.evidence.trust import Role, Trust, TrustedKey
 
-__all__ = ["IN_TOTO", "POINTER", "SignedAt", "sign", "verify"]
+__all__ = ["IN_TOTO", "POINTER", "SHARD", "SignedAt", "sign", "verify"]
 
 IN_TOTO = "application/vnd.in-toto+json"
 """Payload type of in-toto Statements."""
@@ -25,10 +25,13 @@ IN_TOTO = "application/vnd.in-toto+json"
 POINTER = "application/vnd.airlock.pointer+json"
 """Payload type of pointers."""
 
+SHARD = "application/vnd.airlock.shard+json"
+"""Payload type of shard verdicts."""
+
 SignedAt = datetime | Callable[[bytes], datetime]
 """When it was signed: a time, or how to find it in the (by then verified) payload."""
 
-_PAYLOAD_TYPES = frozenset({IN_TOTO, POINTER})
+_PAYLOAD_TYPES = frozenset({IN_TOTO, POINTER, SHARD})
 _MAX_SIGNATURES = 8
 
 

@@ -71,7 +71,7 @@ class Check(Protocol[P]):
 
     @staticmethod
     def scan(batch: Batch, rules: GateRules) -> P:
-        """What the verdict needs to know of a batch; bounded, picklable."""
+        """What the verdict needs to know of a batch; bounded, picklable, of types that `partials` carries to other processes."""
         ...
 
     @staticmethod

@@ -21,19 +21,21 @@ _NOT_RUN = "NOT_RUN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePartial:
-    """What the inspection of one staged file gave; picklable.
+    """What the inspection of one staged file gave, or of several, merged (`partials.collapse`); picklable.
 
     Attributes:
         parts: Each check's partial by its name; only `schema` and `names` where the schema is not the policy's.
         rows: Rows decoded.
         outputs: Rows written by tuple of partition values, sorted; empty where nothing was.
         schema: Of the written files; empty where there is none.
+        files: How many staged files these are.
     """
 
     parts: Mapping[str, Any]
     rows: int
     outputs: tuple[tuple[tuple[tuple[str, str], ...], int], ...] = ()
     schema: tuple[SchemaField, ...] = ()
+    files: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ def decide(partials: Iterable[FilePartial], rules: GateRules, facts: ManifestFac
     """Merge the files' partials and judge.
 
     Args:
-        partials: One for each staged file, in any order.
+        partials: One for each staged file, or merged ones, in any order.
         rules: Those that the files were inspected under.
         facts: What the staged manifest says.
     """
@@ -108,12 +110,12 @@ def _judged(name: str, files: list[FilePartial], rules: GateRules) -> CheckResul
     check = CHECKS[name]
     parts = [file.parts[name] for file in files if name in file.parts]
     if len(parts) < len(files):
-        missing = len(files) - len(parts)
+        missing, total = sum(file.files for file in files if name not in file.parts), sum(file.files for file in files)
         return CheckResult(
             check=name,
-            problems=(Finding(column="files", entity=_NOT_RUN, count=missing, total=len(files)),),
+            problems=(Finding(column="files", entity=_NOT_RUN, count=missing, total=total),),
             error=IntegrityError,
-            message=f"check '{name}' did not run on {missing} of {len(files)} staged files of '{rules.dataset}'. Nothing was released. "
+            message=f"check '{name}' did not run on {missing} of {total} staged files of '{rules.dataset}'. Nothing was released. "
             "Mend what the other checks name and run again",
         )
     return check.verdict(reduce(check.merge, parts), rules) if parts else CheckResult(check=name)

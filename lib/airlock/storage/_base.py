@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 __all__ = [
-    "PENDING_PREFIX",
+    "PENDING",
     "TEMPORARY_PREFIX",
     "AlreadyExistsError",
     "ConflictError",
@@ -32,8 +32,8 @@ __all__ = [
     "checked_path",
 ]
 
-PENDING_PREFIX = ".pending-"
-"""Folders at a zone's root that no listing shows: files that are not committed yet."""
+PENDING = ".pending"
+"""The folder at a zone's root that no listing of the zone shows: files that are not published yet."""
 
 TEMPORARY_PREFIX = ".new-"
 """Files that no listing shows: being written, about to appear under their real name."""

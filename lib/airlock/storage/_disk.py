@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from airlock.errors import AirlockError, ConfigError, NotFoundError, StorageUnavailableError
-from airlock.storage._base import TEMPORARY_PREFIX, AlreadyExistsError, DigestWriter
+from airlock.storage._base import PENDING, TEMPORARY_PREFIX, AlreadyExistsError, DigestWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,12 +74,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and its parents, durably; one that exists is fine."""
+    """Make the folder and its parents, durably; one that exists is fine. What is pending is for its owner alone."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
     try:
-        folder.mkdir()
+        folder.mkdir(mode=0o700 if folder.name == PENDING else 0o777)
     except FileExistsError:
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None

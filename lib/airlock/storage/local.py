@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from airlock.errors import BoundaryError, NotFoundError
 from airlock.storage._base import (
-    PENDING_PREFIX,
+    PENDING,
     TEMPORARY_PREFIX,
     AlreadyExistsError,
     ConflictError,
@@ -192,7 +192,7 @@ class LocalStore:
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[Entry]:
         with os.scandir(folder) as found:
-            shown = [item for item in found if not item.name.startswith((PENDING_PREFIX, TEMPORARY_PREFIX))]
+            shown = [item for item in found if item.name != PENDING and not item.name.startswith(TEMPORARY_PREFIX)]
         # A folder sorts as its name with '/': the whole walk then comes out sorted by path.
         for item in sorted(shown, key=lambda item: item.name + "/" * item.is_dir(follow_symlinks=False)):
             path = f"{prefix}/{item.name}" if prefix else item.name
