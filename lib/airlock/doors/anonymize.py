@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from airlock.doors._adopt import adopt
 from airlock.doors._engine import Runner, choose_runner
 from airlock.doors._failures import Failure, write_failures
+from airlock.doors._pulse import pulse
 from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, new_run_id
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._staged import StagedFacts, stage_manifest
@@ -18,7 +18,7 @@ from airlock.doors._zones import open_own_zone
 from airlock.doors.permits import local_permit
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
-from airlock.engines.records import SplitRecord, read_record, split_name
+from airlock.engines.records import SplitRecord, read_record, record_folder, split_name
 from airlock.engines.task import TaskResult
 from airlock.errors import AirlockError, DriftError, TaskFailedError, TransientError, all_errors
 from airlock.keys import Permit, SubKeys
@@ -28,11 +28,13 @@ from airlock.keys.wrap import create_executor_key_file
 from airlock.settings import Settings
 from airlock.storage.lease import Lease
 from airlock.storage.pending import sweep
+from airlock.storage.scratch import scratch_folder
 from airlock.types import RunId, RunState, Zone
 
 __all__ = ["StagedRelease", "anonymize"]
 
 _MOST_NAMED = 20
+_REFUSED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,7 @@ class _Work:
     def _frame(self, run: RunId, stack: ExitStack) -> tuple[FrameBinding, bytes]:
         mounted = self.settings.path("keys.executor")
         if mounted is None:
-            private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="airlock-")))
-            mounted = create_executor_key_file(private)
+            mounted = create_executor_key_file(stack.enter_context(scratch_folder()))
         keys_policy = self.policy.keys
         binding = FrameBinding(run, self.prepared.plan.digest, keys_policy.recipient, keys_policy.epoch, str(mounted))
         frame = TaskFrame(
@@ -175,19 +176,21 @@ class _Work:
         return binding, seal_frame(frame, binding)
 
     def _collect(self, runner: Runner, sealed: bytes, binding: FrameBinding, todo: Sequence[int], reused: int) -> None:
-        failed: list[TaskResult] = []
-        for done, result in enumerate(self._results(runner, sealed, binding, todo), start=1):
-            if result.code:
-                failed.append(result)
-            self._say(reused + done, reused)
+        self.permit.require()
+        with pulse(lambda: self._look(todo, reused)):
+            failed = [result for result in runner(sealed, binding, todo) if result.code]
+        self._say(reused + len(todo) - len(failed), reused)
         if failed:
             found = (Failure(result.name, result.files, "", result.code, 0) for result in failed)
             write_failures(self.private, f"{self.dataset}/{binding.run}", found)
             raise _failure(self.dataset, binding.run, failed)
 
-    def _results(self, runner: Runner, sealed: bytes, binding: FrameBinding, todo: Sequence[int]) -> Iterator[TaskResult]:
-        self.permit.require()
-        return runner(sealed, binding, todo)
+    def _look(self, todo: Sequence[int], reused: int) -> None:
+        """Say how many splits have a record by now; the end is said where results are."""
+        files = {entry.path.rpartition("/")[2] for entry in self.private.list(record_folder(self.dataset))}
+        done = reused + sum(f"{self.names[index]}.json" in files for index in todo)
+        if done < len(self.names):
+            self._say(done, reused)
 
     def _say(self, done: int, reused: int) -> None:
         self.watcher(Progress(self.dataset, "anonymize", done, len(self.names), reused))
@@ -208,7 +211,7 @@ class _Work:
 
 
 def _failure(dataset: str, run: str, failed: list[TaskResult]) -> AirlockError:
-    """One error for all failed splits: drift and refusals first, then what a retry may mend."""
+    """One error for all failed splits: refusals first, drift before others, then what a retry may mend."""
     codes = sorted({result.code for result in failed})
     kinds = [all_errors().get(code, TaskFailedError) for code in codes]
     files = sorted({file for result in failed for file in result.files})
@@ -217,11 +220,11 @@ def _failure(dataset: str, run: str, failed: list[TaskResult]) -> AirlockError:
     message = "\n".join(
         [
             f"dataset '{dataset}', run '{run}': {len(failed)} splits failed ({', '.join(codes)}); nothing was staged, finished splits are kept.",
-            f"files: {', '.join(files[:_MOST_NAMED])}{more}",
+            *([f"files: {', '.join(files[:_MOST_NAMED])}{more}"] if files else []),
             *details[:_MOST_NAMED],
         ]
     )
     if all(result.transient for result in failed):
         return TransientError(message, codes=codes)
-    drift = next((kind for kind in kinds if issubclass(kind, DriftError)), None)
-    return (drift or TaskFailedError)(message, codes=codes)
+    refusals = sorted((kind for kind in kinds if kind.exit_code == _REFUSED), key=lambda kind: not issubclass(kind, DriftError))
+    return (refusals[0] if refusals else TaskFailedError)(message, codes=codes)
