@@ -119,6 +119,7 @@ class _Work:
             records = self._complete(folder, fresh)
             self.permit.require()
             lease.check()
+            sweep(self.private, self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
             facts = StagedFacts(self.prepared, self.keys, given, lease.fence, tuple(records.values()))
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
