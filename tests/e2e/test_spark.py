@@ -172,7 +172,7 @@ def test_killed_workers_are_replaced_and_nothing_is_lost_or_doubled(project, spa
     ]
     with spark.ordered(*steps):
         done = anonymize(made.policy(), settings(made), run_id="run")
-        assert spark.acted() > 4
+        assert spark.acted() == 4
     assert spark.log.count("Python worker exited unexpectedly") >= 3
     assert (done.rows_in, done.rows_out, done.splits, done.reused) == (100, 100, 5, 0)
     rows = rows_of(made, "run")
@@ -187,7 +187,7 @@ def test_a_stage_that_fails_for_good_is_temporary_and_keeps_what_is_finished(pro
     with spark.ordered({"do": "kill worker", "place": RECORDS, "first": 2, "times": 1_000}):
         with pytest.raises(TransientError, match=r"the Spark stage failed .*finished splits are kept") as caught:
             anonymize(made.policy(), settings(made), run_id="run")
-        assert spark.acted() >= 6
+        assert spark.acted() >= 4
     assert caught.value.exit_code == 75
     assert "anary" not in str(caught.value)
     assert not (made.root / "staging" / "people" / "run" / "manifest.json").exists()

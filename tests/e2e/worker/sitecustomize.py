@@ -1,4 +1,4 @@
-"""On PYTHONPATH of Spark's Python workers: at a step of a task, kill the worker or its executor, or make the task wait.
+"""On PYTHONPATH of Spark's Python workers, or of a pool's: at a step of a task, kill the worker or its executor, or make the task wait.
 
 Orders stand in the file that WORKER_ORDERS names, a JSON list of `{do, place, first, times}`: act on the `first`-th step (from 0)
 of any worker that matches `place`, and on those after it, `times` times in all. Steps as in `nursery.py`: links, renames.
@@ -26,6 +26,7 @@ def hook(event: str, args: tuple) -> None:
         if re.search(order["place"], step):
             at = claim(file, number) - order.get("first", 0)
             if 0 <= at < order.get("times", 1):
+                Path(f"{file}.done.{number}.{at}").touch()
                 act(order["do"])
 
 
@@ -43,12 +44,13 @@ def claim(file: Path, number: int) -> int:
 def act(what: str) -> None:
     if what == "wait":
         time.sleep(2.5)
-    else:
+        return
+    if what == "kill executor":
         # The worker's parent is Spark's daemon, and the daemon's is the executor.
         daemon = os.getppid()
-        executor = int(Path(f"/proc/{daemon}/stat").read_text().rpartition(")")[2].split()[1])
-        os.kill({"kill worker": os.getpid(), "kill executor": executor}[what], signal.SIGKILL)
+        os.kill(int(Path(f"/proc/{daemon}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-if "WORKER_ORDERS" in os.environ and "pyspark.daemon" in sys.orig_argv:
+if "WORKER_ORDERS" in os.environ and {"pyspark.daemon", "--multiprocessing-fork"} & {*sys.orig_argv}:
     sys.addaudithook(hook)
