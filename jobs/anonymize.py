@@ -8,7 +8,9 @@ try:
     from airlock.cli import main
 except ModuleNotFoundError as error:
     # spark-submit took some `python3` of PATH.
-    sys.stderr.write(f"{sys.executable} has no module '{error.name}'. Set PYSPARK_PYTHON to the Python that airlock is installed in\n")
+    sys.stderr.write(
+        f"{sys.executable} has no module '{error.name}'. Set PYSPARK_PYTHON to the Python that airlock is installed in\n"
+    )
     sys.exit(2)
 
 if __name__ == "__main__":

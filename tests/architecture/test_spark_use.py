@@ -6,7 +6,19 @@ import ast
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
-INSIDES = {"_jvm", "_jsc", "_jdf", "_jsparkSession", "_gateway", "_sc", "sparkContext", "rdd", "toDF", "parallelize", "SparkContext"}
+INSIDES = {
+    "_jvm",
+    "_jsc",
+    "_jdf",
+    "_jsparkSession",
+    "_gateway",
+    "_sc",
+    "sparkContext",
+    "rdd",
+    "toDF",
+    "parallelize",
+    "SparkContext",
+}
 MODULES = {"pyspark.rdd", "pyspark.context", "pyspark.java_gateway", "py4j.java_gateway"}
 HOME = "lib/airlock/engines/spark.py"
 
@@ -33,7 +45,9 @@ def test_no_rdd_and_no_jvm():
 
 
 def test_spark_and_its_bridge_have_one_home():
-    found = {name for name, tree in modules().items() if {one.partition(".")[0] for one in imported(tree)} & {"pyspark", "py4j"}}
+    found = {
+        name for name, tree in modules().items() if {one.partition(".")[0] for one in imported(tree)} & {"pyspark", "py4j"}
+    }
     assert found == {HOME}
 
 

@@ -73,7 +73,9 @@ def started(folder: Path) -> Iterator[Place]:
         "spark.broadcast.UDFCompressionThreshold": "1024",
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYSPARK_SUBMIT_ARGS", " ".join(f"--conf {name}={value}" for name, value in conf.items()) + " pyspark-shell")
+        patch.setenv(
+            "PYSPARK_SUBMIT_ARGS", " ".join(f"--conf {name}={value}" for name, value in conf.items()) + " pyspark-shell"
+        )
         patch.setenv("WORKER_ORDERS", str(folder / "orders.json"))
         patch.setenv("PYTHONPATH", str(WORKER))
         patch.setenv("JAVA_TOOL_OPTIONS", QUICK)
@@ -162,5 +164,11 @@ def below(top: int) -> list[int]:
 
 def forms(key: bytes) -> list[bytes]:
     """A key as it is, and as texts would hold it."""
-    text = [key.hex(), key.hex().upper(), base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode(), repr(key)[2:-1]]
+    text = [
+        key.hex(),
+        key.hex().upper(),
+        base64.b64encode(key).decode(),
+        base64.urlsafe_b64encode(key).decode(),
+        repr(key)[2:-1],
+    ]
     return [key, *(one.rstrip("=").encode() for one in text)]

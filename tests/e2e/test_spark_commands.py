@@ -30,12 +30,21 @@ def _java(require):
 def submit(made, job, *arguments, python=sys.executable, options=()):
     """`spark-submit jobs/JOB.py` with nothing of ours on PATH: PYSPARK_PYTHON says which Python."""
     program = Path(sys.executable).with_name("spark-submit")
-    environment = {"JAVA_TOOL_OPTIONS": QUICK, "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(made.root), "PYSPARK_DRIVER_PYTHON": str(python)}
+    environment = {
+        "JAVA_TOOL_OPTIONS": QUICK,
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(made.root),
+        "PYSPARK_DRIVER_PYTHON": str(python),
+    }
     environment |= {name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ}
     environment |= {"PYSPARK_PYTHON": sys.executable} if python == sys.executable else {"SPARK_HOME": spark_home()}
     command = [str(program), "--master", "local[2,4]", *options, str(TOP / "jobs" / f"{job}.py")]
     return subprocess.run(
-        [*command, *map(str, arguments), "--config", str(made.config)], capture_output=True, text=True, env=environment, cwd=made.root
+        [*command, *map(str, arguments), "--config", str(made.config)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=made.root,
     )
 
 
@@ -89,10 +98,18 @@ def test_executors_of_their_own_open_frames_with_the_mounted_key_and_one_may_die
     refused = airlock("anonymize", made.policy(), *master, project=made)
     assert (refused.code, refused.summary["results"][0]["code"]) == (3, "boundary"), refused.err
     assert "executors under master 'local-cluster[2,1,1024]'" in refused.err
-    made.config.write_text(made.config.read_text().replace("keys: {", f"keys: {{executor: {create_executor_key_file(tmp_path)}, "))
+    made.config.write_text(
+        made.config.read_text().replace("keys: {", f"keys: {{executor: {create_executor_key_file(tmp_path)}, ")
+    )
     orders = tmp_path / "orders.json"
     orders.write_text(json.dumps([{"do": "kill executor", "place": r"link .*/private/people/splits/.*\.json", "first": 1}]))
-    env = {"JAVA_TOOL_OPTIONS": QUICK, "WORKER_ORDERS": str(orders), "PYTHONPATH": str(WORKER), "SPARK_LOCAL_DIRS": str(tmp_path), "SPARK_WORKER_DIR": str(tmp_path)}
+    env = {
+        "JAVA_TOOL_OPTIONS": QUICK,
+        "WORKER_ORDERS": str(orders),
+        "PYTHONPATH": str(WORKER),
+        "SPARK_LOCAL_DIRS": str(tmp_path),
+        "SPARK_WORKER_DIR": str(tmp_path),
+    }
     done = airlock("anonymize", made.policy(), *master, "--run", "run", project=made, env=env)
     assert done.code == 0, done.err
     assert len(list(tmp_path.glob("orders.json.done.*"))) == 1

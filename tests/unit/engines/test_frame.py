@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def test_a_changed_byte_does_not_pass(sealed, at):
 
 def test_an_executor_key_that_others_can_read_is_refused(sealed):
     path = Path(sealed.binding.executor_key)
-    os.chmod(path, 0o644)
+    path.chmod(0o644)
     with pytest.raises(KeyFileError, match="0644"):
         open_frame(sealed.data, sealed.binding)
     path.unlink()

@@ -24,7 +24,7 @@ def test_a_killed_worker_is_temporary_and_finished_splits_stay(sealed, tmp_path,
     (tmp_path / "orders.json").write_text(json.dumps([order]))
     monkeypatch.setenv("WORKER_ORDERS", str(tmp_path / "orders.json"))
     monkeypatch.setenv("PYTHONPATH", str(WORKER))
-    with pytest.raises(TransientError, match="a worker process was killed .*Finished splits are kept; run again") as caught:
+    with pytest.raises(TransientError, match=r"a worker process was killed .*Finished splits are kept; run again") as caught:
         list(run_local(sealed.data, sealed.binding, [0, 1, 2], workers=1))
     assert caught.value.facts == {"workers": 1}
     assert len(records(sealed)) == 1

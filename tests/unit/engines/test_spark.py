@@ -11,7 +11,9 @@ from airlock import __version__
 from airlock.engines.spark import _retrying, _stage_error, is_local, java_version, require_python, spark_ready, submitted
 from airlock.errors import ConfigError, TransientError
 
-WORKER = "An exception was thrown from the Python worker. Please see the stack trace below.\nTraceback (most recent call last):\n"
+WORKER = (
+    "An exception was thrown from the Python worker. Please see the stack trace below.\nTraceback (most recent call last):\n"
+)
 
 
 def script(path, text):

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +37,7 @@ def base(tmp_path, monkeypatch):
 def holder(base):
     """A process that holds a scratch folder, and the folder."""
     with subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield process, base / os.path.basename(process.stdout.readline().strip())
+        yield process, Path(process.stdout.readline().strip())
         process.kill()
 
 
@@ -66,18 +67,21 @@ def test_what_a_killed_process_left_goes_with_the_next(base, holder):
 
 def test_a_child_that_outlives_its_parent_does_not_hold_it(base):
     """Java and pool workers are started with no descriptor of ours."""
-    with scratch_folder() as folder:
-        child = subprocess.Popen(["sleep", "60"], close_fds=False)
-        try:
-            descriptors = [os.path.realpath(path) for path in (f"/proc/{child.pid}/fd/{n}" for n in os.listdir(f"/proc/{child.pid}/fd"))]
-        finally:
-            child.kill()
-            child.wait()
-    assert str(folder) not in descriptors
+    with scratch_folder() as folder, subprocess.Popen(["sleep", "60"], close_fds=False) as child:
+        descriptors = [path.resolve() for path in Path(f"/proc/{child.pid}/fd").iterdir()]
+        child.kill()
+    assert descriptors
+    assert folder not in descriptors
 
 
 def test_only_what_is_ours_goes(base):
-    kept = ["airlock-demo", "airlock-scratch-", "airlock-scratch-UPPER123", "airlock-scratch-abcdefgh.old", "airlock-scratch-abcdefg"]
+    kept = [
+        "airlock-demo",
+        "airlock-scratch-",
+        "airlock-scratch-UPPER123",
+        "airlock-scratch-abcdefgh.old",
+        "airlock-scratch-abcdefg",
+    ]
     for name in kept:
         (base / name).mkdir(mode=0o700)
     open_to_others = base / "airlock-scratch-aaaaaaaa"
@@ -109,7 +113,7 @@ def test_a_new_folder_that_another_process_swept_is_made_anew(base, monkeypatch)
         folder = mkdtemp(**options)
         made.append(folder)
         if len(made) == 1:
-            os.rmdir(folder)
+            Path(folder).rmdir()
         return folder
 
     mkdtemp = tempfile.mkdtemp
