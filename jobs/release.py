@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from airlock.cli import main
+try:
+    from airlock.cli import main
+except ModuleNotFoundError as error:
+    # spark-submit took some `python3` of PATH.
+    sys.stderr.write(
+        f"{sys.executable} has no module '{error.name}'. Set PYSPARK_PYTHON to the Python that airlock is installed in\n"
+    )
+    sys.exit(2)
 
 if __name__ == "__main__":
     main(["release", *sys.argv[1:]])

@@ -125,6 +125,19 @@ class Project:
         return sorted(file.relative_to(base).as_posix() for file in base.rglob("*") if not file.is_dir())
 
 
+def new_project(root: Path, **settings: str) -> Project:
+    """Zones, keys, trust and airlock.yaml in a new folder; no policy and no data yet."""
+    for part in ("keys", "trust", "raw"):
+        (root / part).mkdir(parents=True)
+    create_root_file(root / "keys" / "root.json")
+    create_signing_key(root / "keys" / "stage.pem", root / "trust" / "stage.pub", "stage")
+    create_signing_key(root / "keys" / "release.pem", root / "trust" / "release.pub", "release")
+    (root / "airlock.yaml").write_text(CONFIG)
+    made = Project(root)
+    made.configure(**({"workers": "1", "split_mib": "0"} | settings))
+    return made
+
+
 @pytest.fixture
 def project(make_project: Callable[..., Project]) -> Callable[..., Project]:
     """The same under a shorter name, which some folders use for a project of their own."""
@@ -136,15 +149,7 @@ def make_project(tmp_path: Path) -> Callable[..., Project]:
     """Makes a project: `make_project(files=3, rows=20)` has three Parquet files of twenty people each."""
 
     def make(*, files: int = 3, rows: int = 20, dataset: str = "people", folder: str = "project", **settings: str) -> Project:
-        root = tmp_path / folder
-        for part in ("keys", "trust", "raw"):
-            (root / part).mkdir(parents=True)
-        create_root_file(root / "keys" / "root.json")
-        create_signing_key(root / "keys" / "stage.pem", root / "trust" / "stage.pub", "stage")
-        create_signing_key(root / "keys" / "release.pem", root / "trust" / "release.pub", "release")
-        (root / "airlock.yaml").write_text(CONFIG)
-        made = Project(root)
-        made.configure(**({"workers": "1", "split_mib": "0"} | settings))
+        made = new_project(tmp_path / folder, **settings)
         made.write_policy(dataset)
         for number in range(files):
             made.write(make_people(rows, first=number * 1_000), f"{number:03}.parquet", dataset=dataset)

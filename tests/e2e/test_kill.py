@@ -119,6 +119,16 @@ def test_the_outer_door_killed_at_every_step(project, people, nursery):
     assert verify(made.root / "sanitized" / "people", made.settings()).sequence == died + 1
 
 
+def test_the_executor_key_of_a_killed_inner_door_goes_with_the_next_run(project, nursery):
+    made = project(files=2)
+    killed = nursery.run("anonymize", made, run="one", place=r"link .*/private/people/splits/.*\.json")
+    assert killed["signal"] == signal.SIGKILL
+    (left,) = nursery.folder.glob("airlock-scratch-*")
+    assert [path.stat().st_mode & 0o777 for path in (left, *left.rglob("executor.key"))] == [0o700, 0o600]
+    assert nursery.run("anonymize", made, run="one")["exit"] == 0
+    assert not list(nursery.folder.glob("airlock-*"))
+
+
 def test_a_release_that_was_killed_before_its_verdict_is_not_released_twice(project, people, nursery):
     made = project(files=1)
     assert nursery.run("anonymize", made, run="first")["exit"] == 0

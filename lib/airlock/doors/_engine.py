@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from airlock.engines.frame import FrameBinding
 from airlock.engines.local import run_local
-from airlock.engines.spark import run_spark, session, spark_ready
+from airlock.engines.spark import is_local, require_python, run_spark, session, spark_ready, submitted
 from airlock.engines.task import TaskResult
 from airlock.errors import BoundaryError
 from airlock.settings import Settings
@@ -24,7 +24,8 @@ def choose_runner(engine: str, settings: Settings) -> Iterator[Runner]:
 
     Raises:
         MissingCapabilityError: Spark was asked for and can't run.
-        BoundaryError: A master that is not local, without a mounted executor key.
+        BoundaryError: A master that is not local, without a mounted executor key; or Spark Connect.
+        ConfigError: `PYSPARK_PYTHON` names a Python that is not fit.
     """
     if engine == "local" or (engine == "auto" and spark_ready() is not None):
         workers = settings.number("workers")
@@ -34,11 +35,11 @@ def choose_runner(engine: str, settings: Settings) -> Iterator[Runner]:
 
         yield local
         return
-    if "SPARK_ENV_LOADED" not in os.environ:  # before anything is started
-        _require_executor_key(settings.get("master") or "local", settings)
-    spark = session(settings.get("master"))
-    # Under spark-submit the session's master counts, not ours.
-    _require_executor_key(spark.conf.get("spark.master", "") or "", settings)
+    if not submitted():  # before anything is started
+        _require_fit(settings.require("master"), settings)
+    spark = session(settings.require("master"))
+    if submitted():  # the session's master counts, not ours
+        _require_fit(spark.conf.get("spark.master", "") or "", settings)
 
     def on_spark(sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
         return run_spark(spark, sealed, binding, indexes)
@@ -46,8 +47,15 @@ def choose_runner(engine: str, settings: Settings) -> Iterator[Runner]:
     yield on_spark
 
 
-def _require_executor_key(master: str, settings: Settings) -> None:
-    if not master.startswith("local") and settings.path("keys.executor") is None:
+def _require_fit(master: str, settings: Settings) -> None:
+    if "SPARK_REMOTE" in os.environ:
+        raise BoundaryError(
+            "SPARK_REMOTE asks for Spark Connect, whose server would hold the task frame's key; expected a driver of this run's own. "
+            "Unset it"
+        )
+    if is_local(master):
+        require_python()
+    elif settings.path("keys.executor") is None:
         raise BoundaryError(
             f"executors under master '{master.partition(':')[0]}' have no way to the task frame's key. Mount one executor key file in "
             "driver and executors and name it in 'keys.executor'"

@@ -18,6 +18,7 @@ from airlock.errors import ConfigError, RunBoundError
 from airlock.evidence.canonical import canonical_json, parse_canonical
 from airlock.settings import Settings
 from airlock.storage import AlreadyExistsError, Store
+from airlock.storage.pending import sweep
 from airlock.types import RunId, RunState, Sha256
 
 __all__ = ["RunFolder", "clean_own", "clean_records", "clean_staging", "new_run_id", "plan_digest"]
@@ -122,6 +123,7 @@ def _empty(staging: Store, base: str, files: set[str]) -> None:
 
 def clean_own(folder: RunFolder, kept: frozenset[str]) -> None:
     """Delete what killed tries of this run left in its staged folder: all but the files named in `kept`. Needs the dataset's lease."""
+    sweep(folder.staging, folder.base, grace=0)
     for entry in folder.staging.list(f"{folder.base}/data"):
         if entry.path.rpartition("/")[2] not in kept:
             folder.staging.delete(entry.path)

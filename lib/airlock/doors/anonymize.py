@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import cast
 from airlock.doors._adopt import adopt
 from airlock.doors._engine import Runner, choose_runner
 from airlock.doors._failures import Failure, write_failures
+from airlock.doors._pulse import pulse
 from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, new_run_id
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._staged import StagedFacts, stage_manifest
@@ -20,7 +20,7 @@ from airlock.doors.permits import local_permit
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
 from airlock.engines.frequency import demand_frequencies
-from airlock.engines.records import SplitRecord, read_record, split_name
+from airlock.engines.records import SplitRecord, read_record, record_folder, split_name
 from airlock.engines.task import TaskResult
 from airlock.errors import AirlockError, DriftError, FrequencyError, TaskFailedError, TransientError, all_errors
 from airlock.keys import Permit, SubKeys
@@ -30,11 +30,13 @@ from airlock.keys.wrap import create_executor_key_file
 from airlock.settings import Settings
 from airlock.storage.lease import Lease
 from airlock.storage.pending import sweep
+from airlock.storage.scratch import scratch_folder
 from airlock.types import RunId, RunState, Zone
 
 __all__ = ["StagedRelease", "anonymize"]
 
 _MOST_NAMED = 20
+_REFUSED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class _Work:
             self._demand_frequencies(folder, records)
             self.permit.require()
             lease.check()
+            sweep(self.private, self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
             facts = StagedFacts(self.prepared, self.keys, given, lease.fence, tuple(records.values()))
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
@@ -171,8 +174,7 @@ class _Work:
     def _frame(self, run: RunId, stack: ExitStack) -> tuple[FrameBinding, bytes]:
         mounted = self.settings.path("keys.executor")
         if mounted is None:
-            private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="airlock-")))
-            mounted = create_executor_key_file(private)
+            mounted = create_executor_key_file(stack.enter_context(scratch_folder()))
         keys_policy = self.policy.keys
         binding = FrameBinding(run, self.prepared.plan.digest, keys_policy.recipient, keys_policy.epoch, str(mounted))
         frame = TaskFrame(
@@ -188,19 +190,21 @@ class _Work:
         return binding, seal_frame(frame, binding)
 
     def _collect(self, runner: Runner, sealed: bytes, binding: FrameBinding, todo: Sequence[int], reused: int) -> None:
-        failed: list[TaskResult] = []
-        for done, result in enumerate(self._results(runner, sealed, binding, todo), start=1):
-            if result.code:
-                failed.append(result)
-            self._say(reused + done, reused)
+        self.permit.require()
+        with pulse(lambda: self._look(todo, reused)):
+            failed = [result for result in runner(sealed, binding, todo) if result.code]
+        self._say(reused + len(todo) - len(failed), reused)
         if failed:
             found = (Failure(result.name, result.files, "", result.code, 0) for result in failed)
             write_failures(self.private, f"{self.dataset}/{binding.run}", found)
             raise _failure(self.dataset, binding.run, failed)
 
-    def _results(self, runner: Runner, sealed: bytes, binding: FrameBinding, todo: Sequence[int]) -> Iterator[TaskResult]:
-        self.permit.require()
-        return runner(sealed, binding, todo)
+    def _look(self, todo: Sequence[int], reused: int) -> None:
+        """Say how many splits have a record by now; the end is said where results are."""
+        files = {entry.path.rpartition("/")[2] for entry in self.private.list(record_folder(self.dataset))}
+        done = reused + sum(f"{self.names[index]}.json" in files for index in todo)
+        if done < len(self.names):
+            self._say(done, reused)
 
     def _say(self, done: int, reused: int) -> None:
         self.watcher(Progress(self.dataset, "anonymize", done, len(self.names), reused))
@@ -221,7 +225,7 @@ class _Work:
 
 
 def _failure(dataset: str, run: str, failed: list[TaskResult]) -> AirlockError:
-    """One error for all failed splits: drift and refusals first, then what a retry may mend."""
+    """One error for all failed splits: refusals first, drift before others, then what a retry may mend."""
     codes = sorted({result.code for result in failed})
     kinds = [all_errors().get(code, TaskFailedError) for code in codes]
     files = sorted({file for result in failed for file in result.files})
@@ -230,11 +234,11 @@ def _failure(dataset: str, run: str, failed: list[TaskResult]) -> AirlockError:
     message = "\n".join(
         [
             f"dataset '{dataset}', run '{run}': {len(failed)} splits failed ({', '.join(codes)}); nothing was staged, finished splits are kept.",
-            f"files: {', '.join(files[:_MOST_NAMED])}{more}",
+            *([f"files: {', '.join(files[:_MOST_NAMED])}{more}"] if files else []),
             *details[:_MOST_NAMED],
         ]
     )
     if all(result.transient for result in failed):
         return TransientError(message, codes=codes)
-    drift = next((kind for kind in kinds if issubclass(kind, DriftError)), None)
-    return (drift or TaskFailedError)(message, codes=codes)
+    refusals = sorted((kind for kind in kinds if kind.exit_code == _REFUSED), key=lambda kind: not issubclass(kind, DriftError))
+    return (refusals[0] if refusals else TaskFailedError)(message, codes=codes)

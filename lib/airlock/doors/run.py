@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ruamel.yaml import YAML
 from airlock.doors._zones import require_disjoint
 from airlock.errors import AirlockError
 from airlock.settings import Settings
+from airlock.storage.scratch import scratch_folder
 
 __all__ = ["run_both"]
 
@@ -38,10 +38,10 @@ def run_both(policies: Sequence[Path], settings: Settings, *, run_id: str | None
         The results of both, by policy; the outer door's where it got that far.
     """
     require_disjoint(settings)
-    with tempfile.TemporaryDirectory(prefix="airlock-") as private:
-        inner = _write(Path(private) / "inner.yaml", settings.only(*_INNER))
+    with scratch_folder() as private:
+        inner = _write(private / "inner.yaml", settings.only(*_INNER))
         own = settings.get("policies") or str(policies[0].parent.resolve())
-        outer = _write(Path(private) / "outer.yaml", {**settings.only(*_OUTER), "policies": own, "separation": "none"})
+        outer = _write(private / "outer.yaml", {**settings.only(*_OUTER), "policies": own, "separation": "none"})
         talk = ["--debug"] if debug else []
         chosen = ["--run", run_id] if run_id else []
         first = _door([*talk, "anonymize", *map(str, policies), *chosen], inner)

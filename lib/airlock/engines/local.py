@@ -8,11 +8,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from airlock.engines.frame import FrameBinding, open_frame
-from airlock.engines.task import TaskResult, run_task
+from airlock.engines.frame import FrameBinding
+from airlock.engines.task import TaskResult, run_sealed
 from airlock.errors import TransientError
 
 __all__ = ["run_local"]
+
+_taken: list[tuple[bytes, FrameBinding]] = []
+"""In a worker: what the pool gave it once, for a frame of many splits is too large to go with each of them."""
 
 
 def run_local(sealed: bytes, binding: FrameBinding, indexes: Sequence[int], *, workers: int = 0) -> Iterator[TaskResult]:
@@ -30,8 +33,8 @@ def run_local(sealed: bytes, binding: FrameBinding, indexes: Sequence[int], *, w
     count = min(workers or os.cpu_count() or 1, len(indexes))
     # A forked worker would inherit Arrow's threads and locks.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_open, initargs=(sealed, binding)) as pool:
-        pending = [pool.submit(_run, sealed, binding, index) for index in indexes]
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_take, initargs=(sealed, binding)) as pool:
+        pending = [pool.submit(_run, index) for index in indexes]
         try:
             for future in as_completed(pending):
                 yield future.result()
@@ -45,9 +48,10 @@ def run_local(sealed: bytes, binding: FrameBinding, indexes: Sequence[int], *, w
             pool.shutdown(cancel_futures=True)
 
 
-def _open(sealed: bytes, binding: FrameBinding) -> None:
-    open_frame(sealed, binding)
+def _take(sealed: bytes, binding: FrameBinding) -> None:
+    _taken[:] = [(sealed, binding)]
 
 
-def _run(sealed: bytes, binding: FrameBinding, index: int) -> TaskResult:
-    return run_task(open_frame(sealed, binding), index)
+def _run(index: int) -> TaskResult:
+    ((sealed, binding),) = _taken
+    return run_sealed(sealed, binding, index)

@@ -1,6 +1,6 @@
 """The Spark runner: a task frame and `mapInArrow`, one `collect` a stage. The only home of pyspark.
 
-Rows never enter the JVM: a Spark task gets a number, runs the same `run_task`, and gives one row of result back. Uses no RDD and
+Rows never enter the JVM: a Spark task gets a number, runs the same `run_sealed`, and gives one row of result back. Uses no RDD and
 no `_jvm` call.
 """
 
@@ -18,16 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from airlock.engines.frame import FrameBinding, open_frame
-from airlock.engines.task import TaskResult, run_task
+from airlock import __version__
+from airlock.engines.frame import FrameBinding
+from airlock.engines.task import TaskResult, run_sealed
 from airlock.errors import AirlockError, ConfigError, MissingCapabilityError, TransientError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["java_version", "run_spark", "session", "spark_ready"]
+__all__ = ["is_local", "java_version", "require_python", "run_spark", "session", "spark_ready", "submitted"]
 
 _JAVA = 17
+_LOCAL = re.compile(r"local(?:\[(?P<cores>\d+|\*)(?P<failures>,\s*\d+)?\])?")
+_FAILURES = 4
+"""How often a task may fail under a local master: as under any other."""
+
+_SAY = "import sys, airlock, airlock.engines.task; print(*sys.version_info[:2], airlock.__version__)"
 _RESULT = "split int, name string, code string, transient boolean, detail string, files array<string>"
 
 
@@ -39,7 +45,7 @@ def java_version() -> int | None:
         return None
     try:
         said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr  # noqa: S603
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r'version "(\d+)', said)
     return int(found.group(1)) if found else None
@@ -57,6 +63,56 @@ def spark_ready() -> str | None:
     return None
 
 
+def submitted() -> bool:
+    """Whether spark-submit started this process: then its master counts, its session is there, and its log settings hold."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def is_local(master: str) -> bool:
+    """Whether tasks run on this machine, as this user: `local-cluster` does not count, its executors are processes of their own.
+
+    Example:
+        >>> [is_local(master) for master in ("local", "local[2,4]", "local-cluster[2,1,1024]", "k8s://https://api:443")]
+        [True, True, False, False]
+    """
+    return _LOCAL.fullmatch(master) is not None
+
+
+def _retrying(master: str) -> str:
+    """A local master that retries tasks, which Spark's own do not unless told; any other as it is."""
+    found = _LOCAL.fullmatch(master)
+    if found is None or found["failures"]:
+        return master
+    return f"local[{found['cores'] or 1},{_FAILURES}]"
+
+
+def require_python() -> None:
+    """Make sure that the Python which local tasks will run is of this version and has this package.
+
+    Raises:
+        ConfigError: `PYSPARK_PYTHON` names one that is not fit.
+    """
+    chosen = os.environ.get("PYSPARK_PYTHON") or sys.executable
+    if chosen == sys.executable:
+        return
+    found, expected = _asked(chosen), f"{sys.version_info.major} {sys.version_info.minor} {__version__}"
+    if found != expected:
+        said = (
+            f"says Python and airlock are '{found}', expected '{expected}'"
+            if found
+            else "has no package 'airlock', or can't be started"
+        )
+        raise ConfigError(f"PYSPARK_PYTHON: '{chosen}' {said}. Unset it, or set it to this program's own: {sys.executable}")
+
+
+def _asked(python: str) -> str | None:
+    try:
+        done = subprocess.run([python, "-c", _SAY], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - as set
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
 def session(master: str | None, *, application: str = "airlock") -> SparkSession:
     """The session to run in: the active one under spark-submit, else a new one.
 
@@ -72,35 +128,41 @@ def session(master: str | None, *, application: str = "airlock") -> SparkSession
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(application).config("spark.ui.showConsoleProgress", "false")
-    if master and "SPARK_ENV_LOADED" not in os.environ:
+    if master and not submitted():
         quiet = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
-        builder = builder.master(master).config("spark.ui.enabled", "false").config("spark.driver.extraJavaOptions", quiet)
+        builder = builder.master(_retrying(master)).config("spark.ui.enabled", "false")
+        builder = builder.config("spark.driver.extraJavaOptions", quiet)
     # The pickled function and the frame stay out of plan strings.
     return builder.config("spark.sql.maxPlanStringLength", "4096").getOrCreate()
 
 
 def run_spark(spark: SparkSession, sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
-    """Run the splits named by `indexes` as one Spark stage.
+    """Run the splits named by `indexes` as one Spark stage; results come when all are done.
 
     Args:
         spark: A session under a `local[n]` or cluster master.
         sealed: The task frame.
         binding: What it is bound to; its executor key file must be readable on every executor.
         indexes: Which splits.
+
+    Raises:
+        TransientError: The stage failed as a whole: workers were killed too often, say.
+        ConfigError: Executors run a Python that is not fit.
     """
     chosen = list(indexes)
 
     def carry_out(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        frame = open_frame(sealed, binding)
         for batch in batches:
-            results = [run_task(frame, chosen[at.as_py()]) for at in batch.column(0)]
+            results = [run_sealed(sealed, binding, chosen[at.as_py()]) for at in batch.column(0)]
             yield pa.RecordBatch.from_pylist([_row(result) for result in results], schema=_arrow_result())
 
+    from py4j.protocol import Py4JError  # noqa: PLC0415
     from pyspark.errors import PySparkException  # noqa: PLC0415
 
     try:
         rows = spark.range(0, len(chosen), 1, len(chosen)).mapInArrow(carry_out, _RESULT).collect()
-    except PySparkException as error:
+    # Of killed workers py4j tells, of a killed JVM the broken connection.
+    except (PySparkException, Py4JError, OSError, EOFError) as error:
         raise _stage_error(error) from None
     for row in rows:
         data = row.asDict()
@@ -126,12 +188,14 @@ def _arrow_result() -> pa.Schema:
 
 def _stage_error(error: Exception) -> AirlockError:
     """A stage that failed as a whole: our tasks return codes, so this is Spark's or the executors' doing. Its text may quote data."""
-    if "PYTHON_VERSION_MISMATCH" in str(error) or "PySparkRuntimeError: [PYTHON" in str(error):
+    said = str(error)
+    if "PYTHON_VERSION_MISMATCH" in said:
         here = f"{sys.version_info.major}.{sys.version_info.minor}"
         return ConfigError(f"executors run another Python than the driver's {here}; set PYSPARK_PYTHON to the same on both")
-    if "ModuleNotFoundError: No module named 'airlock'" in str(error):
+    absent = re.search(r"ModuleNotFoundError: No module named '([A-Za-z0-9_.]{1,64})'", said)
+    if absent:
         return ConfigError(
-            "executors have no package 'airlock'; install it in their Python, or set PYSPARK_PYTHON to one that has it"
+            f"executors have no module '{absent[1]}'; install airlock in their Python, or set PYSPARK_PYTHON to one that has it"
         )
     return TransientError(
         f"the Spark stage failed ({type(error).__name__}); finished splits are kept. Run again; Spark's log says more"

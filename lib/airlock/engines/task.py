@@ -1,4 +1,4 @@
-"""What one split does, without Spark in it: read, transform, check, write, record. Both runners call `run_task`.
+"""What one split does, without Spark in it: read, transform, check, write, record. Both runners call `run_sealed`.
 
 A task never raises what could quote a value: failures come back as results with a code.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airlock.engines.frame import TaskFrame
+from airlock.engines.frame import FrameBinding, TaskFrame, open_frame
 from airlock.engines.frequency import SplitCounter
 from airlock.engines.records import SplitRecord, create_record, record_folder
 from airlock.engines.residue import ResidueCheck, residue_check
@@ -28,7 +28,7 @@ from airlock.policy.path import ColumnPath
 from airlock.storage import Store, open_store
 from airlock.storage.sources import SourceBatch, read_batches
 
-__all__ = ["TaskResult", "run_task"]
+__all__ = ["TaskResult", "run_sealed", "run_task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,15 @@ class _Counts:
     suppressed: int = 0
     known_found: int = 0
     rejects: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+def run_sealed(sealed: bytes, binding: FrameBinding, index: int) -> TaskResult:
+    """Open the frame and carry out split `index`: what a worker does."""
+    try:
+        frame = open_frame(sealed, binding)
+    except AirlockError as error:
+        return TaskResult(index, "", error.code, detail=str(error))
+    return run_task(frame, index)
 
 
 def run_task(frame: TaskFrame, index: int) -> TaskResult:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airlock.cli import _report
 from airlock.cli._report import EXIT_CODES, each, fail, summary, watch, worst
 from airlock.doors.progress import Progress
 from airlock.errors import AirlockError, ConfigError, LeaseHeldError, SmallGroupError, all_errors
@@ -126,6 +127,18 @@ def test_progress_is_json_lines_where_no_terminal_is(capsys):
         3,
         1,
     )
+
+
+def test_without_a_terminal_a_line_comes_every_thirty_seconds_and_at_the_end(capsys, monkeypatch):
+    now = [1_000.0]
+    monkeypatch.setattr(_report.time, "monotonic", lambda: now[0])
+    with watch("auto") as watcher:
+        for second in range(95):
+            now[0] = 1_000.0 + second
+            watcher(Progress("people", "anonymize", second // 10, 10))
+        watcher(Progress("people", "anonymize", 10, 10))
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [one["done"] for one in said] == [3, 6, 9, 10]
 
 
 def test_a_bar_keeps_stdout_clean(capsys):
