@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airlock.errors import ChangedTypeError, UnreadableSourceError
+from airlock.policy.arrow import type_text
 from airlock.storage._base import Store
 from airlock.storage.sources.convert import bounded, conform, constant, plain_type
 from airlock.storage.sources.model import Piece, RowGroup, SourceBatch, Wanted
@@ -181,7 +182,7 @@ def _column(array: pa.Array, field: pa.Field, path: str) -> pa.Array:
         return conform(array, field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         raise ChangedTypeError(
-            f"column '{field.name}' of '{path}' can't be read as {field.type} without loss: the file has {array.type}. "
+            f"column '{field.name}' of '{path}' can't be read as {field.type} without loss: the file has {type_text(array.type)}. "
             "Correct `type` in the policy, or the file",
             column=field.name,
             file=path,
