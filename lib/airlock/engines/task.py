@@ -115,7 +115,7 @@ class _SplitTask:
             source=self.policy.source,
             schema=self.plan.reading.schema,
             leaves=None,
-            ignored=self.plan.reading.ignored,
+            ignored=self.plan.ignored,
             max_rows=GROUP_ROWS,
             max_bytes=GROUP_BYTES,
         )

@@ -66,6 +66,11 @@ class Plan:
         joined = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return Sha256(hashlib.sha256(joined).hexdigest())
 
+    @property
+    def ignored(self) -> tuple[str, ...] | None:
+        """What may be in the source beside what is read: dropped paths; None, anything, under `unlisted_columns: drop`."""
+        return None if self.policy.unlisted_columns == "drop" else self.reading.ignored
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; holds no key."""
         return {

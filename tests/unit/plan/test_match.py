@@ -116,14 +116,14 @@ def error_of(types, fields):
 
 def test_one_error_for_all_with_the_lines_to_paste_under_what_to_do_with_them():
     error = error_of(
-        {"street": "string", "gone": "int8"}, [("street", pa.int8()), ("streets", pa.decimal128(5, 2)), ("true", pa.int8())]
+        {"street": "string", "gone": "int8"}, [("street", pa.int8()), ("streets", pa.decimal128(5, 2)), ("null", pa.int8())]
     )
     assert isinstance(error, ChangedTypeError)
     assert str(error) == (
         "policy 'people' does not describe 'raw/people': 4 differences.\n"
         "- 'street' is int8; the policy says string\n"
         "- no rule for 'streets' (decimal128(5, 2)); nearest rule: 'street'\n"
-        "- no rule for 'true' (int8)\n"
+        "- no rule for 'null' (int8)\n"
         "- the policy has a rule for 'gone', which the source does not have\n"
         "If that is right, change to:\n"
         "  street: {type: int8, ...}\n"
@@ -131,9 +131,9 @@ def test_one_error_for_all_with_the_lines_to_paste_under_what_to_do_with_them():
         "  gone: {..., optional: true}\n"
         "Decide about each, then add under columns (or let 'airlock draft --update' append them):\n"
         '  streets: {type: "decimal128(5, 2)", class: direct_identifier, drop: {}}\n'
-        "  'true': {type: int8, class: direct_identifier, drop: {}}"
+        "  'null': {type: int8, class: direct_identifier, drop: {}}"
     )
-    assert error.facts == {"paths": ["street", "streets", "true", "gone"]}
+    assert error.facts == {"paths": ["street", "streets", "null", "gone"]}
 
 
 def test_lines_to_paste_make_a_policy_that_reads():

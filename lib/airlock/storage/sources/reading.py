@@ -31,7 +31,7 @@ def read_batches(  # noqa: PLR0913 - what to read of a split is one thought; the
     source: Source,
     schema: pa.Schema,
     leaves: tuple[str, ...] | None = None,
-    ignored: tuple[str, ...] = (),
+    ignored: tuple[str, ...] | None = (),
     max_rows: int = 65_536,
     max_bytes: int = 16 * MIB,
 ) -> Iterator[SourceBatch]:
@@ -45,7 +45,8 @@ def read_batches(  # noqa: PLR0913 - what to read of a split is one thought; the
             caller decides from the listing what may be missing, and which types a file may have.
         leaves: Parquet columns to fetch, dotted as Parquet names them (`phones.list.element.number`), or the name of anything
             that holds them; None for exactly the leaves that `schema` has. Nothing else is fetched.
-        ignored: JSON lines: paths of dropped subtrees (`name`, `phones[].kind`), whose content may be anything.
+        ignored: JSON lines: paths of dropped subtrees (`name`, `phones[].kind`), whose content may be anything. None: every
+            field that the schema lacks.
         max_rows: Of one batch.
         max_bytes: Of one batch, about.
 
