@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airlock.crypto.permute import permutation
+from airlock.engines.floats import one_nan
 from airlock.engines.records import RecordedFile
 from airlock.storage import DigestWriter, Store
 
@@ -141,9 +142,11 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _decoded(table: pa.Table, schema: pa.Schema) -> pa.Table:
     columns = [
-        pa.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], type=field.type)
-        if pa.types.is_dictionary(column.type)
-        else column
+        pa.chunked_array([_as_written(chunk) for chunk in column.chunks], type=field.type)
         for column, field in zip(table.columns, schema, strict=True)
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _as_written(chunk: pa.Array) -> pa.Array:
+    return one_nan(chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk)
