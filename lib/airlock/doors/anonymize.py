@@ -140,7 +140,8 @@ class _Work:
         if todo:
             with ExitStack() as stack:
                 binding, sealed = self._frame(folder.run, stack)
-                runner = stack.enter_context(choose_runner(engine, self.settings))
+                sizes = [split.bytes for split in self.prepared.splits]
+                runner = stack.enter_context(choose_runner(engine, self.settings, sizes))
                 self._collect(runner, sealed, binding, todo, reused)
         return frozenset(self.names[index] for index in todo)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from airlock.engines.frame import FrameBinding, open_frame
+from airlock.engines.frame import FrameBinding, TaskFrame, open_frame
 from airlock.engines.task import TaskResult, run_task
 from airlock.errors import TransientError
 
@@ -31,7 +31,7 @@ def run_local(sealed: bytes, binding: FrameBinding, indexes: Sequence[int], *, w
     # A forked worker would inherit Arrow's threads and locks.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_open, initargs=(sealed, binding)) as pool:
-        pending = [pool.submit(_run, sealed, binding, index) for index in indexes]
+        pending = [pool.submit(_run, index) for index in indexes]
         try:
             for future in as_completed(pending):
                 yield future.result()
@@ -45,9 +45,13 @@ def run_local(sealed: bytes, binding: FrameBinding, indexes: Sequence[int], *, w
             pool.shutdown(cancel_futures=True)
 
 
+_opened: list[TaskFrame] = []
+"""The worker's frame: sent once a process, not once a split."""
+
+
 def _open(sealed: bytes, binding: FrameBinding) -> None:
-    open_frame(sealed, binding)
+    _opened[:] = [open_frame(sealed, binding)]
 
 
-def _run(sealed: bytes, binding: FrameBinding, index: int) -> TaskResult:
-    return run_task(open_frame(sealed, binding), index)
+def _run(index: int) -> TaskResult:
+    return run_task(_opened[0], index)

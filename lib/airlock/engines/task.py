@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airlock.engines.frame import TaskFrame
-from airlock.engines.records import SplitRecord, create_record, record_folder
+from airlock.engines.records import SplitRecord, create_record, read_record, record_folder
 from airlock.engines.residue import ResidueCheck, residue_check
 from airlock.engines.rows import excluded_rows, known_values
 from airlock.engines.staging import GROUP_BYTES, GROUP_ROWS, SplitWriter
@@ -56,10 +56,11 @@ class _Counts:
 
 
 def run_task(frame: TaskFrame, index: int) -> TaskResult:
-    """Carry out split `index` of the frame."""
+    """Carry out split `index` of the frame, unless it has its record: a task that is tried again begins where it was stopped."""
     name, files = frame.names[index], tuple(piece.path for piece in frame.splits[index].pieces)
     try:
-        _SplitTask(frame, index).run()
+        if read_record(open_store(frame.zones["private"]), frame.plan.policy.dataset, name, frame.keys) is None:
+            _SplitTask(frame, index).run()
     except AirlockError as error:
         return TaskResult(index, name, error.code, error.exit_code == 75, str(error), files)  # noqa: PLR2004 - sysexits' TEMPFAIL
     except MemoryError:

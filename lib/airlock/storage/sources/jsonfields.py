@@ -6,7 +6,7 @@ Fields without a rule are found here, and so are maps: pyarrow reads a map from 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
