@@ -18,7 +18,7 @@ from airlock.doors._zones import open_own_zone
 from airlock.doors.permits import local_permit
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
-from airlock.engines.records import SplitRecord, read_record, split_name
+from airlock.engines.records import SplitRecord, read_record, split_names
 from airlock.engines.task import TaskResult
 from airlock.errors import AirlockError, DriftError, TaskFailedError, TransientError, all_errors
 from airlock.keys import Permit, SubKeys
@@ -96,7 +96,7 @@ class _Work:
         self.private, self.staging = open_own_zone(settings, Zone.PRIVATE), open_own_zone(settings, Zone.STAGING)
         self.signer = load_signer(Path(settings.require("keys.stage_signing")))
         plan, excluded = prepared.plan, prepared.excluded
-        self.names = [split_name(split, plan, keys, excluded) for split in prepared.splits]
+        self.names = split_names(prepared.splits, plan, keys, excluded)
 
     def run(self, run_id: str | None, engine: str) -> StagedRelease:
         """Bind the run id, do what is left to do, sign."""
