@@ -141,12 +141,11 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _decoded(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    columns = [
-        pa.chunked_array([_as_written(chunk) for chunk in column.chunks], type=field.type)
-        for column, field in zip(table.columns, schema, strict=True)
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
+    return pa.Table.from_arrays([_as_written(column) for column in table.columns], schema=schema)
 
 
-def _as_written(chunk: pa.Array) -> pa.Array:
-    return one_nan(chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk)
+def _as_written(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_dictionary(column.type):
+        return pa.chunked_array([one_nan(chunk) for chunk in column.chunks], type=column.type)
+    plain = [one_nan(chunk.dictionary_decode()) for chunk in column.chunks]
+    return pa.chunked_array(plain, type=column.type.value_type)
