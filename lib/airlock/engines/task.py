@@ -117,6 +117,7 @@ class _SplitTask:
             schema=self.plan.reading.schema,
             leaves=None,
             ignored=self.plan.ignored,
+            required=self.plan.required,
             max_rows=GROUP_ROWS,
             max_bytes=GROUP_BYTES,
         )

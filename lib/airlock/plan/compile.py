@@ -71,6 +71,11 @@ class Plan:
         """What may be in the source beside what is read: dropped paths; None, anything, under `unlisted_columns: drop`."""
         return None if self.policy.unlisted_columns == "drop" else self.reading.ignored
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The paths that every file must have."""
+        return tuple(str(path) for path, rule in self.policy.rules().items() if not rule.optional)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; holds no key."""
         return {

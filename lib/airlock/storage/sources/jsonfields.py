@@ -6,8 +6,8 @@ Fields without a rule are found here, and so are maps: pyarrow reads a map from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,82 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airlock.errors import UnclassifiedColumnError
-from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
+from airlock.policy.path import ELEMENT, VALUE, ColumnPath
 from airlock.policy.unlisted import MOST_SAID, Unlisted, paste_lines, said_once
+from airlock.storage.sources.jsonknown import Known, Path, Seen
 from airlock.storage.sources.jsontokens import COMMA, OBJECT, Fields, Indexes, Tokens
 from airlock.storage.sources.records import joined
 
-__all__ = ["Known", "Lines", "holds_map", "look_at", "without_maps"]
+__all__ = ["Lines", "holds_map", "look_at", "without_maps"]
 
 _BEGIN, _EMPTY, _PAIR, _NEXT, _END, _NOTHING = b'[{"key":', b"[", b',"value":', b'},{"key":', b"}]", b"]"
 _NULL = ord("n")
 _TYPES = {ord("{"): "struct", ord("["): "list", ord('"'): "string", ord("t"): "bool", ord("f"): "bool", _NULL: "string"}
-
-
-@dataclass(slots=True)
-class Known:
-    """What may stand at one place: names, elements, or keys and values.
-
-    Attributes:
-        inside: One step further in.
-        anything: A dropped subtree, or a leaf: nobody looks inside.
-    """
-
-    inside: dict[Step, Known] = field(default_factory=dict)
-    anything: bool = False
-
-    @classmethod
-    def of(cls, schema: pa.Schema, ignored: Sequence[str]) -> Known:
-        """From the schema to read, and the paths of dropped subtrees as policies write them."""
-        root = cls()
-        for part in schema:
-            root._add((part.name,), part.type)
-        for text in ignored:
-            root._pass_over(ColumnPath.parse(text).steps)
-        return root
-
-    def _pass_over(self, steps: tuple[Step, ...]) -> None:
-        """Nobody looks at what is there; a map that is dropped side by side is dropped as a whole."""
-        node = self
-        for step in steps:
-            if step in (KEY, VALUE) and not node.is_map:
-                break
-            node = node.inside.setdefault(step, Known())
-        node.anything = True
-
-    def _at(self, steps: Sequence[Step]) -> Known:
-        node = self
-        for step in steps:
-            node = node.inside.setdefault(step, Known())
-        return node
-
-    def _add(self, steps: tuple[Step, ...], data_type: pa.DataType) -> None:
-        if pa.types.is_struct(data_type):
-            self._at(steps)
-            for part in data_type:
-                self._add((*steps, part.name), part.type)
-        elif pa.types.is_map(data_type):
-            self._at((*steps, KEY)).anything = True
-            self._add((*steps, VALUE), data_type.item_type)
-        elif pa.types.is_list(data_type):
-            self._add((*steps, ELEMENT), data_type.value_type)
-        else:
-            self._at(steps).anything = True
-
-    @property
-    def names(self) -> Mapping[str, Known]:
-        """The fields that may stand here."""
-        return {step: child for step, child in self.inside.items() if isinstance(step, str)}
-
-    @property
-    def is_map(self) -> bool:
-        """Whether an object here is a map."""
-        return VALUE in self.inside
-
-    @property
-    def holds_map(self) -> bool:
-        """Whether anything here or below is a map."""
-        return self.is_map or any(child.holds_map for child in self.inside.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +36,13 @@ class Lines:
         records: The lines as pyarrow reads them.
         wrong: Lines where something other than an object or null stands for a map.
         repeated: Lines with a map that has a key twice.
+        seen: Which fields there are.
     """
 
     records: pa.BinaryArray
     wrong: npt.NDArray[np.bool_]
     repeated: npt.NDArray[np.bool_]
+    seen: Seen
 
 
 def holds_map(data_type: pa.DataType) -> bool:
@@ -136,9 +73,6 @@ def look_at(records: pa.BinaryArray, known: Known, *, drop_unlisted: bool) -> Li
     Raises:
         UnclassifiedColumnError: A field that the policy does not know.
     """
-    if not len(records) or (drop_unlisted and not known.holds_map):
-        nothing = np.zeros(len(records), dtype=bool)
-        return Lines(records, nothing, nothing)
     look = _Look(records)
     look.object(known, look.tokens.roots(), ())
     if look.unlisted and not drop_unlisted:
@@ -154,38 +88,43 @@ class _Look:
         self.tokens = Tokens(joined(records))
         self.unlisted: list[Unlisted] = []
         self.count = 0
+        self.seen = Seen()
         self._instead: list[tuple[Indexes, bytes]] = []
         self._wrong: list[Indexes] = []
         self._repeated: list[Indexes] = []
 
-    def object(self, known: Known, objects: Indexes, path: tuple[Step, ...]) -> None:
+    def object(self, known: Known, objects: Indexes, path: Path) -> None:
         """Some objects with names that the policy must know."""
+        if not len(objects):
+            return
         fields = self.tokens.fields(objects)
         names = known.names
         self._note(fields, names, path)
+        self.seen.objects.add(path)
+        self.seen.fields |= {(*path, name) for name in names if len(fields.called(name))}
         for name, child in names.items():
             if child.inside and not child.anything:
                 self._values(child, fields.called(name), (*path, name))
 
-    def _values(self, known: Known, before: Indexes, path: tuple[Step, ...]) -> None:
+    def _values(self, known: Known, before: Indexes, path: Path) -> None:
         """The values right after some tokens."""
         tokens = self.tokens
         opened = tokens.opened(before)
         objects, lists = tokens.objects(opened), tokens.lists(opened)
         if known.is_map:
             self._map(known, before, objects, path)
-        elif len(objects):
+        else:
             self.object(known, objects, path)
         if ELEMENT in known.inside and not known.inside[ELEMENT].anything:
             self._elements(known.inside[ELEMENT], lists, (*path, ELEMENT))
         elif len(lists) and not known.is_map and ELEMENT not in known.inside:
             self._say(ColumnPath((*path, ELEMENT)), "list")
 
-    def _elements(self, known: Known, lists: Indexes, path: tuple[Step, ...]) -> None:
+    def _elements(self, known: Known, lists: Indexes, path: Path) -> None:
         commas, _ = self.tokens.inside(lists, COMMA)
         self._values(known, np.sort(np.concatenate([lists, commas])), path)
 
-    def _map(self, known: Known, before: Indexes, objects: Indexes, path: tuple[Step, ...]) -> None:
+    def _map(self, known: Known, before: Indexes, objects: Indexes, path: Path) -> None:
         tokens = self.tokens
         starts = tokens.starts(before)
         firsts = tokens.values[starts]
@@ -208,7 +147,7 @@ class _Look:
         ):  # fmt: skip
             self._instead.append((tokens.places[found], text))
 
-    def _note(self, fields: Fields, names: Mapping[str, Known], path: tuple[Step, ...]) -> None:
+    def _note(self, fields: Fields, names: Mapping[str, Known], path: Path) -> None:
         words = fields.names.dictionary
         strange = np.flatnonzero(~np.asarray(pc.is_in(words, value_set=pa.array(list(names), pa.string()))))
         self.count += len(strange)
@@ -237,7 +176,7 @@ class _Look:
         bounds = np.frombuffer(offsets, dtype=np.int32)[self.records.offset :][: len(self.records) + 1].astype(np.int64)
         bounds -= bounds[0]
         wrong, repeated = (_rows_of(places, bounds) for places in (self._wrong, self._repeated))
-        return Lines(self._rewritten(bounds) if self._instead else self.records, wrong, repeated)
+        return Lines(self._rewritten(bounds) if self._instead else self.records, wrong, repeated, self.seen)
 
     def _rewritten(self, bounds: Indexes) -> pa.BinaryArray:
         places = np.concatenate([places for places, _ in self._instead])

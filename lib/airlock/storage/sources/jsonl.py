@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +17,15 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from airlock.errors import PolicyError
+from airlock.policy.path import ColumnPath
 from airlock.storage._base import Store
 from airlock.storage.sources.convert import Mask, from_text
-from airlock.storage.sources.jsonfields import Known, holds_map, look_at, without_maps
+from airlock.storage.sources.jsonfields import holds_map, look_at, without_maps
+from airlock.storage.sources.jsonknown import Known, Seen
 from airlock.storage.sources.model import Piece, RejectedRows, SourceBatch, Wanted
 from airlock.storage.sources.records import BOM, assemble, joined, newline_ends, open_text, record_blocks, rejected, valid_text
 
-__all__ = ["object_lines", "parse_lines", "read_jsonl", "read_schema"]
+__all__ = ["Parsed", "object_lines", "parse_lines", "read_jsonl", "read_schema"]
 
 # pyarrow dies of a `null` between objects and of very deep nesting: such lines are parsed by `json` first.
 _NULL_BETWEEN = re.compile(rb"\}[ \t\r]*null")
@@ -77,12 +80,16 @@ def read_jsonl(store: Store, piece: Piece, wanted: Wanted) -> Iterator[SourceBat
     """The rows of a file, typed; see `read_batches`."""
     partition = dict(piece.partition)
     schema = read_schema(pa.schema([field for field in wanted.schema if field.name not in partition]))
-    known = Known.of(schema, wanted.ignored or ())
+    known = Known.of(schema, (*(wanted.ignored or ()), *wanted.required))
+    seen = Seen()
     with open_text(store, piece.path) as stream:
         for number, block in enumerate(record_blocks(stream, newline_ends)):
             records, refused = object_lines(block, first=number == 0)
-            records, columns, unread = parse_lines(records, schema, known, drop_unlisted=wanted.ignored is None)
-            yield from assemble(columns, records, refused + unread, piece=piece, wanted=wanted)
+            parsed = parse_lines(records, schema, known, drop_unlisted=wanted.ignored is None)
+            seen.add(parsed.seen)
+            yield from assemble(parsed.columns, parsed.records, refused + parsed.refused, piece=piece, wanted=wanted)
+    hive = {str(ColumnPath((name,))) for name in partition}
+    seen.require([path for path in wanted.required if path not in hive])
 
 
 def object_lines(block: pa.BinaryArray, *, first: bool) -> tuple[pa.BinaryArray, tuple[RejectedRows, ...]]:
@@ -135,10 +142,25 @@ def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return made
 
 
-def parse_lines(
-    records: pa.BinaryArray, schema: pa.Schema, known: Known, *, drop_unlisted: bool
-) -> tuple[pa.BinaryArray, dict[str, pa.Array], tuple[RejectedRows, ...]]:
-    """Parse lines: the good ones, their columns, and the rejected rows.
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Lines as columns.
+
+    Attributes:
+        records: The good lines as they stand in the file.
+        columns: Their columns.
+        refused: The other lines.
+        seen: Which fields the good lines have.
+    """
+
+    records: pa.BinaryArray
+    columns: dict[str, pa.Array]
+    refused: tuple[RejectedRows, ...]
+    seen: Seen
+
+
+def parse_lines(records: pa.BinaryArray, schema: pa.Schema, known: Known, *, drop_unlisted: bool) -> Parsed:
+    """Parse lines.
 
     Raises:
         UnclassifiedColumnError: A field that `known` does not have.
@@ -148,11 +170,12 @@ def parse_lines(
     refused = _faults(records, bad)
     records = records.filter(pa.array(~bad)) if bad.any() else records
     lines = look_at(records, known, drop_unlisted=drop_unlisted)
-    if len(flat) == len(schema):
-        return records, _columns(table, schema), refused
-    table, bad = _settled(lines.records, schema, skip=lines.wrong | lines.repeated)
-    refused += _faults(records, bad & ~lines.repeated) + rejected(records, lines.repeated, "repeated-key")
-    return (records.filter(pa.array(~bad)) if bad.any() else records), _columns(table, schema), refused
+    if len(flat) < len(schema):
+        table, bad = _settled(lines.records, schema, skip=lines.wrong | lines.repeated)
+        refused += _faults(records, bad & ~lines.repeated) + rejected(records, lines.repeated, "repeated-key")
+        records = records.filter(pa.array(~bad)) if bad.any() else records
+    columns = {field.name: _with_maps(table[field.name].combine_chunks(), field.type) for field in schema}
+    return Parsed(records, columns, refused, lines.seen)
 
 
 def _settled(records: pa.BinaryArray, schema: pa.Schema, *, skip: Mask | None = None) -> tuple[pa.Table, Mask]:
@@ -182,10 +205,6 @@ def _faults(records: pa.BinaryArray, bad: Mask) -> tuple[RejectedRows, ...]:
     for row in np.flatnonzero(bad):
         objects[row] = _is_object(joined(records.slice(row, 1)).to_pybytes())
     return rejected(records, bad & ~objects, "malformed-line") + rejected(records, objects, "wrong-type")
-
-
-def _columns(table: pa.Table, schema: pa.Schema) -> dict[str, pa.Array]:
-    return {field.name: _with_maps(table[field.name].combine_chunks(), field.type) for field in schema}
 
 
 def _read(lines: pa.BinaryArray, schema: pa.Schema) -> pa.Table | None:

@@ -152,5 +152,6 @@ class Wanted:
     schema: pa.Schema
     leaves: tuple[str, ...] | None = None
     ignored: tuple[str, ...] | None = ()
+    required: tuple[str, ...] = ()
     max_rows: int = 65_536
     max_bytes: int = 16 * MIB

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from airlock.errors import PolicyError, UnclassifiedColumnError, UnreadableSourceError
+from airlock.errors import MissingColumnError, PolicyError, UnclassifiedColumnError, UnreadableSourceError
 from airlock.storage.sources import records
 
 JSONL = {"path": "j", "format": "jsonl"}
@@ -154,6 +154,47 @@ def test_unlisted_fields_are_left_out_at_every_depth_where_the_policy_says_so(ra
     assert (batch.batch.to_pylist(), batch.rows_in, batch.rejected) == ([good, good], 2, ())
     raw.put("d/dt=1/1.jsonl", lines(row, row))
     assert raw.rows(pa.schema([("dt", pa.int8())]), source=JSONL | {"path": "d"}, ignored=None) == [{"dt": 1}] * 2
+
+
+SEEN = ("a", "s.k", "l[].k", "t[]", "m{key}", "m{value}.k", "gone.x")
+
+
+@pytest.mark.parametrize(
+    ("row", "missing"),
+    [
+        ({}, None),
+        ({"a": None, "s": None, "l": [], "t": None, "m": {}, "gone": None}, None),
+        ({"a": 1}, None),  # rejected: no good line, nothing to say
+        ({"a": "x"}, ("s", "l", "t", "m", "gone")),
+        ({"a": "x", "s": {}, "l": [None, {}], "t": [], "m": {"x": {}}, "gone": {}}, ("s.k", "l[].k", "m{value}.k", "gone.x")),
+    ],
+)
+@pytest.mark.parametrize("ignored", [("gone.x",), None])
+def test_a_file_without_a_required_field_is_drift(raw, row, missing, ignored):
+    inner = pa.struct([("k", pa.string())])
+    schema = pa.schema(
+        [
+            ("a", pa.string()),
+            ("s", inner),
+            ("l", pa.list_(inner)),
+            ("t", pa.list_(pa.int8())),
+            ("m", pa.map_(pa.string(), inner)),
+        ]
+    )
+    raw.put("j/1.jsonl", lines(row) if row else b"")
+    if missing is None:
+        raw.rows(schema, source=JSONL, ignored=ignored, required=SEEN)
+        return
+    with pytest.raises(MissingColumnError, match="say optional: true") as caught:
+        raw.rows(schema, source=JSONL, ignored=ignored, required=SEEN)
+    found = caught.value.facts["columns"]
+    assert found == missing
+
+
+def test_one_line_with_the_field_is_enough_and_hive_columns_are_there(raw, monkeypatch):
+    monkeypatch.setattr(records, "BLOCK_BYTES", 100)
+    raw.put("j/dt=1/1.jsonl", lines(*[{"n": 1}] * 50, {"a": None}, *[{"n": 1}] * 50))
+    assert len(raw.rows(pa.schema([*AN, ("dt", pa.int8())]), source=JSONL, required=("a", "n", "dt"))) == 101
 
 
 M = pa.schema([("m", pa.map_(pa.string(), pa.int64())), ("a", pa.string())])
