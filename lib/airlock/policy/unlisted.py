@@ -17,7 +17,7 @@ __all__ = ["MOST_SAID", "Unlisted", "paste_lines", "said_once", "shown_name", "t
 
 MOST_SAID = 20
 
-_IDENTIFIER = re.compile(r"[^\W\d][\w \-.]{0,63}")
+_IDENTIFIER = re.compile(r"[^\W\d](?:[\w \-.]{0,62}[\w\-.])?")
 _LONG_NUMBER = re.compile(r"\d(?:[ .\-_]?\d){6}")
 """Seven digits and more: a phone number, an account or an identity number."""
 
