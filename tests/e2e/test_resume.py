@@ -34,6 +34,30 @@ def test_killed_at_ninety_per_cent_a_new_run_reads_the_rest(project, nursery):
     assert (shrunk["splits"], shrunk["reused"], shrunk["rows_out"]) == (100, 100, 500)
 
 
+@pytest.mark.slow
+def test_one_new_file_of_a_hundred_reads_one_file(project, nursery, people):
+    """Files a little over the least size that has a split of its own, and some tiny ones that share theirs."""
+    made = project(files=0, split_mib="1")
+    for number in range(100):
+        made.write(people(800, first=number * 1_000), f"{number:03}.parquet")
+    for number in range(20):
+        made.write(people(10, first=900_000 + number * 10), f"tiny-{number:03}.parquet")
+    first = nursery.run("anonymize", made)["result"]
+    assert 101 <= first["splits"] <= 110
+    before = set(records(made))
+    made.write(people(800, first=500_000), "050b.parquet")
+    grown = nursery.run("anonymize", made)["result"]
+    assert (grown["splits"], grown["reused"]) == (first["splits"] + 1, first["splits"])
+    (fresh,) = set(records(made)) - before
+    assert before <= set(records(made))
+    assert json.loads(json.loads((made.root / "private" / fresh).read_text())["record"])["rows_in"] == 800
+    assert nursery.run("release", made, run=grown["run"])["result"]["rows"] == 100 * 800 + 20 * 10 + 800
+
+    made.write(people(10, first=990_000), "tiny-010b.parquet")
+    grown = nursery.run("anonymize", made)["result"]
+    assert grown["splits"] - grown["reused"] <= 3
+
+
 def _one_more():
     from tests.conftest import make_people
 

@@ -109,6 +109,63 @@ def test_json_rows_are_typed_exactly_or_rejected(records):
     assert sum(batch.rows_in for batch in batches) == len(records)
 
 
+KEYS = st.text(st.sampled_from('ab"\\{}[]:, \u00e9\n'), max_size=3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    maps=st.lists(st.none() | st.dictionaries(KEYS, st.none() | st.lists(st.dictionaries(KEYS, KEYS, max_size=3), max_size=2), max_size=4)),
+    spaced=st.booleans(), ascii_only=st.booleans(),
+)  # fmt: skip
+def test_json_objects_become_the_maps_that_python_reads(maps, spaced, ascii_only):
+    separators = (" ,\t", " : ") if spaced else (",", ":")
+    texts = (
+        json.dumps({"b": at, "m": made, "z": made}, separators=separators, ensure_ascii=ascii_only)
+        for at, made in enumerate(maps)
+    )
+    inner = pa.map_(pa.string(), pa.list_(pa.map_(pa.string(), pa.string())))
+    data = "\n".join(texts).encode()
+    rows = rows_of(read({"1.jsonl": data}, pa.schema([("m", inner), ("b", pa.int64())]), "jsonl", ignored=("z",)))
+    assert [row["b"] for row in rows] == list(range(len(maps)))
+    assert [row["m"] for row in rows] == [
+        None if made is None else [(key, value and [list(item.items()) for item in value]) for key, value in made.items()]
+        for made in maps
+    ]  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    body=st.lists(
+        st.sampled_from([b'{"m":', b'{"k":', b'"x"', b"{", b"}", b"[", b"]", b"null", b"1", b" ", b",", b"\n", b'{"m":{"k":1}}', b'"k":'])
+    )
+)  # fmt: skip
+def test_no_json_text_ever_makes_a_map_that_python_would_not_read(body):
+    data = b"".join(body)
+    batches = read({"1.jsonl": data}, pa.schema([("m", pa.map_(pa.string(), pa.int64()))]), "jsonl", ignored=None)
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    assert sum(batch.rows_in for batch in batches) == len(lines)
+    assert [row["m"] for row in rows_of(batches)] == [made for made in map(_map_of, lines) if made != "bad"]
+
+
+def _map_of(line):
+    def pairs(found):
+        if len(dict(found)) != len(found):
+            raise ValueError
+        return found
+
+    try:
+        made = json.loads(line, object_pairs_hook=pairs)
+    except ValueError:
+        return "bad"
+    if not line.strip().startswith(b"{"):
+        return "bad"
+    value = dict(made).get("m")
+    if value is None:
+        return None
+    is_map = isinstance(value, list) and all(isinstance(pair, tuple) and pair[1] in (None, 1) for pair in value)
+    return value if is_map and (value or b'"m":{' in line.replace(b" ", b"")) else "bad"
+
+
 def _is_text(value):
     return value is None or (isinstance(value, str) and not any("\ud800" <= mark <= "\udfff" for mark in value))
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from airlock.engines.bundles import bundled
 from airlock.engines.frame import FrameBinding
 from airlock.engines.local import run_local
 from airlock.engines.spark import is_local, require_python, run_spark, session, spark_ready, submitted
@@ -19,8 +20,13 @@ Runner = Callable[[bytes, FrameBinding, Sequence[int]], Iterator[TaskResult]]
 
 
 @contextmanager
-def choose_runner(engine: str, settings: Settings) -> Iterator[Runner]:
+def choose_runner(engine: str, settings: Settings, sizes: Sequence[int]) -> Iterator[Runner]:
     """The runner that `engine` names; `auto` takes Spark where Java 17 is.
+
+    Args:
+        engine: `auto`, `local` or `spark`.
+        settings: Of the inner door.
+        sizes: Bytes of each split: Spark tasks carry out small ones together.
 
     Raises:
         MissingCapabilityError: Spark was asked for and can't run.
@@ -42,7 +48,7 @@ def choose_runner(engine: str, settings: Settings) -> Iterator[Runner]:
         _require_fit(spark.conf.get("spark.master", "") or "", settings)
 
     def on_spark(sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
-        return run_spark(spark, sealed, binding, indexes)
+        return run_spark(spark, sealed, binding, bundled(indexes, sizes, target=settings.number("split_mib") << 20))
 
     yield on_spark
 

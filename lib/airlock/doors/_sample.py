@@ -47,7 +47,7 @@ def read_sample(prepared: Prepared, rows: int) -> Sampled:
             Split((piece,)),
             source=prepared.bound.policy.source,
             schema=schema,
-            ignored=prepared.plan.reading.ignored,
+            ignored=prepared.plan.ignored,
             max_rows=share,
         )
         for read in islice(reads, 1):

@@ -45,8 +45,9 @@ def prepare(policy: Path, settings: Settings) -> Prepared:
     raw = open_zone(settings, Zone.RAW)
     source = bound.policy.source
     listing = list_source(raw, source)
-    # Ten thousand files share a handful of schemas.
-    schemas = {None if file.schema is None else file.schema.serialize().to_pybytes(): file.schema for file in listing.files}
+    # Ten thousand files share a handful of schemas, and the listing mostly one object for each.
+    shared = {id(file.schema): file.schema for file in listing.files}
+    schemas = {None if schema is None else schema.serialize().to_pybytes(): schema for schema in shared.values()}
     plan = compile_plan(bound, schemas.values(), listing.partition_columns)
     splits = plan_splits(raw, listing, source, target_bytes=settings.number("split_mib") * _MIB or 1)
     return Prepared(bound, raw, listing, splits, plan, _excluded(raw, source.exclude))

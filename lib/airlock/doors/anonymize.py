@@ -20,7 +20,7 @@ from airlock.doors.permits import local_permit
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
 from airlock.engines.frequency import demand_frequencies
-from airlock.engines.records import SplitRecord, read_record, record_folder, split_name
+from airlock.engines.records import SplitRecord, read_record, record_folder, split_names
 from airlock.engines.task import TaskResult
 from airlock.errors import AirlockError, DriftError, FrequencyError, TaskFailedError, TransientError, all_errors
 from airlock.keys import Permit, SubKeys
@@ -100,7 +100,7 @@ class _Work:
         self.private, self.staging = open_own_zone(settings, Zone.PRIVATE), open_own_zone(settings, Zone.STAGING)
         self.signer = load_signer(Path(settings.require("keys.stage_signing")))
         plan, excluded = prepared.plan, prepared.excluded
-        self.names = [split_name(split, plan, keys, excluded) for split in prepared.splits]
+        self.names = split_names(prepared.splits, plan, keys, excluded)
 
     def run(self, run_id: str | None, engine: str) -> StagedRelease:
         """Bind the run id, do what is left to do, sign."""
@@ -146,7 +146,8 @@ class _Work:
         if todo:
             with ExitStack() as stack:
                 binding, sealed = self._frame(folder.run, stack)
-                runner = stack.enter_context(choose_runner(engine, self.settings))
+                sizes = [split.bytes for split in self.prepared.splits]
+                runner = stack.enter_context(choose_runner(engine, self.settings, sizes))
                 self._collect(runner, sealed, binding, todo, reused)
         return frozenset(self.names[index] for index in todo)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from airlock.plan.compile import INNER_REQUESTS, Plan
 from airlock.storage import AlreadyExistsError, ConflictError, Store
 from airlock.storage.sources import Split
 
-__all__ = ["ColumnCounts", "RecordedFile", "SplitRecord", "create_record", "read_record", "record_folder", "split_name"]
+__all__ = ["ColumnCounts", "RecordedFile", "SplitRecord", "create_record", "read_record", "record_folder", "split_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,24 @@ class SplitRecord:
         return sum(count for _, _, count in self.rejects)
 
 
-def split_name(split: Split, plan: Plan, keys: SubKeys, excluded: Sequence[str]) -> str:
-    """The split's keyed name: HMAC-SHA-256 over what it reads, the program, the key ids and the exclusions; 32 hex digits."""
-    reads = [
-        [piece.path, piece.size, piece.version, list(piece.row_groups or ()), list(piece.byte_range or ())]
-        for piece in split.pieces
-    ]
-    what = {
-        "reads": reads,
+def split_names(splits: Iterable[Split], plan: Plan, keys: SubKeys, excluded: Sequence[str]) -> list[str]:
+    """Each split's keyed name: HMAC-SHA-256 over what it reads, the program, the key ids and the exclusions; 32 hex digits."""
+    shared = {
         "program": plan.digest,
         "keys": sorted(keys.ids[request] for request in plan.requests),
         "excluded": hashlib.sha256("\n".join(excluded).encode()).hexdigest(),
     }
+    return [_name(shared | {"reads": _reads(split)}, keys) for split in splits]
+
+
+def _reads(split: Split) -> list[list[Any]]:
+    return [
+        [piece.path, piece.size, piece.version, list(piece.row_groups or ()), list(piece.byte_range or ())]
+        for piece in split.pieces
+    ]
+
+
+def _name(what: dict[str, Any], keys: SubKeys) -> str:
     return hmac.new(keys[INNER_REQUESTS["name"]], canonical_json(what), hashlib.sha256).hexdigest()[:32]
 
 

@@ -136,24 +136,26 @@ def session(master: str | None, *, application: str = "airlock") -> SparkSession
     return builder.config("spark.sql.maxPlanStringLength", "4096").getOrCreate()
 
 
-def run_spark(spark: SparkSession, sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
-    """Run the splits named by `indexes` as one Spark stage; results come when all are done.
+def run_spark(
+    spark: SparkSession, sealed: bytes, binding: FrameBinding, bundles: Sequence[Sequence[int]]
+) -> Iterator[TaskResult]:
+    """Run splits as one Spark stage; results come when all are done.
 
     Args:
         spark: A session under a `local[n]` or cluster master.
         sealed: The task frame.
         binding: What it is bound to; its executor key file must be readable on every executor.
-        indexes: Which splits.
+        bundles: Which splits, by Spark task.
 
     Raises:
         TransientError: The stage failed as a whole: workers were killed too often, say.
         ConfigError: Executors run a Python that is not fit.
     """
-    chosen = list(indexes)
+    chosen = [list(bundle) for bundle in bundles]
 
     def carry_out(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            results = [run_sealed(sealed, binding, chosen[at.as_py()]) for at in batch.column(0)]
+            results = [run_sealed(sealed, binding, index) for at in batch.column(0) for index in chosen[at.as_py()]]
             yield pa.RecordBatch.from_pylist([_row(result) for result in results], schema=_arrow_result())
 
     from py4j.protocol import Py4JError  # noqa: PLC0415

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airlock.crypto.permute import permutation
+from airlock.engines.floats import one_nan
 from airlock.engines.records import RecordedFile
 from airlock.storage import DigestWriter, Store
 
@@ -150,10 +151,11 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _decoded(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    columns = [
-        pa.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], type=field.type)
-        if pa.types.is_dictionary(column.type)
-        else column
-        for column, field in zip(table.columns, schema, strict=True)
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
+    return pa.Table.from_arrays([_as_written(column) for column in table.columns], schema=schema)
+
+
+def _as_written(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_dictionary(column.type):
+        return pa.chunked_array([one_nan(chunk) for chunk in column.chunks], type=column.type)
+    plain = [one_nan(chunk.dictionary_decode()) for chunk in column.chunks]
+    return pa.chunked_array(plain, type=column.type.value_type)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from airlock.engines.frame import FrameBinding, TaskFrame, open_frame
 from airlock.engines.frequency import SplitCounter
-from airlock.engines.records import SplitRecord, create_record, record_folder
+from airlock.engines.records import SplitRecord, create_record, read_record, record_folder
 from airlock.engines.residue import ResidueCheck, residue_check
 from airlock.engines.rows import excluded_rows, known_values
 from airlock.engines.staging import GROUP_BYTES, GROUP_ROWS, SplitWriter
@@ -66,10 +66,11 @@ def run_sealed(sealed: bytes, binding: FrameBinding, index: int) -> TaskResult:
 
 
 def run_task(frame: TaskFrame, index: int) -> TaskResult:
-    """Carry out split `index` of the frame."""
+    """Carry out split `index` of the frame, unless it has its record: a task that is tried again begins where it was stopped."""
     name, files = frame.names[index], tuple(piece.path for piece in frame.splits[index].pieces)
     try:
-        _SplitTask(frame, index).run()
+        if read_record(open_store(frame.zones["private"]), frame.plan.policy.dataset, name, frame.keys) is None:
+            _SplitTask(frame, index).run()
     except AirlockError as error:
         return TaskResult(index, name, error.code, error.exit_code == 75, str(error), files)  # noqa: PLR2004 - sysexits' TEMPFAIL
     except MemoryError:
@@ -126,7 +127,8 @@ class _SplitTask:
             source=self.policy.source,
             schema=self.plan.reading.schema,
             leaves=None,
-            ignored=self.plan.reading.ignored,
+            ignored=self.plan.ignored,
+            required=self.plan.required,
             max_rows=GROUP_ROWS,
             max_bytes=GROUP_BYTES,
         )

@@ -1,5 +1,5 @@
 """Canonical Parquet: what was decoded and checked, written anew. No foreign metadata, no dictionary entry that no row uses,
-statistics only where the policy names them. Called by `inspect`.
+one bit pattern for every NaN, statistics only where the policy names them. Called by `inspect`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from airlock.gate.leaves import is_list
+from airlock.gate.leaves import is_list, schema_leaves
 from airlock.gate.rules import GateRules
 
 __all__ = ["CanonicalWriter", "Partition", "Sinks", "clean_schema", "plainly"]
@@ -161,8 +161,34 @@ def _held(field: pa.Field, clean: pa.Field) -> pa.Field:
 
 
 def _compact(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    columns = [_used(column) if pa.types.is_dictionary(column.type) else column for column in batch.columns]
+    columns = [_used(column) if pa.types.is_dictionary(column.type) else _one_nan(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _one_nan(column: pa.Array) -> pa.Array:
+    """The same values; a NaN's 51 free bits could carry anything, and no check looks at them."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        values = np.frombuffer(column.buffers()[1], kind.to_pandas_dtype())[column.offset :][: len(column)]
+        nans = np.isnan(values)
+        plain = np.where(nans, values.dtype.type(np.nan), values)
+        return pa.array(plain, kind, mask=np.asarray(column.is_null())) if nans.any() else column
+    if not any(pa.types.is_floating(leaf.type) for leaf in schema_leaves(pa.schema([pa.field("", kind)]))):
+        return column
+    nulls = column.is_null()
+    if pa.types.is_struct(kind):
+        parts = [_one_nan(column.field(at)) for at in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=nulls)
+    if pa.types.is_fixed_size_list(kind):
+        inner = column.values.slice(column.offset * kind.list_size, len(column) * kind.list_size)
+        return pa.FixedSizeListArray.from_arrays(_one_nan(inner), type=kind, mask=nulls)
+    start = column.offsets[0]
+    where = slice(start.as_py(), column.offsets[-1].as_py())
+    offsets = pc.subtract(column.offsets, start)
+    if pa.types.is_map(kind):
+        sides = (_one_nan(side[where]) for side in (column.keys, column.items))
+        return pa.MapArray.from_arrays(offsets, *sides, type=kind, mask=nulls)
+    return type(column).from_arrays(offsets, _one_nan(column.values[where]), type=kind, mask=nulls)
 
 
 def _used(column: pa.DictionaryArray) -> pa.DictionaryArray:

@@ -67,6 +67,16 @@ class Plan:
         joined = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return Sha256(hashlib.sha256(joined).hexdigest())
 
+    @property
+    def ignored(self) -> tuple[str, ...] | None:
+        """What may be in the source beside what is read: dropped paths; None, anything, under `unlisted_columns: drop`."""
+        return None if self.policy.unlisted_columns == "drop" else self.reading.ignored
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The paths that every file must have."""
+        return tuple(str(path) for path, rule in self.policy.rules().items() if not rule.optional)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; holds no key."""
         return {
@@ -126,17 +136,20 @@ def compile_plan(bound: BoundPolicy, schemas: Iterable[pa.Schema | None], partit
     if drifts:
         raise drift_error(drifts, dataset=policy.dataset, where=f"raw/{policy.source.path}")
     shown = [schema for schema in found if schema is not None]
-    actual = _merged(shown, source=policy.source.path) if shown else None
+    actual = _merged(shown, tree, source=policy.source.path) if shown else None
     needed = looked_at(policy, bound.operators, actual)
     reading = plan_reading(tree, bound.operators, actual=actual, needed=needed)
     return Plan(policy, bound.operators, reading, _output_schema(tree, reading, bound))
 
 
-def _merged(schemas: list[pa.Schema], *, source: str) -> pa.Schema:
-    """One schema that has what any file has. Leaves are read in the policy's own types, so only nested columns must agree."""
+def _merged(schemas: list[pa.Schema], tree: Mapping[str, RuleNode], *, source: str) -> pa.Schema:
+    """One schema that has what any file has of the policy's columns.
+
+    Leaves are read in the policy's own types, so only nested columns must agree.
+    """
     by_name: dict[str, list[pa.DataType]] = {}
     for schema in schemas:
-        for field in schema:
+        for field in (field for field in schema if field.name in tree):
             by_name.setdefault(field.name, []).append(field.type)
     return pa.schema([pa.field(name, _one_type(name, types, source)) for name, types in by_name.items()])
 

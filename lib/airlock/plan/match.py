@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 import pyarrow as pa
@@ -12,20 +12,27 @@ from airlock.errors import ChangedTypeError, DriftError, MissingColumnError, Unc
 from airlock.plan.tree import RuleNode, nested_kind
 from airlock.policy.arrow import NESTED, parse_type, type_text
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
+from airlock.policy.unlisted import MOST_SAID, Unlisted, paste_lines, said_once, type_in_yaml, yaml_key
 
 __all__ = ["Drift", "drift_error", "match_schema"]
-
-_MOST_SAID = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference between source and policy."""
+    """One difference between source and policy.
+
+    Attributes:
+        path: Where; of a column without a rule it may be data, so no message shows it.
+        message: May be shown.
+        paste: The rule to change or remove.
+        unlisted: A column without a rule, as far as it may be shown.
+    """
 
     kind: type[DriftError]
-    path: str
+    path: str = field(repr=False)
     message: str
     paste: str = ""
+    unlisted: Unlisted | None = None
 
 
 def match_schema(
@@ -92,36 +99,43 @@ def _match_rule(node: RuleNode, actual: pa.DataType) -> Iterator[Drift]:
     found = type_text(actual)
     if found not in rule.type and not any(parse_type(name) == actual for name in rule.type if name not in NESTED):
         expected = " or ".join(rule.type)
-        paste = f"  {node.path}: {{type: {_quoted(found)}, ...}}" if found not in NESTED else ""
+        paste = f"  {yaml_key(str(node.path))}: {{type: {type_in_yaml(found)}, ...}}" if found not in NESTED else ""
         yield Drift(ChangedTypeError, str(node.path), f"'{node.path}' is {found}; the policy says {expected}", paste)
 
 
 def _missing(path: ColumnPath) -> Drift:
-    return Drift(
-        MissingColumnError,
-        str(path),
-        f"the policy has a rule for '{path}', which the source does not have (or say optional: true)",
-    )
+    message = f"the policy has a rule for '{path}', which the source does not have"
+    return Drift(MissingColumnError, str(path), message, f"  {yaml_key(str(path))}: {{..., optional: true}}")
 
 
 def _unclassified(path: ColumnPath, data_type: pa.DataType, known: list[str]) -> Iterator[Drift]:
-    near = get_close_matches(str(path), known, n=1, cutoff=0.5)
+    unlisted = Unlisted.of(path, type_text(data_type))
+    near = [] if unlisted.hidden else get_close_matches(str(path), known, n=1, cutoff=0.5)
     hint = f"; nearest rule: '{near[0]}'" if near else ""
-    text = type_text(data_type)
-    paste = f"  {path}: {{type: {_quoted(text)}, class: direct_identifier, drop: {{}}}}"
-    yield Drift(UnclassifiedColumnError, str(path), f"no rule for '{path}' ({text}){hint}", paste)
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if "," in text else text
+    yield Drift(UnclassifiedColumnError, str(path), f"no rule for {unlisted}{hint}", unlisted=unlisted)
 
 
 def drift_error(drifts: list[Drift], *, dataset: str, where: str) -> DriftError:
-    """One error for all differences; its class is that of the first."""
+    """One error for all differences; its class is that of the first. At most `MOST_SAID` are told one by one."""
     unique = list(dict.fromkeys(drifts))
+    # Names that may be data come last: they say least.
+    said = sorted(unique, key=lambda drift: drift.unlisted is not None and drift.unlisted.hidden)[:MOST_SAID]
     lines = [f"policy '{dataset}' does not describe '{where}': {len(unique)} difference{'s' if len(unique) > 1 else ''}."]
-    lines += [f"- {drift.message}" for drift in unique[:_MOST_SAID]]
-    pastes = [drift.paste for drift in unique[:_MOST_SAID] if drift.paste]
-    if pastes:
-        lines += ["Decide about each, then add under columns (or let 'airlock draft --update' append them):", *pastes]
-    return unique[0].kind("\n".join(lines), paths=[drift.path for drift in unique])
+    lines += [f"- {message}" for message in said_once(drift.message for drift in said)]
+    if len(unique) > MOST_SAID:
+        lines.append(f"- and {len(unique) - MOST_SAID} more")
+    lines += _to_paste(said)
+    shown = [drift.path if drift.unlisted is None else drift.unlisted.path for drift in said]
+    return unique[0].kind("\n".join(lines), paths=shown)
+
+
+def _to_paste(said: list[Drift]) -> Iterator[str]:
+    for kind, heading in (
+        (ChangedTypeError, "If that is right, change to:"),
+        (MissingColumnError, "If they are gone for good, remove the rule; if some files lack them, say optional: true:"),
+    ):
+        pastes = [drift.paste for drift in said if drift.kind is kind and drift.paste]
+        if pastes:
+            yield heading
+            yield from pastes
+    yield from paste_lines(drift.unlisted for drift in said if drift.unlisted is not None)

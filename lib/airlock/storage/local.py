@@ -86,9 +86,11 @@ class LocalStore:
 
     def open_input(self, path: str) -> pa.NativeFile:
         """Random access for pyarrow."""
-        self.stat(path)
         with translated(path):
-            return pa.OSFile(str(self._resolve(path)), "rb")
+            found = self._resolve(path)
+            if not stat.S_ISREG(found.stat().st_mode):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            return pa.OSFile(str(found), "rb")
 
     @contextmanager
     def open_output(self, path: str) -> Iterator[DigestWriter]:
@@ -170,13 +172,14 @@ class LocalStore:
         return self._resolve(path) if path else self.root
 
     def _resolve(self, path: str) -> Path:
-        root = self.root.resolve()
-        found = (root / checked_path(path)).resolve()
-        if found == root or root not in found.parents:
+        # As text: pathlib takes twice as long, and ten thousand files are looked at before a run starts.
+        root = os.path.realpath(self.root)
+        found = os.path.realpath(f"{root}/{checked_path(path)}")
+        if not found.startswith(root.rstrip("/") + "/"):
             raise BoundaryError(
                 f"'{path}' is a link that leaves its zone. Remove the link, or copy the file into the zone", path=path
             )
-        return found
+        return Path(found)
 
     def _slot(self, path: str) -> Path:
         """Where a name is written or removed: its folder is resolved, the name itself is never followed."""

@@ -119,6 +119,28 @@ def test_a_run_id_names_a_folder_and_nothing_else(make_project, in_process):
     assert staged(made) == []
 
 
+def test_a_task_that_is_tried_again_does_not_read_what_has_its_record(make_project, monkeypatch):
+    """A Spark task has several splits: what it did before it was lost is not done twice."""
+    made = make_project(files=2)
+    from airlock.doors import _engine
+    from airlock.engines.frame import open_frame
+    from airlock.engines.task import run_task
+
+    def twice(sealed, binding, todo, *, workers):
+        for index in todo:
+            frame = open_frame(sealed, binding)
+            assert run_task(frame, index).code == ""
+            (piece,) = frame.splits[index].pieces
+            file = made.root / "raw" / piece.path
+            file.rename(file.with_suffix(".away"))
+            yield run_task(frame, index)
+            file.with_suffix(".away").rename(file)
+
+    monkeypatch.setattr(_engine, "run_local", twice)
+    done = anonymize(made.policy(), made.settings())
+    assert (done.rows_out, done.splits, done.reused) == (40, 2, 0)
+
+
 def test_a_held_lease_is_temporary(make_project, in_process):
     made = make_project(files=1)
     store = open_store(made.settings().zone("private"))

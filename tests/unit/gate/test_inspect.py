@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -96,6 +97,32 @@ def test_values_under_null_parents_do_not_survive(gate, column, tmp_path):
     assert ran.failed == []
     assert CANARY.encode() not in ran.outputs[0, ()].getvalue()
     assert ran.table().to_pylist() == [{"p": {"q": "x"}, "l": ["x"]}, {"p": None, "l": None}]
+
+
+def test_the_free_bits_of_a_nan_do_not_survive(gate, column, as_parquet):
+    columns = {path: column("double", keep="r") for path in ("x", "s.x", "l[]", "m{value}")} | {
+        "m{key}": column("string", keep="r")
+    }
+    strange = pa.array(
+        np.array([1.5, 0, 0, 2.5]).view(np.uint64) + np.array([0, 0x7FF8_0000_DEAD_BEEF, 0xFFF8_0000_DEAD_BEEF, 0], "u8")
+    )
+    floats = strange.view(pa.float64())
+    table = pa.table(
+        {
+            "x": floats,
+            "s": pa.StructArray.from_arrays([floats], ["x"], mask=pa.array([True, False, False, False])),
+            "l": pa.ListArray.from_arrays(pa.array([0, 1, 1, None, 4], pa.int32()), floats),
+            "m": pa.MapArray.from_arrays([0, 1, 2, 3, 4], pa.array(list("abcd")), floats),
+        }
+    )
+    hidden = bytes.fromhex("efbeadde")
+    assert hidden in as_parquet(table, use_dictionary=False, compression="none")
+    ran = gate(columns, table, table.slice(1))
+    assert ran.failed == []
+    for number, given in enumerate((table, table.slice(1))):
+        again = as_parquet(ran.table(number), use_dictionary=False, compression="none")
+        assert hidden not in again
+        assert str(ran.table(number).to_pylist()) == str(given.to_pylist())
 
 
 def test_statistics_only_where_the_policy_names_them(gate, column):

@@ -10,6 +10,7 @@ from airlock.plan.match import drift_error, match_schema
 from airlock.plan.tree import rule_tree
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ColumnPath
+from airlock.policy.yaml import read_yaml
 
 
 def drifts(types, fields, *, partitions=(), drop_unlisted=False):
@@ -104,26 +105,69 @@ def test_a_column_of_another_kind_says_what_the_policy_expects():
     assert drifts({"a[]": "string"}, [("a", pa.string())]) == [(ChangedTypeError, "a")]
 
 
-def test_one_error_for_all_with_the_lines_to_paste():
-    rules = {ColumnPath.parse("street"): ColumnRule.model_validate({"type": "string", "class": "sensitive", "drop": {}})}
-    schema = pa.schema([("street", pa.int8()), ("streets", pa.decimal128(5, 2))])
-    found = list(match_schema(rule_tree(rules), schema, partitions=frozenset(), drop_unlisted=False))
-    error = drift_error([*found, *found], dataset="people", where="raw/people")
+def error_of(types, fields):
+    rules = {
+        ColumnPath.parse(name): ColumnRule.model_validate({"type": kind, "class": "sensitive", "drop": {}})
+        for name, kind in types.items()
+    }
+    found = list(match_schema(rule_tree(rules), pa.schema(fields), partitions=frozenset(), drop_unlisted=False))
+    return drift_error([*found, *found], dataset="people", where="raw/people")
+
+
+def test_one_error_for_all_with_the_lines_to_paste_under_what_to_do_with_them():
+    error = error_of(
+        {"street": "string", "gone": "int8"}, [("street", pa.int8()), ("streets", pa.decimal128(5, 2)), ("null", pa.int8())]
+    )
     assert isinstance(error, ChangedTypeError)
     assert str(error) == (
-        "policy 'people' does not describe 'raw/people': 2 differences.\n"
+        "policy 'people' does not describe 'raw/people': 4 differences.\n"
         "- 'street' is int8; the policy says string\n"
         "- no rule for 'streets' (decimal128(5, 2)); nearest rule: 'street'\n"
-        "Decide about each, then add under columns (or let 'airlock draft --update' append them):\n"
+        "- no rule for 'null' (int8)\n"
+        "- the policy has a rule for 'gone', which the source does not have\n"
+        "If that is right, change to:\n"
         "  street: {type: int8, ...}\n"
-        '  streets: {type: "decimal128(5, 2)", class: direct_identifier, drop: {}}'
+        "If they are gone for good, remove the rule; if some files lack them, say optional: true:\n"
+        "  gone: {..., optional: true}\n"
+        "Decide about each, then add under columns (or let 'airlock draft --update' append them):\n"
+        '  streets: {type: "decimal128(5, 2)", class: direct_identifier, drop: {}}\n'
+        "  'null': {type: int8, class: direct_identifier, drop: {}}"
     )
-    assert error.facts == {"paths": ["street", "streets"]}
+    assert error.facts == {"paths": ["street", "streets", "null", "gone"]}
+
+
+def test_lines_to_paste_make_a_policy_that_reads():
+    error = error_of({}, [(name, pa.string()) for name in ("plain", "two words", "a.b", "null", "Ärger", "x-y")])
+    pasted = "columns:\n" + "\n".join(line for line in str(error).splitlines() if line.startswith("  "))
+    document = read_yaml(pasted, "p.yaml")
+    assert not document.problems
+    paths = [ColumnPath.parse(text).steps for text in document.data["columns"]]
+    assert paths == [("plain",), ("two words",), ("a.b",), ("null",), ("Ärger",), ("x-y",)]
+
+
+def test_names_that_may_be_data_are_told_by_their_shape_alone():
+    persons = ["ann@example.org", "bob@example.com", "+49 30 1234567", "tel 030 1234567", "1979-05-17", "x" * 65, "a: b"]
+    inner = pa.struct([(name, pa.int8()) for name in persons])
+    error = error_of({"m.a": "int8"}, [("m", pa.struct([("a", pa.int8()), *inner])), *inner, ("new", pa.int8())])
+    text = str(error) + repr(error.facts)
+    assert not [name for name in persons if name in text]
+    assert "- no rule for 'new' (int8)" in text.splitlines()[1]
+    assert "- no rule for a name that may be data, of the shape 'm.aaa@aaaaaaa.aaa' (int8), 2 times" in text
+    assert "15 differences" in text
+    assert "No line can be given for a name that is not shown" in text
+    assert [line for line in text.splitlines() if line.startswith("  ")] == [
+        "  new: {type: int8, class: direct_identifier, drop: {}}"
+    ]
+
+
+def test_a_difference_does_not_show_its_path_in_a_repr():
+    found = list(match_schema({}, pa.schema([("ann@example.org", pa.int8())]), partitions=frozenset(), drop_unlisted=False))
+    assert "ann@" not in repr(found)
 
 
 def test_at_most_twenty_differences_are_said():
-    schema = pa.schema([(f"c{number:02}", pa.int8()) for number in range(30)])
-    error = drift_error(list(match_schema({}, schema, partitions=frozenset(), drop_unlisted=False)), dataset="p", where="raw/p")
+    error = error_of({}, [(f"c{number:02}", pa.int8()) for number in range(30)])
     assert "30 differences" in str(error)
     assert "c19" in str(error)
-    assert "c20" not in str(error)
+    assert "c20" not in str(error) + repr(error.facts)
+    assert "- and 10 more" in str(error)

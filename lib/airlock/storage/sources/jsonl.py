@@ -1,14 +1,14 @@
 """JSON lines: one object a line, typed exactly as the policy says, never inferred. Called by reading and sampling.
 
-A field that the policy does not know, at any depth, is drift and stops the run; a value of another type, or a line that is no
-object, is a rejected row.
+A field that the policy does not know, at any depth, is drift and stops the run, or is left out where the policy says so; a value
+of another type, a line that is no object, and a map with a key twice are rejected rows.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,29 +16,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from airlock.errors import PolicyError, UnclassifiedColumnError
+from airlock.errors import PolicyError
 from airlock.policy.path import ColumnPath
 from airlock.storage._base import Store
-from airlock.storage.sources.convert import Mask, conform, from_text
+from airlock.storage.sources.convert import Mask, from_text
+from airlock.storage.sources.jsonfields import holds_map, look_at, without_maps
+from airlock.storage.sources.jsonknown import Known, Seen
 from airlock.storage.sources.model import Piece, RejectedRows, SourceBatch, Wanted
 from airlock.storage.sources.records import BOM, assemble, joined, newline_ends, open_text, record_blocks, rejected, valid_text
 
-__all__ = ["FieldNames", "object_lines", "parse_lines", "read_jsonl", "read_schema"]
-
-Names = tuple[str, ...]
+__all__ = ["Parsed", "object_lines", "parse_lines", "read_jsonl", "read_schema"]
 
 # pyarrow dies of a `null` between objects and of very deep nesting: such lines are parsed by `json` first.
 _NULL_BETWEEN = re.compile(rb"\}[ \t\r]*null")
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _LONG, _DEEP = 1_000, 200
-_MANY = 20
+
+_NONE = pa.field("\0", pa.null())
+"""Asked for where no column is wanted: a table of no column has no rows."""
 
 
 def read_schema(schema: pa.Schema) -> pa.Schema:
-    """The types that JSON itself has: dates, times, decimals and binary are text there and cast afterwards.
+    """The types that JSON itself has: dates, times, decimals, binary and keys are text there and cast afterwards.
 
     Raises:
-        PolicyError: JSON lines can't hold that type here (maps, durations).
+        PolicyError: JSON lines can't hold that type here (durations).
 
     Example:
         >>> read_schema(pa.schema([("a", pa.int8()), ("b", pa.list_(pa.date32()))])).field("b").type
@@ -52,6 +54,9 @@ def _json_type(wanted: pa.DataType, column: str) -> pa.DataType:
         return pa.struct([pa.field(field.name, _json_type(field.type, column)) for field in wanted])
     if pa.types.is_list(wanted):
         return pa.list_(_json_type(wanted.value_type, column))
+    if pa.types.is_map(wanted):
+        _json_type(wanted.key_type, column)
+        return pa.map_(pa.string(), _json_type(wanted.item_type, column))
     if _is_native(wanted):
         return wanted
     try:
@@ -71,70 +76,20 @@ def _is_native(wanted: pa.DataType) -> bool:
     return bool(number or text or pa.types.is_boolean(wanted) or pa.types.is_null(wanted))
 
 
-@dataclass(frozen=True, slots=True)
-class FieldNames:
-    """Which field names may occur, at every depth; list brackets are not part of a name."""
-
-    known: frozenset[Names]
-    ignored: frozenset[Names]
-
-    @classmethod
-    def of(cls, schema: pa.Schema, ignored: Sequence[str]) -> FieldNames:
-        """From the schema, and the paths of dropped subtrees as policies write them."""
-        steps = (ColumnPath.parse(path).steps for path in ignored)
-        known: set[Names] = set()
-        for field in schema:
-            _collect(field, (), known)
-        return cls(frozenset(known), frozenset(tuple(step for step in path if isinstance(step, str)) for path in steps))
-
-    def require(self, found: set[Names]) -> None:
-        """Raise UnclassifiedColumnError for names that are neither known nor inside (or on the way to) an ignored subtree."""
-        on_the_way = {path[:size] for path in self.ignored for size in range(1, len(path))}
-        strange = sorted(path for path in found - self.known - on_the_way if not self._is_ignored(path))
-        if strange:
-            names = ", ".join(f"'{ColumnPath(path)}'" for path in strange[:_MANY])
-            more = f" and {len(strange) - _MANY} more" if len(strange) > _MANY else ""
-            raise UnclassifiedColumnError(
-                f"the policy has no rule for {names}{more}, found in JSON lines. Every field needs one; add it, or let "
-                "'airlock draft --update' propose one",
-                columns=tuple(str(ColumnPath(path)) for path in strange[:_MANY]),
-            )
-
-    def _is_ignored(self, path: Names) -> bool:
-        return any(path[:size] in self.ignored for size in range(1, len(path) + 1))
-
-
-def _collect(field: pa.Field, above: Names, into: set[Names]) -> None:
-    inner = field.type
-    while pa.types.is_list(inner):
-        inner = inner.value_type
-    path = (*above, field.name)
-    into.add(path)
-    if pa.types.is_struct(inner):
-        for child in inner:
-            _collect(child, path, into)
-
-
-def _collect_value(value: object, above: Names, into: set[Names]) -> None:
-    if isinstance(value, dict):
-        for name, child in value.items():
-            into.add((*above, name))
-            _collect_value(child, (*above, name), into)
-    elif isinstance(value, list):
-        for element in value:
-            _collect_value(element, above, into)
-
-
 def read_jsonl(store: Store, piece: Piece, wanted: Wanted) -> Iterator[SourceBatch]:
     """The rows of a file, typed; see `read_batches`."""
     partition = dict(piece.partition)
     schema = read_schema(pa.schema([field for field in wanted.schema if field.name not in partition]))
-    names = FieldNames.of(schema, wanted.ignored)
+    known = Known.of(schema, (*(wanted.ignored or ()), *wanted.required))
+    seen = Seen()
     with open_text(store, piece.path) as stream:
         for number, block in enumerate(record_blocks(stream, newline_ends)):
             records, refused = object_lines(block, first=number == 0)
-            records, columns, unread = parse_lines(records, schema, names)
-            yield from assemble(columns, records, refused + unread, piece=piece, wanted=wanted)
+            parsed = parse_lines(records, schema, known, drop_unlisted=wanted.ignored is None)
+            seen.add(parsed.seen)
+            yield from assemble(parsed.columns, parsed.records, refused + parsed.refused, piece=piece, wanted=wanted)
+    hive = {str(ColumnPath((name,))) for name in partition}
+    seen.require([path for path in wanted.required if path not in hive])
 
 
 def object_lines(block: pa.BinaryArray, *, first: bool) -> tuple[pa.BinaryArray, tuple[RejectedRows, ...]]:
@@ -187,76 +142,108 @@ def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return made
 
 
-def parse_lines(
-    records: pa.BinaryArray, schema: pa.Schema, names: FieldNames
-) -> tuple[pa.BinaryArray, dict[str, pa.Array], tuple[RejectedRows, ...]]:
-    """Parse lines, halving where that fails until the faulty ones stand alone: good lines, their columns, rejected rows.
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Lines as columns.
+
+    Attributes:
+        records: The good lines as they stand in the file.
+        columns: Their columns.
+        refused: The other lines.
+        seen: Which fields the good lines have.
+    """
+
+    records: pa.BinaryArray
+    columns: dict[str, pa.Array]
+    refused: tuple[RejectedRows, ...]
+    seen: Seen
+
+
+def parse_lines(records: pa.BinaryArray, schema: pa.Schema, known: Known, *, drop_unlisted: bool) -> Parsed:
+    """Parse lines.
 
     Raises:
-        UnclassifiedColumnError: A field that is neither in `schema` nor ignored.
+        UnclassifiedColumnError: A field that `known` does not have.
     """
-    malformed, mistyped = np.zeros(len(records), dtype=bool), np.zeros(len(records), dtype=bool)
+    flat = without_maps(schema)
+    table, bad = _settled(records, flat)
+    refused = _faults(records, bad)
+    records = records.filter(pa.array(~bad)) if bad.any() else records
+    lines = look_at(records, known, drop_unlisted=drop_unlisted)
+    if len(flat) < len(schema):
+        table, bad = _settled(lines.records, schema, skip=lines.wrong | lines.repeated)
+        refused += _faults(records, bad & ~lines.repeated) + rejected(records, lines.repeated, "repeated-key")
+        records = records.filter(pa.array(~bad)) if bad.any() else records
+    columns = {field.name: _with_maps(table[field.name].combine_chunks(), field.type) for field in schema}
+    return Parsed(records, columns, refused, lines.seen)
+
+
+def _settled(records: pa.BinaryArray, schema: pa.Schema, *, skip: Mask | None = None) -> tuple[pa.Table, Mask]:
+    """Parse lines, halving where that fails until the faulty ones stand alone: the others' table, and the mask of those."""
+    bad = np.zeros(len(records), dtype=bool) if skip is None else skip.copy()
+    places = np.flatnonzero(~bad)
+    good = records.filter(pa.array(~bad)) if bad.any() else records
+    asked = _pairs_for_maps(schema) if len(schema) else pa.schema([_NONE])
     tables: list[pa.Table] = []
-    waiting = [(0, len(records))] if len(records) else []
+    waiting = [(0, len(good))] if len(good) else []
     while waiting:
         start, stop = waiting.pop()
-        part = records.slice(start, stop - start)
-        table = _parse(part, schema, names)
+        table = _read(good.slice(start, stop - start), asked)
         if table is not None:
             tables.append(table)
         elif stop - start == 1:
-            (mistyped if _is_object(joined(part).to_pybytes()) else malformed)[start] = True
+            bad[places[start]] = True
         else:
             middle = (start + stop) // 2
             waiting += [(middle, stop), (start, middle)]
-    table = pa.concat_tables([schema.empty_table(), *tables])
-    columns = {name: table[name].combine_chunks() for name in schema.names}
-    refused = rejected(records, malformed, "malformed-line") + rejected(records, mistyped, "wrong-type")
-    bad = malformed | mistyped
-    return (records.filter(pa.array(~bad)) if bad.any() else records), columns, refused
+    return pa.concat_tables([asked.empty_table(), *tables]), bad
 
 
-def _parse(lines: pa.BinaryArray, schema: pa.Schema, names: FieldNames) -> pa.Table | None:
-    """The lines' columns of `schema`; None if some line is faulty."""
-    table = _read(lines, schema, "infer")
-    if table is not None:
-        found: set[Names] = set()
-        for field in table.schema:
-            _collect(field, (), found)
-        names.require(found)
-    else:
-        # A dropped field may hold now a number, now text: inference fails, yet nothing of it is read.
-        table = _read(lines, schema, "ignore")
-        if table is None:
-            return None
-        names.require(_names_of(lines))
-    return (
-        pa.table([_pruned(table[field.name], field.type) for field in schema], schema=schema)
-        if len(schema)
-        else table.select([])
-    )
+def _faults(records: pa.BinaryArray, bad: Mask) -> tuple[RejectedRows, ...]:
+    """The lines of the mask: objects with a value of another type, or none."""
+    objects = np.zeros(len(records), dtype=bool)
+    for row in np.flatnonzero(bad):
+        objects[row] = _is_object(joined(records.slice(row, 1)).to_pybytes())
+    return rejected(records, bad & ~objects, "malformed-line") + rejected(records, objects, "wrong-type")
 
 
-def _pruned(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.Array:
-    return conform(column.combine_chunks(), wanted)
-
-
-def _read(lines: pa.BinaryArray, schema: pa.Schema, others: str) -> pa.Table | None:
+def _read(lines: pa.BinaryArray, schema: pa.Schema) -> pa.Table | None:
+    """The lines' columns of `schema`; None if some line is faulty. What the schema lacks is parsed and left out."""
     data = joined(lines)
     try:
         table = pa.json.read_json(
             pa.BufferReader(data),
             read_options=pa.json.ReadOptions(use_threads=False, block_size=data.size + 1),
-            parse_options=pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=others),
+            parse_options=pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
         )
     except pa.ArrowInvalid:
         return None
     return table if table.num_rows == len(lines) else None
 
 
-def _names_of(lines: pa.BinaryArray) -> set[Names]:
-    found: set[Names] = set()
-    for line in joined(lines).to_pybytes().split(b"\n"):
-        if line.strip():
-            _collect_value(json.loads(line), (), found)
-    return found
+def _pairs_for_maps(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(field.name, _paired(field.type)) for field in schema])
+
+
+def _paired(wanted: pa.DataType) -> pa.DataType:
+    """The type with lists of pairs for maps, which is what pyarrow's JSON reader knows."""
+    if pa.types.is_struct(wanted):
+        return pa.struct([pa.field(field.name, _paired(field.type)) for field in wanted])
+    if pa.types.is_map(wanted):
+        return pa.list_(pa.struct([("key", wanted.key_type), ("value", _paired(wanted.item_type))]))
+    return pa.list_(_paired(wanted.value_type)) if pa.types.is_list(wanted) else wanted
+
+
+def _with_maps(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Lists of pairs back into the maps that they stand for."""
+    if not holds_map(wanted):
+        return array
+    if pa.types.is_struct(wanted):
+        children = [_with_maps(array.field(at), wanted.field(at).type) for at in range(wanted.num_fields)]
+        return pa.StructArray.from_arrays(children, fields=list(wanted), mask=array.is_null())
+    if pa.types.is_map(wanted):
+        keys, items = array.values.field(0), _with_maps(array.values.field(1), wanted.item_type)
+        return pa.MapArray.from_arrays(array.offsets, keys, items, type=wanted, mask=array.is_null())
+    return pa.ListArray.from_arrays(
+        array.offsets, _with_maps(array.values, wanted.value_type), type=wanted, mask=array.is_null()
+    )

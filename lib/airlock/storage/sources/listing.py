@@ -14,14 +14,15 @@ from airlock.storage._base import Entry, Store
 from airlock.storage.sources.csv import read_header
 from airlock.storage.sources.hive import is_hidden, matches, partition_of
 from airlock.storage.sources.model import Listing, RowGroup, SourceFile
-from airlock.storage.sources.parquet import read_footer
+from airlock.storage.sources.parquet import Footers
 
 __all__ = ["list_source", "unreadable"]
 
-THREADS = 16
+THREADS, MOST_AT_ONCE = 16, 64
 _MANY = 20
 
 Facts = tuple[pa.Schema | None, tuple[RowGroup, ...]]
+Reader = Callable[[Store, Source, str], Facts]
 
 
 def list_source(store: Store, source: Source) -> Listing:
@@ -72,18 +73,22 @@ def _partition_columns(entries: list[Entry], source: Source) -> tuple[str, ...]:
 
 def _facts_of_all(store: Store, source: Source, entries: list[Entry]) -> list[SourceFile]:
     failed: list[tuple[str, str]] = []
-    with ThreadPoolExecutor(min(THREADS, len(entries)), "listing") as pool:
-        files = list(pool.map(partial(_file, store, source, failed), entries))
+    one = partial(_file, store, source, _READERS[source.format](), failed)
+    # A thread takes several files at a time: handing one over costs as much as a third of reading its footer.
+    size = max(1, min(MOST_AT_ONCE, len(entries) // (4 * THREADS)))
+    parts = [entries[start : start + size] for start in range(0, len(entries), size)]
+    with ThreadPoolExecutor(min(THREADS, len(parts)), "listing") as pool:
+        files = [file for part in pool.map(lambda part: [one(entry) for entry in part], parts) for file in part]
     if failed:
         paths, reasons = zip(*sorted(failed), strict=True)
         raise unreadable(list(paths), reasons[0])
     return [file for file in files if file is not None]
 
 
-def _file(store: Store, source: Source, failed: list[tuple[str, str]], entry: Entry) -> SourceFile | None:
+def _file(store: Store, source: Source, read: Reader, failed: list[tuple[str, str]], entry: Entry) -> SourceFile | None:
     partition = partition_of(entry.path, source.path)
     try:
-        schema, groups = _READERS[source.format](store, source, entry.path)
+        schema, groups = read(store, source, entry.path)
         _refuse_both({name for name, _ in partition}, schema)
     except UnreadableSourceError as error:
         failed.append((entry.path, str(error)))
@@ -102,26 +107,24 @@ def _refuse_both(hive: set[str], schema: pa.Schema | None) -> None:
         raise UnreadableSourceError("a hive folder names a column that the file has, too")
 
 
-def _parquet_facts(store: Store, source: Source, path: str) -> Facts:
-    del source
-    return read_footer(store, path)
+def _parquet_reader() -> Reader:
+    footers = Footers()
+    return lambda store, _, path: footers.read(store, path)
 
 
-def _csv_facts(store: Store, source: Source, path: str) -> Facts:
-    names, _ = read_header(store, path, source.delimiter)
-    return pa.schema([pa.field(name, pa.string()) for name in names]), ()
+def _csv_reader() -> Reader:
+    def read(store: Store, source: Source, path: str) -> Facts:
+        names, _ = read_header(store, path, source.delimiter)
+        return pa.schema([pa.field(name, pa.string()) for name in names]), ()
+
+    return read
 
 
-def _jsonl_facts(store: Store, source: Source, path: str) -> Facts:
-    del store, source, path
-    return None, ()
+def _jsonl_reader() -> Reader:
+    return lambda *_: (None, ())
 
 
-_READERS: dict[str, Callable[[Store, Source, str], Facts]] = {
-    "parquet": _parquet_facts,
-    "csv": _csv_facts,
-    "jsonl": _jsonl_facts,
-}
+_READERS: dict[str, Callable[[], Reader]] = {"parquet": _parquet_reader, "csv": _csv_reader, "jsonl": _jsonl_reader}
 
 
 def unreadable(paths: list[str], reason: str) -> UnreadableSourceError:

@@ -146,11 +146,12 @@ class SourceBatch:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to read of each piece: `read_batches`' arguments as one value."""
+    """What to read of each piece: `read_batches`' arguments as one value. `ignored` None: whatever the schema lacks."""
 
     source: Source
     schema: pa.Schema
     leaves: tuple[str, ...] | None = None
-    ignored: tuple[str, ...] = ()
+    ignored: tuple[str, ...] | None = ()
+    required: tuple[str, ...] = ()
     max_rows: int = 65_536
     max_bytes: int = 16 * MIB

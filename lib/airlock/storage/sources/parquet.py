@@ -9,13 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airlock.errors import ChangedTypeError, UnreadableSourceError
+from airlock.policy.arrow import type_text
 from airlock.storage._base import Store
 from airlock.storage.sources.convert import bounded, conform, constant, plain_type
 from airlock.storage.sources.model import Piece, RowGroup, SourceBatch, Wanted
 
-__all__ = ["open_parquet", "read_footer", "read_parquet", "wholly_dictionary"]
+__all__ = ["Footers", "open_parquet", "read_parquet", "wholly_dictionary"]
 
 BUFFER_BYTES = 1024 * 1024
+TAIL_BYTES = 64 * 1024
 _INDEX_BYTES = 2.0
 _MIN_VALUE_BYTES = 8
 _SIGNATURE_BYTES = 28  # nonce of 12, tag of 16
@@ -56,22 +58,51 @@ def _has_signed_footer(file: pa.NativeFile, metadata: pq.FileMetaData) -> bool:
     return bool(length - metadata.serialized_size == _SIGNATURE_BYTES)
 
 
-def read_footer(store: Store, path: str) -> tuple[pa.Schema, tuple[RowGroup, ...]]:
-    """The file's schema in plain types, and its row groups.
+class Footers:
+    """Reads the footers of a dataset's files. Ten thousand files share a handful of schemas: each is made plain once.
 
-    Raises:
-        UnreadableSourceError: A column name occurs twice, or columns are encrypted.
-        pa.ArrowException, OSError: Not a readable Parquet file; the text may quote its content.
+    Attributes:
+        schemas: The distinct schemas so far: as a file has it, and in plain types.
     """
-    with store.open_input(path) as file:
-        parquet = open_parquet(file)
-        schema, facts = parquet.schema_arrow, parquet.metadata
-        paths = [parquet.schema.column(at).path for at in range(len(parquet.schema))]
+
+    def __init__(self) -> None:
+        self.schemas: list[tuple[pa.Schema, pa.Schema]] = []
+
+    def read(self, store: Store, path: str) -> tuple[pa.Schema, tuple[RowGroup, ...]]:
+        """A file's schema in plain types, and its row groups.
+
+        Raises:
+            UnreadableSourceError: A column name occurs twice, or columns are encrypted.
+            pa.ArrowException, OSError: Not a readable Parquet file; the text may quote its content.
+        """
+        with store.open_input(path) as file:
+            parquet = open_parquet(pa.BufferReader(_tail(file)))
+        facts, schema = parquet.metadata, parquet.schema_arrow
+        plain = next((made for known, made in self.schemas if known.equals(schema)), None)
+        if plain is None:
+            plain = _plain_schema(parquet, schema)
+            self.schemas.append((schema, plain))
+        groups = (facts.row_group(at) for at in range(facts.num_row_groups))
+        return plain, tuple(RowGroup(group.num_rows, group.total_byte_size) for group in groups)
+
+
+def _tail(file: pa.NativeFile) -> bytes:
+    """The end of a file with its whole footer, nearly always by one read."""
+    size = file.size()
+    file.seek(max(0, size - TAIL_BYTES))
+    tail = file.read(TAIL_BYTES)
+    length = int.from_bytes(tail[-8:-4], "little") + 8
+    if len(tail) < length <= size:
+        file.seek(size - length)
+        tail = file.read(length)
+    return bytes(tail)
+
+
+def _plain_schema(parquet: pq.ParquetFile, schema: pa.Schema) -> pa.Schema:
+    paths = [parquet.schema.column(at).path for at in range(len(parquet.schema))]
     if len(set(paths)) != len(paths) or len(set(schema.names)) != len(schema.names):
         raise UnreadableSourceError("a column name occurs twice")
-    groups = (facts.row_group(at) for at in range(facts.num_row_groups))
-    plain = pa.schema([pa.field(field.name, plain_type(field.type)) for field in schema])
-    return plain, tuple(RowGroup(group.num_rows, group.total_byte_size) for group in groups)
+    return pa.schema([pa.field(field.name, plain_type(field.type)) for field in schema])
 
 
 def wholly_dictionary(column: pq.ColumnChunkMetaData) -> bool:
@@ -181,7 +212,7 @@ def _column(array: pa.Array, field: pa.Field, path: str) -> pa.Array:
         return conform(array, field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         raise ChangedTypeError(
-            f"column '{field.name}' of '{path}' can't be read as {field.type} without loss: the file has {array.type}. "
+            f"column '{field.name}' of '{path}' can't be read as {field.type} without loss: the file has {type_text(array.type)}. "
             "Correct `type` in the policy, or the file",
             column=field.name,
             file=path,

@@ -31,7 +31,8 @@ def read_batches(  # noqa: PLR0913 - what to read of a split is one thought; the
     source: Source,
     schema: pa.Schema,
     leaves: tuple[str, ...] | None = None,
-    ignored: tuple[str, ...] = (),
+    ignored: tuple[str, ...] | None = (),
+    required: tuple[str, ...] = (),
     max_rows: int = 65_536,
     max_bytes: int = 16 * MIB,
 ) -> Iterator[SourceBatch]:
@@ -45,7 +46,9 @@ def read_batches(  # noqa: PLR0913 - what to read of a split is one thought; the
             caller decides from the listing what may be missing, and which types a file may have.
         leaves: Parquet columns to fetch, dotted as Parquet names them (`phones.list.element.number`), or the name of anything
             that holds them; None for exactly the leaves that `schema` has. Nothing else is fetched.
-        ignored: JSON lines: paths of dropped subtrees (`name`, `phones[].kind`), whose content may be anything.
+        ignored: JSON lines: paths of dropped subtrees (`name`, `phones[].kind`), whose content may be anything. None: every
+            field that the schema lacks.
+        required: JSON lines: paths of fields of which a file may not be wholly without. (Other formats show that in the listing.)
         max_rows: Of one batch.
         max_bytes: Of one batch, about.
 
@@ -53,12 +56,13 @@ def read_batches(  # noqa: PLR0913 - what to read of a split is one thought; the
         SourceChangedError: A file is not the one that was listed, before or after it was read. Discard what came.
         UnreadableSourceError: A file can't be read; nothing of its content is in the message.
         UnclassifiedColumnError: JSON lines with a field that is neither in `schema` nor ignored.
+        MissingColumnError: A file of JSON lines without a required field.
         ChangedTypeError: A Parquet or hive column's values don't fit the schema's type.
         PolicyError: The format can't hold a type of the schema.
         ValueError: `leaves` has none for a column of the schema, which would come as nulls.
     """
     _require_leaves(split, schema, leaves)
-    wanted = Wanted(source, schema, leaves, ignored, max_rows, max_bytes)
+    wanted = Wanted(source, schema, leaves, ignored, required, max_rows, max_bytes)
     for piece in split.pieces:
         require_unchanged(store, piece)
         try:

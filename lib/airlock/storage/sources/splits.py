@@ -1,4 +1,8 @@
-"""Cut a listed dataset into splits, one Spark task each: small files packed, large ones cut. Called by `plan`."""
+"""Cut a listed dataset into splits, one record and one staged file each: tiny files packed, large ones cut. Called by `plan`.
+
+A file is read anew where its split changes, so a file has a split of its own unless it is tiny. What a task carries out is decided
+later, by `engines/bundles`.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,10 @@ __all__ = ["MOST_PIECES", "is_cuttable", "plan_splits"]
 MOST_PIECES = 256
 """Of one split: opening a file has a price that its bytes don't show."""
 
+TINY = 16
+"""Files below a 16th of the target (8 of 128 MiB) are packed, up to that size: below it a split's own cost, about 30 ms at both doors
+together, is more than a tenth of the work."""
+
 THREADS = 8
 
 
@@ -35,9 +43,9 @@ def is_cuttable(source: Source, path: str) -> bool:
 
 
 def plan_splits(store: Store, listing: Listing, source: Source, *, target_bytes: int = 128 * MIB) -> tuple[Split, ...]:
-    """Every row of the listing in exactly one split of about `target_bytes`; the same listing gives the same splits.
+    """Every row of the listing in exactly one split of at most about `target_bytes`; the same listing gives the same splits.
 
-    A row group larger than the target is a piece of its own: it is streamed. CSV is cut at line ends outside quotes.
+    A new, changed or removed file changes its own splits; a tiny one those of the few tiny files beside it. A row group larger than the target is a piece of its own: it is streamed. CSV is cut at line ends outside quotes.
 
     Raises:
         UnreadableSourceError: A CSV file can't be scanned.
@@ -52,7 +60,7 @@ def plan_splits(store: Store, listing: Listing, source: Source, *, target_bytes:
 
     with ThreadPoolExecutor(THREADS, "scanning") as pool:
         made = pool.map(pieces, listing.files) if source.format == "csv" else map(pieces, listing.files)
-        return tuple(_packed((piece for found in made for piece in found), target_bytes))
+        return tuple(_packed(made, target_bytes // TINY))
 
 
 def _pieces(store: Store, file: SourceFile, source: Source, target: int) -> Iterator[Piece]:
@@ -78,11 +86,16 @@ def _row_group_pieces(file: SourceFile, target: int) -> Iterator[Piece]:
         yield Piece(file.path, file.size, file.version, (start, stop), None, file.partition, rows, weight=weight)
 
 
-def _packed(pieces: Iterable[Piece], target: int) -> Iterator[Split]:
+def _packed(files: Iterable[list[Piece]], most: int) -> Iterator[Split]:
+    """Splits of the files' pieces; files of less than `most` bytes share some of at most that size."""
     held: list[Piece] = []
     weight = 0
-    for piece in pieces:
-        if held and (weight + piece.weight > target or len(held) == MOST_PIECES or _begins(piece, target)):
+    for pieces in files:
+        if len(pieces) != 1 or pieces[0].weight >= most:
+            yield from (Split((piece,)) for piece in pieces)
+            continue
+        (piece,) = pieces
+        if held and (weight + piece.weight > most or len(held) == MOST_PIECES or _begins(piece, most)):
             yield Split(tuple(held))
             held, weight = [], 0
         held.append(piece)
@@ -91,11 +104,10 @@ def _packed(pieces: Iterable[Piece], target: int) -> Iterator[Split]:
         yield Split(tuple(held))
 
 
-def _begins(piece: Piece, target: int) -> bool:
-    """Whether a split begins at this piece whatever stands before it: for one of about `target` bytes or `MOST_PIECES` pieces.
+def _begins(piece: Piece, most: int) -> bool:
+    """Whether a split begins at this piece whatever stands before it: for one of about `most` bytes or `MOST_PIECES` pieces.
 
-    A new or changed file then disturbs the splits up to the next such piece, not all that follow (content-defined chunking).
+    A new or changed tiny file then disturbs the splits up to the next such piece, not all that follow (content-defined chunking).
     """
-    place = f"{piece.path}\0{piece.row_groups}\0{piece.byte_range}".encode()
-    drawn = int.from_bytes(hashlib.sha256(place).digest()[:8], "big")
-    return drawn < max(piece.weight / max(target, 1), 1 / MOST_PIECES) * 2.0**64
+    drawn = int.from_bytes(hashlib.sha256(piece.path.encode()).digest()[:8], "big")
+    return drawn < max(piece.weight / most, 1 / MOST_PIECES) * 2.0**64

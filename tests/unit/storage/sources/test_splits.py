@@ -5,10 +5,12 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airlock.policy.model import Source
-from airlock.storage.sources import is_cuttable, list_source, plan_splits
-from airlock.storage.sources.splits import MOST_PIECES
+from airlock.storage.sources import Listing, RowGroup, SourceFile, is_cuttable, list_source, plan_splits
+from airlock.storage.sources.splits import MOST_PIECES, TINY
 
 
 def plan(raw, target_bytes=128 << 20, **source):
@@ -41,12 +43,59 @@ def test_a_split_has_a_bounded_number_of_pieces(raw):
     assert max(sizes) <= MOST_PIECES
 
 
+def listed(sizes):
+    """Parquet files of these sizes, by name, as a listing shows them."""
+    files = (
+        SourceFile(f"s/{name}.parquet", size, f"{name}-{size}", None, 1, (RowGroup(1, size),), ())
+        for name, size in sizes.items()
+    )
+    return plan_splits(None, Listing(tuple(files), ()), Source(path="s"), target_bytes=TARGET)
+
+
+TARGET = 1600  # files of 100 bytes and more have splits of their own
+
+
+def test_a_file_that_is_not_tiny_has_a_split_of_its_own():
+    sizes = {f"{at:03}": 100 + at for at in range(0, 200, 2)}
+    before = set(listed(sizes))
+    assert len(before) == 100
+    for name in ("001", "099", "199"):
+        (made,) = set(listed(dict(sorted((sizes | {name: 100}).items())))) - before
+        assert [piece.path for piece in made.pieces] == [f"s/{name}.parquet"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 300), min_size=1, max_size=150), at=st.integers(0, 149), size=st.integers(1, 300),
+    change=st.sampled_from(["add", "remove", "change"]),
+)  # fmt: skip
+def test_one_file_more_less_or_changed_disturbs_few_splits(sizes, at, size, change):
+    files = {f"{2 * number:04}": width for number, width in enumerate(sizes)}
+    at %= len(sizes)
+    other = dict(files)
+    if change == "remove":
+        del other[f"{2 * at:04}"]
+    else:
+        other[f"{2 * at + (change == 'add'):04}"] = size
+    before, after = listed(files), listed(dict(sorted(other.items())))
+    assert sorted(piece.path for split in after for piece in split.pieces) == [f"s/{name}.parquet" for name in sorted(other)]
+    assert all(len(split.pieces) == 1 or split.bytes <= TARGET // TINY for split in after)
+    fresh = set(after) - set(before)
+    tiny = [split for split in fresh if split.bytes < TARGET // TINY or len(split.pieces) > 1]
+    assert len(fresh) - len(tiny) <= 1
+    assert len(tiny) <= 12
+
+
+def test_ten_thousand_tiny_files_are_few_splits():
+    assert len(listed({f"{at:05}": 1 for at in range(10_000)})) < 250
+
+
 @pytest.mark.parametrize("target", [60, 400, 1_000])
 def test_a_new_file_disturbs_few_splits(raw, target):
     for at in range(0, 400, 2):
         raw.put(f"c/{at:03}.csv", b"a\n" + b"1\n" * (at % 37))
     before = set(plan(raw, target_bytes=target, path="c", format="csv"))
-    assert len(before) > 5
+    assert len(before) > 20
     changed = []
     for at in range(1, 400, 40):
         raw.put(f"c/{at:03}.csv", b"a\n" + b"1\n" * 20)
