@@ -223,3 +223,12 @@ def test_separation_is_what_the_configuration_shows(made, tmp_path):
 
     release(made.policy(), load_settings(file=outer, environment={}))
     assert verify(root / "sanitized" / "people", made.settings(), require_separation=True).separation == "identities"
+
+
+def test_a_lost_private_zone_does_not_stop_later_releases(made):
+    """Its lease is lost too; fences follow the clock, so that the next run is no slow old one."""
+    assert release(made.policy(), made.settings()).sequence == 1
+    shutil.rmtree(made.root / "private")
+    shutil.rmtree(made.root / "staging")
+    anonymize(made.policy(), made.settings(), run_id="two")
+    assert release(made.policy(), made.settings()).sequence == 2
