@@ -14,7 +14,7 @@ from airlock.cli import _run_looks
 from airlock.cli._context import Context
 from airlock.cli._report import fail, summary, talk
 from airlock.doors.diff import diff_runs
-from airlock.doors.prune import Job, Removed, prune, prune_jobs
+from airlock.doors.prune import Extent, Job, Removed, prune, prune_jobs
 from airlock.doors.revoke import revoke
 from airlock.doors.runs import RunDetail, list_runs, show_run
 from airlock.doors.verify import verified_data
@@ -145,16 +145,21 @@ def prune_command(
     context: typer.Context,
     datasets: Annotated[list[str] | None, typer.Argument(help="only these; else all", show_default=False)] = None,
     *,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="all that the latest run replaces, whatever sink.retain says: for a deletion")
+    ] = False,
+    now: Annotated[bool, typer.Option("--now", help="do not wait for the grace time of readers")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go; write nothing")] = False,
 ) -> int:
     """Remove superseded and revoked data past its time, unused split records and what killed runs left."""
     shared: Context = context.obj
     settings = shared.settings()
+    extent = Extent(superseded=superseded, now=now, dry_run=dry_run)
     results: list[dict[str, Any]] = []
     gone: list[Removed] = []
     for job in prune_jobs(datasets or (), settings):
         try:
-            removed = prune(job, settings, dry_run=dry_run)
+            removed = prune(job, settings, extent)
         except AirlockError as error:
             results.append(_job(job) | {"exit_code": fail(error, debug=shared.debug), "code": error.code})
             continue
