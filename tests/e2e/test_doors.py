@@ -47,6 +47,7 @@ def test_both_doors_then_every_reader_sees_the_same_rows(project, airlock, requi
         "rows": 60,
         "files": 3,
         "sequence": 1,
+        "passed_over": [],
     }
     place = made.root / "sanitized" / "people"
     verified = airlock(

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from airlock.cli._context import Context
-from airlock.cli._report import each, summary, watch
+from airlock.cli._report import each, summary, talk, watch
 from airlock.doors.anonymize import anonymize
+from airlock.doors.policies import gather
 from airlock.doors.release import release
 from airlock.doors.run import run_both
 from airlock.doors.verify import verify
 from airlock.errors import ConfigError
-from airlock.policy.load import policy_files
 
 __all__ = ["app"]
 
@@ -28,7 +28,7 @@ OneRun = Annotated[str | None, typer.Option("--run", help="continue or bind this
 
 
 def _files(paths: list[Path], run: str | None = None) -> list[Path]:
-    files = list(dict.fromkeys(file for path in paths for file in policy_files(path)))
+    files = gather(paths)
     if run is not None and len(files) > 1:
         raise ConfigError(f"--run names one run, but there are {len(files)} policies")
     return files
@@ -59,7 +59,11 @@ def release_command(
     run: Annotated[list[str] | None, typer.Option("--run", help="RUN or DATASET=RUN; else the oldest staged run")] = None,
     own: Annotated[Path | None, typer.Option("--policies", help="the outer door's own approved policies")] = None,
 ) -> int:
-    """Outer door alone: check staged releases with the gate, then publish."""
+    """Outer door alone: check staged releases with the gate, then publish.
+
+    Without --run the oldest staged run is taken whose policy is approved here. Others wait: they are named, get no verdict, and
+    make the exit code 3 only if no run could be released.
+    """
     shared: Context = context.obj
     settings = shared.settings(policies=str(own.resolve()) if own else None)
     files = _files(policies)
@@ -71,6 +75,10 @@ def release_command(
 
         def act(policy: Path) -> dict[str, Any]:
             made = release(policy, settings, runs=runs, run_id=plain[0] if plain else None, watcher=watcher)
+            for passed in made.passed_over:
+                talk.print(
+                    f"[yellow]passed over[/]: {made.dataset}/{passed}: its policy is not approved here ('airlock explain unknown-policy')"
+                )
             return asdict(made)
 
         results = each("release", files, act, debug=shared.debug)
