@@ -55,10 +55,13 @@ def _print_json(value: Any) -> None:
 def path_command(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="sanitized/DATASET, or a dataset's folder", show_default=False)],
+    *,
+    trust: Annotated[Path | None, typer.Option(help="public key, or folder of them; else AIRLOCK_TRUST")] = None,
 ) -> None:
-    """Verify the current release and print its data folder: what to read, if anything."""
+    """Verify the current release and print its data folder: what to read, if anything. A public key is all it needs."""
     shared: Context = context.obj
-    print(verified_data(folder, shared.settings()))  # noqa: T201 - stdout is data
+    settings = shared.settings(trust=str(trust.resolve()) if trust else None)
+    print(verified_data(folder, settings))  # noqa: T201 - stdout is data
 
 
 @runs_app.command("list")

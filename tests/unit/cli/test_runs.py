@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -47,6 +50,28 @@ def test_path_is_one_line(said, made):
     folder = place.root / "sanitized" / "people"
     for named in ("sanitized/people", folder):
         assert said("path", named) == (0, f"{folder}/data/{second}\n", "")
+
+
+@pytest.mark.parametrize("by", ["flag", "environment"])
+def test_a_reader_needs_a_public_key_and_the_folder_alone(made, tmp_path, by):
+    """No airlock.yaml, no home of the project, no other variable."""
+    place, (_, second) = made
+    reader = tmp_path / "reader"
+    shutil.copytree(place.root / "sanitized" / "people", reader / "people")
+    shutil.copy(place.root / "trust" / "release.pub", reader / "release.pub")
+    given = ["--trust", "release.pub"] if by == "flag" else []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
+    environment |= {"HOME": str(reader / "home")} | ({} if given else {"AIRLOCK_TRUST": "release.pub"})
+
+    def read(verb, **others):
+        command = [sys.executable, "-m", "airlock", verb, "people", *given]
+        return subprocess.run(command, cwd=reader, env=environment | others, capture_output=True, text=True)
+
+    path = read("path")
+    assert (path.returncode, path.stdout) == (0, f"people/data/{second}\n"), path.stderr
+    assert read("verify").returncode == 0
+    if by == "environment":
+        assert read("path", AIRLOCK_TRUST="").returncode == 3
 
 
 def test_path_says_nothing_where_the_release_does_not_hold(said, made):
