@@ -113,7 +113,11 @@ def describe_shape(shape: formats.Shape) -> str:
 def _token(shape: formats.Token) -> str:
     kind = "UUID" if shape.hyphens else f"{shape.length} characters of {shape.alphabet[0]}-{shape.alphabet[-1]}"
     kind = kind.replace("of 0-f", "of 0-9 a-f").replace("of a-7", "of a-z 2-7")
-    return (f"'{shape.prefix}' + " if shape.prefix else "") + kind + (" @ a common domain" if shape.domains else "")
+    return (
+        (f"'{shape.prefix}' + " if shape.prefix else "")
+        + kind
+        + (f" @ one of {len(shape.domains)} domains" if shape.domains else "")
+    )
 
 
 def _masked(shape: formats.MaskedText) -> str:
