@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,26 +64,30 @@ def fail(error: BaseException, *, debug: bool) -> int:
     return 1
 
 
-def each(verb: str, policies: Iterable[Path], act: Callable[[Path], Result], *, debug: bool) -> list[Result]:
+def each(verb: str, policies: Sequence[Path], act: Callable[[Path], Result], *, debug: bool) -> list[Result]:
     """Act on each policy; a failure of one is reported and the others go on.
 
     Returns:
         One result a policy, with `policy` and `exit_code`.
     """
     results = []
+    several = len(policies) > 1
     for policy in policies:
         try:
             result = {"policy": policy.name, "exit_code": 0} | act(policy)
         except Exception as error:  # noqa: BLE001 - the next dataset is not to suffer; fail() reports
             code = error.code if isinstance(error, AirlockError) else "unexpected"
+            if several:
+                talk.print(f"{policy}:", style="bold", markup=False)
             result = {"policy": policy.name, "exit_code": fail(error, debug=debug), "code": code}
         results.append(result)
-    if len(results) > 1:
+    if several or sys.stderr.isatty():
         _table(verb, results)
     return results
 
 
 def _table(verb: str, results: list[Result]) -> None:
+    """Say what became of each on stderr."""
     table = Table(title=f"airlock {verb}", title_justify="left", box=None, pad_edge=False, header_style="bold")
     names = [
         name

@@ -61,8 +61,9 @@ def release_command(
 ) -> int:
     """Outer door alone: check staged releases with the gate, then publish.
 
-    Without --run the oldest staged run is taken whose policy is approved here. Others wait: they are named, get no verdict, and
-    make the exit code 3 only if no run could be released.
+    Without --run: the oldest staged run whose policy is approved here; older ones wait and are named.
+
+    Exit code 3 if staged runs wait and none could be released.
     """
     shared: Context = context.obj
     settings = shared.settings(policies=str(own.resolve()) if own else None)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from airlock.cli import _run_looks
+from airlock.cli import _csv, _run_looks
 from airlock.cli._context import Context
 from airlock.cli._report import fail, summary, talk
 from airlock.doors.diff import diff_runs
@@ -30,10 +30,11 @@ DatasetOption = Annotated[str | None, typer.Option(help="where one id stands in 
 
 
 class Format(StrEnum):
-    """How one run is printed."""
+    """How one run, or two, are printed."""
 
     TEXT = "text"
     JSON = "json"
+    CSV = "csv"
 
 
 class ListFormat(StrEnum):
@@ -44,7 +45,7 @@ class ListFormat(StrEnum):
     CSV = "csv"
 
 
-AsFormat = Annotated[Format, typer.Option("--format", help="text for people, json for machines")]
+AsFormat = Annotated[Format, typer.Option("--format", help="text for people, json for machines, csv for spreadsheets")]
 
 
 def _print_json(value: Any) -> None:
@@ -77,7 +78,7 @@ def list_command(
     if output is ListFormat.JSON:
         _print_json([asdict(known) for known in found])
     elif output is ListFormat.CSV:
-        _run_looks.as_csv(found)
+        _csv.runs(found)
     else:
         _run_looks.runs(found)
     wrong = [known for known in found if known.problem]
@@ -100,6 +101,8 @@ def show_command(
     shown = show_run(run, shared.settings(), dataset)
     if output is Format.JSON:
         _print_json(_detail(shown))
+    elif output is Format.CSV:
+        _csv.detail(shown)
     else:
         _run_looks.detail(shown)
     if shown.known.problem:
@@ -139,6 +142,8 @@ def diff_command(
     made = diff_runs(run1, run2, shared.settings(), dataset)
     if output is Format.JSON:
         _print_json(asdict(made))
+    elif output is Format.CSV:
+        _csv.diff(made)
     else:
         _run_looks.diff(made)
 

@@ -77,9 +77,14 @@ def prune_jobs(datasets: Collection[str], settings: Settings) -> list[Job]:
     """What there is to look at in the zones that this configuration names.
 
     Raises:
+        ConfigError: It names no zone that can be pruned; or private without staging: which runs wait can't be told then.
         NotFoundError: A named dataset stands in none of them.
     """
     require_disjoint(settings)
+    if not (_has(settings, Zone.PRIVATE) or _has(settings, Zone.SANITIZED)):
+        settings.zone(Zone.SANITIZED)
+    if _has(settings, Zone.PRIVATE):
+        settings.zone(Zone.STAGING)
     found: list[Job] = []
     if _has(settings, Zone.PRIVATE):
         private = open_zone(settings, Zone.PRIVATE)
@@ -150,8 +155,6 @@ def _retain_of(sink: str, settings: Settings) -> Retain | None:
 
 def _inner(private: Store, job: Job, settings: Settings, extent: Extent) -> Iterator[Removed]:
     dataset = job.dataset
-    if not _has(settings, Zone.STAGING):
-        return  # which runs still wait for the outer door can't be told
     staging = open_zone(settings, Zone.STAGING)
     runs = _Runs.of(private, staging, dataset)
     judged = staging_leftovers(staging, dataset, settings)
