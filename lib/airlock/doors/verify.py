@@ -16,7 +16,7 @@ from airlock.errors import ConfigError, IntegrityError, NotFoundError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.schema import SchemaField, schema_fields
 from airlock.evidence.trust import Trust
-from airlock.evidence.verify import ReleaseFacts, verify_release
+from airlock.evidence.verify import CURRENT, ReleaseFacts, verify_release
 from airlock.settings import Settings
 from airlock.storage import Store, open_store
 from airlock.types import Zone
@@ -82,9 +82,13 @@ def verified_data(folder: Path, settings: Settings) -> Path:
 
 
 def _checked(folder: Path, settings: Settings, *, require_separation: bool, watcher: Watcher) -> ReleaseFacts:
-    place = located(folder, settings)
-    if not (place / "current.json").is_file():
-        raise NotFoundError(f"'{folder}' holds no release (no current.json)")
+    try:
+        place = located(folder, settings)
+        held = (place / CURRENT).is_file()
+    except OSError as error:
+        raise NotFoundError(f"'{folder}' can't be read: {error.strerror}. Check its permissions") from None
+    if not held:
+        raise NotFoundError(f"'{folder}' holds no release (no {CURRENT})")
     memory = _Memory(settings.path("state"), place)
     reader = _Reader(open_store(str(place.resolve())), watcher, place.name)
     facts = verify_release(

@@ -79,7 +79,7 @@ def policy_files(path: Path) -> list[Path]:
         if not path.is_file():
             raise NotFoundError(f"there is no policy '{path}'")
     except OSError as error:
-        raise NotFoundError(f"'{path}' can't be looked at: {error.strerror}. Check its permissions") from None
+        raise NotFoundError(f"'{error.filename or path}' can't be read: {error.strerror}. Check its permissions") from None
     return [path]
 
 

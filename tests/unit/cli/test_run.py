@@ -92,12 +92,14 @@ def test_a_policy_with_faults_is_no_clash(said, made):
     assert (code, [report["exit_code"] for report in json.loads(out)]) == (2, [2, 0])
 
 
-def test_a_folder_that_cant_be_looked_at_is_said(made, monkeypatch):
-    def refuse(_):
-        raise PermissionError(13, "Permission denied")
+@pytest.mark.parametrize("what", ["iterdir", "read_text"])
+def test_what_cant_be_read_is_said(made, monkeypatch, what):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(gathering.Path, "iterdir", refuse)
-    with pytest.raises(NotFoundError, match="can't be looked at: Permission denied"):
+    monkeypatch.setattr(gathering.Path, what, refuse)
+    name = "policies" if what == "iterdir" else r"people\.yaml"
+    with pytest.raises(NotFoundError, match=rf"{name}' can't be read: Permission denied\. Check its permissions"):
         gather([made.root / "policies"])
 
 

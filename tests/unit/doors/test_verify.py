@@ -157,3 +157,13 @@ def test_the_stage_key_alone_verifies_no_release(place):
 def test_a_folder_without_a_release(place):
     with pytest.raises(NotFoundError, match=r"holds no release \(no current\.json\)"):
         verify(place.root / "raw", place.settings())
+
+
+def test_a_folder_that_cant_be_read_is_said(place, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    settings = place.settings()
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(NotFoundError, match=r"people' can't be read: Permission denied"):
+        verify(place.sink, settings)
