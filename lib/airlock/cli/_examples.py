@@ -65,8 +65,7 @@ def add_examples(app: typer.Typer) -> None:
     """Give every command below `app` its examples and the exit codes."""
     for name, command in _commands(app):
         lines = [escape(f"  {line}") for line in EXAMPLES.get(name, ())]
-        # A paragraph each: within one, the help's renderer joins lines.
-        command.epilog = "\n\n".join([*(f"[dim]${line[1:]}[/]" for line in lines), EXIT_LINE])
+        command.epilog = "\n".join([*(f"[dim]${line[1:]}[/]" for line in lines), "", EXIT_LINE])
 
 
 def _commands(app: typer.Typer, above: str = "") -> Iterator[tuple[str, typer.models.CommandInfo]]:
