@@ -122,7 +122,7 @@ class NotFoundError(PolicyError):
     """A named thing does not exist: a dataset, a release, a run, a file."""
 
     code = "not-found"
-    remedy = "Check the name; 'airlock runs list' shows what there is."
+    remedy = "Check the name, and the folder that you are in; 'airlock runs list' shows datasets and runs."
 
 
 # --- drift: the source is not what the policy describes ---------------------------------------------------------------
@@ -259,7 +259,7 @@ class KeyFileError(BoundaryError):
     """A key file is missing, malformed or readable by others."""
 
     code = "key-file"
-    remedy = "chmod 600 the file, or make new keys with 'airlock keys init'."
+    remedy = "Name the right file under keys, for this user alone (chmod 600); where there is none yet, 'airlock keys init' makes it."
 
 
 # --- something is not what was signed or counted ----------------------------------------------------------------------
@@ -284,6 +284,7 @@ class SignatureError(IntegrityError):
     """A signature is missing, wrong, or by a key that is not trusted for this role."""
 
     code = "signature"
+    remedy = "Check which public keys are trusted (--trust, AIRLOCK_TRUST). If they are the right ones, treat it as tampering."
 
 
 class UnknownPolicyError(IntegrityError):

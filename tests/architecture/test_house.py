@@ -106,7 +106,7 @@ def test_error_codes_are_unique_and_explained():
         ("airlock", ("pyarrow", "pydantic", "numpy")),
         ("airlock.errors", ("pyarrow", "pydantic", "numpy")),
         # securesystemslib loads boto3 by itself where it is installed: not ours to keep out.
-        ("airlock.cli", ("pyspark", "presidio_analyzer", "spacy", "faker", "kubernetes")),
+        ("airlock.cli._main", ("pyspark", "presidio_analyzer", "spacy", "faker", "kubernetes")),
         (
             "airlock.doors.release",
             ("pyspark", "presidio_analyzer", "spacy", "airlock.operators", "airlock.engines", "airlock.text"),

@@ -63,6 +63,7 @@ EXAMPLES = [
     ("pseudonymize", {"domain": "d", "form": "base32", "presence": "hide"}, pa.string()),
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
+    ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
 ]
 
 

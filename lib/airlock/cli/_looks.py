@@ -18,6 +18,8 @@ __all__ = ["plan", "plans", "preview"]
 
 _CLASS = {"direct_identifier": "red", "quasi_identifier": "yellow", "sensitive": "cyan", "insensitive": "dim"}
 _FEW = 12
+_LONGEST = 60
+"""Characters of an operator's arguments that are shown to people."""
 
 
 def _size(count: int) -> str:
@@ -69,9 +71,13 @@ def _rows(report: PlanReport) -> str:
 def _column(column: ColumnPlan) -> tuple[Text, ...]:
     kind = column.type if column.output in (None, column.type) else f"{column.type} → {column.output}"
     written = Text(column.shape, style="dim" if column.output is None else "")
-    operator = Text.assemble(column.operator, ("  " + column.arguments if column.arguments else "", "dim"))
+    operator = Text.assemble(column.operator, ("  " + _cut(column.arguments) if column.arguments else "", "dim"))
     label = column.classification.removesuffix("_identifier")
     return Text(column.path), Text(label, style=_CLASS[column.classification]), Text(kind), operator, written
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _facts(report: PlanReport) -> Iterator[tuple[str, str]]:
@@ -181,6 +187,8 @@ def preview(rows: PreviewedRows) -> None:
             continue
         for at, pair in enumerate(zip(column.before, column.after, strict=True)):
             last = _cell(pair[1]) if column.written else Text("not written" if at == 0 else "", style="dim")
+            if column.kept and at == 0:
+                last = Text.assemble(last, ("  kept as it is", "dim"))
             table.add_row(*(head if at == 0 else ("", "")), _cell(pair[0]), last)
     out.print(table)
     out.print()

@@ -12,18 +12,18 @@ import typer
 from airlock import __version__
 from airlock.cli import look, manage, run, runs
 from airlock.cli._context import Context
-from airlock.cli._report import EXIT_CODES, fail
+from airlock.cli._examples import EXIT_LINE, add_examples
+from airlock.cli._report import fail
 
 __all__ = ["app", "main"]
 
 # ClickException: click's own, or that of the copy which newer typers bring.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
-_EPILOG = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 
 app = typer.Typer(
     name="airlock",
     help="Copy datasets full of personal data through two doors that are never open together.",
-    epilog=_EPILOG,
+    epilog=EXIT_LINE,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 for part in (look.app, run.app, runs.app, manage.app):
     app.add_typer(part)
+add_examples(app)
 
 
 def _version(wanted: bool) -> None:
@@ -44,7 +45,7 @@ def _globals(
     context: typer.Context,
     *,
     config: Annotated[Path | None, typer.Option(help="airlock.yaml; else AIRLOCK_CONFIG, else the one here or above")] = None,
-    debug: Annotated[bool, typer.Option(help="show traces: they may quote data, so only inside the zone")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show traces: they may quote data, so only inside the zone")] = False,
     log_format: Annotated[str | None, typer.Option(help="auto, text or json")] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
 ) -> None:
@@ -74,6 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = app(given, standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
+        # A validator's own words, which newer typers pass on, begin with what they are.
+        error.message = error.message.replace("Value error, ", "")  # type: ignore[attr-defined]
         error.show()  # type: ignore[attr-defined]
         code = 2
     except (typer.Abort, KeyboardInterrupt):

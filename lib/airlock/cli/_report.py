@@ -6,13 +6,14 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import structlog
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -64,39 +65,50 @@ def fail(error: BaseException, *, debug: bool) -> int:
     return 1
 
 
-def each(verb: str, policies: Iterable[Path], act: Callable[[Path], Result], *, debug: bool) -> list[Result]:
+def each(verb: str, policies: Sequence[Path], act: Callable[[Path], Result], *, debug: bool) -> list[Result]:
     """Act on each policy; a failure of one is reported and the others go on.
 
     Returns:
         One result a policy, with `policy` and `exit_code`.
     """
     results = []
+    several = len(policies) > 1
     for policy in policies:
         try:
             result = {"policy": policy.name, "exit_code": 0} | act(policy)
         except Exception as error:  # noqa: BLE001 - the next dataset is not to suffer; fail() reports
             code = error.code if isinstance(error, AirlockError) else "unexpected"
+            if several:
+                talk.print(f"{policy}:", style="bold", markup=False)
             result = {"policy": policy.name, "exit_code": fail(error, debug=debug), "code": code}
         results.append(result)
-    if len(results) > 1:
+    if several or sys.stderr.isatty():
         _table(verb, results)
     return results
 
 
+_COLUMNS = {"dataset": 100, "run": 0, "state": 0, "rows": 86, "splits": 112, "reused": 112, "code": 0, "exit_code": 0}
+"""From which width on the table has a column."""
+_NUMBERS = ("rows", "splits", "reused", "exit_code")
+
+
 def _table(verb: str, results: list[Result]) -> None:
+    """Say what became of each on stderr."""
     table = Table(title=f"airlock {verb}", title_justify="left", box=None, pad_edge=False, header_style="bold")
-    names = [
-        name
-        for name in ("dataset", "run", "state", "rows", "splits", "reused", "code", "exit_code")
-        if any(name in result for result in results)
-    ]
+    names = [name for name, width in _COLUMNS.items() if talk.width >= width and any(name in result for result in results)]
     for name in ("policy", *names):
-        table.add_column(
-            name.replace("_", " "), justify="right" if name in ("rows", "splits", "reused", "exit_code") else "left"
-        )
+        longest = max(len(_shown(result, name)) for result in results)
+        # Who copies a run's id wants it whole; file names may be cut.
+        width = longest if name == "run" else None
+        table.add_column(name.replace("_code", ""), justify="right" if name in _NUMBERS else "left", min_width=width)
     for result in results:
-        table.add_row(*(str(result.get(name, "")) for name in ("policy", *names)))
+        table.add_row(*(escape(_shown(result, name)) for name in ("policy", *names)))
     talk.print(table)
+
+
+def _shown(result: Result, name: str) -> str:
+    value = result.get(name, "")
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def summary(verb: str, results: list[Result]) -> int:

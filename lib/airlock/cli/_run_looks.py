@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich.console import Console
@@ -18,7 +15,7 @@ from airlock.doors.runs import Failure, GateCheck, KnownRun, PrivateAccount, Run
 from airlock.evidence.manifest import PublicManifest
 from airlock.types import RunState
 
-__all__ = ["as_csv", "detail", "diff", "removed", "runs", "size"]
+__all__ = ["detail", "diff", "removed", "runs", "size"]
 
 _STATE = {
     "released": "green",
@@ -30,8 +27,6 @@ _STATE = {
     "leftover": "yellow",
     "unknown": "bold red",
 }
-_WIDE = 136
-"""From this width on the list shows the walls too."""
 
 
 def size(count: int | None) -> str:
@@ -62,14 +57,6 @@ def _minute(time: str) -> str:
 # --- list -------------------------------------------------------------------------------------------------------------
 
 
-def as_csv(found: Iterable[KnownRun]) -> None:
-    """A line a run, every field."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(KnownRun.__dataclass_fields__)
-    for known in found:
-        writer.writerow(str(value).lower() if isinstance(value, bool) else value for value in asdict(known).values())
-
-
 def runs(found: Sequence[KnownRun]) -> None:
     """A paragraph a dataset, a line a run; the current release is marked."""
     out = _tables.out()
@@ -85,39 +72,42 @@ def _dataset(out: Console, dataset: str, group: list[KnownRun]) -> None:
     about = dict.fromkeys(filter(None, (f"for {one.recipient}" if one.recipient else "" for one in group)))
     sinks = dict.fromkeys(f"sanitized/{one.sink}" for one in group if one.sink)
     out.print(Text.assemble((dataset, "bold"), ("  " + ", ".join([*about, *sinks]), "dim")))
-    walls = ("doors", "network") if out.width >= _WIDE else ()
-    table = _tables.table(
-        "",
-        "run",
-        "state",
-        "seq",
-        "rows",
-        "files",
-        "size",
-        "signed, UTC",
-        "policy",
-        *walls,
-        right=("seq", "rows", "files", "size"),
-    )
+    shown = [name for name, width in _COLUMNS.items() if out.width >= width]
+    table = _tables.table(*("" if name == "●" else name for name in shown), right=("seq", "rows", "files", "size"))
+    for column in table.columns:
+        column.no_wrap = column.header in ("run", "signed, UTC")  # who copies an id wants it whole
     for known in group:
-        table.add_row(*_row(known), *([known.separation, known.isolation] if walls else []))
+        cells = _row(known)
+        table.add_row(*(cells[name] for name in shown))
     out.print(table)
     for known in group:
         if known.reason:
             out.print(Text(f"   {known.run}  {known.state}: {known.reason}", style="dim"))
 
 
-def _row(known: KnownRun) -> Iterator[Text]:
+_COLUMNS = {
+    "●": 0, "run": 0, "state": 0, "seq": 60, "rows": 69, "files": 103, "size": 96, "signed, UTC": 87, "policy": 114, "doors": 136,
+    "network": 136,
+}  # fmt: skip
+"""From which width on the list has a column."""
+
+
+def _row(known: KnownRun) -> dict[str, Text]:
     faint = "" if known.current or known.state in ("staged", "open") else "dim"
-    yield Text("●" if known.current else "", style=_STATE.get(known.state, ""))
-    yield Text(known.run, style=faint)
-    yield Text("✗ " * bool(known.problem) + known.state, style="bold red" if known.problem else _STATE.get(known.state, ""))
-    yield Text(_number(known.sequence), style=faint)
-    yield Text(_number(known.rows), style=faint)
-    yield Text(_number(known.files), style=faint)
-    yield Text(size(known.bytes) if known.data in ("", "present") else known.data, style=faint)
-    yield Text(_minute(known.signed_at), style=faint)
-    yield Text(known.policy_sha256[:8], style="dim")
+    state = "✗ " * bool(known.problem) + known.state
+    return {
+        "●": Text("●" if known.current else "", style=_STATE.get(known.state, "")),
+        "run": Text(known.run, style=faint),
+        "state": Text(state, style="bold red" if known.problem else _STATE.get(known.state, "")),
+        "seq": Text(_number(known.sequence), style=faint),
+        "rows": Text(_number(known.rows), style=faint),
+        "files": Text(_number(known.files), style=faint),
+        "size": Text(size(known.bytes) if known.data in ("", "present") else known.data, style=faint),
+        "signed, UTC": Text(_minute(known.signed_at), style=faint),
+        "policy": Text(known.policy_sha256[:8], style="dim"),
+        "doors": Text(known.separation),
+        "network": Text(known.isolation),
+    }
 
 
 # --- show -------------------------------------------------------------------------------------------------------------

@@ -16,11 +16,11 @@ from airlock.cli._context import Context
 from airlock.cli._report import fail, worst
 from airlock.doors.doctor import diagnose
 from airlock.doors.plan import PlanReport, plan_policy
+from airlock.doors.policies import gather
 from airlock.doors.preview import preview
 from airlock.errors import AirlockError, ConfigError, NotFoundError, all_errors
 from airlock.operators import operator_class, operator_names
 from airlock.plan.schema import policy_schema
-from airlock.policy.load import policy_files
 from airlock.settings import SETTINGS
 
 __all__ = ["app"]
@@ -56,7 +56,7 @@ def plan_command(
     """Check policies against their sources and say what a run would do. Writes nothing, needs no key."""
     shared: Context = context.obj
     settings = shared.settings()
-    files = list(dict.fromkeys(file for path in policies for file in policy_files(path)))
+    files = gather(policies)
     reports: list[tuple[Path, PlanReport | None, int]] = []
     for file in files:
         try:

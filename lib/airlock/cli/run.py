@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from airlock.cli._context import Context
-from airlock.cli._report import each, summary, watch
+from airlock.cli._report import each, summary, talk, watch
 from airlock.doors.anonymize import anonymize
+from airlock.doors.policies import gather
 from airlock.doors.release import release
 from airlock.doors.run import run_both
 from airlock.doors.shard import Shard, check_shard
 from airlock.doors.verify import verify
 from airlock.errors import ConfigError
-from airlock.policy.load import policy_files
 
 __all__ = ["app"]
 
@@ -29,7 +29,7 @@ OneRun = Annotated[str | None, typer.Option("--run", help="continue or bind this
 
 
 def _files(paths: list[Path], run: str | None = None) -> list[Path]:
-    files = list(dict.fromkeys(file for path in paths for file in policy_files(path)))
+    files = gather(paths)
     if run is not None and len(files) > 1:
         raise ConfigError(f"--run names one run, but there are {len(files)} policies")
     return files
@@ -69,6 +69,10 @@ def release_command(
 ) -> int:
     """Outer door alone: check staged releases with the gate, then publish.
 
+    Without --run: the oldest staged run whose policy is approved here; older ones wait and are named.
+
+    Exit code 3 if staged runs wait and none could be released.
+
     On N machines: `--run ID --shard 0/N` to `--shard N-1/N` side by side, then `--run ID --finish N`; the result is the same.
     """
     shared: Context = context.obj
@@ -87,7 +91,12 @@ def release_command(
             one = plain[0] if plain else None
             if part is not None:
                 return asdict(check_shard(policy, settings, part, runs=runs, run_id=one, watcher=watcher))
-            return asdict(release(policy, settings, runs=runs, run_id=one, shards=finish, watcher=watcher))
+            made = release(policy, settings, runs=runs, run_id=one, shards=finish, watcher=watcher)
+            for passed in made.passed_over:
+                talk.print(
+                    f"[yellow]passed over[/]: {made.dataset}/{passed}: its policy is not approved here ('airlock explain unknown-policy')"
+                )
+            return asdict(made)
 
         results = each("release", files, act, debug=shared.debug)
     return summary("release", results)

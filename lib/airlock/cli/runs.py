@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from airlock.cli import _run_looks
+from airlock.cli import _csv, _run_looks
 from airlock.cli._context import Context
 from airlock.cli._report import fail, summary, talk
 from airlock.doors.diff import diff_runs
-from airlock.doors.prune import Job, Removed, prune, prune_jobs
+from airlock.doors.prune import Extent, Job, Removed, prune, prune_jobs
 from airlock.doors.revoke import revoke
 from airlock.doors.runs import RunDetail, list_runs, show_run
 from airlock.doors.verify import verified_data
@@ -30,10 +30,11 @@ DatasetOption = Annotated[str | None, typer.Option(help="where one id stands in 
 
 
 class Format(StrEnum):
-    """How one run is printed."""
+    """How one run, or two, are printed."""
 
     TEXT = "text"
     JSON = "json"
+    CSV = "csv"
 
 
 class ListFormat(StrEnum):
@@ -44,7 +45,7 @@ class ListFormat(StrEnum):
     CSV = "csv"
 
 
-AsFormat = Annotated[Format, typer.Option("--format", help="text for people, json for machines")]
+AsFormat = Annotated[Format, typer.Option("--format", help="text for people, json for machines, csv for spreadsheets")]
 
 
 def _print_json(value: Any) -> None:
@@ -55,10 +56,13 @@ def _print_json(value: Any) -> None:
 def path_command(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="sanitized/DATASET, or a dataset's folder", show_default=False)],
+    *,
+    trust: Annotated[Path | None, typer.Option(help="public key, or folder of them; else AIRLOCK_TRUST")] = None,
 ) -> None:
-    """Verify the current release and print its data folder: what to read, if anything."""
+    """Verify the current release and print its data folder: what to read, if anything. A public key is all it needs."""
     shared: Context = context.obj
-    print(verified_data(folder, shared.settings()))  # noqa: T201 - stdout is data
+    settings = shared.settings(trust=str(trust.resolve()) if trust else None)
+    print(verified_data(folder, settings))  # noqa: T201 - stdout is data
 
 
 @runs_app.command("list")
@@ -74,7 +78,7 @@ def list_command(
     if output is ListFormat.JSON:
         _print_json([asdict(known) for known in found])
     elif output is ListFormat.CSV:
-        _run_looks.as_csv(found)
+        _csv.runs(found)
     else:
         _run_looks.runs(found)
     wrong = [known for known in found if known.problem]
@@ -97,6 +101,8 @@ def show_command(
     shown = show_run(run, shared.settings(), dataset)
     if output is Format.JSON:
         _print_json(_detail(shown))
+    elif output is Format.CSV:
+        _csv.detail(shown)
     else:
         _run_looks.detail(shown)
     if shown.known.problem:
@@ -136,6 +142,8 @@ def diff_command(
     made = diff_runs(run1, run2, shared.settings(), dataset)
     if output is Format.JSON:
         _print_json(asdict(made))
+    elif output is Format.CSV:
+        _csv.diff(made)
     else:
         _run_looks.diff(made)
 
@@ -145,16 +153,21 @@ def prune_command(
     context: typer.Context,
     datasets: Annotated[list[str] | None, typer.Argument(help="only these; else all", show_default=False)] = None,
     *,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="all that the latest run replaces, whatever sink.retain says: for a deletion")
+    ] = False,
+    now: Annotated[bool, typer.Option("--now", help="do not wait for the grace time of readers")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go; write nothing")] = False,
 ) -> int:
     """Remove superseded and revoked data past its time, unused split records and what killed runs left."""
     shared: Context = context.obj
     settings = shared.settings()
+    extent = Extent(superseded=superseded, now=now, dry_run=dry_run)
     results: list[dict[str, Any]] = []
     gone: list[Removed] = []
     for job in prune_jobs(datasets or (), settings):
         try:
-            removed = prune(job, settings, dry_run=dry_run)
+            removed = prune(job, settings, extent)
         except AirlockError as error:
             results.append(_job(job) | {"exit_code": fail(error, debug=shared.debug), "code": error.code})
             continue

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airlock.doors._signed import ENVELOPE, MANIFEST, read_signed
+from airlock.doors._signed import ENVELOPE, MANIFEST, SignedRun, read_signed
 from airlock.doors._verdicts import VERDICT, read_verdict
 from airlock.doors._zones import open_zone
 from airlock.errors import IntegrityError, NotFoundError, PolicyError, RunBoundError, UnknownPolicyError
@@ -33,6 +33,7 @@ class Offered:
         base: `<dataset>/<run>` in zone staging.
         policy: The outer door's own copy.
         envelope: The inner door's signed statement.
+        passed_over: Older runs that wait for their policy to be approved here.
     """
 
     base: str
@@ -40,6 +41,7 @@ class Offered:
     manifest: PublicManifest
     manifest_sha256: str
     envelope: bytes
+    passed_over: tuple[str, ...] = ()
 
     def facts(self) -> ManifestFacts:
         """What the gate needs of the manifest."""
@@ -47,7 +49,9 @@ class Offered:
 
 
 def find_offered(named: Policy, settings: Settings, run: str | None, refuse: Refuse) -> Offered | None:
-    """The run that was asked for, or the oldest staged one without a verdict; None where none waits.
+    """The run that was asked for, or the oldest staged one that has no verdict and an approved policy; None where none waits.
+
+    A run whose policy is not approved here gets no verdict: it may be approved later. Until then it stops no other run.
 
     Args:
         named: The policy as the caller named it.
@@ -58,32 +62,68 @@ def find_offered(named: Policy, settings: Settings, run: str | None, refuse: Ref
     Raises:
         NotFoundError: The run that was asked for is not staged.
         RunBoundError: It was refused or revoked before.
-        SignatureError, IntegrityError, UnknownPolicyError: It is not what it should be.
+        SignatureError, IntegrityError: It is not what it should be.
+        UnknownPolicyError, PolicyError: Its policy is not approved here; or no waiting run's is.
     """
     staging = open_zone(settings, Zone.STAGING)
     waiting = _waiting(staging, named.dataset)
-    if run is None:
-        run = next((found for found, judged in waiting.items() if not judged), None)
-        if run is None:
-            return None
-    elif run not in waiting and read_verdict(staging, f"{named.dataset}/{run}", settings) is RunState.RELEASED:
+    if run is not None:
+        return _asked_for(run, waiting, _Desk(staging, named, settings, refuse))
+    return _next([found for found, judged in waiting.items() if not judged], _Desk(staging, named, settings, refuse))
+
+
+def _asked_for(run: str, waiting: Collection[str], desk: _Desk) -> Offered | None:
+    dataset = desk.named.dataset
+    verdict = read_verdict(desk.staging, f"{dataset}/{run}", desk.settings)
+    if run not in waiting and verdict is RunState.RELEASED:
         return None  # its files have gone since
-    elif run not in waiting:
-        raise NotFoundError(f"run '{run}' of '{named.dataset}' is not staged; staged: {', '.join(waiting) or 'none'}", run=run)
-    base = f"{named.dataset}/{run}"
-    verdict = read_verdict(staging, base, settings)
+    if run not in waiting:
+        raise NotFoundError(f"run '{run}' of '{dataset}' is not staged; staged: {', '.join(waiting) or 'none'}", run=run)
     if verdict in (RunState.REFUSED, RunState.REVOKED):
-        raise RunBoundError(f"run '{run}' of '{named.dataset}' was {verdict} before; it is never released. Run again", run=run)
-    trust = Trust.load(settings.path("trust"))
-    try:
-        signed = read_signed(staging, base, trust)
-    except (IntegrityError, NotFoundError) as error:
-        found = staging.read_versioned(f"{base}/{MANIFEST}")
-        refuse(base, IntegrityError.code if found is None else error.code, sha256_hex(found[0] if found else b""))
-        if found is None:
-            raise IntegrityError(f"the manifest of run '{run}' of '{named.dataset}' is missing. Run again", run=run) from None
-        raise
-    return Offered(base, _approved(signed.manifest, named, settings), signed.manifest, sha256_hex(signed.data), signed.envelope)
+        raise RunBoundError(f"run '{run}' of '{dataset}' was {verdict} before; it is never released. Run again", run=run)
+    return desk.approved(run, desk.signed(run))
+
+
+def _next(waiting: Sequence[str], desk: _Desk) -> Offered | None:
+    passed: list[PolicyError | UnknownPolicyError] = []
+    for place, run in enumerate(waiting):
+        signed = desk.signed(run)
+        try:
+            return replace(desk.approved(run, signed), passed_over=tuple(waiting[:place]))
+        except (PolicyError, UnknownPolicyError) as error:
+            passed.append(error)
+    if passed:
+        raise passed[0]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where one staged run after the other is looked at."""
+
+    staging: Store
+    named: Policy
+    settings: Settings
+    refuse: Refuse
+
+    def signed(self, run: str) -> SignedRun:
+        """What was signed for a run; one that is not what was signed is refused for good."""
+        base, trust = f"{self.named.dataset}/{run}", Trust.load(self.settings.path("trust"))
+        try:
+            return read_signed(self.staging, base, trust)
+        except (IntegrityError, NotFoundError) as error:
+            found = self.staging.read_versioned(f"{base}/{MANIFEST}")
+            self.refuse(base, IntegrityError.code if found is None else error.code, sha256_hex(found[0] if found else b""))
+            if found is None:
+                raise IntegrityError(
+                    f"the manifest of run '{run}' of '{self.named.dataset}' is missing. Run again", run=run
+                ) from None
+            raise
+
+    def approved(self, run: str, signed: SignedRun) -> Offered:
+        """The run with the outer door's own copy of its policy."""
+        policy = _approved(signed.manifest, self.named, self.settings)
+        return Offered(f"{self.named.dataset}/{run}", policy, signed.manifest, sha256_hex(signed.data), signed.envelope)
 
 
 def _waiting(staging: Store, dataset: str) -> dict[str, bool]:

@@ -143,6 +143,7 @@ def _private_manifest(facts: StagedFacts) -> PrivateManifest:
     return PrivateManifest(
         dataset=facts.prepared.plan.policy.dataset,
         run=facts.run,
+        fence=facts.fence,
         inputs=tuple(InputFile(file.path, file.size, file.version) for file in facts.prepared.listing.files),
         splits=tuple(
             SplitAccount(name, tuple(sorted({piece.path for piece in split.pieces})), counts[name])

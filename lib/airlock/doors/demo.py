@@ -39,15 +39,23 @@ def create_demo(folder: Path, *, rows: int, seed: int = 7) -> DemoProject:
     """Generate data and lay out a project, so that `airlock run FOLDER/policies --config FOLDER/airlock.yaml` works.
 
     Raises:
-        ConfigError: Something of it is already there, or `rows` is below 100.
+        ConfigError: Something of it is already there, the folder can't be made, or `rows` is below 100.
         MissingCapabilityError: Faker is not installed.
     """
     settings = folder / "airlock.yaml"
     there = [path for path in (settings, folder / "keys", folder / "trust", folder / "raw") if path.exists()]
     if there:
         raise ConfigError(f"'{there[0]}' is already there; name another folder, or remove it", path=str(there[0]))
+    _make(folder)
     generate(folder / "raw", rows=rows, seed=seed)
     policies = tuple(write_project(folder))
     keys = create_keys(folder / "keys")
     settings.write_text(_SETTINGS + keys.settings(folder) + _ONE_MACHINE, encoding="utf-8")
     return DemoProject(folder, policies, settings, keys)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"folder '{folder}' can't be made: {error.strerror}. Name another --folder") from None

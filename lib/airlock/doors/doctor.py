@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -75,13 +76,11 @@ def _programs(settings: Settings) -> Iterator[Check]:
         yield Check(
             "programs", "Java", wanted, said, "apt-get install openjdk-17-jre-headless, or set JAVA_HOME; or engine: local"
         )
-    pyspark = _installed("pyspark")
-    if pyspark is None:
-        yield Check("programs", "pyspark", wanted, "not installed", "pip install 'airlock[spark]'; or engine: local")
-    else:
-        yield Check("programs", "pyspark", "ok", pyspark)
+    yield _library("pyspark", "pyspark", "pip install 'airlock[spark]'; or engine: local", missing=wanted)
+    yield _library("pandas", "pandas", "pip install 'airlock[spark]'; or engine: local", missing=wanted)
     yield Check("programs", "engine", "ok", _engine(settings))
     yield _presidio()
+    yield _library("faker", "Faker", "pip install 'airlock[dev]', if 'airlock demo' is to make data here", missing="warning")
 
 
 def _engine(settings: Settings) -> str:
@@ -91,11 +90,22 @@ def _engine(settings: Settings) -> str:
     return "auto: Spark" if spark_ready() is None else "auto: processes of this machine"
 
 
-def _installed(package: str) -> str | None:
+def _library(module: str, package: str, hint: str, *, missing: Status) -> Check:
+    """Whether Python would find it: a package's metadata may be left where its modules are not."""
+    try:
+        found = find_spec(module) is not None
+    except (ImportError, ValueError):
+        found = False
+    if not found:
+        return Check("programs", package, missing, "not installed", hint)
+    return Check("programs", package, "ok", _version(package))
+
+
+def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return None
+        return "of unknown version"
 
 
 def _presidio() -> Check:
@@ -104,7 +114,7 @@ def _presidio() -> Check:
     except AirlockError:
         hint = "pip install 'airlock[text]', if a policy says redact_entities"
         return Check("programs", "presidio", "warning", "not installed", hint)
-    return Check("programs", "presidio", "ok", f"{_installed('presidio-analyzer')}, finds {count} entities, no names or places")
+    return Check("programs", "presidio", "ok", f"{_version('presidio-analyzer')}, finds {count} entities, no names or places")
 
 
 # --- zones ------------------------------------------------------------------------------------------------------------

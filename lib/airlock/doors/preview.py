@@ -5,9 +5,11 @@ What comes out is what the inner door would stage; the outer door has not looked
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,12 +21,16 @@ from airlock.doors.permits import local_permit
 from airlock.engines.rows import excluded_rows, known_values, leaf_values
 from airlock.errors import ConfigError
 from airlock.keys import FileKeyRing, SubKeys
-from airlock.operators import RejectedValuesError, RowOperator
+from airlock.operators import Operator, RejectedValuesError, RowOperator
 from airlock.plan.program import compile_column
 from airlock.plan.tree import rule_tree
-from airlock.policy.arrow import NESTED
+from airlock.policy.arrow import NESTED, parse_type
+from airlock.policy.formats import Free, OneOf, Unshaped, output_of
+from airlock.policy.model import ColumnRule
 from airlock.policy.path import ColumnPath
 from airlock.settings import Settings
+from airlock.text.known import PLACEHOLDERS, placeholder
+from airlock.text.redact_entities import RedactEntities
 
 __all__ = ["PreviewedColumn", "PreviewedRows", "picture", "preview"]
 
@@ -39,8 +45,9 @@ class PreviewedColumn:
 
     Attributes:
         before: Raw values, or their pictures; None for null or where nothing was read.
-        after: As written; None for null.
+        after: As written; what of it is the original, as a picture unless raw values are shown. None for null.
         written: Whether anything is written.
+        kept: Whether what is written is the original, whole.
     """
 
     path: str
@@ -48,6 +55,7 @@ class PreviewedColumn:
     before: tuple[str | None, ...]
     after: tuple[str | None, ...]
     written: bool
+    kept: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class PreviewedRows:
     Attributes:
         rejected: Rows left out, by (column or '', code).
         suppressed: Rows left out because their subject is excluded.
-        raw: Whether `before` holds raw values.
+        raw: Whether raw values are shown: all of them in `before`, what is left of them in `after`.
     """
 
     dataset: str
@@ -75,7 +83,7 @@ def preview(policy: Path, settings: Settings, *, rows: int = 5, show_raw: bool =
         policy: One policy file.
         settings: Zone `raw` and `keys.root` are needed.
         rows: How many, at most 1,000.
-        show_raw: Show raw values instead of their pictures. Callers see to it that only a person at a terminal gets them.
+        show_raw: Show raw values instead of their pictures, before and after. Callers see to it that only a person at a terminal gets them.
 
     Raises:
         ConfigError: `rows` is out of range, or a setting is missing.
@@ -126,27 +134,59 @@ def _columns(
     prepared: Prepared, batch: pa.RecordBatch, written: pa.RecordBatch, *, show_raw: bool
 ) -> Iterator[PreviewedColumn]:
     for path, rule in prepared.bound.rules.items():
-        gone = prepared.plan.operators[path].name == "drop"
+        operator = prepared.plan.operators[path]
+        gone, kept = operator.name == "drop", operator.name == "keep"
         nothing = (None,) * batch.num_rows
         subtree = rule.type[-1] in NESTED
-        before = nothing if subtree else tuple(_texts(batch, path, show_raw=show_raw))
-        after = nothing if subtree or gone else tuple(_texts(written, path, show_raw=True))
-        yield PreviewedColumn(str(path), prepared.plan.operators[path].name, before, after, not gone)
+        before = nothing if subtree else tuple(_texts(batch, path, _shown if show_raw else _pictured))
+        show = partial(_pictured, marks=_marks(operator)) if _lets_originals_through(rule) and not show_raw else _shown
+        after = nothing if subtree or gone else tuple(_texts(written, path, show))
+        yield PreviewedColumn(str(path), operator.name, before, after, not gone, kept)
 
 
-def _texts(batch: pa.RecordBatch, path: ColumnPath, *, show_raw: bool) -> list[str | None]:
+def _lets_originals_through(rule: ColumnRule) -> bool:
+    """Whether the declared form has room for originals: a kept value is one, and so is most of a redacted text."""
+    shape = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape
+    return isinstance(shape, Free | OneOf | Unshaped)
+
+
+def _marks(operator: Operator) -> frozenset[str]:
+    """What the operator puts into a text that else stays as it is."""
+    if not isinstance(operator, RedactEntities):
+        return frozenset()
+    return PLACEHOLDERS.union(map(placeholder, operator.entities)) if operator.with_ is None else frozenset({operator.with_})
+
+
+def _texts(batch: pa.RecordBatch, path: ColumnPath, show: Callable[[pa.Array], pa.Array]) -> list[str | None]:
     """One text a row, at most 40 characters; None for null and for rows without a value."""
     values, owners = leaf_values(batch, path)
-    texts = _as_text(values) if show_raw else picture(_as_text(values))
     shown: list[list[str]] = [[] for _ in range(batch.num_rows)]
-    for row, text in zip(owners.to_numpy().tolist(), texts.to_numpy(zero_copy_only=False).tolist(), strict=True):
+    for row, text in zip(owners.to_numpy().tolist(), show(values).to_numpy(zero_copy_only=False).tolist(), strict=True):
         if text is not None:
             shown[row].append(text)
     joined = (_SEPARATOR.join(parts) if parts else None for parts in shown)
     return [text if text is None or len(text) <= _LONGEST else text[: _LONGEST - 1] + "…" for text in joined]
 
 
-def _as_text(values: pa.Array) -> pa.Array:
+def _pictured(values: pa.Array, marks: frozenset[str] = frozenset()) -> pa.Array:
+    """Pictures of values; `marks` stay readable, and a boolean does not tell itself by its length."""
+    if pa.types.is_boolean(values.type):
+        return pc.if_else(values.is_valid(), pa.scalar("true or false"), pa.scalar(None, pa.string()))
+    texts = _shown(values)
+    if not marks:
+        return picture(texts)
+    cut = re.compile(f"({'|'.join(map(re.escape, sorted(filter(None, marks))))})")
+    parts = (None if text is None else cut.split(text) for text in texts.to_numpy(zero_copy_only=False).tolist())
+    return pa.array([None if found is None else _between(found) for found in parts], pa.string())
+
+
+def _between(parts: list[str]) -> str:
+    """Every other part is a mark, which stays."""
+    pictures = picture(pa.array(parts[::2], pa.string())).to_pylist()
+    return "".join(text for pair in zip(pictures, [*parts[1::2], ""], strict=True) for text in pair)
+
+
+def _shown(values: pa.Array) -> pa.Array:
     if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type) or pa.types.is_fixed_size_binary(values.type):
         size = pc.binary_length(values.cast(pa.large_binary())).cast(pa.string())
         return pc.binary_join_element_wise(size, pa.scalar("bytes"), " ")

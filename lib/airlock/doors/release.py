@@ -42,6 +42,7 @@ class Release:
 
     Attributes:
         state: `released`; `superseded` where it was, and a newer one is current; `nothing new` where no staged run waits.
+        passed_over: Older staged runs whose policy is not approved here: they wait until it is, or until a newer one is released.
     """
 
     dataset: str
@@ -50,6 +51,7 @@ class Release:
     rows: int = 0
     files: int = 0
     sequence: int = 0
+    passed_over: tuple[str, ...] = ()
 
 
 def release(
@@ -67,7 +69,7 @@ def release(
         policy: The policy file, whose digest must be among the outer door's own (setting `policies`).
         settings: Names zones staging and sanitized, trust, and the release-signing key.
         runs: Run ids by dataset.
-        run_id: The run to release; without both the oldest staged one that has no verdict.
+        run_id: The run to release; without both the oldest staged one that has no verdict and a policy approved here.
         shards: Do not look at the files: finish what that many shards (`shard`) have checked.
         watcher: Is told of progress.
 
@@ -147,7 +149,8 @@ class _Door:
             raise RunBoundError(f"run '{run}' was revoked at {pointer.published_at}; it is never released again. Run again")
         if current.pointer.run == run:
             return self._result(current.pointer.sequence)
-        return Release(self.policy.dataset, run, "superseded", rows=self.manifest.totals.rows_out)
+        passed = self.offered.passed_over
+        return Release(self.policy.dataset, run, "superseded", rows=self.manifest.totals.rows_out, passed_over=passed)
 
     def _clean_pending(self, released: int) -> None:
         judged = partial(is_judged, self.staging, self.policy.dataset)
@@ -183,4 +186,5 @@ class _Door:
             rows=self.manifest.totals.rows_out,
             files=len(self.manifest.outputs),
             sequence=sequence,
+            passed_over=self.offered.passed_over,
         )

@@ -16,9 +16,11 @@ from airlock.doors._zones import require_disjoint
 from airlock.errors import AirlockError
 from airlock.settings import Settings
 from airlock.storage.scratch import scratch_folder
+from airlock.types import Zone
 
 __all__ = ["run_both"]
 
+_NEEDED = (*(f"zones.{zone}.uri" for zone in Zone), "keys.root", "keys.stage_signing", "keys.release_signing", "trust")
 _INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.stage_signing", "keys.executor", "trust",
           "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "permit_minutes", "log_format")  # fmt: skip
 _OUTER = ("zones.staging", "zones.sanitized", "keys.release_signing", "trust", "policies", "waivers", "reports", "workers",
@@ -36,7 +38,12 @@ def run_both(policies: Sequence[Path], settings: Settings, *, run_id: str | None
 
     Returns:
         The results of both, by policy; the outer door's where it got that far.
+
+    Raises:
+        ConfigError: A setting that one of the doors needs is not set.
     """
+    for name in _NEEDED:
+        settings.require(name)  # a door would name its own derived file as the place to set it
     require_disjoint(settings)
     with scratch_folder() as private:
         inner = _write(private / "inner.yaml", settings.only(*_INNER))

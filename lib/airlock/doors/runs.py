@@ -123,7 +123,8 @@ def _by_run(settings: Settings, dataset: str | None) -> list[list[Trace]]:
     zones = _zones(settings)
     if not zones:
         raise ConfigError(
-            "this configuration names none of the zones private, staging and sanitized, so no run can be looked for"
+            f"{settings.file or 'no airlock.yaml is here or above, and this configuration'} names none of the zones private, staging "
+            "and sanitized, so no run can be looked for. Name one, or name the file with --config"
         )
     found: dict[tuple[str, str], list[Trace]] = {}
     for zone in zones:

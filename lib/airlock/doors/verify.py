@@ -12,11 +12,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from airlock.doors.progress import Progress, Watcher, silent
-from airlock.errors import IntegrityError, NotFoundError
+from airlock.errors import ConfigError, IntegrityError, NotFoundError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.schema import SchemaField, schema_fields
 from airlock.evidence.trust import Trust
-from airlock.evidence.verify import ReleaseFacts, verify_release
+from airlock.evidence.verify import CURRENT, ReleaseFacts, verify_release
 from airlock.settings import Settings
 from airlock.storage import Store, open_store
 from airlock.types import Zone
@@ -82,9 +82,13 @@ def verified_data(folder: Path, settings: Settings) -> Path:
 
 
 def _checked(folder: Path, settings: Settings, *, require_separation: bool, watcher: Watcher) -> ReleaseFacts:
-    place = located(folder, settings)
-    if not (place / "current.json").is_file():
-        raise NotFoundError(f"'{folder}' holds no release (no current.json)")
+    try:
+        place = located(folder, settings)
+        held = (place / CURRENT).is_file()
+    except OSError as error:
+        raise NotFoundError(f"'{folder}' can't be read: {error.strerror}. Check its permissions") from None
+    if not held:
+        raise NotFoundError(f"'{folder}' holds no release (no {CURRENT})")
     memory = _Memory(settings.path("state"), place)
     reader = _Reader(open_store(str(place.resolve())), watcher, place.name)
     facts = verify_release(
@@ -131,31 +135,55 @@ class _Reader:
 
 
 class _Memory:
-    """The highest sequence seen of each folder, in the user's own state file."""
+    """The highest sequence seen of each folder, in the user's own state file.
+
+    Raises:
+        ConfigError: There is no place for it, or it can't be read or written: what was not remembered is not verified.
+    """
 
     def __init__(self, file: Path | None, folder: Path) -> None:
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        self._file = file or base / "airlock" / "sequences.json"
+        self._file = file or _state_folder() / "airlock" / "sequences.json"
         self._key = sha256_hex(str(folder.resolve()).encode())
 
     def _all(self) -> dict[str, int]:
         try:
             found = json.loads(self._file.read_text(encoding="utf-8"))
+            return {str(key): int(value) for key, value in found.items()}
         except FileNotFoundError:
             return {}
-        except ValueError:
+        except OSError as error:
+            raise self._unusable(error) from None
+        except (ValueError, AttributeError, TypeError):
             raise IntegrityError(
                 f"'{self._file}' is not what verify wrote; it guards against rollback. Restore or delete it"
             ) from None
-        return {str(key): int(value) for key, value in found.items()}
 
     def sequence(self) -> int:
         return self._all().get(self._key, 0)
 
     def remember(self, sequence: int) -> None:
         known = self._all()
-        if known.get(self._key, 0) < sequence:
+        if known.get(self._key, 0) >= sequence:
+            return
+        try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             made = self._file.with_suffix(f".{os.getpid()}")
             made.write_text(json.dumps(known | {self._key: sequence}, sort_keys=True), encoding="utf-8")
             made.replace(self._file)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"'{self._file}', which remembers the highest sequence seen, can't be used: {error.strerror}. Name a file that "
+            "this user can write: setting 'state', or AIRLOCK_STATE"
+        )
+
+
+def _state_folder() -> Path:
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    except RuntimeError:
+        raise ConfigError(
+            "this user has no home folder to remember the highest sequence in. Name a file: setting 'state', or AIRLOCK_STATE"
+        ) from None

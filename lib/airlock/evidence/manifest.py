@@ -191,12 +191,17 @@ Accounts = Annotated[tuple[SplitAccount, ...], _sorted_by(lambda split: split.na
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PrivateManifest(Record):
-    """What a run read. Stays in zone `private`; the public manifest names its digest."""
+    """What a run read. Stays in zone `private`; the public manifest names its digest.
+
+    Attributes:
+        fence: Of the lease under which the run ended: says which of two runs is the later one.
+    """
 
     what: ClassVar[str] = "private manifest"
 
     version: Literal[1] = 1
     dataset: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")]
     run: Name
+    fence: Annotated[int, Field(ge=1)]
     inputs: Inputs
     splits: Accounts

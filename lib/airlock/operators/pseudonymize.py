@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.aes import Uint8s
@@ -20,7 +20,7 @@ from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract, Operator
 from airlock.operators._canonical import canonical_text, why_not
-from airlock.policy.mail_domains import OTHER_DOMAIN, common_mail_domains
+from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import Canonical, KeyDomain
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ _TEXT = (pa.string(), pa.large_string(), pa.string_view())
 
 _ABSENT = pa.array([b"\xff"], pa.binary())
 """What the token of a hidden null is made from: 0xFF occurs in no UTF-8 text (RFC 3629, section 1)."""
+
+
+def _choice(value: object) -> object:
+    """`keep_domain` as declared, its list sorted."""
+    return value if value in (None, "common") else kept_mail_domains(value)
+
 
 _RECEIVED_AT = pa.scalar("@", pa.string())
 
@@ -54,8 +60,9 @@ class Pseudonymize(Operator):
         form: `hex` (32 characters), `base32` (26), `uuid` (version 8).
         prefix: Before each token, such as `cus_`.
         bits: Of the tag that are kept: 128, or 96 (24 hex or 20 base32 characters).
-        keep_domain: `common`: for mail addresses, `token@domain` where a well-known public provider's domain stays and any other
-            becomes `other.invalid`. The token is still made from the whole address.
+        keep_domain: For mail addresses, `token@domain` where a listed domain stays and any other becomes `other.invalid`: `common`
+            for well-known public providers, or the policy's own list, such as `[example.org, uni.example]`, of domains that many
+            people share. The token is still made from the whole address.
         presence: `keep`: null stays null. `hide`: null gets a token too, one that no text has.
         canonical: The domain's canonical steps; `resolve` fills them in.
 
@@ -77,7 +84,7 @@ class Pseudonymize(Operator):
     form: Literal["hex", "base32", "uuid"] = "hex"
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,32}$")] = ""
     bits: Literal[128, 96] = 128
-    keep_domain: Literal["common"] | None = None
+    keep_domain: Annotated[Literal["common"] | tuple[str, ...] | None, BeforeValidator(_choice)] = None
     presence: Literal["keep", "hide"] = "keep"
     canonical: tuple[Canonical, ...] = ()
 
@@ -141,7 +148,7 @@ class Pseudonymize(Operator):
             else:
                 tags[nulls(text)] = absent
                 encoded = self._encode(tags, None)
-            return encoded if self.keep_domain is None else _with_domain(encoded, text)
+            return encoded if self.keep_domain is None else _with_domain(encoded, text, kept_mail_domains(self.keep_domain))
 
         return tokens
 
@@ -149,11 +156,11 @@ class Pseudonymize(Operator):
         return _ENCODERS[self.form](tags[:, : self.bits // 8], prefix=self.prefix, nulls_of=nulls_of)
 
 
-def _with_domain(tokens: pa.Array, addresses: pa.Array) -> pa.Array:
-    """`token@domain`, where the domain is what follows the last '@' if it is a common one."""
+def _with_domain(tokens: pa.Array, addresses: pa.Array, listed: Sequence[str]) -> pa.Array:
+    """`token@domain`, where the domain is what follows the last '@' if it is a listed one."""
     parts = pc.split_pattern(pc.fill_null(addresses, ""), pattern="@", max_splits=1, reverse=True)
     last = np.asarray(parts.offsets)[1:] - 1
     domains = pc.utf8_lower(parts.values.take(pa.array(last))).cast(pa.string())
-    common = pa.array(sorted(common_mail_domains()), pa.string())
-    kept = pc.and_(pc.equal(pc.list_value_length(parts), 2), pc.is_in(domains, value_set=common))
+    known = pc.is_in(domains, value_set=pa.array(listed, pa.string()))
+    kept = pc.and_(pc.equal(pc.list_value_length(parts), 2), known)
     return pc.binary_join_element_wise(tokens, pc.if_else(kept, domains, OTHER_DOMAIN), _RECEIVED_AT)

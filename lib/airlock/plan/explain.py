@@ -22,9 +22,6 @@ from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 
 __all__ = ["ColumnPlan", "Fetched", "collision_bound", "describe_shape", "explain_columns", "fetched", "written_bytes_a_row"]
 
-_LONGEST = 60
-"""Characters of an operator's arguments that are shown."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnPlan:
@@ -32,7 +29,7 @@ class ColumnPlan:
 
     Attributes:
         output: The written type; None where nothing is written.
-        arguments: The operator's own, short, as the policy has them.
+        arguments: The operator's own, as the policy has them, whole.
         key: `domain/recipient/epoch`, with `:fingerprint` where the key is at hand; None without a key.
         shape: What every written value looks like.
         unread: The column is not fetched at all.
@@ -74,7 +71,7 @@ def _column(
         output=made,
         classification=str(rule.classification),
         operator=operator.name,
-        arguments=_short(rule.operator.arguments),
+        arguments=_arguments(rule.operator.arguments),
         key=", ".join(names) or None,
         shape=describe_shape(written.shape),
         unread=not any(path.covers(leaf) for leaf in read),
@@ -89,16 +86,14 @@ def _written_type(path: ColumnPath, rule: ColumnRule, operator: Operator) -> str
     return None if made is None else type_text(made.type)
 
 
-def _short(arguments: Any) -> str:
+def _arguments(arguments: Any) -> str:
     if arguments in (None, {}, []):
         return ""
     if isinstance(arguments, Mapping):
-        text = ", ".join(f"{name}: {_short(value)}" for name, value in arguments.items())
-    elif isinstance(arguments, list | tuple):
-        text = f"[{', '.join(_short(value) for value in arguments)}]"
-    else:
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments, default=str)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        return ", ".join(f"{name}: {_arguments(value)}" for name, value in arguments.items())
+    if isinstance(arguments, list | tuple):
+        return f"[{', '.join(_arguments(value) for value in arguments)}]"
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, default=str)
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------
@@ -118,7 +113,11 @@ def describe_shape(shape: formats.Shape) -> str:
 def _token(shape: formats.Token) -> str:
     kind = "UUID" if shape.hyphens else f"{shape.length} characters of {shape.alphabet[0]}-{shape.alphabet[-1]}"
     kind = kind.replace("of 0-f", "of 0-9 a-f").replace("of a-7", "of a-z 2-7")
-    return (f"'{shape.prefix}' + " if shape.prefix else "") + kind + (" @ a common domain" if shape.domains else "")
+    return (
+        (f"'{shape.prefix}' + " if shape.prefix else "")
+        + kind
+        + (f" @ one of {len(shape.domains)} domains" if shape.domains else "")
+    )
 
 
 def _masked(shape: formats.MaskedText) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from airlock.errors import PolicyError
+from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
@@ -258,12 +259,8 @@ def _token(arguments: Arguments) -> Shape:
     form, bits = arguments.get("form", "hex"), arguments.get("bits", 128)
     alphabet, per_character = _ALPHABETS[form]
     length = 36 if form == "uuid" else -(-bits // per_character)
-    domains = None
-    if arguments.get("keep_domain") is not None:
-        # Only this form needs the list, and it is long.
-        from airlock.policy.mail_domains import OTHER_DOMAIN, common_mail_domains  # noqa: PLC0415
-
-        domains = tuple(sorted({*common_mail_domains(), OTHER_DOMAIN}))
+    kept = arguments.get("keep_domain")
+    domains = None if kept is None else tuple(sorted((*kept_mail_domains(kept), OTHER_DOMAIN)))
     return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
 
 

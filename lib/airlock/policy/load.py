@@ -73,15 +73,22 @@ def policy_files(path: Path) -> list[Path]:
     Raises:
         NotFoundError: No such path, or a folder without policies.
     """
-    if path.is_dir():
-        files = [file for file in path.iterdir() if file.suffix in (".yaml", ".yml")]
-        found = sorted(file for file in files if _NAMES.search(file.read_text("utf-8", errors="replace")))
-        if not found:
-            raise NotFoundError(f"folder '{path}' holds no policy (*.yaml with a dataset)")
-        return found
-    if not path.is_file():
-        raise NotFoundError(f"there is no policy '{path}'")
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        if not path.is_file():
+            raise NotFoundError(f"there is no policy '{path}'")
+    except OSError as error:
+        raise NotFoundError(f"'{error.filename or path}' can't be read: {error.strerror}. Check its permissions") from None
     return [path]
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    files = [file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file()]
+    found = sorted(file for file in files if _NAMES.search(file.read_text("utf-8", errors="replace")))
+    if not found:
+        raise NotFoundError(f"folder '{folder}' holds no policy (*.yaml with a dataset)")
+    return found
 
 
 def parse_policy(path: Path) -> PolicyDocument:
@@ -110,6 +117,8 @@ def _text(path: Path) -> str:
         raise NotFoundError(f"'{path}' is a folder; expected one policy file") from None
     except UnicodeDecodeError:
         raise NotFoundError(f"'{path}' is not UTF-8 text") from None
+    except OSError as error:
+        raise NotFoundError(f"'{path}' can't be read: {error.strerror}. Check its permissions") from None
 
 
 def _extend(document: Document, path: Path) -> dict[str, Any]:

@@ -58,9 +58,12 @@ class Source(_Strict):
 
 
 class Retain(_Strict):
-    """How many superseded releases stay, and for how many days after they were superseded."""
+    """How many superseded releases stay however old they are, and for how many days after they were superseded all do.
 
-    releases: int = Field(default=1, ge=1)
+    With 0 and 0 a release goes as soon as the next one is there and the grace time of its readers has passed.
+    """
+
+    releases: int = Field(default=1, ge=0)
     days: int = Field(default=0, ge=0)
 
 

@@ -87,10 +87,9 @@ class Settings:
         value = self.values[name]
         if value is None:
             setting = next(one for one in SETTINGS if one.name == name)
+            place = self.file or "airlock.yaml (none is here or above; --config names one)"
             raise ConfigError(
-                f"setting '{name}' is not set ({setting.meaning}). Set it in {self.file or 'airlock.yaml'}, by "
-                f"{setting.variable}, or by a flag",
-                setting=name,
+                f"setting '{name}' is not set ({setting.meaning}). Set it in {place}, or by {setting.variable}", setting=name
             )
         return value
 

@@ -55,7 +55,7 @@ def _translation(error: OSError, path: str) -> AirlockError:
         return NotFoundError(f"there is no file '{path}' in this zone ({reason}). Check the name", **facts)
     if error.errno in _REFUSED:
         advice = "Give this door's identity the access it needs, or correct the zone's uri"
-        return ConfigError(f"the zone does not let this process use '{path}': {reason}. {advice}", **facts)
+        return ConfigError(f"the zone does not let this process use '{path or '.'}': {reason}. {advice}", **facts)
     return StorageUnavailableError(f"the zone's disk failed at '{path}': {reason}. Free or mend it, then run again", **facts)
 
 

@@ -1,6 +1,8 @@
 """One writer per dataset: a lease file with a fencing number that only grows. Both doors hold one while they write.
 
 The file is kept after release, so that a fence is never given twice; a pointer refuses a fence that is not higher than its own.
+A fence is the time in milliseconds since 1970, or the last one plus one where the clock went back: so fences go on growing when
+the file is lost with its zone.
 """
 
 from __future__ import annotations
@@ -129,11 +131,12 @@ class Lease:
                     owner=current.owner,
                 )
             holder = Holder.here(owner, ttl)
+            fence = max(fence + 1, holder.since)
             try:
-                version = store.replace(path, _render(fence + 1, holder), found[1] if found else None)
+                version = store.replace(path, _render(fence, holder), found[1] if found else None)
             except ConflictError:
                 continue
-            return cls(store, path, holder, fence=fence + 1, version=version)
+            return cls(store, path, holder, fence=fence, version=version)
         raise LeaseHeldError(f"'{path}' changed hands {_ATTEMPTS} times while run '{owner}' asked for it. Run again", path=path)
 
     def __enter__(self) -> Self:
@@ -231,8 +234,7 @@ def _parse(data: bytes, path: str) -> tuple[int, Holder | None]:
     if type(fence) is int and fence >= 1 and (holder is None or _well_typed(holder)):
         return fence, holder
     raise IntegrityError(
-        f"'{path}' is not a lease file. Make sure that no run is active, then mend it: "
-        '{"fence":N,"holder":null} with N not below the fence of the current release',
+        f"'{path}' is not a lease file. Make sure that no run is active, then delete it: the next one's fence follows from the clock",
         path=path,
     )
 

@@ -68,10 +68,23 @@ def test_plans_as_json(said, project):
     assert reports[0]["columns"][0]["path"] == "dt"
 
 
+def test_json_cuts_nothing_and_a_table_does(said, project):
+    words = [f"word{at:03}" for at in range(40)]
+    policy = project / "policies" / "orders.yaml"
+    policy.write_text(policy.read_text().replace("values: [USD,", f"values: [{', '.join(words)}, USD,"))
+    _, out, _ = said("--config", project / "airlock.yaml", "plan", policy, "--format", "json")
+    (column,) = [column for column in json.loads(out)[0]["columns"] if column["path"] == "currency"]
+    assert column["arguments"] == f"reason: closed list, values: [{', '.join(words)}, USD, EUR, GBP, PLN, BRL, JPY]"
+    _, out, _ = said("--config", project / "airlock.yaml", "plan", policy)
+    assert "…" in out
+    assert words[-1] not in out
+
+
 def test_a_preview(said, project):
     code, out, err = said("--config", project / "airlock.yaml", "preview", project / "policies" / "orders.yaml", "--rows", "2")
     assert (code, err) == (0, "")
     assert "raw, as a shape" in out
+    assert "kept as it is" in out
     assert "The outer door has not looked at these rows." in out
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 import pytest
+import typer
+from tests.conftest import POLICY
 
 from airlock import __version__
 from airlock.cli import _main, main
+from airlock.cli._examples import EXAMPLES, _commands
 from airlock.cli._report import EXIT_CODES
 
+COMMANDS = sorted(name for name, _ in _commands(_main.app))
 CANARY = "Canary Jane Roe 1974"
 
 
@@ -38,11 +43,52 @@ def test_help_names_every_exit_code(said):
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_every_command_has_help(said, flag):
-    for command in ("anonymize", "release", "run", "verify", "path", "plan", "preview", "draft", "demo", "doctor"):
-        assert said(command, flag)[0] == 0
-    for command in ("list", "show", "diff", "prune", "revoke"):
-        assert said("runs", command, flag)[0] == 0
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples_and_exit_codes(said, monkeypatch, name, flag):
+    monkeypatch.setenv("COLUMNS", "160")
+    code, out, err = said(*name.split(), flag)
+    assert (code, err) == (0, "")
+    assert len(EXAMPLES[name]) >= 1
+    assert all(line in out for line in EXAMPLES[name])
+    assert all(f"{code} {meaning}" in " ".join(out.split()) for code, meaning in EXIT_CODES.items())
+    assert "\x1b" not in out
+
+
+def test_every_command_has_examples_and_no_other_has():
+    assert set(EXAMPLES) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines if line.startswith("airlock")])
+def test_an_example_is_a_command_that_can_be_given(line):
+    """Its options and arguments are the command's own: nothing is run."""
+    words = shlex.split(line.partition(" > ")[0])[1:]
+    command = typer.main.get_command(_main.app)
+    context = command.make_context("airlock", [], resilient_parsing=True)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    command.make_context(command.name, words, parent=context)
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "x.yaml"], ["anonymize", "policies"], ["runs", "list"], ["runs", "prune"], ["preview", "x.yaml"]]
+)
+def test_where_nothing_is_configured_the_message_says_what_to_name(said, tmp_path, command):
+    (tmp_path / "policies").mkdir()
+    for path in ("x.yaml", "policies/people.yaml"):
+        (tmp_path / path).write_text(POLICY.format(dataset="people", format="parquet", max_rejects=0))
+    code, out, err = said(*command)
+    assert code == 2
+    assert "ConfigError" in err
+    assert "--config" in err
+    assert "/tmp/airlock-" not in err
+    assert out == "" or command[0] == "anonymize"
+
+
+def test_a_folder_that_cant_be_made_is_said(said, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = said("demo", "--folder", "file/demo", "--rows", "100")
+    assert code == 2
+    assert "ConfigError: folder 'file/demo' can't be made: Not a directory. Name another --folder" in err
 
 
 def test_the_version_is_data(said):
@@ -128,7 +174,7 @@ def test_a_reader_that_went_away_is_no_drama(command, buffered):
 
 
 def test_the_last_line_of_stdout_is_the_summary(said, tmp_path):
-    (tmp_path / "airlock.yaml").write_text("zones: {staging: {uri: staging}}\n")
+    (tmp_path / "airlock.yaml").write_text("zones: {private: {uri: private}, staging: {uri: staging}}\n")
     for arguments in (["verify", "nowhere"], ["runs", "prune"]):
         code, out, _ = said(*arguments)
         summary = json.loads(out.splitlines()[-1])

@@ -7,6 +7,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from airlock.cli import _report
 from airlock.cli._report import EXIT_CODES, each, fail, summary, watch, worst
@@ -94,6 +95,36 @@ def test_one_policy_that_fails_does_not_stop_the_others(capsys):
     assert CANARY not in said.err
     table = said.err[said.err.index("airlock release") :]
     assert [line.split()[0] for line in table.splitlines()[1:]] == ["policy", "held.yaml", "broken.yaml", "good.yaml"]
+
+
+RUN = "01a221e4-84d8-7f3e-84fc-dd1b5b630e02"
+
+
+@pytest.mark.parametrize("width", [72, 80, 100, 120])
+def test_the_table_fits_and_no_run_s_id_is_cut(capsys, monkeypatch, width):
+    monkeypatch.setattr(_report, "talk", Console(stderr=True, soft_wrap=True, width=width))
+    result = {"dataset": "customers", "run": RUN, "state": "released", "rows": 1_000_000, "splits": 12, "reused": 0}
+    each("run", [Path("customers.yaml"), Path("orders[1].yaml")], lambda _: dict(result), debug=False)
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum(RUN in line for line in lines) == 2
+    assert ("1,000,000" in lines[-1], "customers " in lines[-1]) == (width >= 86, width >= 100)
+    assert lines[-1].split()[-1] == "0"
+    assert lines[-1].startswith("orders[1].yaml")
+
+
+def test_of_several_policies_an_error_names_its_own(capsys):
+    def act(policy: Path):
+        raise ConfigError(f"no good {policy.stem}")
+
+    each("release", [Path("one/a.yaml"), Path("one/b.yaml")], act, debug=False)
+    lines = capsys.readouterr().err.splitlines()
+    assert [lines[0], lines[1], lines[3], lines[4]] == [
+        "one/a.yaml:",
+        "ConfigError: no good a",
+        "one/b.yaml:",
+        "ConfigError: no good b",
+    ]
 
 
 def test_one_policy_alone_needs_no_table(capsys):

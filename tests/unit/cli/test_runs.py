@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
-from airlock.cli import main
+from airlock.cli import _csv, main
 from airlock.cli._run_looks import size
 from airlock.doors.anonymize import anonymize
+from airlock.doors.diff import Difference, RunDiff
 from airlock.doors.release import release
+from airlock.doors.runs import KnownRun
 
 
 @pytest.fixture
@@ -49,6 +54,28 @@ def test_path_is_one_line(said, made):
         assert said("path", named) == (0, f"{folder}/data/{second}\n", "")
 
 
+@pytest.mark.parametrize("by", ["flag", "environment"])
+def test_a_reader_needs_a_public_key_and_the_folder_alone(made, tmp_path, by):
+    """No airlock.yaml, no home of the project, no other variable."""
+    place, (_, second) = made
+    reader = tmp_path / "reader"
+    shutil.copytree(place.root / "sanitized" / "people", reader / "people")
+    shutil.copy(place.root / "trust" / "release.pub", reader / "release.pub")
+    given = ["--trust", "release.pub"] if by == "flag" else []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
+    environment |= {"HOME": str(reader / "home")} | ({} if given else {"AIRLOCK_TRUST": "release.pub"})
+
+    def read(verb, **others):
+        command = [sys.executable, "-m", "airlock", verb, "people", *given]
+        return subprocess.run(command, cwd=reader, env=environment | others, capture_output=True, text=True)
+
+    path = read("path")
+    assert (path.returncode, path.stdout) == (0, f"people/data/{second}\n"), path.stderr
+    assert read("verify").returncode == 0
+    if by == "environment":
+        assert read("path", AIRLOCK_TRUST="").returncode == 3
+
+
 def test_path_says_nothing_where_the_release_does_not_hold(said, made):
     place, (_, second) = made
     (file,) = (place.root / "sanitized" / "people" / "data" / second).iterdir()
@@ -81,6 +108,51 @@ def test_csv_and_json_have_every_field(said, made):
     )
     assert {"policy_sha256", "signed_at", "separation", "isolation", "data", "problem"} <= rows[0].keys()
     assert json.loads(said("runs", "list", "--format", "json")[1])[1]["rows"] == 30
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 140])
+def test_a_narrow_table_leaves_columns_out_and_never_cuts_an_id(said, made, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, runs = made
+    _, out, _ = said("runs", "list")
+    assert max(map(len, out.splitlines())) <= width
+    assert all(any(run in line.split() for line in out.splitlines()) for run in runs)
+    assert ("policy" in out, "network" in out) == (width >= 114, width >= 136)
+
+
+EVIL = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1", " =1", "\uff1d1"]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_no_cell_runs_as_a_formula(capsys, evil):
+    _csv.runs([KnownRun(dataset="people", run="one", state="revoked", sequence=-7, reason=evil)])
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["reason"], row["sequence"], row["state"], row["rows"]) == (f"'{evil}", "-7", "revoked", "")
+    differences = (Difference("policy", "owner", evil, "a=b"),)
+    _csv.diff(RunDiff("people", "one", "two", stable=False, outputs=False, volatile=(), differences=differences))
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row == {"part": "policy", "name": "owner", "one": f"'{evil}", "two": "a=b"}
+
+
+def test_one_run_and_a_difference_as_csv(said, made):
+    place, (first, second) = made
+    code, out, err = said("runs", "show", second, "--format", "csv")
+    rows = {(row["part"], row["name"]): row["value"] for row in csv.DictReader(io.StringIO(out))}
+    assert (code, err) == (0, "")
+    assert rows["run", "run"] == rows["manifest", "run"] == second
+    assert rows["manifest", "totals.rows_out"] == "30"
+    assert rows["manifest", "columns.id.operator"] == "pseudonymize"
+    assert rows["gate", "entities.passed"] == "true"
+    assert rows["gate", "not_proven.PERSON"] == "no name is kept"
+    assert rows["private", "inputs.0.path"] == "people/000.parquet"
+    said_of_both = said("runs", "diff", first, second, "--format", "csv")[1]
+    assert said_of_both == f"part,name,{first},{second}\nrelease,state,superseded,released\n"
+    place.policy().write_text(place.policy().read_text().replace("owner: data@example.org", 'owner: "=2+5"'))
+    third = anonymize(place.policy(), place.settings()).run
+    release(place.policy(), place.settings())
+    code, out, _ = said("runs", "diff", second, third, "--format", "csv")
+    (row,) = [row for row in csv.DictReader(io.StringIO(out)) if row["name"] == "owner"]
+    assert (code, row[second], row[third]) == (0, "data@example.org", "'=2+5")
 
 
 @pytest.mark.parametrize("output", ["table", "csv", "json"])
@@ -151,6 +223,20 @@ def test_prune_says_what_went(said, made):
     assert [one["exit_code"] for one in json.loads(out)["results"]] == [0, 3]
     assert code == 3
     assert "Find out who changed the history" in err
+
+
+def test_prune_without_a_zone_to_prune_is_no_success(said, made):
+    """Who prunes because somebody asked to be forgotten must not be told that all is well."""
+    place, _ = made
+    text = place.config.read_text()
+    place.config.write_text(text.replace("private: {uri: private}, ", "").replace(", sanitized: {uri: sanitized}", ""))
+    code, out, err = said("runs", "prune", "--superseded")
+    assert (code, out) == (2, "")
+    assert "setting 'zones.sanitized.uri' is not set" in err
+    place.config.write_text(text.replace("staging: {uri: staging}, ", ""))
+    code, out, err = said("runs", "prune", "--superseded")
+    assert (code, out) == (2, "")
+    assert "setting 'zones.staging.uri' is not set" in err
 
 
 def test_revoke_then_read_then_release_again(said, made):

@@ -12,7 +12,7 @@ from airlock.doors._verdicts import write_verdict
 from airlock.doors._zones import open_zone
 from airlock.doors.anonymize import anonymize
 from airlock.doors.demo import create_demo
-from airlock.doors.prune import prune, prune_jobs
+from airlock.doors.prune import Extent, prune, prune_jobs
 from airlock.doors.release import release
 from airlock.doors.runs import list_runs
 from airlock.keys.file import create_root_file
@@ -126,7 +126,7 @@ class Place:
 
     def prune(self, **options):
         jobs = prune_jobs((), self.settings())
-        return {(one.zone.value, one.what): one.count for job in jobs for one in prune(job, self.settings(), **options)}
+        return {(one.zone.value, one.what): one.count for job in jobs for one in prune(job, self.settings(), Extent(**options))}
 
 
 @pytest.fixture(scope="session")

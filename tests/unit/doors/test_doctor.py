@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -39,6 +42,76 @@ def test_missing_java_matters_only_if_spark_is_asked_for(settings, tmp_path, mon
     assert [checks[engine]["Java"].status for engine in checks] == ["warning", "warning", "failed"]
     assert "apt-get install openjdk-17-jre-headless" in checks["spark"]["Java"].hint
     assert checks["auto"]["engine"].said == "auto: processes of this machine"
+
+
+_BLOCKED = """\
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
+
+sys.meta_path.insert(0, Blocker())
+from airlock.cli import main
+main({arguments!r})
+"""
+
+
+def without(*blocked, arguments=("doctor", "--format", "json"), **environment):
+    """Run a command in a Python that lacks these modules, on a machine without Java: nothing of it is on the path."""
+    code = _BLOCKED.format(blocked=set(blocked), arguments=list(arguments))
+    clean = {name: value for name, value in os.environ.items() if name != "JAVA_HOME" and not name.startswith("AIRLOCK_")}
+    return subprocess.run([sys.executable, "-c", code], env=clean | environment, capture_output=True, text=True)
+
+
+PARTS = {
+    "Java": "apt-get install openjdk-17-jre-headless",
+    "pyspark": "pip install 'airlock[spark]'",
+    "pandas": "pip install 'airlock[spark]'",
+    "presidio": "pip install 'airlock[text]'",
+    "Faker": "pip install 'airlock[dev]'",
+}
+
+
+@pytest.mark.parametrize("engine", ["auto", "local", "spark"])
+def test_every_missing_part_is_named_with_the_line_that_installs_it(project, tmp_path, engine):
+    done = without(
+        "pyspark", "pandas", "presidio_analyzer", "spacy", "faker",
+        PATH=str(tmp_path), AIRLOCK_CONFIG=str(project / "airlock.yaml"), AIRLOCK_ENGINE=engine,
+    )  # fmt: skip
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    for name, line in PARTS.items():
+        needed = engine == "spark" and name in ("Java", "pyspark", "pandas")
+        assert checks[name]["status"] == ("failed" if needed else "warning"), name
+        assert checks[name]["said"] in ("not installed", "none found")
+        assert line in checks[name]["hint"]
+    assert checks["engine"]["said"] == ("auto: processes of this machine" if engine == "auto" else f"{engine}, as set")
+    assert (done.returncode, done.stderr) == (2 if engine == "spark" else 0, "")
+
+
+def test_the_machine_that_lacks_them_still_runs_both_doors(project, tmp_path):
+    """Without Java, Spark, pandas, Presidio and Faker: the orders have no free text."""
+    done = without(
+        "pyspark", "pandas", "presidio_analyzer", "spacy", "faker",
+        arguments=("--config", f"{project}/airlock.yaml", "anonymize", f"{project}/policies/orders.yaml"), PATH=str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    done = without(
+        "presidio_analyzer", arguments=("--config", f"{project}/airlock.yaml", "plan", f"{project}/policies/tickets.yaml")
+    )
+    assert done.returncode == 2
+    assert "Install airlock[text]" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["pyarrow", "ruamel", "re2", "typer", "cryptography"])
+def test_a_library_without_which_nothing_runs_is_named(module):
+    done = without(module)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        done.stderr
+        == f"airlock can't start: Python's module '{module}' is not installed here. Install it: pip install airlock\n"
+    )
 
 
 def test_an_old_java_is_named(settings, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -56,6 +57,53 @@ def test_raw_values_only_on_request(project, settings):
     assert not any(set(card) == {"9"} for card in by_path(rows)["card"].before if card)
 
 
+def test_what_is_written_as_it_was_is_shown_as_a_shape_too(project, settings):
+    found = by_path(preview(project / "policies" / "customers.yaml", settings(), rows=200))
+    for path in ("dt", "phones[].kind", "address.country", "sex", "attributes{key}"):
+        assert found[path].kept
+        assert found[path].after == found[path].before
+        assert not any(set(text) & set("bcdefghBCDEFGH12345678") for text in found[path].after if text), path
+    assert not any(column.kept for path, column in found.items() if column.operator != "keep")
+    raw = by_path(preview(project / "policies" / "customers.yaml", settings(), rows=200, show_raw=True))
+    assert {"female", "male"} <= set(raw["sex"].after)
+    assert raw["sex"].after == raw["sex"].before != found["sex"].before
+
+
+def test_of_redacted_text_only_what_was_put_in_is_readable(project, settings):
+    rows = preview(project / "policies" / "tickets.yaml", settings(), rows=200)
+    words = {
+        word
+        for text in by_path(rows)["body"].after
+        if text
+        for word in re.findall(r"[^\W\d_]+", re.sub("<[A-Z_]+(>|…)", "", text))
+    }
+    assert words
+    assert all(set(word) <= set("aA") for word in words), words
+    assert any("<KNOWN_VALUE>" in (text or "") for text in by_path(rows)["body"].after)
+    raw = preview(project / "policies" / "tickets.yaml", settings(), rows=5, show_raw=True)
+    assert any(set(text) & set("bcdefgh") for text in by_path(raw)["body"].after if text)
+
+
+def test_another_constant_is_readable_too(project, settings):
+    policy = project / "policies" / "tickets.yaml"
+    policy.write_text(policy.read_text().replace("      entities: [EMAIL", "      with: (gone)\n      entities: [EMAIL"))
+    rows = preview(policy, settings(), rows=200)
+    assert any("(gone)" in (text or "") for text in by_path(rows)["body"].after)
+
+
+def test_a_boolean_does_not_tell_itself(project, settings):
+    (project / "raw" / "flags").mkdir()
+    pq.write_table(pa.table({"id": [1, 2, 3], "ill": [True, False, None]}), project / "raw" / "flags" / "a.parquet")
+    policy = project / "flags.yaml"
+    policy.write_text(
+        "{apiVersion: airlock/v1, dataset: flags, owner: o, purpose: p, source: {path: flags}, sink: {path: b}, subject: id,\n"
+        "keys: {recipient: r, epoch: 1}, privacy: {k_anonymity: {none: n}}, columns: {\n"
+        "id: {type: int64, class: insensitive, keep: r}, ill: {type: bool, class: sensitive, keep: r}}}\n"
+    )
+    assert by_path(preview(policy, settings(), rows=3))["ill"].before == ("true or false", "true or false", None)
+    assert by_path(preview(policy, settings(), rows=3, show_raw=True))["ill"].after == ("true", "false", None)
+
+
 def test_texts_are_cut_at_forty_characters(project, settings):
     rows = preview(project / "policies" / "tickets.yaml", settings(), rows=20)
     texts = [text for text in (*by_path(rows)["body"].before, *by_path(rows)["body"].after) if text]
@@ -102,7 +150,8 @@ def test_binary_is_shown_by_its_size(project, settings):
         "id: {type: int64, class: insensitive, keep: r}, blob: {type: binary, class: sensitive, keep: r}}}\n"
     )
     assert by_path(preview(policy, settings(), rows=2))["blob"].before == ("9 aaaaa", None)
-    assert by_path(preview(policy, settings(), rows=2))["blob"].after == ("3 bytes", None)
+    assert by_path(preview(policy, settings(), rows=2))["blob"].after == ("9 aaaaa", None)
+    assert by_path(preview(policy, settings(), rows=2, show_raw=True))["blob"].after == ("3 bytes", None)
 
 
 @pytest.mark.parametrize(

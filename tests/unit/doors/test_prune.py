@@ -9,6 +9,7 @@ import pytest
 
 from airlock.doors._sinks import _due
 from airlock.doors._zones import open_zone
+from airlock.doors.anonymize import anonymize
 from airlock.doors.prune import prune_jobs
 from airlock.doors.verify import verify
 from airlock.errors import IntegrityError, LeaseHeldError, NotFoundError
@@ -100,6 +101,70 @@ def test_superseded_data_goes_with_a_later_release(place, first, second):
     assert place.known(first).problem == ""
 
 
+@pytest.fixture
+def slow(place):
+    """The same with an hour of grace time for readers."""
+    config = place.root / "airlock.yaml"
+    config.write_text(config.read_text() + "grace_minutes: 60\n")
+    return place
+
+
+def test_superseded_releases_go_whatever_retain_says_after_the_grace_time(slow, first, second):
+    assert ("sanitized", "superseded or revoked data") not in slow.prune(superseded=True)
+    assert slow.prune(superseded=True, now=True, dry_run=True)["sanitized", "superseded or revoked data"] == 1
+    assert (slow.sink / "data" / first).is_dir()
+    assert slow.prune(superseded=True, now=True)["sanitized", "superseded or revoked data"] == 1
+    assert [slow.known(run).data for run in (first, second)] == ["pruned", "present"]
+    assert verify(slow.sink, slow.settings()).run == second
+
+
+def test_without_superseded_retain_holds_and_the_grace_time_may_be_left_out(slow, first, second):
+    third = slow.run()
+    assert ("sanitized", "superseded or revoked data") not in slow.prune()
+    assert slow.prune(now=True)["sanitized", "superseded or revoked data"] == 1
+    assert [slow.known(run).data for run in (first, second, third)] == ["pruned", "present", "present"]
+
+
+def test_what_the_latest_run_replaces_goes_from_the_raw_side_too(place, people):
+    import pyarrow.parquet as pq
+
+    waiting = place.stage()
+    pq.write_table(people(41), place.root / "raw" / "people" / "part.parquet")
+    latest = place.stage()
+    place.prune()
+    splits = place.root / "private" / "people" / "splits"
+    assert len(list(splits.iterdir())) == 4
+    (place.root / "private" / "people" / LATER).mkdir()
+    (place.root / "private" / "people" / LATER / "run.json").write_text("{}")
+    (splits / f"{'a' * 32}.json").write_text("{}")
+    assert place.prune() == {}
+    gone = place.prune(superseded=True)
+    assert gone["staging", "superseded runs"] == 1
+    assert gone["private", "dead runs"] == 1
+    assert gone["private", "split files"] == 3
+    assert len(list(splits.iterdir())) == 2
+    assert waiting not in {path.name for path in (place.root / "staging" / "people").iterdir()}
+    assert place.publish() == latest
+
+
+def test_the_latest_run_is_the_one_that_ended_last_whatever_its_id(place, people):
+    import pyarrow.parquet as pq
+
+    def stage(run, rows):
+        pq.write_table(people(rows), place.root / "raw" / "people" / "part.parquet")
+        return anonymize(place.policy, place.settings(), run_id=run).run
+
+    splits = place.root / "private" / "people" / "splits"
+    before = {file.name for file in splits.iterdir()}
+    stage("zzz", 41)
+    place.publish("zzz")
+    old = {file.name for file in splits.iterdir()} - before
+    stage("aaa", 42)
+    place.publish("aaa")
+    assert place.prune()["private", "split files"] == len(before | old)
+    assert len(list(splits.iterdir())) == 2
+
+
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -119,6 +184,9 @@ RELEASED, REVOKED = RunState.RELEASED, RunState.REVOKED
     [
         ([("a", RELEASED, 9)], (1, 0), 0, []),
         ([("a", RELEASED, 9), ("b", RELEASED, 5)], (1, 0), 0, []),
+        ([("a", RELEASED, 9), ("b", RELEASED, 5)], (0, 0), 0, ["a"]),
+        ([("a", RELEASED, 9), ("b", RELEASED, 5)], (0, 0), 6, []),
+        ([("a", RELEASED, 9), ("b", RELEASED, 5)], (0, 7), 0, []),
         ([("a", RELEASED, 9), ("b", RELEASED, 5), ("c", RELEASED, 2)], (1, 0), 0, ["a"]),
         ([("a", RELEASED, 9), ("b", RELEASED, 5), ("c", RELEASED, 2)], (1, 6), 0, []),
         ([("a", RELEASED, 9), ("b", RELEASED, 5), ("c", RELEASED, 2)], (1, 0), 6, []),

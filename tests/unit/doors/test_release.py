@@ -18,6 +18,7 @@ from airlock.errors import (
     IntegrityError,
     LeaseHeldError,
     NotFoundError,
+    PolicyFileError,
     RunBoundError,
     SignatureError,
     UnknownPolicyError,
@@ -155,6 +156,52 @@ def test_a_policy_that_is_not_approved_here_waits_for_approval(made):
     assert release(made.policy(), made.settings(policies=str(approved))).state == "released"
 
 
+@pytest.fixture
+def unapproved(made):
+    """Run 'one' waits under a policy that is not approved here any more, run 'two' under one that is. Returns both texts."""
+    text = made.policy().read_text()
+    wider = text.replace("width: 100", "width: 1000")
+    made.policy().write_text(wider)
+    anonymize(made.policy(), made.settings(), run_id="two")
+    return text, wider
+
+
+def test_a_run_whose_policy_is_not_approved_stops_no_newer_one(made, unapproved):
+    done = release(made.policy(), made.settings())
+    assert (done.state, done.run, done.passed_over) == ("released", "two", ("one",))
+    assert find_verdict(open_store(made.settings().zone("staging")), "people/one", made.settings()) is None
+    with pytest.raises(UnknownPolicyError, match="run 'one' of 'people' was made under policy"):
+        release(made.policy(), made.settings())  # nothing else waits
+    with pytest.raises(UnknownPolicyError, match="not among the 1 policies"):
+        release(made.policy(), made.settings(), run_id="one")
+
+
+def test_a_run_that_was_passed_over_is_released_once_its_policy_is_approved(made, unapproved):
+    older, newer = unapproved
+    with pytest.raises(UnknownPolicyError):
+        release(made.policy(), made.settings(), run_id="one")
+    made.policy().write_text(older)
+    (made.root / "policies" / "wider.yaml").write_text(newer)
+    assert [release(made.policy(), made.settings()).run for _ in range(2)] == ["one", "two"]
+
+
+def test_a_broken_approved_policy_stops_only_runs_that_may_have_been_made_under_it(made, unapproved):
+    (made.root / "policies" / "other.yaml").write_text("apiVersion: airlock/v1\ndataset: other\n")
+    assert release(made.policy(), made.settings()).passed_over == ("one",)
+    with pytest.raises(PolicyFileError, match=r"other\.yaml"):
+        release(made.policy(), made.settings(), run_id="one")
+
+
+def test_a_damaged_manifest_is_refused_for_good_and_the_next_run_released(made):
+    anonymize(made.policy(), made.settings(), run_id="two")
+    (base(made) / "manifest.json").write_bytes(b'{"dataset": "people"')
+    with pytest.raises(IntegrityError):
+        release(made.policy(), made.settings())
+    assert release(made.policy(), made.settings()).run == "two"
+    with pytest.raises(RunBoundError, match="refused"):
+        release(made.policy(), made.settings(), run_id="one")
+
+
 def test_a_policy_of_another_dataset_releases_nothing_of_this_one(made):
     other = made.write_policy("others")
     assert release(other, made.settings()).state == "nothing new"
@@ -223,3 +270,12 @@ def test_separation_is_what_the_configuration_shows(made, tmp_path):
 
     release(made.policy(), load_settings(file=outer, environment={}))
     assert verify(root / "sanitized" / "people", made.settings(), require_separation=True).separation == "identities"
+
+
+def test_a_lost_private_zone_does_not_stop_later_releases(made):
+    """Its lease is lost too; fences follow the clock, so that the next run is no slow old one."""
+    assert release(made.policy(), made.settings()).sequence == 1
+    shutil.rmtree(made.root / "private")
+    shutil.rmtree(made.root / "staging")
+    anonymize(made.policy(), made.settings(), run_id="two")
+    assert release(made.policy(), made.settings()).sequence == 2

@@ -67,6 +67,7 @@ PRIVATE = st.builds(
     PrivateManifest,
     dataset=WORD,
     run=NAME,
+    fence=st.integers(1, 2**53 - 1),
     inputs=_unique(st.builds(InputFile, PATH, COUNT, TEXT, st.none() | DIGEST), lambda file: file.path),
     splits=_unique(st.builds(SplitAccount, NAME, st.lists(PATH, max_size=3).map(tuple), COUNTS), lambda split: split.name),
 )

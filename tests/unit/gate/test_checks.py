@@ -146,6 +146,9 @@ def test_long_cut_texts_are_scanned_and_closed_shapes_are_not(gate, column):
     assert gate(cut, pa.table({"note": ["ann@example.org"]})).failed == ["entities"]
     mail = column("string", kind="direct_identifier", pseudonymize={"domain": "d", "keep_domain": "common"})
     assert gate({"mail": mail}, pa.table({"mail": [token + "@gmail.com" for token in tokens(3)]})).failed == []
+    own = column("string", kind="direct_identifier", pseudonymize={"domain": "d", "keep_domain": ["uni.example"]})
+    assert gate({"mail": own}, pa.table({"mail": [token + "@uni.example" for token in tokens(3)]})).failed == []
+    assert gate({"mail": own}, pa.table({"mail": [token + "@gmail.com" for token in tokens(3)]})).failed == ["shapes"]
 
 
 def test_accepted_and_waived_entities(gate):

@@ -225,6 +225,7 @@ TYPES = {
         ("pseudonymize", {"domain": "d", "form": "base32", "prefix": "cus_"}, ["string", "int64"]),
         ("pseudonymize", {"domain": "d", "form": "uuid"}, ["string"]),
         ("pseudonymize", {"domain": "d", "keep_domain": "common"}, ["string"]),
+        ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, ["string"]),
         ("mask", {"keep_last": 2}, ["string"]),
         ("mask", {"keep_first": 1, "keep_last": 3, "classes": ["digits", "letters"]}, ["string"]),
         ("redact", {"with": "[gone]"}, ["string"]),
@@ -244,6 +245,16 @@ def test_a_kernel_replaced_by_the_identity_is_refused(operator, arguments, kinds
         shape = output_of(OperatorSpec(name=operator, arguments=arguments), TYPES[kind], unshaped=None).shape
         raw = pa.array(RAW[kind], TYPES[kind])
         assert violations(raw, shape) == len(raw), (operator, kind)
+
+
+def test_only_domains_that_the_policy_lists_pass():
+    arguments = {"domain": "d", "keep_domain": ["example.org", "uni.example"]}
+    shape = output_of(OperatorSpec(name="pseudonymize", arguments=arguments), pa.string(), unshaped=None).shape
+    token = "0f" * 16
+    good = [f"{token}@example.org", f"{token}@uni.example", f"{token}@other.invalid", None]
+    bad = [f"{token}@gmail.com", f"{token}@exampleXorg", f"{token}@Example.org", f"{token}@x.example.org", f"{token}@", token]
+    assert violations(pa.array(good), shape) == 0
+    assert violations(pa.array(good + bad), shape) == len(bad)
 
 
 def test_pictures_hold_no_letter_or_digit_of_the_text():

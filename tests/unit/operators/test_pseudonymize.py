@@ -121,6 +121,17 @@ def test_common_domains_stay_and_the_token_is_of_the_whole_address() -> None:
     assert tokens(plain, values)[6] is None
 
 
+def test_a_policy_s_own_domains_stay_instead() -> None:
+    operator = Pseudonymize(domain="email", canonical=EMAIL, keep_domain=("uni.example", "example.org"))
+    made = tokens(
+        operator, ["Ann@Example.ORG", "ann@uni.example", "ann@gmail.com", "ann@x.uni.example", "ann@uni.example.com", None]
+    )
+    domains = [None if value is None else value.partition("@")[2] for value in made]
+    assert domains == ["example.org", "uni.example", OTHER_DOMAIN, OTHER_DOMAIN, OTHER_DOMAIN, None]
+    assert operator.keep_domain == ("example.org", "uni.example")
+    assert Pseudonymize.from_dict(operator.to_dict()) == operator
+
+
 def test_kept_domains_of_slices_and_nothing() -> None:
     operator = Pseudonymize(domain="email", keep_domain="common", presence="hide")
     values = pa.array(["x@y.example", "ann@gmail.com", None, "bob@GMX.de"])
@@ -202,7 +213,30 @@ def test_declarations_travel() -> None:
         ({"domain": "x", "form": "uuid", "bits": 96}, "form uuid has 128 bits"),
         ({"domain": "x", "prefix": "a b"}, "match pattern"),
         ({"domain": "x", "prefix": "a\n"}, "match pattern"),
-        ({"domain": "x", "keep_domain": "all"}, "'common'"),
+        ({"domain": "x", "keep_domain": "all"}, "'common', or a list"),
+        ({"domain": "x", "keep_domain": {"file": "domains.txt"}}, "'common', or a list"),
+        ({"domain": "x", "keep_domain": []}, "'common', or a list"),
+        ({"domain": "x", "keep_domain": ["example.org", "b.example", "example.org"]}, "twice"),
+        ({"domain": "x", "keep_domain": [OTHER_DOMAIN]}, "stands for all others"),
+        *(
+            ({"domain": "x", "keep_domain": ["example.org", bad]}, "entry 2 of keep_domain")
+            for bad in (
+                "Example.org",
+                "example",
+                "@example.org",
+                "a@b.example",
+                "example.org.",
+                "-a.example",
+                "a..example",
+                " b.example",
+                "b.example\n",
+                "",
+                "m\u00fcller.example",
+                "x" * 64 + ".example",
+                7,
+                None,
+            )
+        ),
         ({"domain": "x", "presence": "drop"}, "'keep' or 'hide'"),
         ({"domain": "x", "salt": "y"}, "Unexpected keyword"),
         ({"domain": "x", "canonical": ["soundex"]}, "canonical"),

@@ -78,6 +78,7 @@ DECLARATIONS = [
     *(("pseudonymize", arguments, TEXT_TYPES, TEXTS) for arguments in (
         "d", {"domain": "d", "bits": 96}, {"domain": "d", "form": "base32", "prefix": "cus_"}, {"domain": "d", "form": "base32", "bits": 96},
         {"domain": "d", "form": "uuid"}, {"domain": "d", "keep_domain": "common", "presence": "hide"},
+        {"domain": "d", "keep_domain": ["example.org"]},
     )),
     ("pseudonymize", "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
     ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
@@ -265,6 +266,16 @@ def test_kept_mail_domains_are_the_shape_s():
     arguments = {"domain": "d", "keep_domain": "common"}
     shape = output_of(OperatorSpec(name="pseudonymize", arguments=arguments), pa.string(), unshaped=None).shape
     assert set(shape.domains) == common_mail_domains() | {OTHER_DOMAIN}
+    own = {"domain": "d", "keep_domain": ["uni.example", "example.org"]}
+    shape = output_of(OperatorSpec(name="pseudonymize", arguments=own), pa.string(), unshaped=None).shape
+    assert shape.domains == ("example.org", OTHER_DOMAIN, "uni.example")
+
+
+@pytest.mark.parametrize("choice", ["all", [], ["Example.org"], {"file": "x"}, ["a.example", "a.example"], True, 7])
+def test_a_list_of_domains_that_is_none_has_no_shape(choice):
+    spec = OperatorSpec(name="pseudonymize", arguments={"domain": "d", "keep_domain": choice})
+    with pytest.raises(PolicyError, match="arguments of 'pseudonymize' can't be read"):
+        output_of(spec, pa.string(), unshaped=None)
 
 
 @pytest.mark.parametrize(

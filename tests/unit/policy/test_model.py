@@ -94,7 +94,7 @@ def test_paths_stay_in_their_zone(path):
         {"gate": {"max_rejects": True}},
         {"gate": {"synthetic": {"none": "URL"}}},
         {"sink": {"path": "p", "partition_by": ["none"]}},
-        {"sink": {"path": "p", "retain": {"releases": 0}}},
+        {"sink": {"path": "p", "retain": {"releases": -1}}},
         {"keys": {"recipient": "R", "epoch": 1}},
         {"keys": {"recipient": "r", "epoch": 0}},
         {"keys": {"recipient": "r", "epoch": 1, "domains": {"d": {"canonical": ["sort"]}}}},

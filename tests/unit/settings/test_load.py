@@ -130,10 +130,15 @@ def test_choices_are_listed():
         load(flags={"engine": "sparc"})
 
 
-def test_a_missing_setting_says_three_ways_to_set_it(file):
-    settings = load(file=file("workers: 1\n"))
-    with pytest.raises(ConfigError, match=r"'zones\.raw\.uri' is not set .*airlock\.yaml, by AIRLOCK_ZONES_RAW, or by a flag"):
-        settings.zone(Zone.RAW)
+def test_a_missing_setting_says_how_to_set_it(file):
+    with pytest.raises(
+        ConfigError, match=r"Set it in airlock\.yaml \(none is here or above; --config names one\), or by AIRLOCK_"
+    ):
+        load().zone(Zone.RAW)
+    with pytest.raises(
+        ConfigError, match=r"'zones\.raw\.uri' is not set .*Set it in /.*airlock\.yaml, or by AIRLOCK_ZONES_RAW"
+    ):
+        load(file=file("workers: 1\n")).zone(Zone.RAW)
 
 
 def test_what_is_set_below_a_prefix():

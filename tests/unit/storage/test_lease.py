@@ -28,12 +28,39 @@ def _file(store):
     return json.loads(store.read(PATH))
 
 
-def test_fences_grow_by_one_and_outlive_the_release(store):
+def test_fences_grow_and_outlive_the_release(store):
+    last = 0
     for number in range(1, 5):
         with Lease.acquire(store, PATH, owner=f"run-{number}") as lease:
-            assert lease.fence == number
+            assert lease.fence > last
             lease.check()
-        assert _file(store) == {"fence": number, "holder": None}
+        last = lease.fence
+        assert _file(store) == {"fence": last, "holder": None}
+
+
+def test_fences_go_on_growing_when_the_lease_file_is_lost(store):
+    before = Lease.acquire(store, PATH, owner="run-1")
+    before.release()
+    store.delete(PATH)
+    time.sleep(0.002)
+    assert Lease.acquire(store, PATH, owner="run-2").fence > before.fence
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 86_400_000])
+def test_fences_grow_by_one_while_the_clock_is_behind(store, ahead):
+    """Because it went back, or stood still."""
+    fence = time.time_ns() // 1_000_000 + 3_600_000 + ahead
+    store.create(PATH, json.dumps({"fence": fence, "holder": None}).encode())
+    for number in range(1, 4):
+        with Lease.acquire(store, PATH, owner=f"run-{number}") as lease:
+            assert lease.fence == fence + number
+            lease.check()
+
+
+def test_a_small_fence_of_old_is_followed_by_the_clock(store):
+    store.create(PATH, b'{"fence":7,"holder":null}')
+    before = time.time_ns() // 1_000_000
+    assert before <= Lease.acquire(store, PATH, owner="run-1").fence <= time.time_ns() // 1_000_000
 
 
 def test_held_names_the_holder_and_the_next_step(store):
@@ -48,10 +75,10 @@ def test_held_names_the_holder_and_the_next_step(store):
 def test_an_expired_lease_is_taken_over_and_the_late_holder_knows(store):
     late = Lease.acquire(store, PATH, owner="run-1", ttl=0.2)
     time.sleep(0.3)
-    with pytest.raises(LeaseHeldError, match=r"run 'run-1' has lost .* \(fence 1\).*run again"):
+    with pytest.raises(LeaseHeldError, match=r"run 'run-1' has lost .* \(fence [0-9]+\).*run again"):
         late.check()
     with Lease.acquire(store, PATH, owner="run-2") as lease:
-        assert lease.fence == 2
+        assert lease.fence > late.fence
         late.release()
         lease.check()
         with pytest.raises(LeaseHeldError, match="has lost"):
@@ -114,12 +141,11 @@ def _holder(store, ttl):
     told, asked = CONTEXT.SimpleQueue(), CONTEXT.SimpleQueue()
     child = CONTEXT.Process(target=_hold, args=(store.uri, told, asked, ttl))
     child.start()
-    assert told.get() == 1
-    return child, asked
+    return child, asked, told.get()
 
 
 def test_a_killed_holder_is_replaced_at_once(store):
-    child, _ = _holder(store, ttl=3600)
+    child, _, fence = _holder(store, ttl=3600)
     with pytest.raises(LeaseHeldError, match="run 'child'"):
         Lease.acquire(store, PATH, owner="run-2")
     os.kill(child.pid, signal.SIGKILL)
@@ -129,13 +155,13 @@ def test_a_killed_holder_is_replaced_at_once(store):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     with Lease.acquire(store, PATH, owner="run-2") as lease:
-        assert lease.fence == 2
+        assert lease.fence > fence
     child.join()
 
 
 @pytest.mark.parametrize("taken_over", [True, False])
 def test_a_stopped_holder_that_wakes_late_has_lost(store, taken_over):
-    child, queue = _holder(store, ttl=0.8)
+    child, queue, fence = _holder(store, ttl=0.8)
     os.kill(child.pid, signal.SIGSTOP)
     with pytest.raises(LeaseHeldError, match="run 'child'"):
         Lease.acquire(store, PATH, owner="run-2")
@@ -146,12 +172,12 @@ def test_a_stopped_holder_that_wakes_late_has_lost(store, taken_over):
     child.join(10)
     assert child.exitcode == 7
     if other:
-        assert other.fence == 2
+        assert other.fence > fence
         other.check()
 
 
 def test_a_stopped_holder_that_wakes_in_time_still_holds(store):
-    child, queue = _holder(store, ttl=20)
+    child, queue, _ = _holder(store, ttl=20)
     os.kill(child.pid, signal.SIGSTOP)
     time.sleep(0.2)
     queue.put("check")
@@ -170,15 +196,15 @@ def test_a_holder_on_another_machine_keeps_it_until_it_expires(store, change):
         Lease.acquire(store, PATH, owner="run-2")
     state["holder"]["expires"] = state["holder"]["since"]
     store.replace(PATH, json.dumps(state).encode(), store.stat(PATH).version)
-    assert Lease.acquire(store, PATH, owner="run-2").fence == lease.fence + 1
+    assert Lease.acquire(store, PATH, owner="run-2").fence > lease.fence
 
 
 def test_a_process_id_used_again_is_another_process(store):
-    Lease.acquire(store, PATH, owner="run-1", ttl=3600)
+    first = Lease.acquire(store, PATH, owner="run-1", ttl=3600)
     state = _file(store)
     state["holder"]["started"] -= 1
     store.replace(PATH, json.dumps(state).encode(), store.stat(PATH).version)
-    assert Lease.acquire(store, PATH, owner="run-2").fence == 2
+    assert Lease.acquire(store, PATH, owner="run-2").fence > first.fence
 
 
 @pytest.mark.parametrize(
@@ -216,7 +242,7 @@ def test_one_of_many_gets_it(store):
         child.start()
     for child in children:
         child.join(60)
-    assert sorted(queue.get() for _ in children) == [0] * 11 + [1]
+    assert [bool(fence) for fence in sorted(queue.get() for _ in children)] == [False] * 11 + [True]
 
 
 def test_what_fails_after_the_lease_is_lost_fails_for_that_reason(store):

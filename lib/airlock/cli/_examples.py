@@ -1,0 +1,77 @@
+"""Under every command's help: lines to try, and the exit codes. Hung onto the command tree by `_main`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import typer
+from rich.markup import escape
+
+from airlock.cli._report import EXIT_CODES
+
+__all__ = ["EXAMPLES", "EXIT_LINE", "add_examples"]
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "anonymize": (
+        "airlock anonymize customers.yaml",
+        "airlock anonymize policies/ --engine spark --master local[4,4]",
+        "airlock anonymize customers.yaml --run nightly-2026-11-22",
+    ),
+    "config": ("airlock config", "airlock config --format json"),
+    "demo": ("airlock demo", "airlock demo --folder big --rows 1000000"),
+    "doctor": ("airlock doctor", "airlock doctor --format json"),
+    "draft": (
+        "airlock draft raw/crm/customers -o customers.yaml",
+        "airlock draft export.csv --dataset contacts",
+        "airlock draft --update customers.yaml",
+    ),
+    "explain": ("airlock explain", "airlock explain small-group"),
+    "keys init": ("airlock keys init", "airlock keys init --folder /etc/airlock/keys --trust /etc/airlock/trust"),
+    "operators list": ("airlock operators list",),
+    "operators show": ("airlock operators show pseudonymize",),
+    "path": (
+        "airlock path sanitized/customers --trust release.pub",
+        "duckdb -c \"from '$(airlock path sanitized/customers)/**/*.parquet'\"",
+    ),
+    "plan": ("airlock plan customers.yaml", "airlock plan policies/ --format json"),
+    "policy schema": ("airlock policy schema > policy.schema.json",),
+    "preview": ("airlock preview customers.yaml --rows 5",),
+    "release": (
+        "airlock release customers.yaml",
+        "airlock release policies/ --policies approved/",
+        "airlock release policies/ --run customers=nightly-2026-11-22",
+    ),
+    "run": ("airlock run customers.yaml", "airlock run policies/ --engine local"),
+    "runs diff": ("airlock runs diff 01a221db 01a221dc", "airlock runs diff 01a221db 01a221dc --format csv"),
+    "runs list": ("airlock runs list", "airlock runs list customers --format csv"),
+    "runs prune": (
+        "airlock runs prune --dry-run",
+        "airlock runs prune customers --superseded",
+        "airlock runs prune customers --superseded --now",
+    ),
+    "runs revoke": ("airlock runs revoke customers --reason 'a free text column was kept'",),
+    "runs show": ("airlock runs show 01a221db", "airlock runs show nightly --dataset customers --format json"),
+    "verify": (
+        "airlock verify sanitized/customers --trust release.pub",
+        "airlock verify sanitized/ --trust trust/ --require-separation",
+    ),
+}
+"""By command: what a user would type first, and what else is often wanted."""
+
+EXIT_LINE = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+
+
+def add_examples(app: typer.Typer) -> None:
+    """Give every command below `app` its examples and the exit codes."""
+    for name, command in _commands(app):
+        lines = [escape(f"  {line}") for line in EXAMPLES.get(name, ())]
+        command.epilog = "\n".join([*(f"[dim]${line[1:]}[/]" for line in lines), "", EXIT_LINE])
+
+
+def _commands(app: typer.Typer, above: str = "") -> Iterator[tuple[str, typer.models.CommandInfo]]:
+    for command in app.registered_commands:
+        yield f"{above} {command.name}".strip(), command
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            name = group.name if isinstance(group.name, str) else ""
+            yield from _commands(group.typer_instance, f"{above} {name}".strip())
