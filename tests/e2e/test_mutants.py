@@ -30,6 +30,7 @@ from airlock.errors import (
     IntegrityError,
     KnownValueError,
     LeakedNameError,
+    NearlyUniqueError,
     PolicyFileError,
     RejectedRowsError,
     ResidualEntityError,
@@ -285,7 +286,7 @@ _MISTAKES = {
     "cards": ("orders", kept("card"), ResidualEntityError),
     "unique ids": ("orders", kept("order_id"), DisclosureError),
     "streets": ("customers", kept("address.street"), DisclosureError),
-    "birthdays": ("customers", (r"generalize_date: \{to: decade\}", 'keep: "by mistake"'), SmallGroupError),
+    "birthdays": ("customers", (r"generalize_date: \{to: decade\}", 'keep: "by mistake"'), NearlyUniqueError),
     "whole zips": ("customers", (r"truncate: \{length: 3\}", 'keep: "by mistake"'), SmallGroupError),
     "free text": (
         "tickets",
