@@ -1,5 +1,5 @@
-"""What may become of a direct identifier, by the gate's own reading of the policy: no operator's word is taken for it. Called by
-`rules`.
+"""What no policy may ask for, by the gate's own reading of it: no operator's word is taken for what becomes of a direct identifier.
+Called by `rules`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ _MOST_SHOWN = 4
 
 _MOST_NAMED = 20
 
+_SHOWN_OUTSIDE = ("generalize_date", "generalize_number", "ip_truncate", "keep", "truncate")
+"""Operators whose output may stand in folder names and footers: it is published for what it says. A token is not."""
+
 
 def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...]]) -> None:
     """Refuse a policy whose rules could not hold, whatever is written.
@@ -28,9 +31,11 @@ def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...
         outputs: What each rule writes.
 
     Raises:
-        DisclosureError: A direct identifier has an operator that may let it through, or a raw value stays without a reason.
+        DisclosureError: A direct identifier has an operator that may let it through, a raw value stays without a reason, or
+            folder names or footers would show a column that is neither kept nor generalized.
     """
     faults = [fault for path, rule in policy.rules().items() for fault in _faults(path, rule, outputs[path])]
+    faults += _sink_faults(policy)
     if faults:
         raise DisclosureError(
             f"policy '{policy.dataset}' asks for what no release may hold: {'; '.join(faults[:_MOST_NAMED])}. Nothing was released. Mend the rules, "
@@ -49,6 +54,15 @@ def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> 
         yield f"'{path}' is a direct identifier under {name}; it takes {', '.join(ON_DIRECT_IDENTIFIERS)}"
     if not all(_hides(output.shape) for output in outputs if isinstance(output.shape, MaskedText)):
         yield f"'{path}' is a direct identifier whose mask may show more than {_MOST_SHOWN} characters"
+
+
+def _sink_faults(policy: Policy) -> Iterator[str]:
+    rules = policy.rules()
+    for key, names in (("partition_by", policy.sink.partition_by), ("statistics", policy.sink.statistics)):
+        for name in names:
+            rule = rules.get(ColumnPath.parse(name))
+            if rule is None or rule.operator.name not in _SHOWN_OUTSIDE:
+                yield f"sink.{key} names '{name}', which is neither kept nor generalized"
 
 
 def _is_reason(reason: object) -> bool:

@@ -79,6 +79,15 @@ def test_what_hides_a_direct_identifier(column, rules_of, operator):
     assert len(rules_of(columns).leaves) == 2
 
 
+@pytest.mark.parametrize("key", ["partition_by", "statistics"])
+@pytest.mark.parametrize("operator", [{"pseudonymize": "e"}, {"redact": {}}, {"mask": {"keep_first": 2}}], ids=str)
+def test_folder_names_and_footers_show_kept_and_generalized_columns_only(column, rules_of, key, operator):
+    columns = {"id": column("int64", pseudonymize="d"), "x": column("string", **operator), "y": column("date32", keep="r")}
+    assert len(rules_of(columns, sink={key: ["y"]}).leaves) == 3
+    with pytest.raises(DisclosureError, match=rf"sink\.{key} names 'x', which is neither kept nor generalized"):
+        rules_of(columns, sink={key: ["x"]})
+
+
 def test_the_operators_on_direct_identifiers_are_those_whose_contracts_allow_it():
     """Two lists, kept apart on purpose: neither door relies on the other's."""
     made = {name: operator_class(name) for name in operator_names()}
