@@ -125,7 +125,7 @@ def outcome(made, dataset):
         "released": {file.name: file.read_bytes() for file in sorted((place / "data" / "fixed").iterdir())},
         "manifest": PublicManifest.from_bytes((evidence / "manifest.json").read_bytes()).stable_bytes(),
         "gate": (evidence / "gate.json").read_bytes(),
-        "pointer": {name: value for name, value in pointer.items() if name not in ("manifest", "published_at")},
+        "pointer": {name: value for name, value in pointer.items() if name not in ("fence", "manifest", "published_at")},
         "private": sorted(json.dumps(split["counts"]) for split in private["splits"]),
     }
 

@@ -39,15 +39,15 @@ MASTERS = ["local-cluster[2,1,1024]", "spark://host:7077", "k8s://https://host:4
 def test_executors_of_their_own_need_a_mounted_key_before_spark_starts(make_project, sessions, tmp_path, master):
     made = make_project(files=0)
     with pytest.raises(BoundaryError, match="Mount one executor key file in driver and executors") as caught:
-        choose_runner("spark", made.settings(master=master)).__enter__()
+        choose_runner("spark", made.settings(master=master), ()).__enter__()
     assert (caught.value.exit_code, sessions) == (3, [])
-    with choose_runner("spark", made.settings(master=master, keys__executor=str(create_executor_key_file(tmp_path)))):
+    with choose_runner("spark", made.settings(master=master, keys__executor=str(create_executor_key_file(tmp_path))), ()):
         assert sessions == [master]
 
 
 @pytest.mark.parametrize("master", ["local", "local[2]", "local[*,4]"])
 def test_a_local_master_needs_none(make_project, sessions, master):
-    with choose_runner("spark", make_project(files=0).settings(master=master)):
+    with choose_runner("spark", make_project(files=0).settings(master=master), ()):
         assert sessions == [master]
 
 
@@ -56,30 +56,30 @@ def test_under_spark_submit_its_master_counts(make_project, sessions, monkeypatc
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "4711")
     monkeypatch.setattr(_engine, "session", lambda _: Conf("yarn"))
     with pytest.raises(BoundaryError, match="under master 'yarn'"):
-        choose_runner("spark", made.settings(master="local[2]")).__enter__()
+        choose_runner("spark", made.settings(master="local[2]"), ()).__enter__()
     monkeypatch.setattr(_engine, "session", lambda _: Conf("local[*]"))
-    with choose_runner("spark", made.settings(master="yarn")):
+    with choose_runner("spark", made.settings(master="yarn"), ()):
         pass
 
 
 def test_spark_connect_is_refused(make_project, sessions, monkeypatch):
     monkeypatch.setenv("SPARK_REMOTE", "sc://host")
     with pytest.raises(BoundaryError, match="SPARK_REMOTE asks for Spark Connect"):
-        choose_runner("spark", make_project(files=0).settings(master="local[2]")).__enter__()
+        choose_runner("spark", make_project(files=0).settings(master="local[2]"), ()).__enter__()
     assert sessions == []
 
 
 def test_a_python_that_is_not_fit_is_refused_before_spark_starts(make_project, sessions, monkeypatch, tmp_path):
     monkeypatch.setenv("PYSPARK_PYTHON", str(tmp_path / "none"))
     with pytest.raises(ConfigError, match="PYSPARK_PYTHON"):
-        choose_runner("spark", make_project(files=0).settings(master="local[2]")).__enter__()
+        choose_runner("spark", make_project(files=0).settings(master="local[2]"), ()).__enter__()
     assert sessions == []
 
 
 def test_without_java_auto_is_local_and_spark_is_refused(make_project, monkeypatch, tmp_path):
     made = make_project(files=0)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with choose_runner("auto", made.settings()) as runner:
+    with choose_runner("auto", made.settings(), ()) as runner:
         assert runner.__name__ == "local"
     with pytest.raises(MissingCapabilityError, match=r"Java 17 or newer is needed|pyspark is not installed"):
-        choose_runner("spark", made.settings(master="local[2]")).__enter__()
+        choose_runner("spark", made.settings(master="local[2]"), ()).__enter__()

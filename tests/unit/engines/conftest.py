@@ -11,7 +11,7 @@ from tests.conftest import Project
 from airlock.doors._source import prepare
 from airlock.doors.permits import local_permit
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
-from airlock.engines.records import split_name
+from airlock.engines.records import split_names
 from airlock.keys import create_executor_key_file
 from airlock.keys.file import FileKeyRing
 from airlock.types import Zone
@@ -39,7 +39,7 @@ def sealed(make_project, tmp_path):
         plan=plan,
         run="run",
         splits=prepared.splits,
-        names=tuple(split_name(split, plan, keys, ()) for split in prepared.splits),
+        names=tuple(split_names(prepared.splits, plan, keys, ())),
         zones={zone: settings.zone(zone) for zone in (Zone.RAW, Zone.PRIVATE, Zone.STAGING)},
         excluded=("100003",),
         codec="snappy",

@@ -72,9 +72,9 @@ def test_the_inner_door_writes_no_free_bits(tmp_path):
     batch = batch.set_column(1, "l", lists)
     encoded = pa.record_batch([batch.column(0).dictionary_encode(), lists], ["x", "l"])
     store = LocalStore(tmp_path)
-    with SplitWriter(store, "d", "a", schema=schema, order_key=None, codec="none", plain=frozenset({"x", "l"})) as writer:
+    with SplitWriter(store, "d", "a", schema=schema, order_key=None, codec="none", tokens=frozenset({"x", "l"})) as writer:
         writer.write(batch)
-    with SplitWriter(store, "d", "b", schema=schema, order_key=None, codec="none", plain=frozenset({"x", "l"})) as other:
+    with SplitWriter(store, "d", "b", schema=schema, order_key=None, codec="none", tokens=frozenset({"x", "l"})) as other:
         other.write(encoded)
     for file in (*writer.files, *other.files):
         data = (tmp_path / "d" / file.name).read_bytes()
