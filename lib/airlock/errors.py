@@ -122,7 +122,7 @@ class NotFoundError(PolicyError):
     """A named thing does not exist: a dataset, a release, a run, a file."""
 
     code = "not-found"
-    remedy = "Check the name, and the folder that you are in; 'airlock runs list' shows datasets and runs."
+    remedy = "Check the name, and the folder that you are in."
 
 
 # --- drift: the source is not what the policy describes ---------------------------------------------------------------

@@ -37,6 +37,8 @@ def test_every_dataset_is_done_and_the_worst_code_wins(project, airlock):
     assert codes["people.yaml"] == codes["well.yaml"] == (0, "released")
     assert codes["drifted.yaml"] == (3, "unclassified-column")
     assert codes["refused.yaml"][0] == 3
+    (refused,) = [result for result in done.summary["results"] if result["policy"] == "refused.yaml"]
+    assert refused["state"] == "refused"
     assert codes["absent.yaml"][0] in {2, 3}
     assert (done.code, done.summary["exit_code"], done.summary["verb"]) == (3, 3, "run")
     for name in ("people", "drifted", "refused", "absent", "well"):

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from airlock import __version__
 from airlock.doors._source import Prepared
 from airlock.doors._verdicts import read_verdict
 from airlock.engines.records import SplitRecord, record_folder
@@ -40,7 +39,7 @@ def new_run_id() -> RunId:
 
 def plan_digest(prepared: Prepared, names: list[str]) -> Sha256:
     """What a run id is bound to: inputs, policy, key ids and code; the splits' keyed names hold the first three."""
-    what = {"program": prepared.plan.digest, "splits": sorted(names), "code": __version__}
+    what = {"program": prepared.plan.digest, "splits": sorted(names)}
     return Sha256(hashlib.sha256(canonical_json(what)).hexdigest())
 
 

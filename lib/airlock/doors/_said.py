@@ -13,7 +13,20 @@ from airlock.policy.model import Policy
 
 __all__ = ["require_known_words"]
 
-_CODE = frozenset({"airlock", "cryptography", "numpy", "pyarrow", "python"})
+_CODE = frozenset(
+    {
+        "airlock",
+        "cryptography",
+        "numpy",
+        "phonenumbers",
+        "presidio-analyzer",
+        "pyarrow",
+        "python",
+        "regex",
+        "spacy",
+        "tldextract",
+    }
+)
 _VERSION = re.compile(r"[0-9][0-9a-z.+]{0,31}")
 _IMAGE = re.compile(r"(?:[a-z0-9._:/-]{1,200}@)?sha256:[0-9a-f]{64}")
 _SPLIT = re.compile(r"[0-9a-f]{32}")

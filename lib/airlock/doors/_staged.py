@@ -5,17 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import cryptography
-import numpy as np
-import pyarrow as pa
 from securesystemslib.signer import Signer
 
-from airlock import __version__
 from airlock.doors._failures import Failure, write_failures
 from airlock.doors._runs import ENVELOPE, MANIFEST, RunFolder, binding_of
 from airlock.doors._source import Prepared
@@ -41,7 +36,7 @@ from airlock.plan.compile import INNER_REQUESTS
 from airlock.storage import AlreadyExistsError, ConflictError, Store
 from airlock.types import Isolation, RunId, Separation
 
-__all__ = ["StagedFacts", "code_versions", "stage_manifest"]
+__all__ = ["StagedFacts", "stage_manifest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +48,6 @@ class StagedFacts:
     run: RunId
     fence: int
     records: tuple[SplitRecord, ...]
-
-
-def code_versions() -> dict[str, str]:
-    """Versions of what shapes the output's bytes."""
-    return {
-        "airlock": __version__,
-        "cryptography": cryptography.__version__,
-        "numpy": np.__version__,
-        "pyarrow": pa.__version__,
-        "python": platform.python_version(),
-    }
 
 
 def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, last: Callable[[], None]) -> None:
@@ -164,7 +148,7 @@ def _public_manifest(facts: StagedFacts, folder: RunFolder, private_sha256: str)
         purpose=policy.purpose,
         plan_digest=binding_of(folder.private, folder.base),
         policy_sha256=policy.digest,
-        code=code_versions(),
+        code=plan.versions,
         image_digest=os.environ.get("IMAGE_DIGEST"),
         outputs=tuple(
             StagedFile(file.name, file.sha256, file.bytes, file.rows) for record in facts.records for file in record.files

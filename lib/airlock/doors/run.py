@@ -13,7 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from airlock.doors._zones import require_disjoint
-from airlock.errors import AirlockError
+from airlock.errors import AirlockError, DisclosureError
 from airlock.settings import Settings
 from airlock.storage.scratch import scratch_folder
 from airlock.types import Zone
@@ -60,7 +60,15 @@ def run_both(policies: Sequence[Path], settings: Settings, *, run_id: str | None
         runs = [part for result in staged for part in ("--run", f"{result['dataset']}={result['run']}")]
         second = _door([*talk, "release", *ready, *runs], outer)
     released = {result["policy"]: result for result in second}
-    return [result | released.get(result["policy"], {}) for result in first]
+    return [_joined(result, released.get(result["policy"])) for result in first]
+
+
+def _joined(inner: dict[str, Any], outer: dict[str, Any] | None) -> dict[str, Any]:
+    """What became of one policy; it is not just staged where the outer door had the last word."""
+    if outer is None:
+        return inner
+    refused = {"state": "refused"} if outer["exit_code"] == DisclosureError.exit_code else {}
+    return inner | refused | outer
 
 
 def _write(path: Path, values: Mapping[str, str]) -> Path:

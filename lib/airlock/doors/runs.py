@@ -69,7 +69,9 @@ def list_runs(settings: Settings, dataset: str | None = None) -> list[KnownRun]:
     """
     found = [_joined(traces, settings).known for traces in _by_run(settings, dataset)]
     if not found and dataset is not None:
-        raise NotFoundError(f"no run of '{dataset}' is known in {_named(settings)}", dataset=dataset)
+        raise NotFoundError(
+            f"no run of '{dataset}' is known in {_named(settings)}; 'airlock runs list' shows what is", dataset=dataset
+        )
     return found
 
 

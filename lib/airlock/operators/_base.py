@@ -73,10 +73,12 @@ class Operator(ABC):
     """One way to transform a column. Subclasses are frozen, keyword-only pydantic dataclasses (`config=STRICT`).
 
     `shorthand` names the argument that `operator: value` sets (`keep: "a reason"` is `keep: {reason: "a reason"}`).
+    `distributions` are the packages, beyond those that every operator uses, whose versions shape the output.
     """
 
     name: ClassVar[str]
     shorthand: ClassVar[str | None] = None
+    distributions: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod

@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from airlock import __version__
 from airlock.errors import ChangedTypeError, MissingColumnError, OperatorTypeError, PolicyError
 from airlock.keys import KeyRequest
 from airlock.operators import Operator, operator_class
@@ -21,6 +20,7 @@ from airlock.plan.match import drift_error, match_schema
 from airlock.plan.program import output_type
 from airlock.plan.reading import Reading, plan_reading
 from airlock.plan.tree import RuleNode, expected_type, nested_kind, rule_tree
+from airlock.plan.versions import code_versions
 from airlock.policy.model import Policy
 from airlock.policy.path import ColumnPath
 from airlock.types import Sha256
@@ -61,9 +61,15 @@ class Plan:
         return tuple(sorted(asked | set(INNER_REQUESTS.values())))
 
     @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the code that carries it out here."""
+        return code_versions(self.operators.values())
+
+    @property
     def digest(self) -> Sha256:
-        """SHA-256 over policy, schemas and code version: the program's identity."""
-        parts = [self.policy.canonical(), _schema_bytes(self.reading.schema), _schema_bytes(self.schema), __version__.encode()]
+        """SHA-256 over policy, schemas and versions of the code: the program's identity."""
+        versions = json.dumps(self.versions, sort_keys=True).encode()
+        parts = [self.policy.canonical(), _schema_bytes(self.reading.schema), _schema_bytes(self.schema), versions]
         joined = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return Sha256(hashlib.sha256(joined).hexdigest())
 

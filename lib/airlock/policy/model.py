@@ -223,6 +223,13 @@ class Policy(_Strict):
     gate: GatePolicy = GatePolicy()
     privacy: PrivacyPolicy
 
+    @field_validator("order", mode="before")
+    @classmethod
+    def _known_order(cls, order: object) -> object:
+        if order != "shuffled" and not (isinstance(order, dict) and list(order) == ["kept"]):
+            raise ValueError('takes shuffled, or {kept: "why the order of the rows may stay"}')
+        return order
+
     @field_validator("columns")
     @classmethod
     def _paths(cls, columns: dict[str, ColumnRule]) -> dict[str, ColumnRule]:

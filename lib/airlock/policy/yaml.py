@@ -6,14 +6,14 @@ ruamel.yaml reads the file, so that equal keys are an error and a column called 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedOrderedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from airlock.errors import Problem
 
@@ -62,10 +62,11 @@ def read_yaml(text: str, file: str) -> Document:
         "p.yaml:1:18: key 'no' stands here a second time; each key may stand once"
     """
     document = Document(file)
+    reader = YAML(typ="rt")
+    reader.allow_duplicate_keys = True  # they are looked for here, all of them
     try:
-        loaded = YAML(typ="rt").load(text)
-    except DuplicateKeyError as error:
-        document.problems.append(_duplicate(error, text, file))
+        document.problems.extend(_duplicates(reader.compose(text), file))
+        loaded = reader.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -77,12 +78,27 @@ def read_yaml(text: str, file: str) -> Document:
     return document
 
 
-def _duplicate(error: DuplicateKeyError, text: str, file: str) -> Problem:
-    mark = error.problem_mark
-    if mark is None:
-        return Problem(file, 1, 1, "a key stands here a second time; each key may stand once")
-    key = text.splitlines()[mark.line][mark.column :].partition(":")[0].strip("'\" ")
-    return Problem(file, mark.line + 1, mark.column + 1, f"key '{key}' stands here a second time; each key may stand once")
+def _duplicates(node: Node | None, file: str) -> Iterator[Problem]:
+    """Keys that stand in one mapping more than once, wherever it is."""
+    if isinstance(node, SequenceNode):
+        for item in node.value:
+            yield from _duplicates(item, file)
+    if not isinstance(node, MappingNode):
+        return
+    seen = set()
+    for key, item in node.value:
+        name = _key(key)
+        if name is not None and name in seen:
+            line, column = key.start_mark.line + 1, key.start_mark.column + 1
+            yield Problem(file, line, column, f"key '{name}' stands here a second time; each key may stand once")
+        seen.add(name)
+        yield from _duplicates(item, file)
+
+
+def _key(node: Node) -> str | None:
+    if not isinstance(node, ScalarNode):
+        return None
+    return "null" if str(node.tag) == "tag:yaml.org,2002:null" else node.value
 
 
 def _plain(value: Any, location: Location, document: Document) -> Any:
@@ -113,8 +129,6 @@ def _plain_mapping(value: CommentedMap, location: Location, document: Document) 
         document.places[here] = (line + 1, column + 1)
         if not isinstance(key, str) and key is not None:
             document.report(here, f"key '{key}' is not a text; put it in quotes")
-        if name in plain:
-            document.report(here, f"key '{name}' stands here a second time; each key may stand once")
         plain[name] = _plain(item, here, document)
     return plain
 

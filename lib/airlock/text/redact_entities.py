@@ -58,6 +58,7 @@ class RedactEntities(RowOperator):
     """
 
     name: ClassVar[str] = "redact_entities"
+    distributions: ClassVar[tuple[str, ...]] = ("phonenumbers", "presidio-analyzer", "regex", "spacy", "tldextract")
 
     entities: tuple[_Name, ...] = Field(min_length=1)
     known_values: tuple[_Name, ...] = ()

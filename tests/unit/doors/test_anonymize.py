@@ -59,6 +59,16 @@ def test_a_pool_of_two_stages_what_one_process_stages(make_project):
     assert len(staged(made)) == 1
 
 
+def test_other_versions_of_the_code_reuse_nothing_and_the_manifest_tells_them(make_project, in_process, monkeypatch):
+    made = make_project(files=2)
+    assert anonymize(made.policy(), made.settings()).reused == 0
+    assert anonymize(made.policy(), made.settings()).reused == 2
+    monkeypatch.setattr(pa, "__version__", "99.0.0")
+    run = anonymize(made.policy(), made.settings())
+    assert run.reused == 0
+    assert json.loads((made.root / "staging" / "people" / run.run / "manifest.json").read_text())["code"]["pyarrow"] == "99.0.0"
+
+
 def test_an_expired_permit_reads_no_key(make_project, in_process):
     made = make_project(files=1)
     with pytest.raises(PermitError, match="run out"):

@@ -33,6 +33,12 @@ def test_null_is_the_operators_name():
     assert problems("null: {}\n'null': {}") == [(2, 1, "key 'null' stands here a second time; each key may stand once")]
 
 
+def test_all_equal_keys_are_told_and_the_first_value_counts():
+    document = read_yaml("a: 1\na: 2\nc:\n  s: {t: 1, d: {}, d: 2}\n  s: [{x: 1, x: 2}]\n", "p.yaml")
+    assert [(problem.line, problem.column) for problem in document.problems] == [(2, 1), (4, 20), (5, 3), (5, 14)]
+    assert document.data == {"a": 1, "c": {"s": {"t": 1, "d": {}}}}
+
+
 @pytest.mark.parametrize(
     ("text", "place"), [("a: 1\na: 2", (2, 1)), ("x: {a: 1, b: 2, a: 3}", (1, 17)), ("x:\n  'a': 1\n  a: 2", (3, 3))]
 )
