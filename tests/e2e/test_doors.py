@@ -50,6 +50,10 @@ def test_both_doors_then_every_reader_sees_the_same_rows(project, airlock, requi
         "passed_over": [],
     }
     place = made.root / "sanitized" / "people"
+    (published,) = place.glob("evidence/*/manifest.json")
+    (offered,) = (made.root / "staging" / "people").glob("*/manifest.json")
+    # The gate adds the splits up; who reads releases learns nothing of the rows of one raw file.
+    assert [len(json.loads(manifest.read_text())["splits"]) for manifest in (offered, published)] == [3, 0]
     verified = airlock(
         "verify", place, "--trust", made.root / "trust" / "release.pub", env={"XDG_STATE_HOME": str(made.root / "s")}
     )

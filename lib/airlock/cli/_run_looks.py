@@ -163,7 +163,8 @@ def _manifest(manifest: PublicManifest) -> Iterator[tuple[str, str]]:
             f"{'' if totals.closed else '  DOES NOT ADD UP'}"
         ),
     )
-    yield "splits", _number(len(manifest.splits))
+    if manifest.splits:
+        yield "splits", _number(len(manifest.splits))
     yield "files", f"{len(manifest.outputs):,}, {size(sum(file.bytes for file in manifest.outputs))}"
     yield (
         "known values",

@@ -117,6 +117,7 @@ def _manifest(made: Published, now: datetime) -> PublicManifest:
     return replace(
         made.offered.manifest,
         outputs=outputs,
+        splits=(),
         schema=made.verdict.published_schema,
         isolation=Isolation.NONE,
         separation=separation_of(made.settings),

@@ -123,6 +123,7 @@ class PublicManifest(Record):
         fence: Of the lease under which it was written.
         code: Versions by name: airlock, pyarrow, python, ...
         columns: By path as the policy writes it.
+        splits: Of a staged manifest, for the gate to add up. A released one has none: what became of one file's rows stays inside.
         inputs_commitment: Keyed (HMAC-SHA-256) over the inputs: says whether two runs read the same, and nothing else.
         private_sha256: Digest of the private manifest.
         volatile: Fields that differ when the same run is done again, dotted into the outputs.
