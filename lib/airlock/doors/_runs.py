@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from airlock.doors._digests import DIGESTS
 from airlock.doors._source import Prepared
 from airlock.doors._verdicts import read_verdict
 from airlock.engines.records import SplitRecord, record_folder
@@ -25,7 +26,7 @@ __all__ = ["RunFolder", "clean_own", "clean_records", "clean_staging", "new_run_
 MANIFEST, ENVELOPE, VERDICT = "manifest.json", "manifest.intoto.json", "verdict.json"
 
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TAKEN = {"splits", "lease.json"}
+_TAKEN = {"splits", "lease.json", DIGESTS}
 """What else stands beside the runs' folders in zone `private`."""
 
 

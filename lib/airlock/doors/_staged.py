@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -41,9 +41,14 @@ __all__ = ["StagedFacts", "stage_manifest"]
 
 @dataclass(frozen=True, slots=True)
 class StagedFacts:
-    """What a finished inner run knows of itself."""
+    """What a finished inner run knows of itself.
+
+    Attributes:
+        digests: Of the source's files, by path.
+    """
 
     prepared: Prepared
+    digests: Mapping[str, str]
     keys: SubKeys
     run: RunId
     fence: int
@@ -128,7 +133,9 @@ def _private_manifest(facts: StagedFacts) -> PrivateManifest:
         dataset=facts.prepared.plan.policy.dataset,
         run=facts.run,
         fence=facts.fence,
-        inputs=tuple(InputFile(file.path, file.size, file.version) for file in facts.prepared.listing.files),
+        inputs=tuple(
+            InputFile(file.path, file.size, file.version, facts.digests[file.path]) for file in facts.prepared.listing.files
+        ),
         splits=tuple(
             SplitAccount(name, tuple(sorted({piece.path for piece in split.pieces})), counts[name])
             for name, split in by_name.items()
@@ -175,5 +182,5 @@ def _columns(facts: StagedFacts) -> dict[str, ColumnFacts]:
 
 
 def _commitment(facts: StagedFacts) -> str:
-    inputs = [[file.path, file.size, file.version] for file in facts.prepared.listing.files]
+    inputs = [[file.path, file.size, facts.digests[file.path]] for file in facts.prepared.listing.files]
     return hmac.new(facts.keys[INNER_REQUESTS["inputs"]], canonical_json(inputs), hashlib.sha256).hexdigest()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from airlock.doors._adopt import adopt
+from airlock.doors._digests import source_digests
 from airlock.doors._engine import Runner, choose_runner
 from airlock.doors._failures import Failure, write_failures
 from airlock.doors._pulse import pulse
@@ -99,8 +100,7 @@ class _Work:
         self.dataset = self.policy.dataset
         self.private, self.staging = open_own_zone(settings, Zone.PRIVATE), open_own_zone(settings, Zone.STAGING)
         self.signer = load_signer(Path(settings.require("keys.stage_signing")))
-        plan, excluded = prepared.plan, prepared.excluded
-        self.names = split_names(prepared.splits, plan, keys, excluded)
+        self.names: list[str] = []
 
     def run(self, run_id: str | None, engine: str) -> StagedRelease:
         """Bind the run id, do what is left to do, sign."""
@@ -112,6 +112,8 @@ class _Work:
             sweep(self.private, self.dataset, grace=0)
             sweep(self.staging, self.dataset)
             sweep(self.staging, folder.base, grace=0)
+            digests = source_digests(self.prepared.raw, self.prepared.listing.files, self.private, self.dataset, self.keys)
+            self.names = split_names(self.prepared.splits, digests, self.prepared.plan, self.keys, self.prepared.excluded)
             folder.bind(self.prepared, self.names)
             if folder.state(self.settings) is not RunState.OPEN:
                 return self._result(given, self._records(), reused=len(self.names), continued=True)
@@ -124,7 +126,7 @@ class _Work:
             lease.check()
             sweep(self.private, self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
-            facts = StagedFacts(self.prepared, self.keys, given, lease.fence, tuple(records.values()))
+            facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, tuple(records.values()))
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
             return self._result(given, records, reused=len(self.names) - len(fresh))
 

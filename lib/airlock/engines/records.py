@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -75,19 +75,29 @@ class SplitRecord:
         return sum(count for _, _, count in self.rejects)
 
 
-def split_names(splits: Iterable[Split], plan: Plan, keys: SubKeys, excluded: Sequence[str]) -> list[str]:
-    """Each split's keyed name: HMAC-SHA-256 over what it reads, the program, the key ids and the exclusions; 32 hex digits."""
+def split_names(
+    splits: Iterable[Split], digests: Mapping[str, str], plan: Plan, keys: SubKeys, excluded: Sequence[str]
+) -> list[str]:
+    """Each split's keyed name: HMAC-SHA-256 over what it reads, the program, the key ids and the exclusions; 32 hex digits.
+
+    Args:
+        splits: Of the source.
+        digests: SHA-256 of the source's files by path.
+        plan: The program.
+        keys: Give the name's key, and the ids of all.
+        excluded: Subjects that are left out.
+    """
     shared = {
         "program": plan.digest,
         "keys": sorted(keys.ids[request] for request in plan.requests),
         "excluded": hashlib.sha256("\n".join(excluded).encode()).hexdigest(),
     }
-    return [_name(shared | {"reads": _reads(split)}, keys) for split in splits]
+    return [_name(shared | {"reads": _reads(split, digests)}, keys) for split in splits]
 
 
-def _reads(split: Split) -> list[list[Any]]:
+def _reads(split: Split, digests: Mapping[str, str]) -> list[list[Any]]:
     return [
-        [piece.path, piece.size, piece.version, list(piece.row_groups or ()), list(piece.byte_range or ())]
+        [piece.path, piece.size, digests[piece.path], list(piece.row_groups or ()), list(piece.byte_range or ())]
         for piece in split.pieces
     ]
 

@@ -39,7 +39,7 @@ def sealed(make_project, tmp_path):
         plan=plan,
         run="run",
         splits=prepared.splits,
-        names=tuple(split_names(prepared.splits, plan, keys, ())),
+        names=tuple(split_names(prepared.splits, {file.path: file.version for file in prepared.listing.files}, plan, keys, ())),
         zones={zone: settings.zone(zone) for zone in (Zone.RAW, Zone.PRIVATE, Zone.STAGING)},
         excluded=("100003",),
         codec="snappy",
