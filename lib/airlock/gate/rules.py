@@ -13,8 +13,23 @@ from airlock.errors import NotProvenError
 from airlock.gate.chance import BARE
 from airlock.gate.contracts import demand_contracts
 from airlock.gate.entities import FLOOR, SCANNERS
+from airlock.gate.literals import demand_plain_literals
 from airlock.policy.arrow import parse_type
-from airlock.policy.formats import Absent, AllNull, Free, MaskedText, MaxLength, MultipleOf, Output, Shape, Unshaped, output_of
+from airlock.policy.formats import (
+    Absent,
+    AllNull,
+    Free,
+    MaskedText,
+    MaxLength,
+    MultipleOf,
+    OneOf,
+    Output,
+    PeriodStart,
+    Shape,
+    Token,
+    Unshaped,
+    output_of,
+)
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.path import ColumnPath
 from airlock.types import Classification
@@ -22,7 +37,7 @@ from airlock.types import Classification
 __all__ = ["NEARLY_UNIQUE", "GateConfig", "GateRules", "LeafRule", "Waiver", "compile_rules"]
 
 NEARLY_UNIQUE = "NEARLY_UNIQUE"
-"""What a waiver names to let a kept column be nearly unique."""
+"""What a waiver names to let a kept or generalized column be nearly unique."""
 
 _NAMES_OF_PERSONS = ("LOCATION", "PERSON")
 
@@ -54,7 +69,7 @@ class LeafRule:
         outputs: Accepted types with their shapes, one for each raw type that the policy accepts.
         forbidden: Entities that must not be found here.
         frequency: The column is a deterministic pseudonym whose frequencies must not invert it.
-        kept: Raw values without a closed list, whole or long parts of them: they must not be nearly unique.
+        kept: What a raw value leaves here may tell rows apart, generalized or listed or not: it must not be nearly unique.
     """
 
     path: ColumnPath
@@ -123,13 +138,15 @@ def compile_rules(policy: Policy, config: GateConfig, *, today: date) -> GateRul
         today: Waivers that expire before this day do not count.
 
     Raises:
-        DisclosureError: A rule lets a direct identifier through, or keeps a value without a reason.
+        DisclosureError: A rule lets a direct identifier through, keeps a value without a reason, or itself says what no release
+            may hold.
         NotProvenError: An entity must be absent, nothing can find it, and the policy does not accept that.
         PolicyError: An operator has no output format.
     """
     _demand_proof(policy)
     outputs = {path: _outputs(rule) for path, rule in policy.rules().items()}
     demand_contracts(policy, outputs)
+    demand_plain_literals(policy.dataset, outputs)
     leaves = tuple(_leaf_rule(policy, path, rule, outputs[path]) for path, rule in policy.rules().items())
     mine = [waiver for waiver in config.waivers if waiver.dataset == policy.dataset]
     written = [leaf for leaf in leaves if not leaf.absent]
@@ -188,9 +205,13 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
 
 
 def _kept(rule: ColumnRule, shape: Shape) -> bool:
-    if isinstance(shape, MaxLength | MaskedText | MultipleOf):
+    if isinstance(shape, MaxLength | MaskedText):
         return not shape.closed
-    return rule.operator.name == "keep" and isinstance(shape, Free)
+    if isinstance(shape, Token):
+        return shape.domains is not None
+    if isinstance(shape, Free):  # redacted text differs from row to row
+        return rule.operator.name == "keep"
+    return isinstance(shape, MultipleOf | OneOf | PeriodStart | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:
