@@ -209,6 +209,9 @@ CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
     "cards rounded to tens": (
         {"x": NUMBERS}, "x: {type: int64, class: sensitive, generalize_number: {width: 10}}", {},
     ),
+    "cards of pairs rounded to tens": (
+        {"x": [n for n in NUMBERS[: ROWS // 2] for _ in range(2)]}, "x: {type: int64, class: sensitive, generalize_number: {width: 10}}", {},
+    ),
     "phone numbers rounded to tens": (
         {"x": range(2_125_550_000, 2_125_550_000 + 10 * ROWS, 10)}, "x: {type: int64, class: sensitive, generalize_number: {width: 10}}", {},
     ),

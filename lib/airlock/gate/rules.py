@@ -10,7 +10,7 @@ from datetime import date
 import pyarrow as pa
 
 from airlock.errors import NotProvenError
-from airlock.gate.chance import BARE
+from airlock.gate.chance import BARE, ROUNDED_CARD
 from airlock.gate.contracts import demand_contracts
 from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.gate.literals import demand_plain_literals
@@ -38,6 +38,9 @@ __all__ = ["NEARLY_UNIQUE", "GateConfig", "GateRules", "LeafRule", "Waiver", "co
 
 NEARLY_UNIQUE = "NEARLY_UNIQUE"
 """What a waiver names to let a kept or generalized column be nearly unique."""
+
+_MILLION = 1_000_000
+"""PCI DSS 3.4.1: at most the first eight digits of a card number and the last four are shown; this much rounded, no more are."""
 
 _NAMES_OF_PERSONS = ("LOCATION", "PERSON")
 
@@ -67,7 +70,7 @@ class LeafRule:
 
     Attributes:
         outputs: Accepted types with their shapes, one for each raw type that the policy accepts.
-        forbidden: Entities that must not be found here.
+        forbidden: Entities that must not be found here; none where the shape is closed, but numbers are not rounded cards.
         frequency: The column is a deterministic pseudonym whose frequencies must not invert it.
         kept: What a raw value leaves here may tell rows apart, generalized or listed or not: it must not be nearly unique.
     """
@@ -193,15 +196,20 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
     if accepted in FLOOR and not all(isinstance(output.shape, Unshaped) for output in outputs):
         accepted = None  # none of these operators makes such values: they would be raw ones
     open_ended = not all(output.shape.closed for output in outputs)
+    forbidden = _sought(policy) - {accepted} if open_ended else set()
     return LeafRule(
         path=path,
         outputs=outputs,
         classification=rule.classification,
         optional=rule.optional,
-        forbidden=tuple(sorted(_sought(policy) - {accepted})) if open_ended else (),
+        forbidden=tuple(sorted(forbidden | _rounded(outputs[0].shape))),
         frequency=_invertible(policy, rule),
         kept=_kept(rule, outputs[0].shape),
     )
+
+
+def _rounded(shape: Shape) -> set[str]:
+    return {ROUNDED_CARD} if isinstance(shape, MultipleOf) and 1 < shape.width < _MILLION else set()
 
 
 def _kept(rule: ColumnRule, shape: Shape) -> bool:

@@ -252,4 +252,5 @@ _BARE: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
     "PL_PESEL": (_pesel_form, pesel.is_valid),
     "UK_NHS": (lambda digits: digits.isdigit() and digits[0] != "0", nhs.is_valid),
     "UK_NINO": (lambda _: True, _is_nino),
+    "ROUNDED_CREDIT_CARD": (lambda _: True, _issued),
 }

@@ -269,7 +269,7 @@ DAYS = np.arange(200).astype("M8[D]")
 GENERALIZED = {
     "steps of one": ("int64", {"generalize_number": {"width": 1}}, range(200)),
     "steps of ten": ("int64", {"generalize_number": {"width": 10}}, range(0, 2000, 10)),
-    "steps of ten, of floats": ("float64", {"generalize_number": {"width": 10}}, [4e15 + 10 * number for number in range(200)]),
+    "steps of ten, of floats": ("float64", {"generalize_number": {"width": 10}}, [1e15 + 10 * number for number in range(200)]),
     "days": ("timestamp[ms]", {"generalize_date": {"to": "day"}}, DAYS.astype("M8[ms]")),
     "hours": ("timestamp[us]", {"generalize_date": {"to": "hour"}}, DAYS.astype("M8[us]")),
     "weeks": ("date32", {"generalize_date": {"to": "week"}}, (np.arange(200) * 7 + 4).astype("M8[D]")),

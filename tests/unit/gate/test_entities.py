@@ -7,7 +7,7 @@ import pytest
 from stdnum import luhn
 from stdnum.pl import pesel
 
-from airlock.gate.chance import BARE, Sample, excessive, sample_numbers
+from airlock.gate.chance import BARE, ROUNDED_CARD, Sample, excessive, sample_numbers
 from airlock.gate.entities import FLOOR, SCANNERS, Hit, scan_text
 from airlock.gate.normal import plain_text
 
@@ -157,6 +157,20 @@ def test_cards_that_went_through_a_float_on_their_way_to_text():
     for values in (texts, texts.dictionary_encode(), pc.binary_join_element_wise(texts, "0", "")):
         assert verdicts(values) == ["CREDIT_CARD"]
     assert verdicts(pa.array([f"{number}.5" for number in cards(20)])) == []
+
+
+@pytest.mark.parametrize("width", [2, 10, 1000])
+@pytest.mark.parametrize("data_type", [pa.int64(), pa.float64(), pa.decimal128(20, 2)])
+def test_rounded_cards_have_the_look_of_cards(width, data_type):
+    def found(numbers):
+        values = pa.array([number - number % width for number in numbers]).cast(pa.decimal128(19, 0)).cast(data_type)
+        return [entity for entity, sample in sample_numbers(values, (ROUNDED_CARD,)).items() if excessive(sample, entity)]
+
+    draw = np.random.default_rng(4)
+    assert found(cards(60)) == [ROUNDED_CARD]
+    assert found(cards(7)) == []
+    for low, high in ((10**15, 10**16), (10**13, 10**14), (1_500_000_000_000, 1_800_000_000_000), (0, 10**14)):
+        assert found(draw.integers(low, high, 2000).tolist()) == []
 
 
 def test_ten_cards_are_enough_and_seven_are_not():
