@@ -46,7 +46,7 @@ def policy() -> Policy:
                 "ssn": rule("string", direct, pseudonymize={"domain": "ssn", "form": "hex"}),
                 "birth_date": rule("date32", quasi, generalize_date={"to": "year"}),
                 "zip": rule("string", quasi, truncate={"length": 3}),
-                "ip": rule("string", direct, ip_truncate={"v4": 24, "v6": 48}),
+                "ip": rule("string", other, ip_truncate={"v4": 24, "v6": 48}),
                 "city": rule("string", other, keep="coarse"),
                 "amount": rule("decimal128(12, 2)", other, generalize_number={"width": 100}),
                 "at": rule("timestamp[us, tz=UTC]", other, generalize_date={"to": "month"}),

@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,7 @@ def _luhn(digits: str) -> str:
     return digits + str(-total % 10)
 
 
+DOMAINS = [f"marigold{n}.example" for n in range(ROWS)]
 NUMBERS = [int(_luhn(digits)) for digits in CARDS]
 
 CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
@@ -204,6 +205,29 @@ CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
     "cards as text of floats": ({"x": [f"{n}.0" for n in NUMBERS[: ROWS // 2] for _ in range(2)]}, "x: {type: string, class: sensitive, keep: oops}", {}),
     "cards rounded to even ones": (
         {"x": NUMBERS}, "x: {type: int64, class: sensitive, generalize_number: {width: 2}}", {},
+    ),
+    "cards rounded to tens": (
+        {"x": NUMBERS}, "x: {type: int64, class: sensitive, generalize_number: {width: 10}}", {},
+    ),
+    "cards of pairs rounded to tens": (
+        {"x": [n for n in NUMBERS[: ROWS // 2] for _ in range(2)]}, "x: {type: int64, class: sensitive, generalize_number: {width: 10}}", {},
+    ),
+    "phone numbers rounded to tens": (
+        {"x": range(2_125_550_000, 2_125_550_000 + 10 * ROWS, 10)}, "x: {type: int64, class: sensitive, generalize_number: {width: 10}}", {},
+    ),
+    "birthdays to the day": (
+        {"x": pa.array([datetime(1950, 1, 1, tzinfo=UTC) + timedelta(days=37 * n) for n in range(ROWS)], pa.timestamp("us"))},
+        'x: {type: "timestamp[us]", class: sensitive, generalize_date: {to: day}}', {},
+    ),
+    "mails in a closed list": (
+        {"x": PAIRED}, f"x: {{type: string, class: sensitive, keep: {{reason: oops, values: [{', '.join(MAILS)}]}}}}", {},
+    ),
+    "names in a closed list": (
+        {"x": NAMES}, f"x: {{type: string, class: sensitive, keep: {{reason: oops, values: [{', '.join(NAMES)}]}}}}", {},
+    ),
+    "everyone's own domain": (
+        {"x": [f"ann@{domain}" for domain in DOMAINS]},
+        f"x: {{type: string, class: direct_identifier, pseudonymize: {{domain: person, keep_domain: [{', '.join(DOMAINS)}]}}}}", {},
     ),
     "addresses of pairs": (
         {"x": [f"81.2.{n // 250}.{n % 250}" for n in range(ROWS)]}, "x: {type: string, class: sensitive, ip_truncate: {v4: 31, v6: 127}}", {},

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from importlib import metadata
 from os import cpu_count
 
 import numpy as np
@@ -46,9 +47,11 @@ def context_of(work: Work, of: int) -> ShardContext:
         rules_sha256=digest_of(work.rules),
         code={
             "airlock": __version__,
+            "google-re2": metadata.version("google-re2"),
             "numpy": np.__version__,
             "pyarrow": pa.__version__,
             "python": platform.python_version(),
+            "python-stdnum": metadata.version("python-stdnum"),
         },
         separation=separation_of(work.settings),
         of=of,

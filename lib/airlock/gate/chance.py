@@ -20,7 +20,10 @@ from airlock.gate.normal import as_text
 from airlock.gate.numbers import unscaled, whole_numbers
 from airlock.gate.validators import chance_of
 
-__all__ = ["BARE", "Sample", "excessive", "sample_numbers"]
+__all__ = ["BARE", "ROUNDED_CARD", "Sample", "excessive", "sample_numbers"]
+
+ROUNDED_CARD = "ROUNDED_CREDIT_CARD"
+"""A card number rounded: the Luhn digit tells the last of its digits, the issuer's prefix and the length say what it is."""
 
 BARE: dict[str, tuple[tuple[int, ...], int]] = {
     "CREDIT_CARD": (tuple(range(13, 20)), 10),
@@ -30,9 +33,11 @@ BARE: dict[str, tuple[tuple[int, ...], int]] = {
     "PL_PESEL": ((11,), 10),
     "UK_NHS": ((10,), 11),
     "UK_NINO": ((9,), 100),
+    ROUNDED_CARD: (tuple(range(13, 20)), 4),
 }
 """Entities that a bare number (or a cell that is nothing else) may be: how many characters, and of how many values of the form one
-passes by chance. The last has no check digit: a tenth of what is allowed to it, one in a thousand, are so by chance."""
+passes by chance. A NINO has no check digit: a tenth of what is allowed to it, one in a thousand, are so by chance. Nor has a rounded
+card: a quarter of all long numbers begin as cards do, so that nearly all of a column must."""
 
 _LETTERED = 9
 _SIZE = 2048

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airlock.gate import validators
-from airlock.gate.normal import as_text, plain_text
+from airlock.gate.buffers import text_buffers
+from airlock.gate.normal import as_text, plain_text, whole_text
 from airlock.gate.pictures import picture
 
 __all__ = ["FLOOR", "SCANNERS", "Hit", "Scanner", "scan_text"]
@@ -50,49 +51,65 @@ class Hit:
 
 _SSN_FORM = r"\b\d{3}-\d{2}-\d{4}\b|\b\d{3} \d{2} \d{4}\b|\b\d{3}\.\d{2}\.\d{4}\b"
 _TLD = "com|org|net|edu|gov|mil|info|biz|io|co\\.uk"
+_AT = r"(?:@|%(?:25)*40|&#(?:0*64|[xX]0*40);|&commat;|\\u0040)"
+"""As it is, and as it stands in queries (RFC 3986), HTML and JSON."""
+_GAP = r"[ \t./-]{1,3}"
+_LIKE = (r"[ \t]{1,3}", r"[ \t]?\.[ \t]?", r"[ \t]?-[ \t]?", r"[ \t]?/[ \t]?")
+"""What stands between the groups of a number: anything, or the same throughout, for dates and times mix what phone numbers don't."""
+
+
+def _alike(form: str) -> tuple[str, ...]:
+    return tuple(form.replace("~", gap) for gap in _LIKE)
+
+
 _PHONES = (
-    r"(?:(?:\+?1|\b001)[ .-]?)?(?:\([2-9]\d{2}\)[ .-]?|\b[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}",
-    r"\+[1-9](?:[ ()./-]{0,3}\d){7,14}",
-    r"\b00[1-9]\d{0,2}(?: \(0\))?(?: \d+){2,6}",
-    r"\(0\d{1,5}\)(?:[ ./-]?\d{2,8}){1,4}",
-    r"\b0\d{2,4}[ /]\d{3,4} ?\d{3,5}\b",
-    r"\b0[1-9](?: \d{2}){4}\b|\b0[1-9](?:\.\d{2}){4}\b",
+    rf"(?:(?:\+?1|\b001)[ \t./-]{{0,3}})?(?:\([2-9]\d{{2}}\)[ \t./-]{{0,3}}|\b[2-9]\d{{2}}{_GAP})[2-9]\d{{2}}{_GAP}\d{{4}}",
+    r"\+[1-9](?:[ \t()./-]{0,3}\d){7,14}",
+    r"\b00[1-9]\d{0,2}(?: \(0\))?(?:[ \t]{1,3}\d+|-\d+){2,6}",
+    r"\(0\d{1,5}\)(?:[ \t./-]{0,3}\d{2,8}){1,4}",
+    rf"\b0\d{{2,4}}{_GAP}\d{{3,4}} ?\d{{3,5}}\b",
+    *_alike(r"\b0\d{2,4}~\d{2,4}(?:~\d{2,5}){1,3}\b"),
+    *_alike(r"\b0[1-9](?:~\d{2}){4}\b"),
 )
 _PHONE_TRIGGER = (
-    r"\+[1-9][0-9 ()./-]{7}|\([02-9]\d{1,5}\)|\b[2-9]\d{2}[ .-]\d{3}[ .-]\d{4}|\b00[1-9]\d{0,2} [\d(]|\b0\d{2,4}[ /]\d{3}"
-    r"|\b0[1-9](?: \d{2}){4}|\b0[1-9](?:\.\d{2}){4}"
+    rf"\+[1-9][0-9 \t()./-]{{7}}|\([02-9]\d{{1,5}}\)|\b[2-9]\d{{2}}{_GAP}\d{{3}}{_GAP}\d{{4}}|\b00[1-9]\d{{0,2}}[ \t-]{{1,3}}[\d(]"
+    rf"|\b0\d{{2,4}}{_GAP}\d{{2}}|\b0[1-9](?:{_GAP}\d{{2}}){{4}}"
 )
 _ISSUED = r"4\d{12}(?:\d{3}){0,2}|5[0-58]\d{14,17}|2(?:[2-7]\d{14}|20[0-4]\d{13,15})|3(?:[47]\d{13}|[0689]\d{12}|[05689]\d{14}|5\d{17})|6[02-57]\d{14,17}"
 _CARDS = (
     # Digits after a decimal point or a hyphen after digits are parts of longer numbers: half of all floats would stop here.
     rf"(?:\A|[^\w.-]|(?:\A|\D)[.-])({_ISSUED})\b",
-    r"\b([2-6]\d{3} \d{4} \d{4} \d{4}(?: \d{3})?)\b",
-    r"\b([2-6]\d{3}-\d{4}-\d{4}-\d{4}(?:-\d{3})?)\b",
-    r"\b(3\d{3}[ -]\d{6}[ -]\d{4,5})\b",
+    rf"\b[A-Za-z]+_?({_ISSUED})(?:\b|_)",
+    rf"\b([2-6]\d{{3}}{_GAP}\d{{4}}{_GAP}\d{{4}}{_GAP}\d{{4}}(?:{_GAP}\d{{3}})?)\b",
+    rf"\b(3\d{{3}}{_GAP}\d{{6}}{_GAP}\d{{4,5}})\b",
 )
 _COUNTRIES = (
     "A[DELTZ]|B[AEGHIRY]|C[HRYZ]|D[EJKO]|E[EGS]|F[IKOR]|G[BEILRT]|H[NRU]|I[ELQST]|JO|K[WZ]|L[BCITUVY]|M[CDEKNRTU]|N[ILO]|OM|P[KLST]"
     "|QA|R[OSU]|S[ACDEIKMOTV]|T[LNR]|UA|V[AG]|XK|YE"
 )
-_IBANS = (
-    rf"\b((?:{_COUNTRIES})\d{{2}}(?:[ -]?[A-Za-z0-9]){{11,32}})",
-    rf"\b((?i:{_COUNTRIES})\d{{2}}(?: ?[A-Za-z0-9]){{11,32}})",
+_IBANS = "|".join(
+    (
+        rf"(?:{_COUNTRIES})\d{{2}}(?:[ .-]?[A-Za-z0-9]){{11,32}}",
+        rf"(?i:{_COUNTRIES})\d{{2}}(?: ?[A-Za-z0-9]){{11,32}}",
+        rf"(?i:{_COUNTRIES})\d{{2}}(?:[ \t.-]{{1,3}}[A-Za-z0-9]{{4}}){{2,7}}(?:[ \t.-]{{1,3}}[A-Za-z0-9]{{1,3}})?",
+    )
 )
+_IBAN = rf"(?:\A|[^\w-]|(?:\A|[^0-9A-Fa-f])-)({_IBANS})"
+"""Not after a hexadecimal digit and a hyphen: that is the inside of a UUID, and every thirtieth one would stop here."""
 
 _ALL = (
     Scanner(
         "EMAIL_ADDRESS",
-        # As it is, or as it stands in queries (RFC 3986) and in HTML.
-        r"""[\p{L}\p{N}"!#$%&'+/=?^_{|}~-](?:@|%40|&#64;)(?:[\p{L}\p{N}][\p{L}\p{N}-]*\.)+\p{L}[\p{L}\p{N}-]+""",
-        trigger=r"[^\s@](?:@|%40|&#64;)[^\s@]+\.",
+        rf"""[\p{{L}}\p{{M}}\p{{N}}"!#$%&'+/=?^_{{|}}~-]{_AT}(?:[\p{{L}}\p{{N}}][\p{{L}}\p{{M}}\p{{N}}-]*\.)+\p{{L}}[\p{{L}}\p{{M}}\p{{N}}-]+""",
+        trigger=rf"[^\s@]{_AT}[^\s@]+\.",
     ),
     Scanner("PHONE_NUMBER", "|".join(_PHONES), validators.phone, _PHONE_TRIGGER),
     Scanner("CREDIT_CARD", "|".join(_CARDS), validators.card),
     Scanner(
         "IBAN_CODE",
-        "|".join(_IBANS),
+        _IBAN,
         validators.account,
-        rf"\b(?i:{_COUNTRIES})\d{{2}}[ -]?[A-Za-z0-9]{{4}}[ -]?[A-Za-z0-9]{{4}}",
+        rf"\b(?i:{_COUNTRIES})\d{{2}}[ \t.-]{{0,3}}[A-Za-z0-9]{{4}}[ \t.-]{{0,3}}[A-Za-z0-9]{{4}}",
     ),
     Scanner(
         "IP_ADDRESS",
@@ -169,11 +186,18 @@ def _summed(found: Found, uses: np.ndarray) -> dict[str, Hit]:
 def _row_hits(text: pa.Array, scanners: tuple[Scanner, ...]) -> Found:
     found: Found = {}
     _search(text, np.arange(len(text)), scanners, found)
-    plain = np.asarray(pc.string_is_ascii(text))
-    if not plain.all():
-        rows = np.flatnonzero(~plain)
-        _search(plain_text(text.take(pa.array(rows))), rows, scanners, found)
+    for plain, again in ((pc.string_is_ascii(text), plain_text), (_unbroken(text), whole_text)):
+        rows = np.flatnonzero(~np.asarray(plain))
+        if len(rows):
+            _search(again(text.take(pa.array(rows))), rows, scanners, found)
     return {entity: (_mask(rows, len(text)), drawn) for entity, (rows, drawn) in found.items()}
+
+
+def _unbroken(text: pa.Array) -> np.ndarray:
+    """True where a text has no NUL: bytes that are UTF-16 have one beside each letter."""
+    if text_buffers(text)[1].min(initial=1):
+        return np.ones(len(text), bool)
+    return ~np.asarray(pc.match_substring(text, "\0"))
 
 
 def _mask(rows: np.ndarray, length: int) -> np.ndarray:

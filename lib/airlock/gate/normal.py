@@ -11,14 +11,15 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["as_text", "plain_text"]
+__all__ = ["as_text", "plain_text", "whole_text"]
 
 _DASHES = r"[\x{2010}-\x{2015}\x{2212}\x{2043}]"
-_INVISIBLE = r"[\x{00AD}\x{200B}-\x{200F}\x{2060}-\x{2064}\x{FEFF}]"
+_INVISIBLE = r"[\p{Cf}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{3164}\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}]"
+"""Format characters (Unicode category Cf), variation selectors, and others that Unicode says may be ignored."""
 
 
 def plain_text(values: pa.Array) -> pa.Array:
-    r"""NFKC, with every decimal digit as ASCII, every dash as '-', and without invisible characters.
+    r"""NFKC, with every decimal digit as ASCII, every dash as '-', full stops as '.', and without invisible characters.
 
     Example:
         >>> plain_text(pa.array(["ann\uff20example.org", "\u0660\u0666 12\u200b3"])).to_pylist()
@@ -27,10 +28,21 @@ def plain_text(values: pa.Array) -> pa.Array:
     made = pc.utf8_normalize(values, form="NFKC")
     made = pc.replace_substring_regex(made, _INVISIBLE, "")
     made = pc.replace_substring_regex(made, _DASHES, "-")
+    made = pc.replace_substring(made, "\u3002", ".")  # the full stop of domains in Chinese and Japanese (RFC 3490)
     if pc.any(pc.match_substring_regex(made, f"[{''.join(_digits().values())}]")).as_py():
         for digit, forms in _digits().items():
             made = pc.replace_substring_regex(made, f"[{forms}]", digit)
     return made
+
+
+def whole_text(values: pa.Array) -> pa.Array:
+    r"""Without NUL characters, which stand between the letters of UTF-16.
+
+    Example:
+        >>> whole_text(pa.array(["a\0n\0n\0"])).to_pylist()
+        ['ann']
+    """
+    return plain_text(pc.replace_substring(values, "\0", ""))
 
 
 def as_text(values: pa.Array) -> pa.Array:

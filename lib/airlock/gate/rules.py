@@ -10,11 +10,26 @@ from datetime import date
 import pyarrow as pa
 
 from airlock.errors import NotProvenError
-from airlock.gate.chance import BARE
+from airlock.gate.chance import BARE, ROUNDED_CARD
 from airlock.gate.contracts import demand_contracts
 from airlock.gate.entities import FLOOR, SCANNERS
+from airlock.gate.literals import demand_plain_literals
 from airlock.policy.arrow import parse_type
-from airlock.policy.formats import Absent, AllNull, Free, MaskedText, MaxLength, MultipleOf, Output, Shape, Unshaped, output_of
+from airlock.policy.formats import (
+    Absent,
+    AllNull,
+    Free,
+    MaskedText,
+    MaxLength,
+    MultipleOf,
+    OneOf,
+    Output,
+    PeriodStart,
+    Shape,
+    Token,
+    Unshaped,
+    output_of,
+)
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.path import ColumnPath
 from airlock.types import Classification
@@ -22,7 +37,10 @@ from airlock.types import Classification
 __all__ = ["NEARLY_UNIQUE", "GateConfig", "GateRules", "LeafRule", "Waiver", "compile_rules"]
 
 NEARLY_UNIQUE = "NEARLY_UNIQUE"
-"""What a waiver names to let a kept column be nearly unique."""
+"""What a waiver names to let a kept or generalized column be nearly unique."""
+
+_MILLION = 1_000_000
+"""PCI DSS 3.4.1: at most the first eight digits of a card number and the last four are shown; this much rounded, no more are."""
 
 _NAMES_OF_PERSONS = ("LOCATION", "PERSON")
 
@@ -52,9 +70,9 @@ class LeafRule:
 
     Attributes:
         outputs: Accepted types with their shapes, one for each raw type that the policy accepts.
-        forbidden: Entities that must not be found here.
+        forbidden: Entities that must not be found here; none where the shape is closed, but numbers are not rounded cards.
         frequency: The column is a deterministic pseudonym whose frequencies must not invert it.
-        kept: Raw values without a closed list, whole or long parts of them: they must not be nearly unique.
+        kept: What a raw value leaves here may tell rows apart, generalized or listed or not: it must not be nearly unique.
     """
 
     path: ColumnPath
@@ -123,13 +141,15 @@ def compile_rules(policy: Policy, config: GateConfig, *, today: date) -> GateRul
         today: Waivers that expire before this day do not count.
 
     Raises:
-        DisclosureError: A rule lets a direct identifier through, or keeps a value without a reason.
+        DisclosureError: A rule lets a direct identifier through, keeps a value without a reason, or itself says what no release
+            may hold.
         NotProvenError: An entity must be absent, nothing can find it, and the policy does not accept that.
         PolicyError: An operator has no output format.
     """
     _demand_proof(policy)
     outputs = {path: _outputs(rule) for path, rule in policy.rules().items()}
     demand_contracts(policy, outputs)
+    demand_plain_literals(policy.dataset, outputs)
     leaves = tuple(_leaf_rule(policy, path, rule, outputs[path]) for path, rule in policy.rules().items())
     mine = [waiver for waiver in config.waivers if waiver.dataset == policy.dataset]
     written = [leaf for leaf in leaves if not leaf.absent]
@@ -176,21 +196,30 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
     if accepted in FLOOR and not all(isinstance(output.shape, Unshaped) for output in outputs):
         accepted = None  # none of these operators makes such values: they would be raw ones
     open_ended = not all(output.shape.closed for output in outputs)
+    forbidden = _sought(policy) - {accepted} if open_ended else set()
     return LeafRule(
         path=path,
         outputs=outputs,
         classification=rule.classification,
         optional=rule.optional,
-        forbidden=tuple(sorted(_sought(policy) - {accepted})) if open_ended else (),
+        forbidden=tuple(sorted(forbidden | _rounded(outputs[0].shape))),
         frequency=_invertible(policy, rule),
         kept=_kept(rule, outputs[0].shape),
     )
 
 
+def _rounded(shape: Shape) -> set[str]:
+    return {ROUNDED_CARD} if isinstance(shape, MultipleOf) and 1 < shape.width < _MILLION else set()
+
+
 def _kept(rule: ColumnRule, shape: Shape) -> bool:
-    if isinstance(shape, MaxLength | MaskedText | MultipleOf):
+    if isinstance(shape, MaxLength | MaskedText):
         return not shape.closed
-    return rule.operator.name == "keep" and isinstance(shape, Free)
+    if isinstance(shape, Token):
+        return shape.domains is not None
+    if isinstance(shape, Free):  # redacted text differs from row to row
+        return rule.operator.name == "keep"
+    return isinstance(shape, MultipleOf | OneOf | PeriodStart | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

@@ -62,9 +62,12 @@ _CARD_LENGTHS: tuple[tuple[range, int, frozenset[int]], ...] = (
 """Issuer ranges of ISO/IEC 7812 numbers, how many digits of them, and the lengths issued."""
 
 _EAN_LENGTH = 13
+_JOINED = 15
 _NO_NINO = frozenset({"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"})
 _NINO = re.compile(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D]")
 _NIF = re.compile(r"(?:[0-9]{8}|[XYZ][0-9]{7})[A-HJ-NP-TV-Z]")
+_HEX_GROUP = re.compile(r"[0-9A-Fa-f]-")
+"""What stands before a group of a UUID."""
 _NOT_DIGIT = re.compile(r"[^0-9]")
 
 
@@ -80,15 +83,19 @@ def clear(before: str, after: str) -> bool:
 def card(text: str, before: str = "", after: str = "") -> bool:
     """A payment card: a known issuer's prefix and length, and the Luhn digit. A 13-digit number that is a valid EAN is none."""
     digits = _NOT_DIGIT.sub("", text)
+    if before[-1:].isalpha() or before[-1:] == "_":  # joined to a word: short ones are order codes
+        before, after = "", "" if after[:1] == "_" else after
+        if len(digits) < _JOINED:
+            return False
     return _issued(digits) and clear(before, after) and luhn.is_valid(digits) and not _is_ean(digits)
 
 
 def account(text: str, before: str = "", after: str = "") -> bool:
     """An IBAN (ISO 13616): the text, or a part of it that ends where a group ends."""
     del after
-    if before[-1:].isalnum():
+    if before[-1:].isalnum() or _HEX_GROUP.fullmatch(before):
         return False
-    whole = text + " "
+    whole = text.replace("\t", " ") + " "
     ends = [at for at in range(15, len(whole)) if whole[at - 1].isalnum() and not whole[at].isalnum()]
     return any(iban.is_valid(whole[:end]) for end in ends)
 
@@ -124,6 +131,8 @@ def phone(text: str, before: str = "", after: str = "") -> bool:
     digits = _NOT_DIGIT.sub("", text)
     if text.startswith("+"):
         return 8 <= len(digits) <= 15 and not re.fullmatch(r"\+\d+\.\d{1,3}", text) and _nanp_or_abroad(digits)  # noqa: PLR2004
+    if digits.startswith("0") and before[-1:] == "-" and before[-2:-1].isalpha():
+        return False  # a code of goods, or the inside of a UUID
     if digits.startswith("00"):
         return 10 <= len(digits) <= 17 and _nanp_or_abroad(digits[2:])  # noqa: PLR2004
     return 9 <= len(digits) <= 12 if digits.startswith("0") else _nanp(digits.removeprefix("1"))  # noqa: PLR2004
@@ -243,4 +252,5 @@ _BARE: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
     "PL_PESEL": (_pesel_form, pesel.is_valid),
     "UK_NHS": (lambda digits: digits.isdigit() and digits[0] != "0", nhs.is_valid),
     "UK_NINO": (lambda _: True, _is_nino),
+    "ROUNDED_CREDIT_CARD": (lambda _: True, _issued),
 }

@@ -126,7 +126,7 @@ class MultipleOf(Shape):
 
     @property
     def closed(self) -> bool:  # type: ignore[override]
-        """A number that lost its last digit carries no check digit."""
+        """A number that lost its last digit carries no check digit; what else it may tell, the gate counts by column."""
         return self.width >= _CHECK_DIGIT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -78,6 +79,16 @@ def check_all(made, of, run="one"):
 
 def finish(made, of, run="one"):
     return release(made.policy(), made.settings(), run_id=run, shards=of)
+
+
+@pytest.mark.parametrize("library", ["google-re2", "python-stdnum"])
+def test_verdicts_by_another_version_of_a_validator_count_for_nothing(made, monkeypatch, library):
+    check_all(made, 2)
+    installed = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "0" if name == library else installed(name))
+    with pytest.raises(ShardsMissingError, match="another version"):
+        finish(made, 2)
+    monkeypatch.undo()
 
 
 def pending(made):

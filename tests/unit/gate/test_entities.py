@@ -7,7 +7,7 @@ import pytest
 from stdnum import luhn
 from stdnum.pl import pesel
 
-from airlock.gate.chance import BARE, Sample, excessive, sample_numbers
+from airlock.gate.chance import BARE, ROUNDED_CARD, Sample, excessive, sample_numbers
 from airlock.gate.entities import FLOOR, SCANNERS, Hit, scan_text
 from airlock.gate.normal import plain_text
 
@@ -15,20 +15,28 @@ FOUND = {
     "EMAIL_ADDRESS": [
         "ann@example.org", "write to ann.lee+news@mail.example.co.uk, please", "O'Neil@example.ie", "jürgen@müller.de", "a@b.xn--p1ai",
         "ann\uff20example.org", "mailto:ann@example.org?x=1", '{"to":"ann@example.org"}', "ann\u200b@example.org",
+        "ann@\u2066example.org\u2069", "ann\u061c@example.org", "ann\ufe0f@example.org", "ann\U000e0101@example.org", "ann\u034f@example.org",
+        "ann&#x40;example.org", "ann&#064;example.org", "ann&commat;example.org", "ann\\u0040example.org", "ann%2540example.org",
+        "ann@example\u3002org", "ann@example\uff0eorg", "anq\u0323@example.org",
     ],
     "PHONE_NUMBER": [
         "212-555-0147", "(212) 555-0147", "+1 212 555 0147", "1-212-555-0147", "001-212-555-0147x123", "212.555.0147", "+12125550147",
         "+49 30 123456", "+44 (0)20 7946 0958", "+33 6 12 34 56 78", "0044 20 7946 0958", "(030) 123456", "020 7946 0958", "06 12 34 56 78",
         "call 212-555-0147.", "tel:212-555-0147", "212\u2011555\u20110147", "\u0662\u0661\u0662-\u0665\u0665\u0665-\u0660\u0661\u0664\u0667",
-        "+49.1712345678", "01632/960123",
+        "+49.1712345678", "01632/960123", "call 0170-1234567", "0171 - 2345678", "06-12-34-56-78", "06/12/34/56/78", "020-7946-0958",
+        "tel 0170.1234567", "tel 0170 12 34 567", "tel:0171/2345678", "089-12345678 ab 9", "0170\t1234567", "212/555/0147", "(212)555-0147",
+        "212 - 555 - 0147", "212\t555\t0147", "1(212)555-0147", "+49  170   1234567", "+49\t170\t1234567", "+49-(0)-170-1234567", "0049-171-2345678",
+        "fon 0171-2345678, abends",
     ],
     "CREDIT_CARD": [
         "4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111", "paid with 5555555555554444.", "378282246310005", "3782 822463 10005",
         "6011111111111117", "3530111333300000", "30569309025904", "4222222222222", "2223003122003222", "6200000000000005", "card:4111111111111111,",
-        "5,4111111111111111,03/27", "\uff14\uff11\uff11\uff11111111111111",
+        "4000.0000.0000.1109", "card4000000000000846", "card_4111111111111111_x", "4111/1111/1111/1111", "4111  1111  1111  1111",
+        "4111\t1111\t1111\t1111", "4111 1111-1111 1111", "3782.822463.10005", "5,4111111111111111,03/27", "\uff14\uff11\uff11\uff11111111111111",
     ],
     "IBAN_CODE": [
         "GB82WEST12345698765432", "GB82 WEST 1234 5698 7654 32", "to DE89 3704 0044 0532 0130 00 by Friday", "de89370400440532013000",
+        "DE89.3704.0044.0532.0130.00", "de89-3704-0044-0532-0130-00", "gb82.west.1234.5698.7654.32", "DE89  3704  0044  0532  0130  00", "de89\t3704\t0044\t0532\t0130\t00", "IBAN-de89370400440532013000",
         "FR1420041010050500013M02606", "GB82-WEST-1234-5698-7654-32",
     ],
     "US_SSN": ["536-90-4399", "ssn 536 90 4399.", "536.90.4399"],
@@ -53,6 +61,14 @@ QUIET = [
     "666-12-3456", "GB82WEST12345698765431", "std::vector", "12:34:56", "a@b", "@handle", "user @ home", "***@example.com", "j***@example.com",
     "AB123456C", "54362315K", "$1,234,567", "+3", "+1234567.89", "3.14159265358979", "40.712776,-74.005974", "A4-B7-C9", "1/2/3", "12 345 678",
     "GB 1234", "ISBN 978-3-16-148410-0", "4006381333931", "4.111111111111111e15", "ORD-4111111111111-X", "100%", "n/a", "(12)", "#123-45", "999.999.999.999",
+    "2024-05-17", "17.05.2024", "05/17/2024", "17-05-24", "05-17-24", "05.01.2024", "05.01.24 10:11", "01-02-2024 03:04:05", "2024-05-17-10-30-00",
+    "20240517", "17 05 2024", "2024/05/17 08.30", "08:30-17:30", "0830-1730", "0830 - 1730", "08.30 - 17.30", "2024-W05-1", "2024-017", "P1Y02M03D",
+    "0.0170", "00.123456", "000123.45", "0,1234567", "-0.1234567", "0.1701234567", "48.137154, 11.576124", "N 48 08.229 E 011 34.567",
+    "008 34 12", "1.02.003", "v0.123.4567", "2024.05.17", "10.04.1", "0.12.345", "3.0123-4567", "EUR 1.234.567,89", "012.50", "1,299.00", "19.99/20.99",
+    "PN-0123-4567-89", "A0123-456-789", "SKU-0170-1234567", "PN-0049-1712-34", "a1b2c3d4-c3dc-0044-4567-8912e4445566", "7-0123-456789", "ORD4123456789012", "SKU4006381333931", "AB-4111-1111-1111-1112",
+    "0123-456", "012-345", "4000-2000-1000", "4111.1111", "4111/1111/1111", "2023-2024-2025-2026",
+    "ad12a456-ad12-4456-7890-446655440000", "0412f567-0412-4567-8912-a46655440000", "b0123456-0123-4456-a456-0123456789ab",
+    "&#64;home", "50%40", "x\u2066y\u2069",
 ]  # fmt: skip
 
 
@@ -84,6 +100,16 @@ def test_counts_are_of_values_and_pictures_of_the_first():
 def test_dictionary_entries_that_no_row_uses_do_not_count():
     unused = pa.DictionaryArray.from_arrays(pa.array([0, 0]), pa.array(["Paris", "a@b.org"]))
     assert scan_text(unused, FLOOR) == {}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_text_of_wide_characters_in_bytes_is_read(encoding):
+    said = ["Paris", "mail marigold@example.org", "4111111111111111", "caf\u00e9 212-555-0147"]
+    found = scan_text(pa.array([text.encode(encoding) for text in said]), FLOOR)
+    assert {entity: hit.count for entity, hit in found.items()} == {"EMAIL_ADDRESS": 1, "CREDIT_CARD": 1, "PHONE_NUMBER": 1}
+    parted = pa.array([b"4111111111111111\x0017", b"ann\x00@example.org"])
+    assert {entity: hit.count for entity, hit in scan_text(parted, FLOOR).items()} == {"CREDIT_CARD": 1, "EMAIL_ADDRESS": 1}
+    assert scan_text(parted.cast(pa.string()), FLOOR) == scan_text(parted, FLOOR)
 
 
 def test_an_invalid_candidate_does_not_hide_a_valid_one_behind_it():
@@ -131,6 +157,20 @@ def test_cards_that_went_through_a_float_on_their_way_to_text():
     for values in (texts, texts.dictionary_encode(), pc.binary_join_element_wise(texts, "0", "")):
         assert verdicts(values) == ["CREDIT_CARD"]
     assert verdicts(pa.array([f"{number}.5" for number in cards(20)])) == []
+
+
+@pytest.mark.parametrize("width", [2, 10, 1000])
+@pytest.mark.parametrize("data_type", [pa.int64(), pa.float64(), pa.decimal128(20, 2)])
+def test_rounded_cards_have_the_look_of_cards(width, data_type):
+    def found(numbers):
+        values = pa.array([number - number % width for number in numbers]).cast(pa.decimal128(19, 0)).cast(data_type)
+        return [entity for entity, sample in sample_numbers(values, (ROUNDED_CARD,)).items() if excessive(sample, entity)]
+
+    draw = np.random.default_rng(4)
+    assert found(cards(60)) == [ROUNDED_CARD]
+    assert found(cards(7)) == []
+    for low, high in ((10**15, 10**16), (10**13, 10**14), (1_500_000_000_000, 1_800_000_000_000), (0, 10**14)):
+        assert found(draw.integers(low, high, 2000).tolist()) == []
 
 
 def test_ten_cards_are_enough_and_seven_are_not():

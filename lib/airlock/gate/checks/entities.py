@@ -34,8 +34,8 @@ class EntitiesCheck:
 
     Guarantee:
         Text and binary: one validated hit refuses. Numbers, and text cells of bare digits: refused where far more values pass the
-        entity's check digits than chance lets through (`chance` says what that misses). Leaves of a closed shape are the shapes
-        check's.
+        entity's check digits than chance lets through (`chance` says what that misses); rounded numbers, where most have the
+        length and the prefix of cards. Other leaves of a closed shape are the shapes check's.
     """
 
     @staticmethod
@@ -44,7 +44,7 @@ class EntitiesCheck:
         part = EntitiesPart({}, {}, {})
         for path, values in batch.present.items():
             rule = rules.rule(path)
-            if rule is None or rule.absent or rule.shape(plain_type(values.type)).closed or len(values) == 0:
+            if rule is None or rule.absent or not rule.forbidden or len(values) == 0:
                 continue
             column = str(path)
             part.totals[column] = len(values)

@@ -1,4 +1,4 @@
-"""Kept columns must not be nearly unique: such a column identifies by itself."""
+"""Kept and generalized columns must not be nearly unique: such a column identifies by itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airlock.errors import NearlyUniqueError
 from airlock.gate._check import Batch, CheckResult, Finding, listed
@@ -13,7 +14,9 @@ from airlock.gate._tally import merge_tallies
 from airlock.gate.buffers import fingerprints, is_binary, is_text
 from airlock.gate.leaves import plain_type
 from airlock.gate.numbers import whole_numbers
-from airlock.gate.rules import NEARLY_UNIQUE, GateRules
+from airlock.gate.rules import NEARLY_UNIQUE, GateRules, LeafRule
+from airlock.policy.formats import Token
+from airlock.policy.mail_domains import OTHER_DOMAIN
 
 __all__ = ["Distinct", "UniquenessCheck"]
 
@@ -75,19 +78,22 @@ class Distinct:
 
 
 class UniquenessCheck:
-    """Kept text, bytes, whole numbers and moments are shared by several rows.
+    """Text, bytes, whole numbers and moments that say something of a row are shared by several rows.
 
     Guarantee:
-        Refused where a column that is kept without a closed list, or cut or masked so that more than four characters may show,
-        has distinct values for nine tenths of its non-null values or more, and 100 of these or more. Partition columns too. A
-        waiver names it as NEARLY_UNIQUE. Floats and decimals count as whole numbers where nine tenths of them are.
+        Refused where a column has distinct values for nine tenths of its non-null values or more, and 100 of these or more, if
+        it is kept (with a closed list or without), generalized to multiples or periods, accepted as `unshaped`, or cut or
+        masked so that more than four characters may show. Of tokens with mail domains the domains are judged, the one that
+        stands for all others apart. Partition columns too. A waiver names it as NEARLY_UNIQUE. Floats and decimals count as
+        whole numbers where nine tenths of them are.
     """
 
     @staticmethod
     def scan(batch: Batch, rules: GateRules) -> dict[str, Distinct]:
         """Distinct values by column."""
-        kept = [rule.path for rule in rules.leaves if rule.kept and rule.path in batch.present]
-        return {str(path): Distinct.of(batch.present[path]) for path in kept if _judged(plain_type(batch.present[path].type))}
+        kept = [rule for rule in rules.leaves if rule.kept and rule.path in batch.present]
+        shown = {str(rule.path): _shown(batch.present[rule.path], rule) for rule in kept}
+        return {column: Distinct.of(values) for column, values in shown.items() if _judged(plain_type(values.type))}
 
     @staticmethod
     def merge(one: dict[str, Distinct], other: dict[str, Distinct]) -> dict[str, Distinct]:
@@ -102,7 +108,7 @@ class UniquenessCheck:
         waived = tuple(each for each in found if each.waiver)
         if not problems:
             return CheckResult(check="uniqueness", waived=waived)
-        parts = [f"kept column '{each.column}' has about {each.count:,} distinct values in {each.total:,}" for each in problems]
+        parts = [f"column '{each.column}' has about {each.count:,} distinct values in {each.total:,}" for each in problems]
         return CheckResult(
             check="uniqueness",
             problems=problems,
@@ -111,6 +117,16 @@ class UniquenessCheck:
             message=f"{listed(parts)}: it identifies by itself. Nothing was released from '{rules.dataset}'. Pseudonymize, generalise "
             f"or drop it, or ask the privacy team for a waiver of {NEARLY_UNIQUE}",
         )
+
+
+def _shown(values: pa.Array, rule: LeafRule) -> pa.Array:
+    """What the values say of their rows: of tokens, the mail domains that stay readable."""
+    shape = rule.shape(plain_type(values.type))
+    if not isinstance(shape, Token):
+        return values
+    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    domains = pc.utf8_slice_codeunits(plain, len(shape.prefix) + shape.length + 1)
+    return domains.filter(pc.not_equal(domains, OTHER_DOMAIN))
 
 
 def _judged(data_type: pa.DataType) -> bool:
