@@ -13,7 +13,6 @@ from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate._tally import merge_tallies
 from airlock.gate.buffers import fingerprints, is_binary, is_text
 from airlock.gate.leaves import plain_type
-from airlock.gate.numbers import whole_numbers
 from airlock.gate.rules import NEARLY_UNIQUE, GateRules, LeafRule
 from airlock.policy.formats import Token
 from airlock.policy.mail_domains import OTHER_DOMAIN
@@ -29,7 +28,6 @@ _MARGIN = 1024
 @dataclass(frozen=True, slots=True)
 class Distinct:
     """How many distinct values: exact up to 16,384, then estimated from the smallest fingerprints (Bar-Yossef et al., 2002).
-    `fractions`: numbers that are not whole; they are not among the `rows`.
 
     Example:
         >>> (Distinct.of(pa.array([1, 2, 2])) + Distinct.of(pa.array([2, 3]))).count
@@ -38,35 +36,26 @@ class Distinct:
 
     prints: np.ndarray
     rows: int
-    fractions: int = 0
 
     @classmethod
     def of(cls, values: pa.Array) -> Distinct:
-        """Of values without nulls; of numbers, the whole ones. NaN is a missing value."""
-        if pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
-            return cls._of_whole(values)
+        """Of values without nulls. NaN is a missing value."""
+        if pa.types.is_floating(values.type):
+            values = values.filter(pc.invert(pc.is_nan(values)))
         rows = len(values)
         if pa.types.is_dictionary(values.type):
             used = np.bincount(np.asarray(values.indices), minlength=len(values.dictionary)) > 0
             return cls(_smallest(fingerprints(values.dictionary)[used]), rows)
         return cls(_smallest(fingerprints(values)), rows)
 
-    @classmethod
-    def _of_whole(cls, values: pa.Array) -> Distinct:
-        whole = np.asarray(whole_numbers(values))
-        missing = int(np.isnan(np.asarray(values)).sum()) if pa.types.is_floating(values.type) else 0
-        chosen = values if whole.all() else values.filter(pa.array(whole))
-        return cls(_smallest(fingerprints(chosen)), len(chosen), len(values) - len(chosen) - missing)
-
     def __add__(self, other: Distinct) -> Distinct:
         prints = _smallest(np.concatenate([self.prints, other.prints]))
-        return Distinct(prints, self.rows + other.rows, self.fractions + other.fractions)
+        return Distinct(prints, self.rows + other.rows)
 
     @property
     def identifies(self) -> bool:
-        """Whether values like these tell rows apart. A column of fractions with a whole number here and there is a measure."""
-        measure = 10 * self.rows < 9 * (self.rows + self.fractions)
-        return self.rows >= _ROWS and 10 * self.count >= 9 * self.rows and not measure
+        """Whether values like these tell rows apart."""
+        return self.rows >= _ROWS and 10 * self.count >= 9 * self.rows
 
     @property
     def count(self) -> int:
@@ -78,14 +67,13 @@ class Distinct:
 
 
 class UniquenessCheck:
-    """Text, bytes, whole numbers and moments that say something of a row are shared by several rows.
+    """Text, bytes, numbers and moments that say something of a row are shared by several rows.
 
     Guarantee:
         Refused where a column has distinct values for nine tenths of its non-null values or more, and 100 of these or more, if
         it is kept (with a closed list or without), generalized to multiples or periods, accepted as `unshaped`, or cut or
         masked so that more than four characters may show. Of tokens with mail domains the domains are judged, the one that
-        stands for all others apart. Partition columns too. A waiver names it as NEARLY_UNIQUE. Floats and decimals count as
-        whole numbers where nine tenths of them are.
+        stands for all others apart. Partition columns too. A waiver names it as NEARLY_UNIQUE.
     """
 
     @staticmethod
