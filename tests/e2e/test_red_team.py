@@ -229,6 +229,48 @@ def test_a_careless_policy_is_refused(project, name):
     assert_refused(made)
 
 
+TEXT_RULE = "notes: {type: string, class: sensitive, redact_entities: {entities: [EMAIL_ADDRESS]}}"
+IDS = [7_000_000_000 + 7919 * number for number in range(ROWS)]
+
+KNOWN: dict[str, tuple[pa.Array, str, Sequence[object]]] = {
+    "names as bytes": (pa.array([name.encode() for name in NAMES]), "type: binary", NAMES),
+    "numbers in a dropped struct": (pa.array([{"number": number} for number in IDS]), "type: struct", IDS),
+    "whole decimals": (pa.array(IDS).cast(pa.decimal128(21, 2)), 'type: "decimal128(21, 2)"', IDS),
+    "large floats": (pa.array([float(number * 10**5) for number in IDS]), "type: float64", [number * 10**5 for number in IDS]),
+    "fixed lists, some null": (
+        pa.array([None, *([name] for name in NAMES[1:])], pa.list_(pa.string(), 1)),
+        "type: list",
+        NAMES,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_rows_identifiers_are_found_in_its_text_whatever_their_type(project, name):
+    values, kind, texts = KNOWN[name]
+    columns = {"x": values, "notes": [f"file of {text} closed" for text in texts]}
+    made = project(columns, f"x: {{{kind}, class: direct_identifier, drop: {{}}}}", TEXT_RULE)
+    made.anonymize()
+    error = assert_refused(made, DisclosureError, secrets=("Marigold", "70000"))
+    assert f"{ROWS - values.null_count} text cells" in str(error) or "known_values" in str(error)
+
+
+@pytest.mark.parametrize(("kind", "wrap"), [("struct", lambda name: {"first": name}), ("list", lambda name: [name])])
+def test_identifiers_that_json_lines_do_not_show_must_be_named(project, kind, wrap):
+    rows = [{"person": at, "x": wrap(name), "notes": f"met {name}"} for at, name in enumerate(NAMES)]
+    data = "\n".join(map(json.dumps, rows)).encode()
+    made = project({}, f"x: {{type: {kind}, class: direct_identifier, drop: {{}}}}", TEXT_RULE, data=data, form="jsonl")
+    with pytest.raises(PolicyError, match="can't be looked for in 'notes'") as caught:
+        made.anonymize()
+    assert_says_nothing(caught.value, "Marigold")
+    leaf = "x.first" if kind == "struct" else "x[]"
+    assert f"`{leaf}: {{type: string, class: direct_identifier, drop: {{}}}}`" in str(caught.value)
+    policy = made.policy.read_text().replace(f"x: {{type: {kind}", f'"{leaf}": {{type: string')
+    made.policy.write_text(policy)
+    made.anonymize()
+    assert f"{ROWS} text cells" in str(assert_refused(made, DisclosureError))
+
+
 CONTRACTS = {
     "kept": "keep: oops",
     "kept, listed": "keep: {reason: oops, values: [Marigold Underhill000]}",
