@@ -21,7 +21,7 @@ from airlock.doors.keys import create_keys
 from airlock.doors.release import Release, release
 from airlock.engines.frame import FrameBinding, open_frame
 from airlock.engines.task import TaskResult, run_task
-from airlock.errors import AirlockError, DisclosureError, DriftError, IntegrityError, PolicyError
+from airlock.errors import AirlockError, DisclosureError, DriftError, IntegrityError, PolicyError, UnreadableSourceError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.dsse import sign
 from airlock.evidence.manifest import PublicManifest, StagedFile
@@ -269,6 +269,47 @@ def test_identifiers_that_json_lines_do_not_show_must_be_named(project, kind, wr
     made.policy.write_text(policy)
     made.anonymize()
     assert f"{ROWS} text cells" in str(assert_refused(made, DisclosureError))
+
+
+EXCLUDED: dict[str, tuple[Sequence[object], str, bytes]] = {
+    "another case": ([f"Ann{n}@example.org" for n in range(ROWS)], "trim, casefold", b"ann7@example.org\n"),
+    "no leading zeros": ([f"{n:010}" for n in range(ROWS)], "decimal", b"7\n"),
+    "leading zeros": (range(ROWS), "", b"0000000007\n"),
+    "composed letters": ([f"Zoe\u0308{n}" for n in range(ROWS)], "nfc", "Zo\u00eb7\n".encode()),
+    "a table's export": ([f"ann{n}" for n in range(ROWS)], "", b'\xef\xbb\xbf"ann7";;\r\n'),
+    "rows of no canonical form": (["x", *(str(n) for n in range(1, ROWS))], "decimal", b"007\n"),
+}
+
+
+def _without(made: Project, persons: Sequence[object], canonical: str, listed: bytes) -> None:
+    """Put persons in the source and a list of those to exclude beside it."""
+    pq.write_table(pa.table({"person": pa.array(persons)}), made.root / "raw" / "things" / "part.parquet")
+    (made.root / "raw" / "gone.txt").write_bytes(listed)
+    text = made.policy.read_text().replace("{path: things, format", "{path: things, exclude: gone.txt, format")
+    kind = "int64" if isinstance(persons, range) else "string"
+    text = text.replace("{person: {}}", f"{{person: {{canonical: [{canonical}]}}}}").replace("int64", kind)
+    made.policy.write_text(text.replace("gate:\n", "gate:\n  max_rejects: 1\n"))
+
+
+@pytest.mark.parametrize("name", EXCLUDED)
+def test_an_excluded_subject_is_left_out_however_its_id_is_spelled(project, name):
+    persons, canonical, listed = EXCLUDED[name]
+    made = project({})
+    _without(made, persons, canonical, listed + b"99999\n")
+    staged = made.anonymize()
+    assert (staged.suppressed, staged.excluded_ids, staged.excluded_found) == (1, 2, 1)
+    assert made.release().rows == ROWS - 1 - staged.rejected
+
+
+@pytest.mark.parametrize(
+    ("listed", "canonical"), [(b'7\n\n"Marigold\n', ""), (b'7\n\n"8","Marigold"\n', ""), (b"7\n\nMarigold\n", "decimal")]
+)
+def test_a_line_that_is_no_subject_id_is_told_by_its_number(project, listed, canonical):
+    made = project({})
+    _without(made, [str(n) for n in range(ROWS)], canonical, listed)
+    with pytest.raises(UnreadableSourceError, match=r"line 3 of source\.exclude 'gone\.txt'") as caught:
+        made.anonymize()
+    assert_says_nothing(caught.value, "Marigold")
 
 
 CONTRACTS = {

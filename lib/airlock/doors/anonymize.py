@@ -46,6 +46,7 @@ class StagedRelease:
     Attributes:
         reused: Splits whose records an earlier run left.
         continued: The run was staged before; nothing was done.
+        excluded_ids: How many ids `source.exclude` lists; `excluded_found`: how many of them had rows.
     """
 
     dataset: str
@@ -57,6 +58,8 @@ class StagedRelease:
     splits: int
     reused: int
     continued: bool = False
+    excluded_ids: int = 0
+    excluded_found: int = 0
 
 
 def anonymize(
@@ -222,6 +225,8 @@ class _Work:
             splits=len(records),
             reused=reused,
             continued=continued,
+            excluded_ids=len(self.prepared.excluded),
+            excluded_found=len({place for record in done for place in record.excluded}),
         )
 
 

@@ -1,4 +1,4 @@
-"""What a task does with a batch beside its columns: known values of each row, excluded subjects, rejected rows."""
+"""What a task does with a batch beside its columns: known values of each row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from airlock.crypto.columns import ByteColumn, is_byte_type, malformed_utf8
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
 
-__all__ = ["Chosen", "excluded_rows", "known_values", "leaf_values", "spelled"]
+__all__ = ["Chosen", "known_values", "leaf_values", "spelled"]
 
 _EXACT = float(1 << 53)
 """Below it a whole float stands for one number only."""
@@ -89,12 +89,3 @@ def _spelled_floats(values: pa.Array) -> pa.Array:
     whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), _EXACT))
     numbers = pc.if_else(whole, values, pa.scalar(None, pa.float64())).cast(pa.int64()).cast(pa.string())
     return pc.coalesce(numbers, values.cast(pa.string()))
-
-
-def excluded_rows(batch: pa.RecordBatch, subject: ColumnPath, excluded: Sequence[str]) -> pa.BooleanArray:
-    """Rows whose subject is one of `excluded`, compared as text without surrounding white space."""
-    values, rows = leaf_values(batch, subject)
-    hit = pc.is_in(pc.utf8_trim_whitespace(values.cast(pa.string())), value_set=pa.array(excluded, pa.string()))
-    mask = np.zeros(batch.num_rows, dtype=bool)
-    mask[rows.filter(hit).to_numpy()] = True
-    return pa.array(mask)
