@@ -21,7 +21,15 @@ from airlock.doors.keys import create_keys
 from airlock.doors.release import Release, release
 from airlock.engines.frame import FrameBinding, open_frame
 from airlock.engines.task import TaskResult, run_task
-from airlock.errors import AirlockError, DisclosureError, DriftError, IntegrityError, PolicyError, UnreadableSourceError
+from airlock.errors import (
+    AirlockError,
+    ChangedTypeError,
+    DisclosureError,
+    DriftError,
+    IntegrityError,
+    PolicyError,
+    UnreadableSourceError,
+)
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.dsse import sign
 from airlock.evidence.manifest import PublicManifest, StagedFile
@@ -310,6 +318,40 @@ def test_a_line_that_is_no_subject_id_is_told_by_its_number(project, listed, can
     with pytest.raises(UnreadableSourceError, match=r"line 3 of source\.exclude 'gone\.txt'") as caught:
         made.anonymize()
     assert_says_nothing(caught.value, "Marigold")
+
+
+def test_no_message_holds_what_stands_in_a_folders_name_or_for_a_time_zone(project):
+    made = project(
+        {}, "mail: {type: string, class: direct_identifier, drop: {}}", "at: {type: int64, class: sensitive, drop: {}}"
+    )
+    folder = made.root / "raw" / "things" / "mail=marigold@example.org"
+    folder.mkdir()
+    (made.root / "raw" / "things" / "part.parquet").unlink()
+    zoned = pa.array([0], pa.timestamp("us", "marigold@example.org"))
+    pq.write_table(pa.table({"person": [1], "at": zoned, "later": zoned}), folder / "part.parquet")
+    with pytest.raises(DriftError, match=r"'at' is timestamp\[us, tz=\?\]; the policy says int64") as caught:
+        made.anonymize()
+    assert '  later: {type: "timestamp[us, tz=?]", class: direct_identifier, drop: {}}' in str(caught.value).splitlines()
+    assert_says_nothing(caught.value, "marigold")
+    (folder / "part.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UnreadableSourceError, match=r"'things/mail=aaaaaaaa@aaaaaaa\.aaa/part\.parquet'") as unreadable:
+        made.anonymize()
+    assert_says_nothing(unreadable.value, "marigold")
+
+
+def test_a_failed_tasks_message_tells_folders_by_their_shape(project):
+    made = project(
+        {},
+        "mail: {type: string, class: direct_identifier, drop: {}}",
+        "at: {type: [int64, int8], class: sensitive, keep: oops}",
+    )
+    folder = made.root / "raw" / "things" / "mail=marigold@example.org"
+    folder.mkdir()
+    (made.root / "raw" / "things" / "part.parquet").unlink()
+    pq.write_table(pa.table({"person": [1], "at": pa.array([1000])}), folder / "part.parquet")
+    with pytest.raises(ChangedTypeError, match=r"'things/mail=aaaaaaaa@aaaaaaa\.aaa/part\.parquet'") as caught:
+        made.anonymize()
+    assert_says_nothing(caught.value, "marigold")
 
 
 CONTRACTS = {

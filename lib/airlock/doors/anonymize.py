@@ -27,6 +27,7 @@ from airlock.keys import Permit, SubKeys
 from airlock.keys.file import FileKeyRing
 from airlock.keys.signing import load_signer
 from airlock.keys.wrap import create_executor_key_file
+from airlock.policy.unlisted import shown_path
 from airlock.settings import Settings
 from airlock.storage.lease import Lease
 from airlock.storage.pending import sweep
@@ -234,7 +235,7 @@ def _failure(dataset: str, run: str, failed: list[TaskResult]) -> AirlockError:
     """One error for all failed splits: refusals first, drift before others, then what a retry may mend."""
     codes = sorted({result.code for result in failed})
     kinds = [all_errors().get(code, TaskFailedError) for code in codes]
-    files = sorted({file for result in failed for file in result.files})
+    files = sorted({shown_path(file) for result in failed for file in result.files})
     more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
     details = sorted({result.detail for result in failed if result.detail})
     message = "\n".join(
