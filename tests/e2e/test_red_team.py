@@ -21,7 +21,15 @@ from airlock.doors.keys import create_keys
 from airlock.doors.release import Release, release
 from airlock.engines.frame import FrameBinding, open_frame
 from airlock.engines.task import TaskResult, run_task
-from airlock.errors import AirlockError, DisclosureError, DriftError, IntegrityError, PolicyError
+from airlock.errors import (
+    AirlockError,
+    ChangedTypeError,
+    DisclosureError,
+    DriftError,
+    IntegrityError,
+    PolicyError,
+    UnreadableSourceError,
+)
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.dsse import sign
 from airlock.evidence.manifest import PublicManifest, StagedFile
@@ -251,6 +259,123 @@ def test_a_careless_policy_is_refused(project, name):
     made = project(columns, rule, **more)
     made.anonymize()
     assert_refused(made)
+
+
+TEXT_RULE = "notes: {type: string, class: sensitive, redact_entities: {entities: [EMAIL_ADDRESS]}}"
+IDS = [7_000_000_000 + 7919 * number for number in range(ROWS)]
+
+KNOWN: dict[str, tuple[pa.Array, str, Sequence[object]]] = {
+    "names as bytes": (pa.array([name.encode() for name in NAMES]), "type: binary", NAMES),
+    "numbers in a dropped struct": (pa.array([{"number": number} for number in IDS]), "type: struct", IDS),
+    "whole decimals": (pa.array(IDS).cast(pa.decimal128(21, 2)), 'type: "decimal128(21, 2)"', IDS),
+    "large floats": (pa.array([float(number * 10**5) for number in IDS]), "type: float64", [number * 10**5 for number in IDS]),
+    "fixed lists, some null": (
+        pa.array([None, *([name] for name in NAMES[1:])], pa.list_(pa.string(), 1)),
+        "type: list",
+        NAMES,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_rows_identifiers_are_found_in_its_text_whatever_their_type(project, name):
+    values, kind, texts = KNOWN[name]
+    columns = {"x": values, "notes": [f"file of {text} closed" for text in texts]}
+    made = project(columns, f"x: {{{kind}, class: direct_identifier, drop: {{}}}}", TEXT_RULE)
+    made.anonymize()
+    error = assert_refused(made, DisclosureError, secrets=("Marigold", "70000"))
+    assert f"{ROWS - values.null_count} text cells" in str(error) or "known_values" in str(error)
+
+
+@pytest.mark.parametrize(("kind", "wrap"), [("struct", lambda name: {"first": name}), ("list", lambda name: [name])])
+def test_identifiers_that_json_lines_do_not_show_must_be_named(project, kind, wrap):
+    rows = [{"person": at, "x": wrap(name), "notes": f"met {name}"} for at, name in enumerate(NAMES)]
+    data = "\n".join(map(json.dumps, rows)).encode()
+    made = project({}, f"x: {{type: {kind}, class: direct_identifier, drop: {{}}}}", TEXT_RULE, data=data, form="jsonl")
+    with pytest.raises(PolicyError, match="can't be looked for in 'notes'") as caught:
+        made.anonymize()
+    assert_says_nothing(caught.value, "Marigold")
+    leaf = "x.first" if kind == "struct" else "x[]"
+    assert f"`{leaf}: {{type: string, class: direct_identifier, drop: {{}}}}`" in str(caught.value)
+    policy = made.policy.read_text().replace(f"x: {{type: {kind}", f'"{leaf}": {{type: string')
+    made.policy.write_text(policy)
+    made.anonymize()
+    assert f"{ROWS} text cells" in str(assert_refused(made, DisclosureError))
+
+
+EXCLUDED: dict[str, tuple[Sequence[object], str, bytes]] = {
+    "another case": ([f"Ann{n}@example.org" for n in range(ROWS)], "trim, casefold", b"ann7@example.org\n"),
+    "no leading zeros": ([f"{n:010}" for n in range(ROWS)], "decimal", b"7\n"),
+    "leading zeros": (range(ROWS), "", b"0000000007\n"),
+    "composed letters": ([f"Zoe\u0308{n}" for n in range(ROWS)], "nfc", "Zo\u00eb7\n".encode()),
+    "a table's export": ([f"ann{n}" for n in range(ROWS)], "", b'\xef\xbb\xbf"ann7";;\r\n'),
+    "rows of no canonical form": (["x", *(str(n) for n in range(1, ROWS))], "decimal", b"007\n"),
+}
+
+
+def _without(made: Project, persons: Sequence[object], canonical: str, listed: bytes) -> None:
+    """Put persons in the source and a list of those to exclude beside it."""
+    pq.write_table(pa.table({"person": pa.array(persons)}), made.root / "raw" / "things" / "part.parquet")
+    (made.root / "raw" / "gone.txt").write_bytes(listed)
+    text = made.policy.read_text().replace("{path: things, format", "{path: things, exclude: gone.txt, format")
+    kind = "int64" if isinstance(persons, range) else "string"
+    text = text.replace("{person: {}}", f"{{person: {{canonical: [{canonical}]}}}}").replace("int64", kind)
+    made.policy.write_text(text.replace("gate:\n", "gate:\n  max_rejects: 1\n"))
+
+
+@pytest.mark.parametrize("name", EXCLUDED)
+def test_an_excluded_subject_is_left_out_however_its_id_is_spelled(project, name):
+    persons, canonical, listed = EXCLUDED[name]
+    made = project({})
+    _without(made, persons, canonical, listed + b"99999\n")
+    staged = made.anonymize()
+    assert (staged.suppressed, staged.excluded_ids, staged.excluded_found) == (1, 2, 1)
+    assert made.release().rows == ROWS - 1 - staged.rejected
+
+
+@pytest.mark.parametrize(
+    ("listed", "canonical"), [(b'7\n\n"Marigold\n', ""), (b'7\n\n"8","Marigold"\n', ""), (b"7\n\nMarigold\n", "decimal")]
+)
+def test_a_line_that_is_no_subject_id_is_told_by_its_number(project, listed, canonical):
+    made = project({})
+    _without(made, [str(n) for n in range(ROWS)], canonical, listed)
+    with pytest.raises(UnreadableSourceError, match=r"line 3 of source\.exclude 'gone\.txt'") as caught:
+        made.anonymize()
+    assert_says_nothing(caught.value, "Marigold")
+
+
+def test_no_message_holds_what_stands_in_a_folders_name_or_for_a_time_zone(project):
+    made = project(
+        {}, "mail: {type: string, class: direct_identifier, drop: {}}", "at: {type: int64, class: sensitive, drop: {}}"
+    )
+    folder = made.root / "raw" / "things" / "mail=marigold@example.org"
+    folder.mkdir()
+    (made.root / "raw" / "things" / "part.parquet").unlink()
+    zoned = pa.array([0], pa.timestamp("us", "marigold@example.org"))
+    pq.write_table(pa.table({"person": [1], "at": zoned, "later": zoned}), folder / "part.parquet")
+    with pytest.raises(DriftError, match=r"'at' is timestamp\[us, tz=\?\]; the policy says int64") as caught:
+        made.anonymize()
+    assert '  later: {type: "timestamp[us, tz=?]", class: direct_identifier, drop: {}}' in str(caught.value).splitlines()
+    assert_says_nothing(caught.value, "marigold")
+    (folder / "part.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UnreadableSourceError, match=r"'things/mail=aaaaaaaa@aaaaaaa\.aaa/part\.parquet'") as unreadable:
+        made.anonymize()
+    assert_says_nothing(unreadable.value, "marigold")
+
+
+def test_a_failed_tasks_message_tells_folders_by_their_shape(project):
+    made = project(
+        {},
+        "mail: {type: string, class: direct_identifier, drop: {}}",
+        "at: {type: [int64, int8], class: sensitive, keep: oops}",
+    )
+    folder = made.root / "raw" / "things" / "mail=marigold@example.org"
+    folder.mkdir()
+    (made.root / "raw" / "things" / "part.parquet").unlink()
+    pq.write_table(pa.table({"person": [1], "at": pa.array([1000])}), folder / "part.parquet")
+    with pytest.raises(ChangedTypeError, match=r"'things/mail=aaaaaaaa@aaaaaaa\.aaa/part\.parquet'") as caught:
+        made.anonymize()
+    assert_says_nothing(caught.value, "marigold")
 
 
 CONTRACTS = {

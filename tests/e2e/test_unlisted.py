@@ -105,7 +105,7 @@ def test_excluded_subjects_have_no_row_and_no_pseudonym_in_the_release(project, 
     gone = set(released(made, "gone")["id"].to_pylist())
     assert len(gone) == 3
 
-    (made.root / "raw" / "gone.txt").write_bytes("\ufeff100000\r\n 100001 \n\n100002\nnobody\n".encode())
+    (made.root / "raw" / "gone.txt").write_bytes("\ufeff100000\r\n 100001 \n\n100002\n900000\n".encode())
     made.write_policy(form=form, change=lambda text: text.replace(f"format: {form}}}", f"format: {form}, exclude: gone.txt}}"))
     put(made, people(40), form)
     staged = nursery.run("anonymize", made, run="rest")

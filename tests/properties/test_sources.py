@@ -236,3 +236,9 @@ def test_a_sampled_csv_reads_back_without_a_reject(rows):
         (split,) = plan_splits(store, listing, source)
         batches = list(read_batches(store, split, source=source, schema=made.schema))
     assert sum(batch.batch.num_rows for batch in batches) == len(rows)
+
+
+@given(st.lists(st.none() | st.lists(st.none() | st.integers(-9, 9), min_size=2, max_size=2), max_size=8), st.integers(0, 8))
+def test_lists_of_fixed_size_become_lists_nulls_and_slices_included(rows, start):
+    fixed = pa.array(rows, pa.list_(pa.int8(), 2)).slice(start)
+    assert conform(fixed, pa.list_(pa.int64())).to_pylist() == rows[start:]

@@ -46,6 +46,9 @@ def anonymize_command(
 
         def act(policy: Path) -> dict[str, Any]:
             staged = anonymize(policy, settings, run_id=run, watcher=watcher)
+            if staged.excluded_ids:
+                found, listed = staged.excluded_found, staged.excluded_ids
+                talk.print(f"{staged.dataset}: {found:,} of {listed:,} ids of source.exclude matched rows")
             return asdict(staged) | {"state": "staged", "rows": staged.rows_out}
 
         results = each("anonymize", _files(policies, run), act, debug=shared.debug)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airlock.doors._zones import open_zone, require_disjoint
+from airlock.engines.exclusion import listed_ids
 from airlock.errors import UnreadableSourceError
 from airlock.plan.bind import BoundPolicy, bind_policy
 from airlock.plan.compile import Plan, compile_plan
@@ -50,14 +51,15 @@ def prepare(policy: Path, settings: Settings) -> Prepared:
     schemas = {None if schema is None else schema.serialize().to_pybytes(): schema for schema in shared.values()}
     plan = compile_plan(bound, schemas.values(), listing.partition_columns)
     splits = plan_splits(raw, listing, source, target_bytes=settings.number("split_mib") * _MIB or 1)
-    return Prepared(bound, raw, listing, splits, plan, _excluded(raw, source.exclude))
+    return Prepared(bound, raw, listing, splits, plan, _excluded(raw, plan))
 
 
-def _excluded(raw: Store, path: str | None) -> tuple[str, ...]:
+def _excluded(raw: Store, plan: Plan) -> tuple[str, ...]:
+    path = plan.policy.source.exclude
     if path is None:
         return ()
     try:
         text = raw.read(path).removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
         raise UnreadableSourceError(f"source.exclude '{path}' is not UTF-8 text; it holds one subject id a line") from None
-    return tuple(sorted({line.strip() for line in text.splitlines() if line.strip()}))
+    return listed_ids(text, plan)

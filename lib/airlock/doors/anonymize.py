@@ -28,6 +28,7 @@ from airlock.keys import Permit, SubKeys
 from airlock.keys.file import FileKeyRing
 from airlock.keys.signing import load_signer
 from airlock.keys.wrap import create_executor_key_file
+from airlock.policy.unlisted import shown_path
 from airlock.settings import Settings
 from airlock.storage.lease import Lease
 from airlock.storage.pending import sweep
@@ -47,6 +48,7 @@ class StagedRelease:
     Attributes:
         reused: Splits whose records an earlier run left.
         continued: The run was staged before; nothing was done.
+        excluded_ids: How many ids `source.exclude` lists; `excluded_found`: how many of them had rows.
     """
 
     dataset: str
@@ -58,6 +60,8 @@ class StagedRelease:
     splits: int
     reused: int
     continued: bool = False
+    excluded_ids: int = 0
+    excluded_found: int = 0
 
 
 def anonymize(
@@ -224,6 +228,8 @@ class _Work:
             splits=len(records),
             reused=reused,
             continued=continued,
+            excluded_ids=len(self.prepared.excluded),
+            excluded_found=len({place for record in done for place in record.excluded}),
         )
 
 
@@ -231,7 +237,7 @@ def _failure(dataset: str, run: str, failed: list[TaskResult]) -> AirlockError:
     """One error for all failed splits: refusals first, drift before others, then what a retry may mend."""
     codes = sorted({result.code for result in failed})
     kinds = [all_errors().get(code, TaskFailedError) for code in codes]
-    files = sorted({file for result in failed for file in result.files})
+    files = sorted({shown_path(file) for result in failed for file in result.files})
     more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
     details = sorted({result.detail for result in failed if result.detail})
     message = "\n".join(

@@ -18,14 +18,15 @@ import pyarrow.compute as pc
 from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors.permits import local_permit
-from airlock.engines.rows import excluded_rows, known_values, leaf_values
+from airlock.engines.exclusion import excluded_rows
+from airlock.engines.rows import known_values, leaf_values
 from airlock.errors import ConfigError
 from airlock.keys import FileKeyRing, SubKeys
 from airlock.operators import Operator, RejectedValuesError, RowOperator
 from airlock.plan.program import compile_column
 from airlock.plan.tree import rule_tree
 from airlock.policy.arrow import NESTED, parse_type
-from airlock.policy.formats import Free, OneOf, Unshaped, output_of
+from airlock.policy.formats import OneOf, output_of
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ColumnPath
 from airlock.settings import Settings
@@ -99,7 +100,7 @@ def preview(policy: Path, settings: Settings, *, rows: int = 5, show_raw: bool =
     sample = read_sample(prepared, rows)
     batch = sample.batch
     if prepared.excluded:
-        mask = excluded_rows(batch, ColumnPath.parse(declared.subject), prepared.excluded)
+        mask, _ = excluded_rows(batch, prepared.plan, prepared.excluded)
         batch = batch.filter(pc.invert(mask))
     suppressed = sample.batch.num_rows - batch.num_rows
     rejected = Counter(sample.rejected)
@@ -145,9 +146,9 @@ def _columns(
 
 
 def _lets_originals_through(rule: ColumnRule) -> bool:
-    """Whether the declared form has room for originals: a kept value is one, and so is most of a redacted text."""
+    """Whether the declared form has room for originals: a kept value is one, and so is most of a long truncated text."""
     shape = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape
-    return isinstance(shape, Free | OneOf | Unshaped)
+    return isinstance(shape, OneOf) or not shape.closed
 
 
 def _marks(operator: Operator) -> frozenset[str]:

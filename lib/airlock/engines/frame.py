@@ -47,7 +47,7 @@ class TaskFrame:
 
     Attributes:
         zones: Location of raw, private and staging.
-        excluded: Subject ids whose rows are suppressed.
+        excluded: Subject ids whose rows are suppressed, as `exclusion.listed_ids` made them.
         codec: Compression of staged files.
     """
 

@@ -57,6 +57,7 @@ class SplitRecord:
         rejects: Rejected rows by (column or '', code).
         known_found: Written cells that still held a direct identifier of their row.
         frequencies: Of each column whose frequencies count.
+        excluded: Places in the sorted list of excluded ids of those that had rows. The list is part of the record's name.
     """
 
     name: str
@@ -68,6 +69,7 @@ class SplitRecord:
     known_checked: bool
     known_found: int
     frequencies: tuple[ColumnCounts, ...]
+    excluded: tuple[int, ...] = ()
 
     @property
     def rejected(self) -> int:
@@ -159,4 +161,5 @@ def _from_dict(data: dict[str, Any]) -> SplitRecord:
     files = tuple(RecordedFile(**file) for file in data["files"])
     rejects = tuple((column, code, count) for column, code, count in data["rejects"])
     frequencies = tuple(ColumnCounts(**counts) for counts in data["frequencies"])
-    return SplitRecord(**(data | {"files": files, "rejects": rejects, "frequencies": frequencies}))
+    excluded = tuple(data["excluded"])
+    return SplitRecord(**(data | {"files": files, "rejects": rejects, "frequencies": frequencies, "excluded": excluded}))

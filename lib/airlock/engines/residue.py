@@ -11,13 +11,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from airlock.crypto.columns import ByteColumn
-from airlock.engines.rows import known_values, leaf_values
+from airlock.engines.rows import known_values, leaf_values, spelled
 from airlock.plan.compile import Plan
 from airlock.plan.known import identifier_paths, open_text
 from airlock.policy.path import ColumnPath
 from airlock.text.known import PLACEHOLDERS, KnownValues, occurrences
 
 __all__ = ["ResidueCheck", "residue_check"]
+
+_TEXT = (pa.string(), pa.large_string(), pa.string_view())
 
 _MARKERS = ("0123456789", "@")
 """Characters that folding neither adds, drops nor changes. A value that holds one of a kind can't occur in a text without any of
@@ -42,6 +44,8 @@ class ResidueCheck:
         known: dict[str, tuple[pa.ListArray, KnownValues]] = {}
         for path, placeholders in self.texts:
             texts, rows = leaf_values(written, path)
+            if texts.type not in _TEXT:
+                texts = spelled(texts)
             absent = _absent(texts)
             if absent not in known:
                 values = known_values(raw, self.identifiers, partial(_possible, absent))
@@ -67,7 +71,8 @@ def _possible(absent: str, values: pa.Array) -> pa.BooleanArray:
         return values.is_valid()
     if pa.types.is_integer(values.type):
         return values.is_valid() if "0" not in absent else pa.array(np.zeros(len(values), dtype=bool))
-    return pc.and_(pa.array(~_marked(ByteColumn.of(values.cast(pa.string())).compact(), absent)), values.is_valid())
+    text = spelled(values)
+    return pc.and_(pa.array(~_marked(ByteColumn.of(text).compact(), absent)), text.is_valid())
 
 
 def _marked(column: ByteColumn, absent: str) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""What a task does with a batch beside its columns: known values of each row, excluded subjects, rejected rows."""
+"""What a task does with a batch beside its columns: known values of each row."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airlock.crypto.columns import ByteColumn, is_byte_type, malformed_utf8
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
 
-__all__ = ["Chosen", "excluded_rows", "known_values", "leaf_values"]
+__all__ = ["Chosen", "known_values", "leaf_values", "spelled"]
+
+_EXACT = float(1 << 53)
+"""Below it a whole float stands for one number only."""
 
 
 def leaf_values(batch: pa.RecordBatch, path: ColumnPath) -> tuple[pa.Array, pa.Array]:
@@ -50,8 +54,11 @@ def known_values(batch: pa.RecordBatch, paths: Sequence[ColumnPath], chosen: Cho
     for path in paths:
         values, rows = leaf_values(batch, path)
         present = chosen(values)
-        texts.append(values.filter(present).cast(pa.string()))
-        owners.append(rows.filter(present).to_numpy())
+        text, owner = spelled(values.filter(present)), rows.filter(present)
+        if text.null_count:
+            text, owner = text.drop_null(), owner.filter(text.is_valid())
+        texts.append(text)
+        owners.append(owner.to_numpy())
     owner = np.concatenate(owners) if owners else np.zeros(0, dtype=np.int64)
     order = np.argsort(owner, kind="stable")
     joined = pa.concat_arrays(texts) if texts else pa.array([], pa.string())
@@ -59,10 +66,26 @@ def known_values(batch: pa.RecordBatch, paths: Sequence[ColumnPath], chosen: Cho
     return pa.ListArray.from_arrays(pa.array(offsets), joined.take(pa.array(order)))
 
 
-def excluded_rows(batch: pa.RecordBatch, subject: ColumnPath, excluded: Sequence[str]) -> pa.BooleanArray:
-    """Rows whose subject is one of `excluded`, compared as text without surrounding white space."""
-    values, rows = leaf_values(batch, subject)
-    hit = pc.is_in(pc.utf8_trim_whitespace(values.cast(pa.string())), value_set=pa.array(excluded, pa.string()))
-    mask = np.zeros(batch.num_rows, dtype=bool)
-    mask[rows.filter(hit).to_numpy()] = True
-    return pa.array(mask)
+def spelled(values: pa.Array) -> pa.Array:
+    r"""Values as a text would have them; null for bytes that are no UTF-8. Whole numbers have no decimal places.
+
+    Example:
+        >>> spelled(pa.array([4e15, 0.5])).to_pylist(), spelled(pa.array([b"Ann", b"\xff"])).to_pylist()
+        (['4000000000000000', '0.5'], ['Ann', None])
+    """
+    kind = values.type
+    if pa.types.is_floating(kind):
+        return _spelled_floats(values.cast(pa.float64()))
+    if pa.types.is_decimal(kind):
+        return pc.replace_substring_regex(values.cast(pa.string()), r"\.0+$", "")
+    if is_byte_type(kind) and kind not in (pa.string(), pa.large_string(), pa.string_view()):
+        malformed = malformed_utf8(ByteColumn.of(values)) if len(values) else np.zeros(0, dtype=bool)
+        plain = values.cast(pa.binary())
+        return pc.if_else(pa.array(~malformed), plain, pa.scalar(None, pa.binary())).cast(pa.string())
+    return values.cast(pa.string())
+
+
+def _spelled_floats(values: pa.Array) -> pa.Array:
+    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), _EXACT))
+    numbers = pc.if_else(whole, values, pa.scalar(None, pa.float64())).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(numbers, values.cast(pa.string()))

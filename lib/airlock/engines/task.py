@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airlock.engines.exclusion import excluded_rows
 from airlock.engines.frame import FrameBinding, TaskFrame, open_frame
 from airlock.engines.frequency import SplitCounter
 from airlock.engines.records import SplitRecord, create_record, read_record, record_folder
 from airlock.engines.residue import ResidueCheck, residue_check
-from airlock.engines.rows import excluded_rows, known_values
+from airlock.engines.rows import known_values
 from airlock.engines.staging import GROUP_BYTES, GROUP_ROWS, SplitWriter
 from airlock.errors import AirlockError
 from airlock.keys.wrap import seal
@@ -54,6 +55,7 @@ class _Counts:
     suppressed: int = 0
     known_found: int = 0
     rejects: Counter[tuple[str, str]] = field(default_factory=Counter)
+    excluded: set[int] = field(default_factory=set)
 
 
 def run_sealed(sealed: bytes, binding: FrameBinding, index: int) -> TaskResult:
@@ -102,7 +104,6 @@ class _SplitTask:
         self.programs: list[tuple[str, ColumnProgram]] = [(name, program) for name, program in compiled if program is not None]
         self.residue: ResidueCheck | None = residue_check(self.plan)
         self.frequencies = SplitCounter(self.plan, frame.keys)
-        self.subject = ColumnPath.parse(self.policy.subject)
         self.counts = _Counts()
         self.rejected: list[bytes] = []
 
@@ -136,7 +137,8 @@ class _SplitTask:
             self._count(read)
             batch = read.batch
             if self.frame.excluded:
-                mask = excluded_rows(batch, self.subject, self.frame.excluded)
+                mask, ids = excluded_rows(batch, self.plan, self.frame.excluded)
+                self.counts.excluded.update(ids.tolist())
                 self.counts.suppressed += mask.true_count
                 batch = batch.filter(pc.invert(mask))
             made = self._transform(batch)
@@ -198,6 +200,7 @@ class _SplitTask:
             known_checked=self.residue is not None,
             known_found=self.counts.known_found,
             frequencies=self.frequencies.finish(),
+            excluded=tuple(sorted(self.counts.excluded)),
         )
         winner = create_record(private, self.policy.dataset, mine, self.frame.keys)
         if winner != mine:

@@ -15,7 +15,7 @@ from airlock.errors import ChangedTypeError, MissingColumnError, OperatorTypeErr
 from airlock.keys import KeyRequest
 from airlock.operators import Operator, operator_class
 from airlock.plan.bind import BoundPolicy
-from airlock.plan.known import looked_at
+from airlock.plan.known import looked_at, require_seen
 from airlock.plan.match import drift_error, match_schema
 from airlock.plan.program import output_type
 from airlock.plan.reading import Reading, plan_reading
@@ -144,6 +144,8 @@ def compile_plan(bound: BoundPolicy, schemas: Iterable[pa.Schema | None], partit
     shown = [schema for schema in found if schema is not None]
     actual = _merged(shown, tree, source=policy.source.path) if shown else None
     needed = looked_at(policy, bound.operators, actual)
+    if policy.source.format == "jsonl":
+        require_seen(policy, needed)
     reading = plan_reading(tree, bound.operators, actual=actual, needed=needed)
     return Plan(policy, bound.operators, reading, _output_schema(tree, reading, bound))
 

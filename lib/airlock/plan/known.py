@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
+from airlock.crypto.columns import is_byte_type
+from airlock.errors import PolicyError
 from airlock.operators import Operator, RowOperator
 from airlock.plan.tree import nested_kind, type_at
 from airlock.policy.arrow import parse_type
@@ -14,21 +16,24 @@ from airlock.policy.model import Policy
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 from airlock.types import Classification
 
-__all__ = ["identifier_paths", "looked_at", "open_text"]
+__all__ = ["identifier_paths", "looked_at", "open_text", "require_seen"]
+
+_TOO_SHORT = (pa.null(), pa.bool_(), pa.int8(), pa.uint8())
+"""Types whose values are words of every text, or have no four characters."""
 
 
 def open_text(policy: Policy) -> tuple[ColumnPath, ...]:
-    """Written text leaves whose declared form leaves room for anything: where a row's own identifiers could stand."""
+    """Written leaves, text or bytes, whose declared form leaves room for anything: where a row's own identifiers could stand."""
     found = []
     for path, rule in policy.rules().items():
         made = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped)
-        if made.type is not None and _is_text(made.type) and not made.shape.closed:
+        if made.type is not None and is_byte_type(made.type) and not made.shape.closed:
             found.append(path)
     return tuple(found)
 
 
 def identifier_paths(policy: Policy, schema: pa.Schema | None) -> tuple[ColumnPath, ...]:
-    """Every raw leaf that is a direct identifier; of dropped subtrees the text leaves, as far as `schema` shows them."""
+    """Every raw leaf that is a direct identifier; of dropped subtrees those that may be one, as far as `schema` shows them."""
     found: list[ColumnPath] = []
     for path, rule in policy.rules().items():
         if rule.classification is not Classification.DIRECT_IDENTIFIER:
@@ -36,9 +41,8 @@ def identifier_paths(policy: Policy, schema: pa.Schema | None) -> tuple[ColumnPa
         own = parse_type(rule.type[-1])
         if own is None:
             below = None if schema is None else type_at(schema, path)
-            found.extend(_text_leaves(path, below) if below is not None else ())
-        elif not _is_binary(own):
-            # Bytes are no text that could stand in a cell, and may be megabytes a row.
+            found.extend(_leaves(path, below) if below is not None else ())
+        else:
             found.append(path)
     return tuple(found)
 
@@ -54,24 +58,39 @@ def looked_at(policy: Policy, operators: Mapping[ColumnPath, Operator], schema: 
     return tuple(dict.fromkeys(paths))
 
 
-def _is_binary(data_type: pa.DataType) -> bool:
-    return data_type in (pa.binary(), pa.large_binary(), pa.binary_view()) or pa.types.is_fixed_size_binary(data_type)
+def require_seen(policy: Policy, needed: Iterable[ColumnPath]) -> None:
+    """Refuse to look for identifiers in a subtree of which nobody says what is inside.
+
+    Args:
+        policy: Whose source has no schema (JSON lines).
+        needed: What `looked_at` found.
+
+    Raises:
+        PolicyError: Free text is written, and no leaf below a dropped direct identifier is named.
+    """
+    texts, wanted = open_text(policy), tuple(needed)
+    for path, rule in policy.rules().items():
+        unseen = parse_type(rule.type[-1]) is None and not any(path.covers(other) for other in wanted)
+        if texts and unseen and rule.classification is Classification.DIRECT_IDENTIFIER:
+            leaf = path.child({"list": ELEMENT, "map": VALUE}.get(rule.type[-1], "first"))
+            raise PolicyError(
+                f"'{path}' is a direct identifier whose leaves {policy.source.format} does not show, so they can't be looked for in "
+                f"'{texts[0]}'. Name each leaf, such as `{leaf}: {{type: string, class: direct_identifier, drop: {{}}}}`; or name those "
+                "that identify under the text's known_values",
+                column=str(path),
+            )
 
 
-def _is_text(data_type: pa.DataType) -> bool:
-    return data_type in (pa.string(), pa.large_string(), pa.string_view())
-
-
-def _text_leaves(path: ColumnPath, data_type: pa.DataType) -> Iterator[ColumnPath]:
+def _leaves(path: ColumnPath, data_type: pa.DataType) -> Iterator[ColumnPath]:
     kind = nested_kind(data_type)
     if kind == "struct":
         for i in range(data_type.num_fields):
             field = data_type.field(i)
-            yield from _text_leaves(path.child(field.name), field.type)
+            yield from _leaves(path.child(field.name), field.type)
     elif kind == "list":
-        yield from _text_leaves(path.child(ELEMENT), data_type.value_type)
+        yield from _leaves(path.child(ELEMENT), data_type.value_type)
     elif kind == "map":
-        yield from _text_leaves(path.child(KEY), data_type.key_type)
-        yield from _text_leaves(path.child(VALUE), data_type.item_type)
-    elif _is_text(data_type):
+        yield from _leaves(path.child(KEY), data_type.key_type)
+        yield from _leaves(path.child(VALUE), data_type.item_type)
+    elif data_type not in _TOO_SHORT:
         yield path

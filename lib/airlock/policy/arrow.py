@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -62,10 +63,23 @@ def parse_type(text: str) -> pa.DataType | None:
     )
 
 
+def _is_zone(name: str) -> bool:
+    """Whether it is a fixed offset or a zone of the IANA database."""
+    if re.fullmatch(r"[+-]\d\d:?\d\d", name):
+        return True
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
+
+
 def type_text(data_type: pa.DataType) -> str:
-    """A type as policies write it; dictionary encoding is not part of it.
+    """A type as policies write it; dictionary encoding is not part of it. A time zone that nobody knows may be data: `tz=?`.
 
     Example:
+        >>> type_text(pa.timestamp("us", "UTC")), type_text(pa.timestamp("us", "ann@example.org"))
+        ('timestamp[us, tz=UTC]', 'timestamp[us, tz=?]')
         >>> type_text(pa.dictionary(pa.int32(), pa.string())), type_text(pa.date32())
         ('string', 'date32')
     """
@@ -77,6 +91,8 @@ def type_text(data_type: pa.DataType) -> str:
         return "map"
     if pa.types.is_list(data_type) or pa.types.is_large_list(data_type) or pa.types.is_fixed_size_list(data_type):
         return "list"
+    if pa.types.is_timestamp(data_type) and data_type.tz is not None and not _is_zone(data_type.tz):
+        return f"timestamp[{data_type.unit}, tz=?]"
     names = {
         pa.date32(): "date32",
         pa.date64(): "date64",

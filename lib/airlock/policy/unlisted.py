@@ -13,13 +13,23 @@ from dataclasses import dataclass
 
 from airlock.policy.path import ColumnPath
 
-__all__ = ["MOST_SAID", "Unlisted", "paste_lines", "said_once", "shown_name", "type_in_yaml", "yaml_key"]
+__all__ = [
+    "MOST_SAID",
+    "Unlisted",
+    "name_or_shape",
+    "paste_lines",
+    "said_once",
+    "shown_name",
+    "shown_path",
+    "type_in_yaml",
+    "yaml_key",
+]
 
 MOST_SAID = 20
 
 _IDENTIFIER = re.compile(r"[^\W\d](?:[\w \-.]{0,62}[\w\-.])?")
-_LONG_NUMBER = re.compile(r"\d(?:[ .\-_]?\d){6}")
-"""Seven digits and more: a phone number, an account or an identity number."""
+_MOST_DIGITS = 5
+"""In a name: enough for q4_2024. More, of any script, may be a phone, an account or an identity number, letters between them or not."""
 
 _LONGEST = 32
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -30,10 +40,35 @@ def shown_name(name: str) -> str | None:
     """The name, if it looks like an identifier; None where it may be data.
 
     Example:
-        >>> shown_name("mother_name"), shown_name("ann@example.org"), shown_name("tel 030 1234567")
+        >>> shown_name("mother_name"), shown_name("ann@example.org"), shown_name("AB123456C")
         ('mother_name', None, None)
     """
-    return name if _IDENTIFIER.fullmatch(name) and not _LONG_NUMBER.search(name) else None
+    return name if _IDENTIFIER.fullmatch(name) and sum(map(str.isnumeric, name)) <= _MOST_DIGITS else None
+
+
+def name_or_shape(name: str) -> str:
+    """The name, if it looks like an identifier; else its shape.
+
+    Example:
+        >>> name_or_shape("dt"), name_or_shape("ann@example.org")
+        ('dt', 'aaa@aaaaaaa.aaa')
+    """
+    return shown_name(name) or _shape(name)
+
+
+def shown_path(path: str) -> str:
+    """A file's path; of hive folders' values, which are data, only the shape.
+
+    Example:
+        >>> shown_path("crm/dt=2026-11-22/mail=ann@example.org/part.parquet")
+        'crm/dt=9999-99-99/mail=aaa@aaaaaaa.aaa/part.parquet'
+    """
+    return "/".join(map(_shown_part, path.split("/")))
+
+
+def _shown_part(part: str) -> str:
+    name, equals, value = part.partition("=")
+    return f"{name_or_shape(name)}={_shape(value)}" if equals else part
 
 
 def _shape(name: str) -> str:
@@ -77,7 +112,7 @@ class Unlisted:
         text = ""
         for step in path.steps:
             if isinstance(step, str):
-                text += ("." if text else "") + (shown_name(step) or _shape(step))
+                text += ("." if text else "") + name_or_shape(step)
             else:
                 text += step.value
         return cls(hidden=True, path=text, type=type_text)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from airlock.errors import AirlockError, ConfigError, NotFoundError, StorageUnavailableError
+from airlock.policy.unlisted import shown_path
 from airlock.storage._base import PENDING, TEMPORARY_PREFIX, AlreadyExistsError, DigestWriter
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def translated(path: str) -> Iterator[None]:
 
 def _translation(error: OSError, path: str) -> AirlockError:
     reason = os.strerror(error.errno).lower() if error.errno else "input/output error"
+    path = shown_path(path)
     facts = {"path": path, "errno": error.errno}
     if error.errno in _ABSENT:
         return NotFoundError(f"there is no file '{path}' in this zone ({reason}). Check the name", **facts)

@@ -114,3 +114,12 @@ def test_a_run_whose_policy_waits_for_approval_is_named(said, made):
     assert (code, result["state"], result["passed_over"]) == (0, "released", [waiting["run"]])
     assert f"passed over: people/{waiting['run']}" in err
     assert said("release", made.policy(), "--run", waiting["run"])[0] == 3
+
+
+def test_how_many_excluded_ids_matched_is_said_and_summed_up(said, made):
+    (made.root / "raw" / "gone.txt").write_text("100003\n0000100004\n900000\n")
+    path = made.write_policy(change=lambda text: text.replace("format: parquet}", "format: parquet, exclude: gone.txt}"))
+    code, out, err = said("anonymize", path)
+    assert (code, "people: 2 of 3 ids of source.exclude matched rows" in err) == (0, True)
+    (result,) = json.loads(out.splitlines()[-1])["results"]
+    assert (result["excluded_ids"], result["excluded_found"], result["suppressed"]) == (3, 2, 2)

@@ -104,6 +104,27 @@ def test_a_boolean_does_not_tell_itself(project, settings):
     assert by_path(preview(policy, settings(), rows=3, show_raw=True))["ill"].after == ("true", "false", None)
 
 
+@pytest.mark.parametrize(
+    ("rule", "shown"),
+    [
+        ("truncate: {length: 100}", "Aaaaaaaa Aaaaaaaaa"),
+        ("mask: {classes: [others]}", "Aaaaaaaa*Aaaaaaaaa"),
+        ("mask: {keep_first: 15, keep_last: 1}", "Aaaaaaaa Aaaaaa**a"),
+        ("truncate: {length: 3}", "Mar"),
+    ],
+)
+def test_what_a_form_leaves_of_the_original_is_a_shape(project, settings, rule, shown):
+    (project / "raw" / "names").mkdir()
+    pq.write_table(pa.table({"id": [1], "name": ["Marigold Underhill"]}), project / "raw" / "names" / "a.parquet")
+    policy = project / "names.yaml"
+    policy.write_text(
+        "{apiVersion: airlock/v1, dataset: names, owner: o, purpose: p, source: {path: names}, sink: {path: b}, subject: id,\n"
+        "keys: {recipient: r, epoch: 1}, privacy: {k_anonymity: {none: n}}, columns: {\n"
+        f"id: {{type: int64, class: insensitive, keep: r}}, name: {{type: string, class: sensitive, {rule}}}}}}}\n"
+    )
+    assert by_path(preview(policy, settings(), rows=1))["name"].after == (shown,)
+
+
 def test_texts_are_cut_at_forty_characters(project, settings):
     rows = preview(project / "policies" / "tickets.yaml", settings(), rows=20)
     texts = [text for text in (*by_path(rows)["body"].before, *by_path(rows)["body"].after) if text]

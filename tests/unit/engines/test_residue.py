@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airlock.crypto.columns import ByteColumn
-from airlock.engines.residue import _marked, _possible
+from airlock.engines.residue import ResidueCheck, _marked, _possible
+from airlock.policy.path import ColumnPath
 
 VALUES = st.lists(st.text("a1@é ", max_size=5), max_size=8)
 ABSENT = st.sampled_from(["@", "0123456789", "0123456789@"])
@@ -28,3 +29,10 @@ def test_nulls_and_slices(texts, absent, start):
 def test_numbers_hold_digits():
     assert _possible("0123456789", pa.array([7, None])).to_pylist() == [False, False]
     assert _possible("@", pa.array([7, None])).to_pylist() == [True, False]
+
+
+def test_bytes_that_are_text_are_looked_at_on_both_sides():
+    raw = pa.record_batch({"name": pa.array([b"Ann Lee", b"Ann\xffLee", b"Bob Ray", None])})
+    written = pa.record_batch({"blob": pa.array([b"of Ann Lee", b"of Ann\xffLee", b"of Ann Lee", b"of Ann Lee"])})
+    check = ResidueCheck((ColumnPath(("name",)),), ((ColumnPath(("blob",)), frozenset()),))
+    assert check.count(raw, written) == 1

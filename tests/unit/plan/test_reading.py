@@ -118,9 +118,9 @@ def test_identifiers_of_dropped_subtrees_are_found_at_every_depth(policy_file):
         ]
     )
     assert [str(path) for path in identifier_paths(policy, schema)] == [
-        "id", "person.name.first", "person.name.last", "tags{key}", "tags{value}[]",
+        "id", "person.name.first", "person.name.last", "photo", "tags{key}", "tags{value}[]",
     ]  # fmt: skip
-    assert [str(path) for path in identifier_paths(policy, None)] == ["id"]
+    assert [str(path) for path in identifier_paths(policy, None)] == ["id", "photo"]
 
 
 def test_identifiers_are_looked_at_only_where_text_could_hold_them(policy_file):

@@ -11,7 +11,10 @@ from airlock.policy.unlisted import Unlisted, paste_lines, shown_name, yaml_key
 from airlock.policy.yaml import read_yaml
 
 
-@pytest.mark.parametrize("name", ["a", "_id", "mother_name", "Date of-birth", "iso.3166", "größe", "v2", "x" * 64, "q1_2026"])
+@pytest.mark.parametrize(
+    "name",
+    ["a", "_id", "mother_name", "Date of-birth", "iso.3166", "größe", "v2", "x" * 64, "q1_2026", "straße", "address_line_2"],
+)
 def test_an_identifier_is_shown(name):
     assert shown_name(name) == name
 
@@ -21,6 +24,7 @@ def test_an_identifier_is_shown(name):
     [
         "", "ann@example.org", "1979-05-17", "4111 1111 1111 1111", "+49 30 123", "x" * 65, "a\nb", "a:b", "O'Brien", "b ", "a/b",
         "tel_0301234567", "id 123-45-67890", "<script>", "\u0661\u0662",
+        "AB123456C", "RSSMRA85T10A562S", "id_4111x1111x1111x1111", "x\u2460\u2461\u2462\u2463\u2464\u2465\u2466\u2467",
     ],
 )  # fmt: skip
 def test_what_may_be_data_is_not(name):

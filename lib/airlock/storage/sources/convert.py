@@ -120,6 +120,8 @@ def conform(array: pa.Array, wanted: pa.DataType, leaf: Leaf = safe_cast) -> pa.
         return _struct(array, wanted, leaf)
     if pa.types.is_map(wanted) and pa.types.is_map(array.type):
         return _map(array, wanted, leaf)
+    if _is_list(wanted) and pa.types.is_fixed_size_list(array.type):
+        array = _of_any_size(array)
     if _is_list(wanted) and _is_list(array.type):
         return _list(array, wanted, leaf)
     return leaf(array, wanted)
@@ -148,6 +150,13 @@ def _window(array: pa.Array) -> tuple[pa.Array, int, int]:
     """Offsets counted from the slice's first element, and where its elements start and stop."""
     first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
     return pc.subtract(array.offsets, array.offsets[0]), first, last - first
+
+
+def _of_any_size(array: pa.FixedSizeListArray) -> pa.ListArray:
+    """A list of fixed size as one that is not; Arrow's cast takes no nulls."""
+    sizes = np.asarray(array.is_valid()).astype(np.int64) * array.type.list_size
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), array.flatten(), mask=array.is_null())
 
 
 def _list(array: pa.Array, wanted: pa.DataType, leaf: Leaf) -> pa.Array:
@@ -181,9 +190,10 @@ def plain_type(data_type: pa.DataType) -> pa.DataType:
         return pa.struct([pa.field(field.name, plain_type(field.type)) for field in data_type])
     if pa.types.is_map(data_type):
         return pa.map_(plain_type(data_type.key_type), plain_type(data_type.item_type))
-    if _is_list(data_type):
+    fixed = pa.types.is_fixed_size_list(data_type)
+    if fixed or _is_list(data_type):
         make = pa.large_list if pa.types.is_large_list(data_type) else pa.list_
-        return make(plain_type(data_type.value_type))
+        return make(plain_type(data_type.value_type), *([data_type.list_size] if fixed else []))
     return data_type
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from airlock.errors import NotFoundError, PolicyError, SourceChangedError, UnreadableSourceError
 from airlock.policy.model import Source
+from airlock.policy.unlisted import name_or_shape, shown_path
 from airlock.storage._base import Entry, Store
 from airlock.storage.sources.csv import read_header
 from airlock.storage.sources.hive import is_hidden, matches, partition_of
@@ -58,14 +59,15 @@ def _is_chosen(entry: Entry, source: Source) -> bool:
 def _partition_columns(entries: list[Entry], source: Source) -> tuple[str, ...]:
     expected = tuple(name for name, _ in partition_of(entries[0].path, source.path))
     others = [entry.path for entry in entries if tuple(name for name, _ in partition_of(entry.path, source.path)) != expected]
+    names = ", ".join(map(name_or_shape, expected))
     if others or len(set(expected)) != len(expected):
-        what = f"hive folders other than {', '.join(expected) or 'none'} as in '{entries[0].path}'"
+        what = f"hive folders other than {names or 'none'} as in '{shown_path(entries[0].path)}'"
         raise unreadable(others or [entries[0].path], what)
     unknown = sorted(set(source.where) - set(expected))
     if unknown:
         raise PolicyError(
             f"source.where names {', '.join(unknown)}, but the folders of '{source.path}' have "
-            f"{', '.join(expected) or 'no hive columns'}. Only hive columns can be pruned",
+            f"{names or 'no hive columns'}. Only hive columns can be pruned",
             columns=tuple(unknown),
         )
     return expected
@@ -94,7 +96,8 @@ def _file(store: Store, source: Source, read: Reader, failed: list[tuple[str, st
         failed.append((entry.path, str(error)))
         return None
     except NotFoundError:
-        raise SourceChangedError(f"'{entry.path}' went while the source was listed. Run again", file=entry.path) from None
+        shown = shown_path(entry.path)
+        raise SourceChangedError(f"'{shown}' went while the source was listed. Run again", file=shown) from None
     except (pa.ArrowException, OSError, ValueError):
         failed.append((entry.path, f"not a complete, unencrypted {source.format} file"))
         return None
@@ -129,11 +132,12 @@ _READERS: dict[str, Callable[[], Reader]] = {"parquet": _parquet_reader, "csv": 
 
 def unreadable(paths: list[str], reason: str) -> UnreadableSourceError:
     """The error that names up to 20 files, and why the first of them can't be read. `reason` never quotes data."""
-    named = ", ".join(f"'{path}'" for path in paths[:_MANY])
+    shown = tuple(map(shown_path, paths[:_MANY]))
+    named = ", ".join(f"'{path}'" for path in shown)
     more = f" and {len(paths) - _MANY} more" if len(paths) > _MANY else ""
     return UnreadableSourceError(
         f"{len(paths)} source file{'s' if len(paths) > 1 else ''} can't be read: {named}{more}. First: {reason}. "
         "Mend or remove them at the source",
-        files=tuple(paths[:_MANY]),
+        files=shown,
         count=len(paths),
     )

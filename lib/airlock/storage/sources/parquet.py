@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from airlock.errors import ChangedTypeError, UnreadableSourceError
 from airlock.policy.arrow import type_text
+from airlock.policy.unlisted import shown_path
 from airlock.storage._base import Store
 from airlock.storage.sources.convert import bounded, conform, constant, plain_type
 from airlock.storage.sources.model import Piece, RowGroup, SourceBatch, Wanted
@@ -211,11 +212,12 @@ def _column(array: pa.Array, field: pa.Field, path: str) -> pa.Array:
     try:
         return conform(array, field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        shown = shown_path(path)
         raise ChangedTypeError(
-            f"column '{field.name}' of '{path}' can't be read as {field.type} without loss: the file has {type_text(array.type)}. "
+            f"column '{field.name}' of '{shown}' can't be read as {field.type} without loss: the file has {type_text(array.type)}. "
             "Correct `type` in the policy, or the file",
             column=field.name,
-            file=path,
+            file=shown,
         ) from None
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from airlock.errors import NotFoundError, SourceChangedError, UnreadableSourceError
 from airlock.policy.model import Source
+from airlock.policy.unlisted import shown_path
 from airlock.storage._base import Store
 from airlock.storage.sources.csv import read_csv
 from airlock.storage.sources.jsonl import read_jsonl
@@ -91,9 +92,10 @@ def _require_leaves(split: Split, schema: pa.Schema, leaves: tuple[str, ...] | N
 
 def require_unchanged(store: Store, piece: Piece) -> None:
     """Raise SourceChangedError unless the file still has the size and version that were listed."""
+    shown = shown_path(piece.path)
     try:
         entry = store.stat(piece.path)
     except NotFoundError:
-        raise SourceChangedError(f"'{piece.path}' is gone since it was listed. Run again", file=piece.path) from None
+        raise SourceChangedError(f"'{shown}' is gone since it was listed. Run again", file=shown) from None
     if (entry.size, entry.version) != (piece.size, piece.version):
-        raise SourceChangedError(f"'{piece.path}' changed since it was listed. Run again", file=piece.path)
+        raise SourceChangedError(f"'{shown}' changed since it was listed. Run again", file=shown)
