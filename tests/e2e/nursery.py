@@ -21,6 +21,7 @@ alive: set[int] = set()
 
 def main() -> None:
     import airlock.doors.anonymize
+    import airlock.doors.prune
     import airlock.doors.release
     import airlock.doors.shard  # noqa: F401
 
@@ -94,6 +95,7 @@ def carry_out(order: dict) -> dict:
 
     from airlock.doors import _engine
     from airlock.doors.anonymize import anonymize
+    from airlock.doors.prune import Extent, prune, prune_jobs
     from airlock.doors.release import release
     from airlock.doors.shard import Shard, check_shard
     from airlock.engines.frame import open_frame
@@ -106,6 +108,9 @@ def carry_out(order: dict) -> dict:
     policy = Path(order["policy"])
     if order["door"] == "anonymize":
         return asdict(anonymize(policy, settings, run_id=order.get("run"), engine="local"))
+    if order["door"] == "prune":
+        jobs = [job for job in prune_jobs((), settings) if job.sink]
+        return {"removed": [one.what for job in jobs for one in prune(job, settings, Extent(now=True))]}
     if order["door"] == "shard":
         return asdict(check_shard(policy, settings, Shard.parse(order["shard"]), run_id=order.get("run")))
     return asdict(release(policy, settings, run_id=order.get("run"), shards=order.get("shards")))

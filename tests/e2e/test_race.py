@@ -126,6 +126,22 @@ def test_an_outer_door_that_slept_past_its_lease_publishes_nothing(project, peop
     assert not [name for name in made.files("sanitized") if name.startswith(".pending/")]
 
 
+def test_a_swap_that_comes_after_another_door_has_pruned_is_taken_back(project, people, nursery):
+    made = project(files=2)
+    assert nursery.run("anonymize", made, run="first")["exit"] == nursery.run("release", made)["exit"] == 0
+    made.write(people(30), "000.parquet")
+    assert nursery.run("anonymize", made, run="second")["exit"] == 0
+    walker = stop(nursery, made, "release", r"link .*/sanitized/people/history/", run="second")
+    assert "runs never published" in nursery.run("prune", made)["result"]["removed"]
+    woken = walker.go_on()
+    assert (woken["exit"], woken["error"]) == (75, "LeaseHeldError"), woken
+    assert json.loads((made.root / "sanitized" / "people" / "current.json").read_text())
+    assert nursery.run("prune", made)["exit"] == 0
+    assert released(made) == ("first", 40)
+    assert nursery.run("release", made)["result"]["run"] == "second"
+    assert released(made) == ("second", 50)
+
+
 @pytest.mark.parametrize("runs", [("one", "one"), ("one", "two")], ids=["one run id", "two runs"])
 def test_two_inner_doors_at_once(project, nursery, runs):
     made = project(files=2)

@@ -124,7 +124,10 @@ def verify_command(
     trust: Annotated[Path | None, typer.Option(help="public key, or folder of them")] = None,
     require_separation: Annotated[bool, typer.Option(help="refuse releases made by both doors on one machine")] = False,
 ) -> int:
-    """Check a published release as anyone can: signatures, digests, counts, schema, sequence. Needs no secret and no Spark."""
+    """Check a published release as anyone can: signatures, digests, counts, schema, sequence. Needs no secret and no Spark.
+
+    A release counts in its own folder alone: a copy elsewhere must end as the sink's path does, as in copies/team/customers.
+    """
     shared: Context = context.obj
     settings = shared.settings(trust=str(trust.resolve()) if trust else None)
     with watch(settings.require("log_format")) as watcher:

@@ -14,7 +14,7 @@ from airlock.cli import _csv, _run_looks
 from airlock.cli._context import Context
 from airlock.cli._report import fail, summary, talk
 from airlock.doors.diff import diff_runs
-from airlock.doors.prune import Extent, Job, Removed, prune, prune_jobs
+from airlock.doors.prune import Behind, Extent, Job, Removed, prune, prune_jobs, sinks_behind
 from airlock.doors.revoke import revoke
 from airlock.doors.runs import RunDetail, list_runs, show_run
 from airlock.doors.verify import verified_data
@@ -165,7 +165,9 @@ def prune_command(
     extent = Extent(superseded=superseded, now=now, dry_run=dry_run)
     results: list[dict[str, Any]] = []
     gone: list[Removed] = []
-    for job in prune_jobs(datasets or (), settings):
+    jobs = prune_jobs(datasets or (), settings)
+    behind = {one.sink: one for dataset in {job.dataset for job in jobs} for one in sinks_behind(dataset, settings)}
+    for job in jobs:
         try:
             removed = prune(job, settings, extent)
         except AirlockError as error:
@@ -173,9 +175,16 @@ def prune_command(
             continue
         gone += removed
         what = [{"zone": one.zone.value, "what": one.what, "count": one.count, "bytes": one.bytes} for one in removed]
-        results.append(_job(job) | {"exit_code": 0, "dry_run": dry_run, "removed": what})
+        results.append(_job(job) | {"exit_code": 0, "dry_run": dry_run, "removed": what} | _behind(behind.get(job.sink)))
     _run_looks.removed(gone, dry_run=dry_run, out=talk)
+    for sink in sorted(behind):
+        talk.print(f"warning: {behind[sink]}", markup=False, soft_wrap=True)
     return summary("prune", results)
+
+
+def _behind(found: Behind | None) -> dict[str, Any]:
+    """What a sink's result says of it, where its current run is not the dataset's latest."""
+    return {} if found is None else {"current_run": found.run, "latest_run": found.latest, "warning": str(found)}
 
 
 def _job(job: Job) -> dict[str, Any]:

@@ -64,11 +64,15 @@ def clean_pending(
     """
     base, judged = pending_folder(sink), cache(judged)
     gone: dict[str, int] = {}
+    strays = set()
     for entry in store.list(base):
         for folder in _dead(entry, base, released, judged, lease):
             gone[folder] = gone.get(folder, 0) + entry.size
-    for folder in () if dry_run else gone:
+            strays |= {folder} & {entry.path}
+    for folder in () if dry_run else gone.keys() - strays:
         discard(store, folder)
+    for file in () if dry_run else strays:
+        store.delete(file)
     return gone
 
 
@@ -81,8 +85,13 @@ def discard(store: Store, folder: str) -> None:
 def _dead(entry: Entry, base: str, released: int, judged: Judged, lease: int) -> Iterator[str]:
     work, _, rest = entry.path.removeprefix(f"{base}/").partition("/")
     fence, _, run = work.partition("-")
-    attempt = rest.partition("/")[0]
-    if not fence.isdecimal() or int(fence) <= released or judged(run):
+    attempt, _, name = rest.partition("/")
+    number = attempt.removeprefix(_LEASE)
+    if entry.path == base or not rest:
+        yield entry.path  # a file where a folder has to be
+    elif not fence.isdecimal() or int(fence) <= released or judged(run):
         yield f"{base}/{work}"
-    elif attempt.startswith(_LEASE) and int(attempt.removeprefix(_LEASE)) < lease:
+    elif not name and (attempt.startswith(_LEASE) or not attempt.endswith(".json")):
+        yield entry.path
+    elif attempt.startswith(_LEASE) and (not number.isdecimal() or int(number) < lease):
         yield f"{base}/{work}/{attempt}"

@@ -20,7 +20,7 @@ from airlock.evidence.statement import MANIFEST, released_statement
 from airlock.evidence.verify import GATE, STATEMENTS, data_folder, evidence_folder, join_statements
 from airlock.gate.inspect import GateVerdict
 from airlock.settings import Settings
-from airlock.storage import AlreadyExistsError, ConflictError, Store
+from airlock.storage import AlreadyExistsError, Store
 from airlock.storage.lease import Lease
 from airlock.types import Isolation, RunState, Separation
 
@@ -58,7 +58,8 @@ def publish(made: Published, current: Current | None, *, signer: Signer, lease: 
     gate = canonical_json(made.verdict.to_dict())
     staged = made.offered.envelope
     statement = sign(released_statement(manifest, gate=gate, staged=staged, at=now), signer=signer)
-    pointer = advance(current.pointer if current else None, current.envelope if current else None, _proposed(manifest, now))
+    proposed = _proposed(manifest, sink, now)
+    pointer = advance(current.pointer if current else None, current.envelope if current else None, proposed)
     evidence = f"{sink}/{evidence_folder(run)}"
     try:
         lease.check()
@@ -66,9 +67,8 @@ def publish(made: Published, current: Current | None, *, signer: Signer, lease: 
         for name, data in ((MANIFEST, manifest.to_bytes()), (GATE, gate), (STATEMENTS, join_statements(staged, statement))):
             lease.check()
             store.create(f"{evidence}/{name}", data)
-        lease.check()
-        swap_pointer(store, sink, current, pointer, signer=signer)
-    except (AlreadyExistsError, ConflictError):
+        swap_pointer(store, sink, current, pointer, signer=signer, lease=lease)
+    except AlreadyExistsError:
         # What this door wrote stays for the next one to clean: it may lie in the folder of the very run that is current now.
         raise PointerMovedError(f"another door published '{manifest.dataset}' meanwhile; this one did not", run=run) from None
     return pointer.sequence
@@ -91,10 +91,11 @@ def _place(made: Published) -> None:
         made.store.link_or_copy(file.source, made.store, f"{base}/{file.path}")
 
 
-def _proposed(manifest: PublicManifest, now: datetime) -> Pointer:
+def _proposed(manifest: PublicManifest, sink: str, now: datetime) -> Pointer:
     return Pointer(
         dataset=manifest.dataset,
         recipient=manifest.recipient,
+        sink=sink,
         run=manifest.run,
         sequence=1,
         previous=None,

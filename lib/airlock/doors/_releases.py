@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from airlock.doors._sinks import HISTORY, read_chain, read_pointer
+from airlock.doors._sinks import read_chain, read_pointer
 from airlock.doors._traces import KnownRun, Trace, guarded, of_manifest
 from airlock.errors import AirlockError, IntegrityError
 from airlock.evidence.canonical import sha256_hex, time_text
 from airlock.evidence.manifest import PublicManifest
-from airlock.evidence.pointer import Pointer
+from airlock.evidence.pointer import HISTORY, Pointer
 from airlock.evidence.trust import Trust
 from airlock.evidence.verify import CURRENT, data_folder, verify_evidence
 from airlock.storage import Store

@@ -1,6 +1,7 @@
 """A sink in zone `sanitized`: its chain of signed pointers, and which runs' data may go. For `release`, `revoke`, `prune`, `runs`.
 
-The pointers before the current one stand in `history/`; what was never pointed at is a killed door's leftover.
+Every pointer is kept in `history/` once its door has seen that it still held the lease after the swap: that confirms it. One that
+is not confirmed is a killed door's, or a stopped one's that swapped after another had cleaned; `settle` decides which.
 """
 
 from __future__ import annotations
@@ -12,22 +13,22 @@ from itertools import pairwise
 
 from securesystemslib.signer import Signer
 
-from airlock.errors import IntegrityError, RollbackError
+from airlock.errors import IntegrityError, NotFoundError, PointerMovedError, PolicyError, RollbackError
 from airlock.evidence.canonical import parse_time
-from airlock.evidence.pointer import Pointer, parse_chain
+from airlock.evidence.manifest import PublicManifest
+from airlock.evidence.pointer import HISTORY, Pointer, kept_as, parse_chain, require_newest, require_sink
+from airlock.evidence.statement import MANIFEST
 from airlock.evidence.trust import Trust
-from airlock.evidence.verify import CURRENT, data_folder, evidence_folder
+from airlock.evidence.verify import CURRENT, GATE, STATEMENTS, data_folder, evidence_folder
 from airlock.policy.model import Retain
-from airlock.storage import AlreadyExistsError, Store
+from airlock.storage import AlreadyExistsError, ConflictError, Store
+from airlock.storage.lease import Lease
 from airlock.types import RunState
 
 __all__ = [
-    "HISTORY", "Current", "clean_sanitized", "last_pointer", "lease_path", "read_chain", "read_pointer", "require_newer", "retain",
-    "swap_pointer",
+    "Current", "clean_sanitized", "last_pointer", "lease_path", "read_chain", "read_pointer", "require_alone", "require_newer",
+    "retain", "settle", "swap_pointer",
 ]  # fmt: skip
-
-HISTORY = "history"
-"""`<sequence>.json`: the envelopes of pointers that are no longer current."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +45,129 @@ def lease_path(sink: str) -> str:
     return f"{sink}/.lease.json"
 
 
-def read_pointer(store: Store, sink: str, trust: Trust) -> Current | None:
-    """The verified current pointer of a sink; None where nothing was released."""
-    found = store.read_versioned(f"{sink}/{CURRENT}")
-    return None if found is None else Current(Pointer.parse(found[0], trust), *found)
-
-
-def swap_pointer(store: Store, sink: str, current: Current | None, pointer: Pointer, *, signer: Signer) -> None:
-    """Make `pointer` the current one, if `current` still is; the current one goes to the history first.
+def require_alone(store: Store, sink: str) -> None:
+    """Make sure that no other sink holds this one, or lies in it: each deletes within its own folder as it likes.
 
     Raises:
-        ConflictError: Another pointer was written since `current` was read.
+        PolicyError: One does.
     """
+    parts = sink.split("/")
+    above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+    others = [folder for folder in above if store.read_versioned(f"{folder}/{CURRENT}") is not None]
+    own = f"{sink}/{CURRENT}"
+    others += [
+        entry.path.removesuffix(f"/{CURRENT}")
+        for entry in store.list(sink)
+        if entry.path.endswith(f"/{CURRENT}") and entry.path != own
+    ]
+    if others:
+        raise PolicyError(
+            f"sink.path '{sink}' and the sink '{others[0]}', which holds releases, lie one inside the other. Nothing was written. Give each "
+            "dataset a folder beside the others"
+        )
+
+
+def read_pointer(store: Store, sink: str, trust: Trust) -> Current | None:
+    """The verified current pointer of a sink; None where nothing was released.
+
+    Raises:
+        SignatureError: It is not signed by a trusted release key.
+        RollbackError: The history holds a later one.
+        IntegrityError: It is not this sink's.
+    """
+    # The history first: a release at this moment then adds nothing that looks too new.
+    folder = f"{sink}/{HISTORY}/"
+    kept = [entry.path.removeprefix(folder) for entry in store.list(f"{sink}/{HISTORY}")]
+    found = store.read_versioned(f"{sink}/{CURRENT}")
+    current = None if found is None else Current(Pointer.parse(found[0], trust), *found)
     if current is not None:
-        _keep(store, f"{sink}/{HISTORY}/{current.pointer.sequence:08d}.json", current.envelope)
-    store.replace(f"{sink}/{CURRENT}", pointer.to_envelope(signer), current.version if current else None)
+        require_sink(current.pointer, sink.split("/"), whole=True)
+    try:
+        require_newest(0 if current is None else current.pointer.sequence, kept)
+    except RollbackError as error:
+        raise RollbackError(f"sink '{sink}': {error}", sink=sink) from None
+    return current
 
 
-def _keep(store: Store, path: str, envelope: bytes) -> None:
+def swap_pointer(store: Store, sink: str, current: Current | None, pointer: Pointer, *, signer: Signer, lease: Lease) -> None:
+    """Make `pointer` the current one, if `current` still is, and confirm it.
+
+    Raises:
+        PointerMovedError: Another pointer was written since `current` was read.
+        LeaseHeldError: The sink's lease was lost, perhaps just before the swap: the next door looks after what stands there then.
+    """
+    envelope = pointer.to_envelope(signer)
+    lease.check()
+    if current is not None:
+        _confirm(store, sink, current.pointer, current.envelope)
+    try:
+        store.replace(f"{sink}/{CURRENT}", envelope, current.version if current else None)
+    except ConflictError:
+        raise PointerMovedError(
+            f"another door published '{pointer.dataset}' meanwhile; this one did not", run=pointer.run
+        ) from None
+    # Held still, it was held at the swap: nobody has cleaned away what the pointer names.
+    lease.check()
+    _confirm(store, sink, pointer, envelope)
+
+
+def _confirm(store: Store, sink: str, pointer: Pointer, envelope: bytes) -> None:
+    """Keep a pointer in the history; done before is fine."""
+    path = f"{sink}/{kept_as(pointer.sequence)}"
     try:
         store.create(path, envelope)
     except AlreadyExistsError:
         if store.read(path) != envelope:
             raise IntegrityError(f"'{path}' is not the pointer that was current. Find out who changed it", path=path) from None
+
+
+def settle(store: Store, sink: str, trust: Trust) -> Current | None:
+    """The current pointer, as whoever holds the sink's lease goes on from it.
+
+    One that nobody has confirmed is confirmed if all that it names is there. Else its door swapped after it had lost the lease, and
+    what it names was cleaned away meanwhile: no reader can have verified it, so the one before becomes current again.
+
+    Raises:
+        SignatureError, RollbackError, IntegrityError: As `read_pointer`.
+        PointerMovedError: A pointer was written at this moment.
+    """
+    current = read_pointer(store, sink, trust)
+    if current is None or store.read_versioned(f"{sink}/{kept_as(current.pointer.sequence)}") is not None:
+        return current
+    if _is_whole(store, sink, current.pointer):
+        _confirm(store, sink, current.pointer, current.envelope)
+        return current
+    path = f"{sink}/{CURRENT}"
+    if current.pointer.sequence == 1:
+        store.delete(path)
+    else:
+        try:
+            store.replace(path, _kept(store, sink, current.pointer.sequence - 1), current.version)
+        except ConflictError:
+            raise PointerMovedError(f"another pointer of '{sink}' was written at this moment. Run again") from None
+    return read_pointer(store, sink, trust)
+
+
+def _is_whole(store: Store, sink: str, pointer: Pointer) -> bool:
+    """Whether all files that a pointer names are there, by name; a revoked one's data may be gone."""
+    evidence, data = f"{sink}/{evidence_folder(pointer.run)}", f"{sink}/{data_folder(pointer.run)}"
+    found = {entry.path for entry in store.list(evidence)}
+    if not found.issuperset(f"{evidence}/{name}" for name in (MANIFEST, GATE, STATEMENTS)):
+        return False
+    files = {f"{data}/{file.path}" for file in PublicManifest.from_bytes(store.read(f"{evidence}/{MANIFEST}")).outputs}
+    return pointer.state is RunState.REVOKED or files <= {entry.path for entry in store.list(data)}
+
+
+def _kept(store: Store, sink: str, sequence: int) -> bytes:
+    path = f"{sink}/{kept_as(sequence)}"
+    try:
+        return store.read(path)
+    except NotFoundError:
+        raise IntegrityError(
+            f"pointer {sequence} of sink '{sink}' is missing ('{path}'), so the current one is not what follows. Find out who changed the history; "
+            "restore it from a copy",
+            path=path,
+        ) from None
 
 
 def read_chain(store: Store, sink: str, current: Current | None, trust: Trust) -> tuple[Pointer, ...]:
@@ -78,9 +179,7 @@ def read_chain(store: Store, sink: str, current: Current | None, trust: Trust) -
     """
     if current is None:
         return ()
-    kept = [entry.path for entry in store.list(f"{sink}/{HISTORY}")]
-    # A door that was killed before its swap has put the current one there already.
-    before = [store.read(path) for path in kept[: current.pointer.sequence - 1]]
+    before = [_kept(store, sink, sequence) for sequence in range(1, current.pointer.sequence)]
     return parse_chain([*before, current.envelope], trust)
 
 
@@ -99,7 +198,10 @@ def require_newer(run: str, fence: int, current: Current | None) -> None:
 
 
 def clean_sanitized(store: Store, sink: str, current: Current | None, trust: Trust, *, dry_run: bool = False) -> dict[str, int]:
-    """Delete data and evidence of runs that were never pointed at (a killed door's); returns bytes by run. Needs the sink's lease."""
+    """Delete data and evidence of runs that were never pointed at (a killed door's); returns bytes by run. Needs the sink's lease.
+
+    A door that only seemed dead may point at one at this moment: whatever it points at is looked at again.
+    """
     released = {pointer.run for pointer in read_chain(store, sink, current, trust)}
     gone = {}
     for run in sorted((_runs(store, f"{sink}/data") | _runs(store, f"{sink}/evidence")) - released):
@@ -107,6 +209,8 @@ def clean_sanitized(store: Store, sink: str, current: Current | None, trust: Tru
         gone[run] = sum(entry.size for folder in folders for entry in store.list(folder))
         for folder in () if dry_run else folders:
             store.delete_tree(folder)
+    if gone and not dry_run:
+        settle(store, sink, trust)
     return gone
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from airlock.doors._behind import Behind, sinks_behind
 from airlock.doors._leftovers import Leftover, files_by_run, remove, staging_leftovers
 from airlock.doors._pending import clean_pending, is_judged
 from airlock.doors._releases import find_sinks
 from airlock.doors._reports import Report, drop_report, reports
 from airlock.doors._signed import ENVELOPE
-from airlock.doors._sinks import Current, clean_sanitized, lease_path, read_pointer, retain
+from airlock.doors._sinks import Current, clean_sanitized, lease_path, read_pointer, retain, settle
 from airlock.doors._verdicts import VERDICT
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.errors import NotFoundError
@@ -28,7 +29,7 @@ from airlock.storage.lease import Lease
 from airlock.storage.pending import sweep
 from airlock.types import RunState, Zone
 
-__all__ = ["Extent", "Job", "Removed", "prune", "prune_jobs"]
+__all__ = ["Behind", "Extent", "Job", "Removed", "prune", "prune_jobs", "sinks_behind"]
 
 _NAME = 32
 """Hex digits of a split's keyed name: what the names of its record and files begin with."""
@@ -141,7 +142,7 @@ def _outer(store: Store, job: Job, settings: Settings, fence: int, extent: Exten
     keep = Retain(releases=0) if extent.superseded else _retain_of(sink, settings)
     grace = 0 if extent.now else settings.number("grace_minutes")
     # First: where a pointer or a report does not hold, this raises and nothing goes.
-    current = read_pointer(store, sink, trust)
+    current = (read_pointer if extent.dry_run else settle)(store, sink, trust)
     overtaken = _overtaken(job.dataset, current, settings)
     left = clean_sanitized(store, sink, current, trust, dry_run=extent.dry_run)
     gone = retain(store, sink, keep, trust, grace_minutes=grace, dry_run=extent.dry_run)

@@ -17,7 +17,16 @@ from airlock.doors._publish import Published, publish
 from airlock.doors._reports import keep_report
 from airlock.doors._shards import gather_shards
 from airlock.doors._share import WHOLE, Work, check_share
-from airlock.doors._sinks import Current, clean_sanitized, last_pointer, lease_path, read_pointer, require_newer, retain
+from airlock.doors._sinks import (
+    Current,
+    clean_sanitized,
+    last_pointer,
+    lease_path,
+    require_alone,
+    require_newer,
+    retain,
+    settle,
+)
 from airlock.doors._verdicts import write_verdict
 from airlock.doors._waivers import load_waivers
 from airlock.doors._zones import open_zone, require_disjoint
@@ -30,7 +39,7 @@ from airlock.keys.signing import load_signer
 from airlock.policy.load import load_policy
 from airlock.settings import Settings
 from airlock.storage.lease import Lease
-from airlock.storage.pending import sweep
+from airlock.storage.pending import close_pending, sweep
 from airlock.types import RunState, Zone
 
 __all__ = ["Release", "release"]
@@ -85,6 +94,8 @@ def release(
     if shards is not None and chosen is None:
         raise ConfigError("--finish publishes what the shards of one run have checked. Name it: --run ID")
     sanitized = open_zone(settings, Zone.SANITIZED)
+    close_pending(sanitized)
+    require_alone(sanitized, named.sink.path)
     owner = chosen or "oldest staged run"
     ttl = float(settings.number("lease_seconds"))
     with Lease.acquire(sanitized, lease_path(named.sink.path), owner=owner, ttl=ttl) as lease:
@@ -119,7 +130,7 @@ class _Door:
     def run(self, shards: int | None) -> Release:
         """Check, or take the word of that many shards; then publish or refuse."""
         sink, manifest = self.policy.sink.path, self.manifest
-        current = read_pointer(self.sanitized, sink, self.trust)
+        current = settle(self.sanitized, sink, self.trust)
         before = self._before(current)
         if before is not None:
             return before

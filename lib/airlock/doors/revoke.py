@@ -9,17 +9,17 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 
 from airlock.doors._releases import find_sinks
-from airlock.doors._sinks import Current, lease_path, read_pointer, retain, swap_pointer
+from airlock.doors._sinks import lease_path, read_chain, read_pointer, retain, settle, swap_pointer
 from airlock.doors._verdicts import find_verdict, write_verdict
 from airlock.doors._zones import open_zone, require_disjoint
-from airlock.errors import ConfigError, NotFoundError, PointerMovedError
+from airlock.errors import ConfigError, NotFoundError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.pointer import Pointer
 from airlock.evidence.pointer import revoke as revoked_pointer
 from airlock.evidence.trust import Trust
 from airlock.keys.signing import load_signer
 from airlock.settings import Settings
-from airlock.storage import ConflictError, Store
+from airlock.storage import Store
 from airlock.storage.lease import Lease
 from airlock.types import RunState, Zone
 
@@ -73,11 +73,14 @@ def revoke(dataset: str, settings: Settings, *, reason: str) -> Revocation:
     ttl = float(settings.number("lease_seconds"))
     with Lease.acquire(store, lease_path(sink), owner="revocation", ttl=ttl) as lease:
         lease.keep_alive()
-        current = read_pointer(store, sink, trust)
+        current = settle(store, sink, trust)
         if current is None:
             raise NotFoundError(f"'{sink}' holds no release any more. Nothing was revoked")
-        lease.check()
-        pointer = _withdrawn(store, sink, current, reason, signer)
+        read_chain(store, sink, current, trust)  # a pointer is added to a chain that holds, or to none
+        pointer = current.pointer
+        if pointer.state is RunState.RELEASED:
+            pointer = revoked_pointer(pointer, current.envelope, reason=reason, at=datetime.now(UTC))
+            swap_pointer(store, sink, current, pointer, signer=signer, lease=lease)
         told = _tell(pointer, settings, signer)
         grace = settings.number("grace_minutes")
         gone = retain(store, sink, None, trust, grace_minutes=grace)
@@ -91,19 +94,6 @@ def revoke(dataset: str, settings: Settings, *, reason: str) -> Revocation:
         deleted=gone.get(pointer.run, 0),
         data=f"kept for {grace} min" if left else "deleted",
     )
-
-
-def _withdrawn(store: Store, sink: str, current: Current, reason: str, signer: Signer) -> Pointer:
-    if current.pointer.state is RunState.REVOKED:
-        return current.pointer
-    pointer = revoked_pointer(current.pointer, current.envelope, reason=reason, at=datetime.now(UTC))
-    try:
-        swap_pointer(store, sink, current, pointer, signer=signer)
-    except ConflictError:
-        raise PointerMovedError(
-            f"another release of '{pointer.dataset}' was published meanwhile. Nothing was revoked"
-        ) from None
-    return pointer
 
 
 def _sink_of(store: Store, dataset: str, trust: Trust) -> str:

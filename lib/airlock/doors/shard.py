@@ -17,7 +17,7 @@ from airlock.doors._offered import find_offered
 from airlock.doors._pending import discard, is_judged, run_folder
 from airlock.doors._shards import context_of, find_shard, keep_share, leave_verdict, refusal_of, refused, shard_folder
 from airlock.doors._share import Shard, Work, check_share
-from airlock.doors._sinks import last_pointer, read_pointer, require_newer
+from airlock.doors._sinks import last_pointer, read_pointer, require_alone, require_newer
 from airlock.doors._waivers import load_waivers
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.doors.progress import Watcher, silent
@@ -29,6 +29,7 @@ from airlock.gate.rules import compile_rules
 from airlock.keys.signing import load_signer
 from airlock.policy.load import load_policy
 from airlock.settings import Settings
+from airlock.storage.pending import close_pending
 from airlock.types import RunState, Zone
 
 __all__ = ["Checked", "Shard", "check_shard"]
@@ -86,6 +87,8 @@ def check_shard(
         return Checked(named.dataset, run, str(shard), "nothing new")
     rules = compile_rules(offered.policy, load_waivers(settings.path("waivers")), today=datetime.now(UTC).date())
     zones = (open_zone(settings, Zone.STAGING), open_zone(settings, Zone.SANITIZED))
+    close_pending(zones[1])
+    require_alone(zones[1], named.sink.path)
     work = Work(offered, rules, *zones, settings, watcher)
     return _Shard(work, shard, Trust.load(settings.path("trust")), signer).run()
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.errors import ConfigError, IntegrityError, NotFoundError
 from airlock.evidence.canonical import sha256_hex
+from airlock.evidence.pointer import HISTORY, require_newest
 from airlock.evidence.schema import SchemaField, schema_fields
 from airlock.evidence.trust import Trust
 from airlock.evidence.verify import CURRENT, ReleaseFacts, verify_release
@@ -56,7 +57,7 @@ def verify(folder: Path, settings: Settings, *, require_separation: bool = False
 
     Raises:
         SignatureError: No trusted key is given, or a signature is not by one.
-        IntegrityError, RollbackError: The release is not what was signed, or an older one was put back.
+        IntegrityError, RollbackError: The release is not what was signed, not this folder's, or an older one was put back.
         NotFoundError: There is no release.
     """
     facts = _checked(folder, settings, require_separation=require_separation, watcher=watcher)
@@ -85,17 +86,34 @@ def _checked(folder: Path, settings: Settings, *, require_separation: bool, watc
     try:
         place = located(folder, settings)
         held = (place / CURRENT).is_file()
+        kept = [] if held else [file.name for file in (place / HISTORY).glob("*")]
     except OSError as error:
         raise NotFoundError(f"'{folder}' can't be read: {error.strerror}. Check its permissions") from None
     if not held:
+        require_newest(0, kept)
         raise NotFoundError(f"'{folder}' holds no release (no {CURRENT})")
     memory = _Memory(settings.path("state"), place)
     reader = _Reader(open_store(str(place.resolve())), watcher, place.name)
+    parts, in_zone = _where(place.resolve(), settings)
     facts = verify_release(
-        reader, trust=Trust.load(settings.path("trust")), remembered=memory.sequence(), require_separation=require_separation
+        reader,
+        trust=Trust.load(settings.path("trust")),
+        remembered=memory.sequence(),
+        folder=parts,
+        in_zone=in_zone,
+        require_separation=require_separation,
     )
     memory.remember(facts.pointer.sequence)
     return facts
+
+
+def _where(place: Path, settings: Settings) -> tuple[tuple[str, ...], bool]:
+    """The parts of a folder's path: within zone `sanitized`, where it is in the one that is configured, or all of them."""
+    uri = settings.get(f"zones.{Zone.SANITIZED}.uri")
+    zone = None if uri is None else Path(uri.removeprefix("file://")).resolve()
+    if zone is not None and place.is_relative_to(zone):
+        return place.relative_to(zone).parts, True
+    return place.parts, False
 
 
 class _Reader:
@@ -113,7 +131,8 @@ class _Reader:
         assert root is not None  # verify() opens local folders
         # The store hides what is being written; here everything counts.
         found = [str(Path(prefix, file.relative_to(root)).as_posix()) for file in sorted(root.rglob("*")) if not file.is_dir()]
-        self._total = max(self._total, len(found))
+        if prefix.startswith("data/"):
+            self._total = len(found)
         return found
 
     def measure(self, path: str) -> tuple[str, int]:

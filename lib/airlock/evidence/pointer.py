@@ -6,7 +6,8 @@ the one before; a revocation keeps its release's, so that the run after it is no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
@@ -22,7 +23,21 @@ from airlock.evidence.dsse import POINTER, SignedAt, sign, verify
 from airlock.evidence.trust import Trust
 from airlock.types import RunState
 
-__all__ = ["Pointer", "advance", "parse_chain", "published_at", "revoke"]
+__all__ = [
+    "HISTORY",
+    "Pointer",
+    "advance",
+    "kept_as",
+    "parse_chain",
+    "published_at",
+    "require_newest",
+    "require_sink",
+    "revoke",
+]
+
+HISTORY = "history"
+"""`<sequence>.json`: the envelope of every pointer that was confirmed, the current one's too."""
+_KEPT = re.compile(r"([0-9]{8,})\.json")
 
 
 def _line(text: str) -> str:
@@ -39,6 +54,7 @@ class Pointer(Record):
     """One step of the chain.
 
     Attributes:
+        sink: The folder in zone `sanitized` that it stands in: elsewhere it says nothing.
         sequence: 1, 2, 3, ...
         previous: SHA-256 of the envelope before this one; None for the first.
         manifest: SHA-256 of the released manifest.
@@ -52,6 +68,7 @@ class Pointer(Record):
     version: Literal[1] = 1
     dataset: str
     recipient: str
+    sink: str
     run: Name
     sequence: Annotated[int, Field(ge=1)]
     previous: Digest | None
@@ -85,6 +102,58 @@ def published_at(payload: bytes) -> datetime:
     return parse_time(parse_canonical(payload)["published_at"])
 
 
+def kept_as(sequence: int) -> str:
+    """Where the history of a sink keeps a pointer, relative to the sink.
+
+    Example:
+        >>> kept_as(3)
+        'history/00000003.json'
+    """
+    return f"{HISTORY}/{sequence:08d}.json"
+
+
+def require_newest(sequence: int, kept: Iterable[str]) -> None:
+    """Make sure that the history holds nothing later than the current pointer.
+
+    Args:
+        sequence: The current pointer's; 0 where there is none.
+        kept: Names of the files in the history.
+
+    Raises:
+        RollbackError: It does: an older pointer was put back, or the current one was lost.
+    """
+    last = max((int(found[1]) for found in map(_KEPT.fullmatch, kept) if found), default=0)
+    if last > sequence:
+        found = f"the current pointer has sequence {sequence}, but" if sequence else "there is no current.json, but"
+        raise RollbackError(
+            f"{found} '{HISTORY}/' holds pointer {last}: an older state was put back, or a file was lost. Nothing was read, published or "
+            f"deleted. The owner of zone 'sanitized' restores current.json from the latest copy; '{kept_as(last)}' is the last pointer "
+            "known here, and may be copied to current.json",
+            sequence=sequence,
+            kept=last,
+        )
+
+
+def require_sink(pointer: Pointer, folder: Sequence[str], *, whole: bool) -> None:
+    """Make sure that a pointer stands where it was made for.
+
+    Args:
+        pointer: Signed with the path of its sink.
+        folder: The parts of the path at which it was found.
+        whole: They begin at the zone; else the sink's path is how they end.
+
+    Raises:
+        IntegrityError: It is another sink's.
+    """
+    expected = pointer.sink.split("/")
+    found = list(folder) if whole else list(folder[-len(expected) :])
+    if found != expected:
+        raise IntegrityError(
+            f"'{'/'.join(found)}' holds the release of sink '{pointer.sink}' (dataset '{pointer.dataset}'). Do not read it there; a copy "
+            f"of a release keeps the sink's path at the end of its own, as in 'copies/{pointer.sink}'"
+        )
+
+
 def advance(current: Pointer | None, current_bytes: bytes | None, proposed: Pointer) -> Pointer:
     """The next pointer: `proposed` with the sequence and predecessor that follow from the current one.
 
@@ -100,8 +169,8 @@ def advance(current: Pointer | None, current_bytes: bytes | None, proposed: Poin
     """
     if current is None or current_bytes is None:
         return replace(proposed, sequence=1, previous=None)
-    if (current.dataset, current.recipient) != (proposed.dataset, proposed.recipient):
-        raise IntegrityError("the current pointer is of another dataset or recipient. Give each its own sink path")
+    if _whose(current) != _whose(proposed):
+        raise IntegrityError("the current pointer is of another dataset, recipient or sink. Give each its own sink path")
     if proposed.fence <= current.fence:
         raise RollbackError(
             f"run '{proposed.run}' has fence {proposed.fence}, the current release '{current.run}' has {current.fence}: "
@@ -112,6 +181,10 @@ def advance(current: Pointer | None, current_bytes: bytes | None, proposed: Poin
     if proposed.run == current.run:
         raise RunBoundError(f"run '{current.run}' is {current.state} already, and is never released again. Use a new run id")
     return replace(proposed, sequence=current.sequence + 1, previous=sha256_hex(current_bytes))
+
+
+def _whose(pointer: Pointer) -> tuple[str, str, str]:
+    return pointer.dataset, pointer.recipient, pointer.sink
 
 
 def revoke(current: Pointer, current_bytes: bytes, *, reason: str, at: datetime) -> Pointer:
@@ -139,10 +212,7 @@ def parse_chain(envelopes: Sequence[bytes], trust: Trust) -> tuple[Pointer, ...]
     previous = (None, *map(sha256_hex, envelopes))
     for place, pointer in enumerate(pointers):
         first = pointers[0]
-        if (pointer.sequence, pointer.previous) != (place + 1, previous[place]) or (pointer.dataset, pointer.recipient) != (
-            first.dataset,
-            first.recipient,
-        ):
+        if (pointer.sequence, pointer.previous) != (place + 1, previous[place]) or _whose(pointer) != _whose(first):
             raise IntegrityError(
                 f"pointer {place + 1} of dataset '{first.dataset}' is not what follows the one before it. "
                 "Find out who changed the history; restore it from a copy",

@@ -5,7 +5,7 @@ Called by `airlock verify`, `airlock path` and whoever reads a release; works of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -23,7 +23,7 @@ from airlock.errors import (
 from airlock.evidence.canonical import parse_time, sha256_hex
 from airlock.evidence.dsse import verify
 from airlock.evidence.manifest import PublicManifest, StagedFile
-from airlock.evidence.pointer import Pointer
+from airlock.evidence.pointer import HISTORY, Pointer, require_newest, require_sink
 from airlock.evidence.schema import SchemaField
 from airlock.evidence.statement import (
     MANIFEST,
@@ -133,7 +133,13 @@ def join_statements(staged: bytes, released: bytes) -> bytes:
 
 
 def verify_release(
-    reader: ReleaseReader, *, trust: Trust, remembered: int = 0, dataset: str | None = None, require_separation: bool = False
+    reader: ReleaseReader,
+    *,
+    trust: Trust,
+    remembered: int = 0,
+    folder: Sequence[str] | None = None,
+    in_zone: bool = False,
+    require_separation: bool = False,
 ) -> ReleaseFacts:
     """Verify the current release of a dataset.
 
@@ -141,19 +147,24 @@ def verify_release(
         reader: Its files.
         trust: Release keys, and stage keys if the inner door's signature is to be checked too.
         remembered: The highest sequence that was seen before.
-        dataset: What it must be a release of.
+        folder: The parts of the path that it was found at, which end as its sink's; None: not looked at.
+        in_zone: They are the sink's whole path.
         require_separation: Refuse a release whose doors ran under one identity.
 
     Raises:
         NotFoundError: There is no release.
         SignatureError: A signature is missing, wrong or not trusted.
-        RollbackError: The sequence is lower than the remembered one.
+        RollbackError: The sequence is lower than the remembered one, or than the history's.
         RevokedError: It was withdrawn.
         IntegrityError: Anything else is not what was signed.
         BoundaryError: The doors were not separate, and that is required.
     """
+    # Before the pointer: a release at this moment then adds nothing that looks too new.
+    kept = [path.removeprefix(f"{HISTORY}/") for path in reader.list(HISTORY)]
     pointer = Pointer.parse(reader.read(CURRENT), trust)
-    _check_pointer(pointer, remembered, dataset)
+    if folder is not None:
+        require_sink(pointer, folder, whole=in_zone)
+    _check_pointer(pointer, remembered, kept)
     manifest = _manifest(reader, pointer)
     released, staged_verified = _statements(reader, manifest, trust)
     if require_separation and released.separation is Separation.NONE:
@@ -192,7 +203,7 @@ def verify_evidence(reader: EvidenceReader, run: str, *, trust: Trust) -> Eviden
     return EvidenceFacts(manifest, gate, parse_time(released.signed_at), staged_verified)
 
 
-def _check_pointer(pointer: Pointer, remembered: int, dataset: str | None) -> None:
+def _check_pointer(pointer: Pointer, remembered: int, kept: Iterable[str]) -> None:
     if pointer.sequence < remembered:
         raise RollbackError(
             f"the current pointer has sequence {pointer.sequence}, but {remembered} was seen before: an older release was put back. "
@@ -200,8 +211,7 @@ def _check_pointer(pointer: Pointer, remembered: int, dataset: str | None) -> No
             sequence=pointer.sequence,
             remembered=remembered,
         )
-    if dataset is not None and pointer.dataset != dataset:
-        raise IntegrityError(f"the pointer is of dataset '{pointer.dataset}', expected '{dataset}'. Check the path")
+    require_newest(pointer.sequence, kept)
     if pointer.state is RunState.REVOKED:
         raise RevokedError(
             f"release '{pointer.run}' was revoked at {pointer.published_at}{f' ({pointer.reason})' if pointer.reason else ''}. "

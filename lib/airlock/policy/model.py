@@ -38,6 +38,20 @@ def _relative(path: str) -> str:
     return path
 
 
+_OWN = {"data", "evidence", "history", "current.json"}
+"""What a sink holds: a sink inside another must not look like a part of it."""
+
+
+def _sink(path: str) -> str:
+    wrong = [part for part in _relative(path).split("/") if part in _OWN or part.startswith((".", "_"))]
+    if wrong:
+        raise ValueError(
+            f"has the part '{wrong[0]}': no part of a sink's path begins with '.' or '_' or is {', '.join(sorted(_OWN))}; these are Airlock's"
+        )
+    return path
+
+
+SinkPath = Annotated[str, BeforeValidator(lambda value: _sink(value) if isinstance(value, str) else value)]
 RelativePath = Annotated[str, BeforeValidator(lambda value: _relative(value) if isinstance(value, str) else value)]
 Reason = Annotated[str, Field(min_length=1)]
 Scalar = str | int | float | bool | date | Decimal
@@ -70,7 +84,7 @@ class Retain(_Strict):
 class Sink(_Strict):
     """Where the release goes, relative to zone `sanitized`. Both lists name kept or generalized columns only."""
 
-    path: RelativePath
+    path: SinkPath
     partition_by: list[str] = Field(default_factory=list)
     statistics: list[str] = Field(default_factory=list)
     retain: Retain = Retain()

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from airlock.errors import BoundaryError
 from airlock.storage._base import PENDING, TEMPORARY_PREFIX, Store
 from airlock.storage._disk import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["pending_folder", "sweep"]
+__all__ = ["close_pending", "pending_folder", "sweep"]
+
+
+_OWNER_ALONE = 0o700
 
 
 def pending_folder(sink: str) -> str:
@@ -30,6 +35,30 @@ def pending_folder(sink: str) -> str:
         '.pending/team%2Fpeople'
     """
     return f"{PENDING}/{quote(sink, safe='')}"
+
+
+def close_pending(store: Store) -> None:
+    """Make the folder of what is pending its owner's alone, where somebody made it before a door did. An absent one is made so.
+
+    Raises:
+        BoundaryError: It is a link or a file.
+        ConfigError: It is another user's.
+    """
+    root = store.local_path("")
+    if root is None:
+        return
+    with translated(PENDING):
+        try:
+            status = (root / PENDING).lstat()
+        except FileNotFoundError:
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            raise BoundaryError(
+                f"'{PENDING}' in zone 'sanitized' is no folder but a link or a file. Find out who made it; remove it",
+                path=PENDING,
+            )
+        if stat.S_IMODE(status.st_mode) != _OWNER_ALONE:
+            (root / PENDING).chmod(_OWNER_ALONE)
 
 
 def sweep(store: Store, prefix: str = "", *, grace: float = 60.0) -> int:

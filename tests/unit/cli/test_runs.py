@@ -225,6 +225,20 @@ def test_prune_says_what_went(said, made):
     assert "Find out who changed the history" in err
 
 
+def test_prune_names_a_sink_that_holds_no_latest_run(said, made):
+    place, (_, second) = made
+    staged = anonymize(place.policy(), place.settings()).run
+    code, out, err = said("runs", "prune", "--superseded")
+    assert code == 0
+    inner, outer = json.loads(out)["results"]
+    assert "latest_run" not in inner
+    assert (outer["sink"], outer["current_run"], outer["latest_run"]) == ("people", second, staged)
+    assert f"warning: sink 'people' still holds run '{second}' of 'people', though run '{staged}' finished later" in err
+    release(place.policy(), place.settings())
+    code, out, err = said("runs", "prune")
+    assert (code, "warning" in out + err) == (0, False)
+
+
 def test_prune_without_a_zone_to_prune_is_no_success(said, made):
     """Who prunes because somebody asked to be forgotten must not be told that all is well."""
     place, _ = made

@@ -10,7 +10,8 @@ import pytest
 from airlock.doors._sinks import _due
 from airlock.doors._zones import open_zone
 from airlock.doors.anonymize import anonymize
-from airlock.doors.prune import prune_jobs
+from airlock.doors.prune import prune_jobs, sinks_behind
+from airlock.doors.revoke import revoke
 from airlock.doors.verify import verify
 from airlock.errors import IntegrityError, LeaseHeldError, NotFoundError
 from airlock.evidence.canonical import time_text
@@ -165,12 +166,34 @@ def test_the_latest_run_is_the_one_that_ended_last_whatever_its_id(place, people
     assert len(list(splits.iterdir())) == 2
 
 
+def behind(place, *without):
+    return {(one.sink, one.run, one.latest) for one in sinks_behind("people", place.settings(*without))}
+
+
+def test_a_sink_that_the_policy_left_is_named(place, second):
+    assert behind(place) == set()
+    place.policy.write_text(place.policy.read_text().replace("path: team/people", "path: people"))
+    third = place.run()
+    assert behind(place) == behind(place, Zone.PRIVATE, Zone.STAGING) == {("team/people", second, third)}
+    revoke("team/people", place.settings(), reason="moved")
+    assert behind(place) == set()
+
+
+def test_a_sink_whose_latest_run_is_not_released_yet_is_named(place, second):
+    waiting = place.stage()
+    assert behind(place) == behind(place, Zone.PRIVATE) == {("team/people", second, waiting)}
+    place.refuse(waiting, "RESIDUAL_ENTITY")
+    assert behind(place) == {("team/people", second, waiting)}
+    (place.root / "staging" / "people" / waiting / "manifest.json").write_text("{")
+    assert behind(place, Zone.PRIVATE) == set()
+
+
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def _chain(*steps):
     return [
-        Pointer(dataset="d", recipient="r", run=run, sequence=at, previous=None, manifest="a" * 64, state=state, fence=at,
+        Pointer(dataset="d", recipient="r", sink="d", run=run, sequence=at, previous=None, manifest="a" * 64, state=state, fence=at,
                 published_at=time_text(NOW - timedelta(days=days)))
         for at, (run, state, days) in enumerate(steps, start=1)
     ]  # fmt: skip

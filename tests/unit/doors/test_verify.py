@@ -21,10 +21,10 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def older(place, tmp_path):
     """The sink as it was before its second release."""
-    copy = tmp_path / "older"
+    copy = tmp_path / "older" / "team" / "people"
     shutil.copytree(place.sink, copy)
-    first = copy / "history" / "00000001.json"
-    first.replace(copy / "current.json")
+    (copy / "history" / "00000002.json").unlink()
+    shutil.copy(copy / "history" / "00000001.json", copy / "current.json")
     return copy
 
 
@@ -141,11 +141,11 @@ def test_nothing_but_files_is_asked(place, tmp_path, second, monkeypatch):
 
     monkeypatch.setattr(socket, "socket", refuse)
     copy = tmp_path / "audit"
-    shutil.copytree(place.sink, copy / "people")
+    shutil.copytree(place.sink, copy / "team" / "people")
     shutil.copy(place.root / "trust" / "release.pub", copy / "release.pub")
     for folder in ("private", "staging", "raw", "keys", "sanitized"):
         shutil.rmtree(place.root / folder)
-    found = verify(copy / "people", place.settings(trust=str(copy / "release.pub")))
+    found = verify(copy / "team" / "people", place.settings(trust=str(copy / "release.pub")))
     assert (found.run, found.staged_signature) == (second, "not checked: no stage key is trusted")
 
 

@@ -139,6 +139,7 @@ def make_release(stage_signer, release_signer):
             Pointer(
                 dataset=made.dataset,
                 recipient=made.recipient,
+                sink="crm/customers",
                 run=made.run,
                 sequence=1,
                 previous=None,

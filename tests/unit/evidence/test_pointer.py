@@ -25,6 +25,7 @@ def first(now):
     return Pointer(
         dataset="customers",
         recipient="analytics",
+        sink="customers",
         run="run-1",
         sequence=1,
         previous=None,
@@ -40,6 +41,7 @@ def first(now):
         Pointer,
         dataset=NAME,
         recipient=NAME,
+        sink=NAME,
         run=NAME,
         sequence=st.integers(1, 2**40),
         previous=st.none() | DIGEST,
@@ -105,9 +107,9 @@ def test_a_slow_old_run_never_replaces_a_newer_release(first, release_signer, fe
         advance(first, first.to_envelope(release_signer), replace(first, run="run-0", fence=fence))
 
 
-@pytest.mark.parametrize("change", [{"dataset": "orders"}, {"recipient": "marketing"}])
+@pytest.mark.parametrize("change", [{"dataset": "orders"}, {"recipient": "marketing"}, {"sink": "orders"}])
 def test_chains_do_not_cross(first, release_signer, change):
-    with pytest.raises(IntegrityError, match="another dataset or recipient"):
+    with pytest.raises(IntegrityError, match="another dataset, recipient or sink"):
         advance(first, first.to_envelope(release_signer), replace(first, run="run-2", fence=5, **change))
 
 

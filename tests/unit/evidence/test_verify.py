@@ -26,7 +26,7 @@ EVIDENCE = "evidence/run-1"
 
 
 def test_a_good_release_passes(release, trust, now):
-    facts = verify_release(release, trust=trust, remembered=1, dataset="customers")
+    facts = verify_release(release, trust=trust, remembered=1, folder=("zones", "crm", "customers"))
     assert (facts.files, facts.rows, facts.data, facts.signed_at) == (2, 5, "data/run-1", now)
     assert facts.bytes == sum(len(data) for name, data in release.files.items() if name.startswith("data/run-1/"))
     assert facts.staged_verified
@@ -125,9 +125,20 @@ def test_a_revoked_release_is_refused(make_release, trust):
         verify_release(revoked, trust=trust)
 
 
-def test_another_datasets_pointer_is_refused(release, trust):
-    with pytest.raises(IntegrityError, match="is of dataset 'customers', expected 'orders'"):
-        verify_release(release, trust=trust, dataset="orders")
+@pytest.mark.parametrize(
+    ("folder", "in_zone"), [(("crm", "orders"), True), (("copies", "orders"), False), (("team", "crm", "customers"), True)]
+)
+def test_a_release_in_another_sinks_folder_is_refused(release, trust, folder, in_zone):
+    with pytest.raises(IntegrityError, match=r"holds the release of sink 'crm/customers' \(dataset 'customers'\)"):
+        verify_release(release, trust=trust, folder=folder, in_zone=in_zone)
+
+
+def test_a_pointer_older_than_its_history_is_refused(release, trust):
+    release.files["history/00000001.json"] = release.files["current.json"]
+    assert verify_release(release, trust=trust).pointer.sequence == 1
+    release.files["history/00000002.json"] = b"whatever it holds"
+    with pytest.raises(RollbackError, match="the current pointer has sequence 1, but 'history/' holds pointer 2"):
+        verify_release(release, trust=trust)
 
 
 @pytest.mark.parametrize("change", [{"dataset": "orders"}, {"recipient": "marketing"}])

@@ -5,11 +5,22 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import re
 
 import pytest
 from pydantic import ValidationError
 
-from airlock.policy.model import RULE_KEYS, Canonical, ColumnRule, KAnonymity, NoPrivacyModel, OperatorSpec, Policy, Source
+from airlock.policy.model import (
+    RULE_KEYS,
+    Canonical,
+    ColumnRule,
+    KAnonymity,
+    NoPrivacyModel,
+    OperatorSpec,
+    Policy,
+    Sink,
+    Source,
+)
 from airlock.types import Classification
 
 DATA = {
@@ -139,3 +150,13 @@ def test_a_bare_value_is_the_shorthand_argument(arguments, shorthand, mapping):
 def test_a_bare_value_needs_a_shorthand():
     with pytest.raises(ValueError, match="'x' takes named arguments"):
         OperatorSpec(name="x", arguments=3).mapping(None)
+
+
+@pytest.mark.parametrize(
+    "path", [".pending", ".pending/foo", "things/data", "things/history", "_x", ".new-x", "a/.pending/b", "evidence"]
+)
+def test_a_sink_is_no_part_of_a_sink(path):
+    wrong = next(part for part in path.split("/") if part in ("data", "history", "evidence") or part[0] in "._")
+    with pytest.raises(ValidationError, match=rf"has the part '{re.escape(wrong)}': no part of a sink's path"):
+        Sink.model_validate({"path": path})
+    assert Sink.model_validate({"path": "team/data-x"}).path == "team/data-x"
