@@ -89,7 +89,7 @@ def strange_file(rules) -> FilePartial:
 def judged(partials, rules):
     rows = sum(partial.rows for partial in partials)
     counts = Counts(rows, rows, 0, 0)
-    return decide(partials, rules, ManifestFacts(splits=(counts,), totals=counts, known_checked=True, known_found=0))
+    return decide(partials, rules, ManifestFacts(splits=(counts,), totals=counts, known_checked=True, known_found={}))
 
 
 def said(verdict) -> list[Any]:

@@ -168,7 +168,7 @@ def _manifest(manifest: PublicManifest) -> Iterator[tuple[str, str]]:
     yield "files", f"{len(manifest.outputs):,}, {size(sum(file.bytes for file in manifest.outputs))}"
     yield (
         "known values",
-        f"{manifest.known_values.found:,} left in text cells" if manifest.known_values.checked else "not checked",
+        f"{sum(manifest.known_values.found.values()):,} left in text cells" if manifest.known_values.checked else "not checked",
     )
     yield "policy", manifest.policy_sha256
     yield "plan", manifest.plan_digest

@@ -57,6 +57,7 @@ def _judged(manifest: PublicManifest, policy: Policy) -> Iterator[tuple[str, boo
     yield "code", _CODE.issuperset(manifest.code) and all(map(_VERSION.fullmatch, manifest.code.values()))
     yield "image_digest", manifest.image_digest is None or bool(_IMAGE.fullmatch(manifest.image_digest))
     yield "columns", {name: facts.operator for name, facts in manifest.columns.items()} == operators
+    yield "known values", operators.keys() >= manifest.known_values.found.keys()
     yield "key ids", all(facts.key_id is None or key.fullmatch(facts.key_id) for facts in manifest.columns.values())
     yield "splits", all(_SPLIT.fullmatch(split.name) for split in manifest.splits)
     yield "outputs", all(_FILE.fullmatch(file.path) for file in manifest.outputs)

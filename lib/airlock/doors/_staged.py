@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -164,12 +165,21 @@ def _public_manifest(facts: StagedFacts, folder: RunFolder, private_sha256: str)
         columns=_columns(facts),
         totals=totals,
         splits=tuple(SplitTotals(record.name, _counts(record)) for record in facts.records),
-        known_values=KnownValues(checked=True, found=sum(record.known_found for record in facts.records)),
+        known_values=_known_values(facts.records),
         inputs_commitment=_commitment(facts),
         private_sha256=private_sha256,
         isolation=Isolation.NONE,
         separation=Separation.NONE,
         created_at=time_text(datetime.now(UTC)),
+    )
+
+
+def _known_values(records: Sequence[SplitRecord]) -> KnownValues:
+    found: Counter[str] = Counter()
+    for record in records:
+        found.update(dict(record.known_found))
+    return KnownValues(
+        checked=all(record.known_rows == record.rows_out for record in records), found=dict(sorted(found.items()))
     )
 
 

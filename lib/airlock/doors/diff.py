@@ -124,7 +124,7 @@ def _column(facts: ColumnFacts) -> str:
 
 def _counts(manifest: PublicManifest) -> dict[str, str]:
     counts = {name: f"{count:,}" for name, count in asdict(manifest.totals).items()}
-    return counts | {"known values found": f"{manifest.known_values.found:,}"}
+    return counts | {"known values found": f"{sum(manifest.known_values.found.values()):,}"}
 
 
 def _outputs(manifest: PublicManifest, other: PublicManifest) -> dict[str, str]:

@@ -55,7 +55,8 @@ class SplitRecord:
     Attributes:
         files: Named relative to the run's staged data folder, and to the records' folder.
         rejects: Rejected rows by (column or '', code).
-        known_found: Written cells that still held a direct identifier of their row.
+        known_rows: Written rows that were looked through for direct identifiers of theirs.
+        known_found: Written cells that still held one, by column.
         frequencies: Of each column whose frequencies count.
         excluded: Places in the sorted list of excluded ids of those that had rows. The list is part of the record's name.
     """
@@ -66,8 +67,8 @@ class SplitRecord:
     rows_out: int
     suppressed: int
     rejects: tuple[tuple[str, str, int], ...]
-    known_checked: bool
-    known_found: int
+    known_rows: int
+    known_found: tuple[tuple[str, int], ...]
     frequencies: tuple[ColumnCounts, ...]
     excluded: tuple[int, ...] = ()
 
@@ -160,6 +161,9 @@ def _to_dict(record: SplitRecord) -> dict[str, Any]:
 def _from_dict(data: dict[str, Any]) -> SplitRecord:
     files = tuple(RecordedFile(**file) for file in data["files"])
     rejects = tuple((column, code, count) for column, code, count in data["rejects"])
+    found = tuple((column, count) for column, count in data["known_found"])
     frequencies = tuple(ColumnCounts(**counts) for counts in data["frequencies"])
     excluded = tuple(data["excluded"])
-    return SplitRecord(**(data | {"files": files, "rejects": rejects, "frequencies": frequencies, "excluded": excluded}))
+    return SplitRecord(
+        **(data | {"files": files, "rejects": rejects, "known_found": found, "frequencies": frequencies, "excluded": excluded})
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,9 +39,9 @@ class ResidueCheck:
     identifiers: tuple[ColumnPath, ...]
     texts: tuple[tuple[ColumnPath, frozenset[str]], ...]
 
-    def count(self, raw: pa.RecordBatch, written: pa.RecordBatch) -> int:
-        """How many written cells hold a direct identifier of their row (rows of both batches correspond)."""
-        found = 0
+    def count(self, raw: pa.RecordBatch, written: pa.RecordBatch) -> Counter[str]:
+        """How many written cells hold a direct identifier of their row, by column (rows of both batches correspond)."""
+        found: Counter[str] = Counter()
         known: dict[str, tuple[pa.ListArray, KnownValues]] = {}
         for path, placeholders in self.texts:
             texts, rows = leaf_values(written, path)
@@ -53,8 +54,8 @@ class ResidueCheck:
             values, whole = known[absent]
             if len(texts) and len(values.values):
                 aligned = whole if _is_identity(rows, written.num_rows) else values.take(rows)
-                found += occurrences(texts, aligned, placeholders=placeholders).true_count
-        return found
+                found[str(path)] += occurrences(texts, aligned, placeholders=placeholders).true_count
+        return +found
 
 
 def _absent(texts: pa.Array) -> str:

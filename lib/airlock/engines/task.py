@@ -53,7 +53,8 @@ class TaskResult:
 class _Counts:
     rows_in: int = 0
     suppressed: int = 0
-    known_found: int = 0
+    known_rows: int = 0
+    known_found: Counter[str] = field(default_factory=Counter)
     rejects: Counter[tuple[str, str]] = field(default_factory=Counter)
     excluded: set[int] = field(default_factory=set)
 
@@ -162,6 +163,7 @@ class _SplitTask:
             made = pa.RecordBatch.from_arrays(columns, [name for name, _ in self.programs])
             if self.residue is not None:
                 self.counts.known_found += self.residue.count(batch, made)
+            self.counts.known_rows += made.num_rows
             self.frequencies.add(made)
             return made
         return None
@@ -197,8 +199,8 @@ class _SplitTask:
             rows_out=sum(file.rows for file in writer.files),
             suppressed=self.counts.suppressed,
             rejects=tuple((column, code, count) for (column, code), count in sorted(self.counts.rejects.items())),
-            known_checked=self.residue is not None,
-            known_found=self.counts.known_found,
+            known_rows=self.counts.known_rows,
+            known_found=tuple(sorted(self.counts.known_found.items())),
             frequencies=self.frequencies.finish(),
             excluded=tuple(sorted(self.counts.excluded)),
         )

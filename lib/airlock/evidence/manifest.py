@@ -105,10 +105,15 @@ class ColumnFacts(Record):
 
 @dataclass(frozen=True, config=STRICT)
 class KnownValues(Record):
-    """The inner door's word on direct identifiers in text cells: whether it looked, and in how many cells one was left."""
+    """The inner door's word on direct identifiers in text cells.
+
+    Attributes:
+        checked: Whether it looked through every row that it wrote.
+        found: In how many cells one was left, by the column written; without columns where none was.
+    """
 
     checked: bool
-    found: Count
+    found: dict[str, Count]
 
 
 Outputs = Annotated[tuple[StagedFile, ...], _sorted_by(lambda file: file.path)]

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airlock.errors import KnownValueError, RejectedRowsError, RowAccountingError
 from airlock.evidence.manifest import Counts, PublicManifest
-from airlock.gate._check import CheckResult, Finding
+from airlock.gate._check import CheckResult, Finding, listed
 from airlock.gate.rules import GateRules
 
 __all__ = ["ManifestFacts", "judge_facts"]
@@ -20,13 +21,14 @@ class ManifestFacts:
 
     Attributes:
         splits: Counts by split.
-        known_checked: Whether the inner door looked for direct identifiers in text; `known_found`: in how many cells one was.
+        known_checked: Whether the inner door looked for direct identifiers in the text of every row.
+        known_found: In how many cells one was, by column.
     """
 
     splits: tuple[Counts, ...]
     totals: Counts
     known_checked: bool
-    known_found: int
+    known_found: Mapping[str, int]
 
     @classmethod
     def of(cls, manifest: PublicManifest) -> ManifestFacts:
@@ -80,17 +82,21 @@ def _rejects(facts: ManifestFacts, rules: GateRules) -> CheckResult:
 
 
 def _known_values(facts: ManifestFacts, rules: GateRules) -> CheckResult:
-    if facts.known_checked and facts.known_found == 0:
+    if facts.known_checked and not facts.known_found:
         return CheckResult(check="known_values")
+    # The names are the inner door's: only those that the policy has are said on.
+    own = {str(rule.path) for rule in rules.leaves}
+    named = sorted((column if column in own else "another column", count) for column, count in facts.known_found.items())
+    found = tuple(Finding(column=column, entity="KNOWN_VALUE", count=count) for column, count in named)
     what = (
-        f"found direct identifiers of the same row in {facts.known_found:,} text cells"
+        f"found direct identifiers of the same row in text: {listed([f'{one.count:,} cells of {one.column!r}' for one in found])}"
         if facts.known_checked
-        else "did not look for direct identifiers in text cells"
+        else "did not look for direct identifiers in the text of every row"
     )
     return CheckResult(
         check="known_values",
-        problems=(Finding(column="text", entity="KNOWN_VALUE", count=facts.known_found),),
+        problems=found or (Finding(column="text", entity="KNOWN_VALUE", count=0),),
         error=KnownValueError,
-        message=f"the inner door {what} of '{rules.dataset}'. Nothing was released. Name the identifiers under known_values of the text's "
+        message=f"'{rules.dataset}': the inner door {what}. Nothing was released. Name the identifiers under known_values of the text's "
         "redact_entities, or drop the text",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,9 +14,11 @@ from tests.conftest import make_people
 from airlock.doors import anonymize as door
 from airlock.doors.anonymize import anonymize
 from airlock.doors.release import release
+from airlock.engines import task
 from airlock.errors import (
     AirlockError,
     ConfigError,
+    KnownValueError,
     LeaseHeldError,
     PermitError,
     RejectedRowsError,
@@ -67,6 +70,14 @@ def test_other_versions_of_the_code_reuse_nothing_and_the_manifest_tells_them(ma
     run = anonymize(made.policy(), made.settings())
     assert run.reused == 0
     assert json.loads((made.root / "staging" / "people" / run.run / "manifest.json").read_text())["code"]["pyarrow"] == "99.0.0"
+
+
+def test_rows_that_were_not_looked_through_are_refused_by_the_outer_door(make_project, in_process, monkeypatch):
+    made = make_project(files=2)
+    monkeypatch.setattr(task, "_Counts", partial(task._Counts, known_rows=-1))
+    anonymize(made.policy(), made.settings())
+    with pytest.raises(KnownValueError, match="did not look for direct identifiers in the text of every row"):
+        release(made.policy(), made.settings())
 
 
 def test_an_expired_permit_reads_no_key(make_project, in_process):

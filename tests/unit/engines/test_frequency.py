@@ -28,7 +28,7 @@ def counted(*batches: pa.Array) -> Frequencies:
 
 
 def record(*frequencies: ColumnCounts) -> SplitRecord:
-    return SplitRecord("n", (), 0, 0, 0, (), known_checked=False, known_found=0, frequencies=frequencies)
+    return SplitRecord("n", (), 0, 0, 0, (), known_rows=0, known_found=(), frequencies=frequencies)
 
 
 def refused(*splits: Sequence[pa.Array]) -> str:

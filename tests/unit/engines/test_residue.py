@@ -35,4 +35,4 @@ def test_bytes_that_are_text_are_looked_at_on_both_sides():
     raw = pa.record_batch({"name": pa.array([b"Ann Lee", b"Ann\xffLee", b"Bob Ray", None])})
     written = pa.record_batch({"blob": pa.array([b"of Ann Lee", b"of Ann\xffLee", b"of Ann Lee", b"of Ann Lee"])})
     check = ResidueCheck((ColumnPath(("name",)),), ((ColumnPath(("blob",)), frozenset()),))
-    assert check.count(raw, written) == 1
+    assert sum(check.count(raw, written).values()) == 1

@@ -86,7 +86,7 @@ def _manifest(parts):
         columns={"zip": ColumnFacts("truncate", None), "n": ColumnFacts("pseudonymize", "customer/analytics/1")},
         totals=counts,
         splits=(SplitTotals("3f" * 16, counts),),
-        known_values=KnownValues(checked=True, found=0),
+        known_values=KnownValues(checked=True, found={}),
         inputs_commitment="4" * 64,
         private_sha256="5" * 64,
         isolation=Isolation.NONE,

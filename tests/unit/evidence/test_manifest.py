@@ -56,7 +56,7 @@ PUBLIC = st.builds(
     columns=st.dictionaries(TEXT, st.builds(ColumnFacts, TEXT, st.none() | TEXT), max_size=3),
     totals=COUNTS,
     splits=_unique(st.builds(SplitTotals, NAME, COUNTS), lambda split: split.name),
-    known_values=st.builds(KnownValues, st.booleans(), COUNT),
+    known_values=st.builds(KnownValues, st.booleans(), st.dictionaries(NAME, COUNT, max_size=3)),
     inputs_commitment=DIGEST,
     private_sha256=DIGEST,
     isolation=st.sampled_from(Isolation),

@@ -57,10 +57,10 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-def facts(rows: int, *, rejected: int = 0, checked: bool = True, found: int = 0) -> ManifestFacts:
+def facts(rows: int, *, rejected: int = 0, checked: bool = True, found: dict[str, int] | None = None) -> ManifestFacts:
     """A manifest's counts that close."""
     counts = Counts(rows + rejected, rows, 0, rejected)
-    return ManifestFacts(splits=(counts,), totals=counts, known_checked=checked, known_found=found)
+    return ManifestFacts(splits=(counts,), totals=counts, known_checked=checked, known_found=found or {})
 
 
 class Ran:

@@ -265,7 +265,7 @@ def test_rows_must_add_up(column, rules_of):
         ((good,), good, 9),
         ((), Counts(0, 0, 0, 0), 8),
     ):
-        facts = ManifestFacts(splits=splits, totals=totals, known_checked=True, known_found=0)
+        facts = ManifestFacts(splits=splits, totals=totals, known_checked=True, known_found={})
         verdict = decide([FilePartial(parts={}, rows=rows)], rules, facts)
         (result,) = [each for each in verdict.results if each.check == "rows"]
         assert not result.passed
@@ -277,10 +277,13 @@ def test_rejects_and_known_values(column, rules_of, counts):
     with pytest.raises(RejectedRowsError, match=r"3 of 3 rows of 'people' were rejected, gate.max_rejects allows 2"):
         decide([], rules_of(columns, gate={"max_rejects": 2}), counts(0, rejected=3)).raise_first()
     decide([], rules_of(columns, gate={"max_rejects": 3}), counts(0, rejected=3)).raise_first()
-    with pytest.raises(KnownValueError, match=r"did not look for direct identifiers"):
+    with pytest.raises(KnownValueError, match=r"did not look for direct identifiers in the text of every row"):
         decide([], rules_of(columns), counts(0, checked=False)).raise_first()
-    with pytest.raises(KnownValueError, match=r"found direct identifiers of the same row in 4 text cells"):
-        decide([], rules_of(columns), counts(0, found=4)).raise_first()
+    with pytest.raises(KnownValueError, match=r"found direct identifiers of the same row in text: 4 cells of 'a'\."):
+        decide([], rules_of(columns), counts(0, found={"a": 4})).raise_first()
+    # A name that the policy does not have is the inner door's own word, and not said on.
+    with pytest.raises(KnownValueError, match=r"in text: 1 cells of 'another column'\."):
+        decide([], rules_of(columns), counts(0, found={"ann@example.org": 1})).raise_first()
 
 
 def test_a_check_that_did_not_run_refuses(column, rules_of, counts):
