@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.engines.exclusion import listed_ids
-from airlock.errors import UnreadableSourceError
+from airlock.errors import NotFoundError, UnreadableSourceError
 from airlock.plan.bind import BoundPolicy, bind_policy
 from airlock.plan.compile import Plan, compile_plan
 from airlock.settings import Settings
@@ -62,4 +62,8 @@ def _excluded(raw: Store, plan: Plan) -> tuple[str, ...]:
         text = raw.read(path).removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
         raise UnreadableSourceError(f"source.exclude '{path}' is not UTF-8 text; it holds one subject id a line") from None
+    except NotFoundError:
+        raise NotFoundError(
+            f"zone 'raw' has no file '{path}', which source.exclude names. Put it there, or correct the path"
+        ) from None
     return listed_ids(text, plan)

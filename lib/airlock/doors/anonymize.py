@@ -202,7 +202,7 @@ class _Work:
             failed = [result for result in runner(sealed, binding, todo) if result.code]
         self._say(reused + len(todo) - len(failed), reused)
         if failed:
-            found = (Failure(result.name, result.files, "", result.code, 0) for result in failed)
+            found = (Failure(result.name, result.files, result.column, result.code, 0) for result in failed)
             write_failures(self.private, f"{self.dataset}/{binding.run}", found)
             raise _failure(self.dataset, binding.run, failed)
 

@@ -34,7 +34,7 @@ _FAILURES = 4
 """How often a task may fail under a local master: as under any other."""
 
 _SAY = "import sys, airlock, airlock.engines.task; print(*sys.version_info[:2], airlock.__version__)"
-_RESULT = "split int, name string, code string, transient boolean, detail string, files array<string>"
+_RESULT = "split int, name string, code string, transient boolean, detail string, files array<string>, column string"
 
 
 def java_version() -> int | None:
@@ -184,6 +184,7 @@ def _arrow_result() -> pa.Schema:
             ("transient", pa.bool_()),
             ("detail", pa.string()),
             ("files", pa.list_(pa.string())),
+            ("column", pa.string()),
         ]
     )
 

@@ -39,6 +39,7 @@ class TaskResult:
     Attributes:
         transient: The same task may succeed later.
         files: The source files it read, where it failed.
+        column: The column at fault, where one is.
     """
 
     split: int
@@ -47,6 +48,7 @@ class TaskResult:
     transient: bool = False
     detail: str = ""
     files: tuple[str, ...] = ()
+    column: str = ""
 
 
 @dataclass(slots=True)
@@ -71,15 +73,19 @@ def run_sealed(sealed: bytes, binding: FrameBinding, index: int) -> TaskResult:
 def run_task(frame: TaskFrame, index: int) -> TaskResult:
     """Carry out split `index` of the frame, unless it has its record: a task that is tried again begins where it was stopped."""
     name, files = frame.names[index], tuple(piece.path for piece in frame.splits[index].pieces)
+    task: _SplitTask | None = None
     try:
         if read_record(open_store(frame.zones["private"]), frame.plan.policy.dataset, name, frame.keys) is None:
-            _SplitTask(frame, index).run()
+            task = _SplitTask(frame, index)
+            task.run()
     except AirlockError as error:
-        return TaskResult(index, name, error.code, error.exit_code == 75, str(error), files)  # noqa: PLR2004 - sysexits' TEMPFAIL
+        column = str(error.facts.get("column", ""))
+        return TaskResult(index, name, error.code, error.exit_code == 75, str(error), files, column)  # noqa: PLR2004 - sysexits' TEMPFAIL
     except MemoryError:
         return TaskResult(index, name, "out-of-memory", transient=True, files=files)
     except Exception as error:  # noqa: BLE001 - any other exception's text may quote a value; its class does not
-        return TaskResult(index, name, "unexpected", detail=f"{type(error).__name__} at {_place(error)}", files=files)
+        detail, column = f"{type(error).__name__} at {_place(error)}", "" if task is None else task.column
+        return TaskResult(index, name, "unexpected", detail=detail, files=files, column=column)
     return TaskResult(index, name)
 
 
@@ -107,6 +113,7 @@ class _SplitTask:
         self.frequencies = SplitCounter(self.plan, frame.keys)
         self.counts = _Counts()
         self.rejected: list[bytes] = []
+        self.column = ""  # the one at work
 
     def run(self) -> SplitRecord:
         """Read, transform and write; returns the record that won."""
@@ -160,6 +167,7 @@ class _SplitTask:
                 self._reject(batch, error)
                 batch = batch.filter(pc.invert(error.mask))
                 continue
+            self.column = ""
             made = pa.RecordBatch.from_arrays(columns, [name for name, _ in self.programs])
             if self.residue is not None:
                 self.counts.known_found += self.residue.count(batch, made)
@@ -172,6 +180,7 @@ class _SplitTask:
         def known(operator: RowOperator) -> pa.Array:
             return known_values(batch, [ColumnPath.parse(text) for text in operator.inputs])
 
+        self.column = name
         try:
             return program.transform(batch.column(name), known)
         except RejectedValuesError as error:

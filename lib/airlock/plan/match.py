@@ -11,8 +11,9 @@ import pyarrow as pa
 from airlock.errors import ChangedTypeError, DriftError, MissingColumnError, UnclassifiedColumnError
 from airlock.plan.tree import RuleNode, nested_kind
 from airlock.policy.arrow import NESTED, parse_type, type_text
+from airlock.policy.lines import rule_line
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
-from airlock.policy.unlisted import MOST_SAID, Unlisted, paste_lines, said_once, type_in_yaml, yaml_key
+from airlock.policy.unlisted import MOST_SAID, Unlisted, paste_lines, said_once
 
 __all__ = ["Drift", "drift_error", "match_schema"]
 
@@ -51,7 +52,15 @@ def match_schema(
             yield from _unclassified(ColumnPath((name,)), pa.string(), known)
     for name, node in tree.items():
         if name not in actual and name not in partitions and not node.optional:
-            yield _missing(node.path)
+            yield from map(_missing, _required(node))
+
+
+def _required(node: RuleNode) -> Iterator[RuleNode]:
+    """The rules at or below a node whose columns may not be missing."""
+    if node.rule is not None and not node.rule.optional:
+        yield node
+    for child in node.children.values():
+        yield from _required(child)
 
 
 def _leaves(node: RuleNode) -> Iterator[ColumnPath]:
@@ -78,7 +87,7 @@ def _match(node: RuleNode, actual: pa.DataType, known: list[str], *, drop_unlist
             yield from _unclassified(node.path.child(step), data_type, known)
     for step, child in node.children.items():
         if step not in inside and not child.optional:
-            yield _missing(child.path)
+            yield from map(_missing, _required(child))
 
 
 def _inside(node: RuleNode, actual: pa.DataType) -> dict[Step, pa.DataType] | None:
@@ -99,13 +108,15 @@ def _match_rule(node: RuleNode, actual: pa.DataType) -> Iterator[Drift]:
     found = type_text(actual)
     if found not in rule.type and not any(parse_type(name) == actual for name in rule.type if name not in NESTED):
         expected = " or ".join(rule.type)
-        paste = f"  {yaml_key(str(node.path))}: {{type: {type_in_yaml(found)}, ...}}" if found not in NESTED else ""
+        paste = f"  {rule_line(str(node.path), rule.model_copy(update={'type': (found,)}))}" if found not in NESTED else ""
         yield Drift(ChangedTypeError, str(node.path), f"'{node.path}' is {found}; the policy says {expected}", paste)
 
 
-def _missing(path: ColumnPath) -> Drift:
-    message = f"the policy has a rule for '{path}', which the source does not have"
-    return Drift(MissingColumnError, str(path), message, f"  {yaml_key(str(path))}: {{..., optional: true}}")
+def _missing(node: RuleNode) -> Drift:
+    path, rule = str(node.path), node.rule
+    assert rule is not None
+    message = f"the policy has a rule for '{path}' ({' or '.join(rule.type)}), which the source does not have"
+    return Drift(MissingColumnError, path, message, f"  {rule_line(path, rule.model_copy(update={'optional': True}))}")
 
 
 def _unclassified(path: ColumnPath, data_type: pa.DataType, known: list[str]) -> Iterator[Drift]:

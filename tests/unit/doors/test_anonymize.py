@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import make_people
 
 from airlock.doors import anonymize as door
+from airlock.doors._failures import read_failures
 from airlock.doors.anonymize import anonymize
 from airlock.doors.release import release
 from airlock.engines import task
@@ -23,11 +24,13 @@ from airlock.errors import (
     PermitError,
     RejectedRowsError,
     RunBoundError,
+    TaskFailedError,
     TransientError,
     UnclassifiedColumnError,
     UnreadableSourceError,
 )
 from airlock.keys import Permit
+from airlock.operators.mask import Mask
 from airlock.storage import open_store
 from airlock.storage.lease import Lease
 
@@ -78,6 +81,24 @@ def test_rows_that_were_not_looked_through_are_refused_by_the_outer_door(make_pr
     anonymize(made.policy(), made.settings())
     with pytest.raises(KnownValueError, match="did not look for direct identifiers in the text of every row"):
         release(made.policy(), made.settings())
+
+
+def test_a_failure_names_the_column_and_no_value(make_project, in_process, monkeypatch):
+    def kernel(self, field, keys):
+        def fail(values):
+            raise RuntimeError(f"can't mask {values[0]}")
+
+        return fail
+
+    monkeypatch.setattr(Mask, "kernel", kernel)
+    made = make_project(files=2)
+    with pytest.raises(TaskFailedError, match="2 splits failed") as caught:
+        anonymize(made.policy(), made.settings(), run_id="one")
+    failures = read_failures(open_store(made.settings().zone("private")), "people/one")
+    assert {(failure.column, failure.code, failure.files) for failure in failures} == {
+        ("phone", "unexpected", (f"people/{number}.parquet",)) for number in ("000", "001")
+    }
+    assert "+49" not in str(caught.value) + str(failures)
 
 
 def test_an_expired_permit_reads_no_key(make_project, in_process):

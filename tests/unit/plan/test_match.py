@@ -124,16 +124,41 @@ def test_one_error_for_all_with_the_lines_to_paste_under_what_to_do_with_them():
         "- 'street' is int8; the policy says string\n"
         "- no rule for 'streets' (decimal128(5, 2)); nearest rule: 'street'\n"
         "- no rule for 'null' (int8)\n"
-        "- the policy has a rule for 'gone', which the source does not have\n"
+        "- the policy has a rule for 'gone' (int8), which the source does not have\n"
         "If that is right, change to:\n"
-        "  street: {type: int8, ...}\n"
+        "  street: {type: int8, class: sensitive, drop: {}}\n"
         "If they are gone for good, remove the rule; if some files lack them, say optional: true:\n"
-        "  gone: {..., optional: true}\n"
+        "  gone: {type: int8, class: sensitive, optional: true, drop: {}}\n"
         "Decide about each, then add under columns (or let 'airlock draft --update' append them):\n"
         '  streets: {type: "decimal128(5, 2)", class: direct_identifier, drop: {}}\n'
         "  'null': {type: int8, class: direct_identifier, drop: {}}"
     )
     assert error.facts == {"paths": ["street", "streets", "null", "gone"]}
+
+
+def test_rules_to_change_or_remove_are_shown_whole():
+    tree = rule_tree(
+        {
+            ColumnPath.parse("a.b"): ColumnRule.model_validate(
+                {
+                    "type": ["int32", "int64"],
+                    "class": "direct_identifier",
+                    "pseudonymize": {"domain": "d"},
+                    "accept_frequency": "x: y",
+                }
+            )
+        }
+    )
+    found = match_schema(tree, pa.schema([("c", pa.int8())]), partitions=frozenset(), drop_unlisted=True)
+    (line,) = [drift.paste for drift in found]
+    document = read_yaml(f"columns:\n{line}", "p.yaml")
+    rule = ColumnRule.model_validate(document.data["columns"]["a.b"])
+    assert (rule.type, rule.optional, rule.accept_frequency, rule.operator.arguments) == (
+        ("int32", "int64"),
+        True,
+        "x: y",
+        {"domain": "d"},
+    )
 
 
 def test_lines_to_paste_make_a_policy_that_reads():
