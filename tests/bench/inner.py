@@ -1,8 +1,14 @@
 """The inner door against a plain copy and against what Spark users write: one session, interleaved, minimum of repeats.
 
-What was learned: the tasks cost about what the copy costs plus the kernels; the permutation of rows is a `take` per column and the
-digest of staged files a hundredth. What would cost most is the search for a row's own identifiers in open text columns: a column
-without digits and '@' (cities) is done with by one look at its bytes (`engines.residue`), else it costs microseconds a row.
+What was learned (CPU of 500,000 rows in one process, 0.58 s a copy: 1.22 s before, 0.72 s after):
+- Snappy took 110 ns a token and found nothing: columns of tokens are staged without it, a third of all encoding (the files grow by a
+  tenth, and live until their release). Every other column is Snappy on both sides.
+- The search for a row's own identifiers in open text would cost most, microseconds a row. A column without digits and '@' (cities) is
+  done with by one look at its bytes, and nearly every identifier by its last byte or its '@' (`engines.residue`): 0.4 to 0.05 us a row.
+- Arrow's calendar took 70 ns a date; over the days that occur, with a table for the values, 15. RE2 took 100 ns an IPv4 address only to
+  say that it is one; three dots and shortest numbers say it in 60. Masks of ASCII are bytes, not strings to be joined.
+- Counting tokens for the frequency check costs 5 ns a value where a column has many: a sample tells whether to count.
+- What is left: reading (a fifth), writing (a fifth), the permutation's `take` (an eighth), SHA-256 of the files, hex.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pyarrow as pa
 
 from airlock.errors import LeakedNameError
@@ -29,11 +31,13 @@ class NamesCheck:
     def scan(batch: Batch, rules: GateRules) -> dict[Key, Tally]:
         """By place and fault."""
         found = {}
-        for leaf in schema_leaves(batch.rows.schema):
+        leaves = list(schema_leaves(batch.rows.schema))
+        for leaf in leaves:
             dropped = next((rule.path for rule in rules.leaves if rule.absent and rule.path.covers(leaf.path)), None)
             if dropped is not None:
                 found[str(dropped), _DROPPED] = Tally(1, 1)
-            found |= _in_name(leaf.path, rules)
+        steps = dict.fromkeys(step for leaf in leaves for step in leaf.path.steps if isinstance(step, str))
+        found |= _in_names(tuple(steps), rules.entities)
         for name in rules.partition_by:
             values = batch.present.get(ColumnPath((name,)))
             if values is not None and len(values):
@@ -68,7 +72,7 @@ class NamesCheck:
         )
 
 
-def _in_name(path: ColumnPath, rules: GateRules) -> dict[Key, Tally]:
-    names = pa.array([step for step in path.steps if isinstance(step, str)])
-    found = scan_text(names, rules.entities)
+@lru_cache(maxsize=64)  # every batch of a file has the same names, and a look costs a millisecond
+def _in_names(names: tuple[str, ...], entities: tuple[str, ...]) -> dict[Key, Tally]:
+    found = scan_text(pa.array(names, pa.string()), entities)
     return {("a column's name", entity): Tally(hit.count, len(names), hit.picture) for entity, hit in found.items()}
