@@ -94,11 +94,10 @@ def _in_folder(folder: Path) -> list[Path]:
 def parse_policy(path: Path) -> PolicyDocument:
     """Read one policy file without raising for its faults: they stand in `document.problems`."""
     document = read_yaml(_text(path), str(path))
-    if not document.problems:
-        if isinstance(document.data, dict):
-            document.data = _extend(document, path)
-        else:
-            document.report((), "a policy is a mapping that begins with 'apiVersion: airlock/v1'")
+    if isinstance(document.data, dict):
+        document.data = _extend(document, path)
+    elif not document.problems:
+        document.report((), "a policy is a mapping that begins with 'apiVersion: airlock/v1'")
     policy: Policy | None = None
     if isinstance(document.data, dict):
         try:
@@ -129,7 +128,11 @@ def _extend(document: Document, path: Path) -> dict[str, Any]:
     if not isinstance(named, str):
         document.report(("extends",), "needs the name of one file, relative to this one")
         return data
-    common = read_yaml(_text(path.parent / named), str(path.parent / named))
+    try:
+        common = read_yaml(_text(path.parent / named), str(path.parent / named))
+    except NotFoundError as error:
+        document.report(("extends",), str(error))
+        return data
     document.problems.extend(common.problems)
     if not isinstance(common.data, dict):
         document.report(("extends",), f"'{named}' is not a mapping")

@@ -159,8 +159,14 @@ def test_what_cant_be_extended(file, named, message):
 
 
 def test_a_shared_file_that_is_not_there(file):
-    with pytest.raises(NotFoundError, match=r"none\.yaml"):
+    with pytest.raises(PolicyFileError, match=r"people\.yaml:12:1: there is no policy file '.*none\.yaml'"):
         load_policy(file(HEAD + "extends: none.yaml\n"))
+
+
+def test_equal_keys_and_a_shared_file_give_no_fault_that_is_not_there(file):
+    file("keys: {recipient: shared, epoch: 3}\n", "common.yaml")
+    own = HEAD.replace("keys: {recipient: tests, epoch: 1}\n", "") + "owner: twice@example.org\nextends: common.yaml\n"
+    assert [message for _, _, message in said(file(own))] == ["key 'owner' stands here a second time; each key may stand once"]
 
 
 def test_extending_is_one_level_deep(file):
