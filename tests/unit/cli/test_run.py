@@ -49,7 +49,7 @@ CLASHES = {
     "one dataset": ({"dataset": ("dataset: others", "dataset: people")}, "are of one dataset, 'people'"),
     "one sink": ({"sink": ("sink: {path: others", "sink: {path: people")}, "have one sink, 'people'"),
     "a sink within": (
-        {"sink": ("sink: {path: others", "sink: {path: people/data")},
+        {"sink": ("sink: {path: others", "sink: {path: people/inner")},
         "one lies within the other",
     ),
 }
