@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from airlock.gate import validators
 from airlock.gate.buffers import text_buffers
 from airlock.gate.normal import as_text, plain_text, whole_text
-from airlock.gate.pictures import picture
+from airlock.policy.pictures import picture
 
 __all__ = ["FLOOR", "SCANNERS", "Hit", "Scanner", "scan_text"]
 

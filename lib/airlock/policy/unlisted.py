@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from airlock.policy.path import ColumnPath
+from airlock.policy.pictures import picture
 
 __all__ = [
     "MOST_SAID",
@@ -31,7 +32,6 @@ _IDENTIFIER = re.compile(r"[^\W\d](?:[\w \-.]{0,62}[\w\-.])?")
 _MOST_DIGITS = 5
 """In a name: enough for q4_2024. More, of any script, may be a phone, an account or an identity number, letters between them or not."""
 
-_LONGEST = 32
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 """What some YAML readers take for no text."""
 
@@ -53,7 +53,7 @@ def name_or_shape(name: str) -> str:
         >>> name_or_shape("dt"), name_or_shape("ann@example.org")
         ('dt', 'aaa@aaaaaaa.aaa')
     """
-    return shown_name(name) or _shape(name)
+    return shown_name(name) or picture(name)
 
 
 def shown_path(path: str) -> str:
@@ -68,21 +68,7 @@ def shown_path(path: str) -> str:
 
 def _shown_part(part: str) -> str:
     name, equals, value = part.partition("=")
-    return f"{name_or_shape(name)}={_shape(value)}" if equals else part
-
-
-def _shape(name: str) -> str:
-    drawn = "".join(map(_drawn, name[:_LONGEST]))
-    return drawn + "…" if len(name) > _LONGEST else drawn
-
-
-def _drawn(character: str) -> str:
-    """As the gate draws a value: digits as 9, letters as a or A, other printable ASCII as it is."""
-    if character.isnumeric():
-        return "9"
-    if character.isalpha():
-        return "A" if character.isupper() else "a"
-    return character if " " <= character <= "~" else "?"
+    return f"{name_or_shape(name)}={picture(value)}" if equals else part
 
 
 @dataclass(frozen=True, slots=True, order=True)

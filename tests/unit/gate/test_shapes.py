@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from airlock.gate.pictures import picture
 from airlock.gate.shapes import offenders, violations
 from airlock.policy.formats import (
     Absent,
@@ -28,6 +27,7 @@ from airlock.policy.formats import (
     output_of,
 )
 from airlock.policy.model import OperatorSpec
+from airlock.policy.pictures import picture
 
 HEX, BASE32 = "0123456789abcdef", "abcdefghijklmnopqrstuvwxyz234567"
 UTC = dt.UTC

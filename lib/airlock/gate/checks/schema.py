@@ -12,9 +12,9 @@ from airlock.errors import SchemaMismatchError
 from airlock.evidence.schema import SchemaField, schema_fields
 from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate.leaves import Leaf, schema_leaves
-from airlock.gate.pictures import picture
 from airlock.gate.rules import GateRules
 from airlock.policy.arrow import type_text
+from airlock.policy.pictures import picture
 
 __all__ = ["SchemaCheck", "SchemaPart", "schema_part"]
 

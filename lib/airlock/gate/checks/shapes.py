@@ -9,10 +9,10 @@ from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate._tally import Tally, merge_tallies
 from airlock.gate.buffers import is_binary
 from airlock.gate.normal import as_text
-from airlock.gate.pictures import picture
 from airlock.gate.rules import GateRules
 from airlock.gate.shapes import offenders
 from airlock.policy.formats import Shape
+from airlock.policy.pictures import picture
 
 __all__ = ["ShapesCheck"]
 

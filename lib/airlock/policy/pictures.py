@@ -1,4 +1,6 @@
-"""The form of a value without its content: `999-99-9999` for a social security number. Called where a check names what it met."""
+"""The form of a value without its content: `999-99-9999` for a social security number. Called where a check, or an error
+about the source's names, tells what was met.
+"""
 
 from __future__ import annotations
 
