@@ -44,7 +44,7 @@ bench: setup
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-find-links \
-	  --python-version 3.11 --extra spark --extra text --extra s3 --extra cluster --extra dev pyproject.toml -o constraints.txt
+	  --python-version 3.11 --extra spark --extra text --extra s3 --extra surrogates --extra vault --extra aws --extra cluster --extra dev pyproject.toml -o constraints.txt
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
