@@ -16,12 +16,12 @@ from airlock.crypto.aes import BATCH, BLOCK, BlockCipher, Uint8s, Uint64s
 from airlock.crypto.columns import ByteColumn
 from airlock.crypto.feistel import Halves, Shape, long_rounds, short_rounds
 
-__all__ = ["LONGEST", "SMALLEST_DOMAIN", "Ff1"]
+__all__ = ["Ff1"]
 
-SMALLEST_DOMAIN = 1_000_000
+_SMALLEST_DOMAIN = 1_000_000
 """Fewer values than this can be tried out (SP 800-38G Rev. 1, second draft, section 4)."""
 
-LONGEST = 56
+_LONGEST = 56
 """Digits of the longest value."""
 
 _MOST_RADIX = 62
@@ -59,7 +59,7 @@ class Ff1:
             tweaks: One for each value, instead of the one for all.
 
         Raises:
-            ValueError: The length is beyond `LONGEST`, or so short that there are fewer than `SMALLEST_DOMAIN` values.
+            ValueError: The length is beyond 56 digits, or there are fewer than a million values.
         """
         return self._transform(digits, tweaks, forward=True)
 
@@ -157,11 +157,11 @@ def _batches(count: int) -> Iterator[slice]:
 
 @cache
 def _shape(radix: int, length: int) -> Shape:
-    if length > LONGEST:
-        raise ValueError(f"{length} digits; FF1 is offered for at most {LONGEST}")
-    if radix**length < SMALLEST_DOMAIN:
+    if length > _LONGEST:
+        raise ValueError(f"{length} digits; FF1 is offered for at most {_LONGEST}")
+    if radix**length < _SMALLEST_DOMAIN:
         raise ValueError(
-            f"{length} digits of radix {radix} make fewer than {SMALLEST_DOMAIN:,} values, which can be tried out "
+            f"{length} digits of radix {radix} make fewer than {_SMALLEST_DOMAIN:,} values, which can be tried out "
             "(SP 800-38G Rev. 1); take longer values"
         )
     return Shape.of(radix, length)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from airlock.crypto.columns import ByteColumn, is_ascii, malformed_utf8, nulls, text_array, validity
+from airlock.crypto.columns import ByteColumn, empty_nulls, is_ascii, malformed_utf8, nulls, text_array, validity
 from airlock.operators._base import RejectedValuesError
 from airlock.policy.model import Canonical
 
@@ -105,8 +105,7 @@ def _well_formed(text: pa.Array) -> pa.Array:
     if not malformed.any():
         return text
     _reject("not-utf8", pa.array(malformed & ~nulls(text)))
-    # What is left stands under nulls; `take` copies no bytes there.
-    return text.take(pa.array(np.arange(len(text)), mask=nulls(text)))
+    return empty_nulls(text)
 
 
 def _whole(values: pa.Array) -> pa.Array:
