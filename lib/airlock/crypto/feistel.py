@@ -188,7 +188,7 @@ def _with_number(limbs: list[Uint64s], i: int, size: int) -> list[Uint64s]:
 
 
 def _answer(cipher: BlockCipher, blocks: np.ndarray, shape: Shape) -> list[Uint64s]:
-    """y as 32-bit limbs, the most significant first (steps 6.ii to 6.iv)."""
+    """What is added, y, as 32-bit limbs, the most significant first (steps 6.ii to 6.iv)."""
     state = _encrypted(cipher, blocks[:, :4])
     if shape.blocks > 1:
         state = _encrypted(cipher, blocks[:, 4:] ^ state)

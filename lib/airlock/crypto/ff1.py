@@ -21,10 +21,10 @@ __all__ = ["Ff1"]
 _SMALLEST_DOMAIN = 1_000_000
 """Fewer values than this can be tried out (SP 800-38G Rev. 1, second draft, section 4)."""
 
-_LONGEST = 56
-"""Digits of the longest value."""
+_LONGEST = 64
+"""Digits of the longest value: a half has at most 24 bytes, so that two blocks hold what a round needs."""
 
-_MOST_RADIX = 62
+_LEAST_RADIX, _MOST_RADIX = 2, 62
 
 
 class Ff1:
@@ -45,7 +45,7 @@ class Ff1:
     """
 
     def __init__(self, key: bytes, radix: int, tweak: bytes = b"") -> None:
-        if not 2 <= radix <= _MOST_RADIX:
+        if not _LEAST_RADIX <= radix <= _MOST_RADIX:
             raise ValueError(f"radix {radix}; FF1 is offered for 2 to {_MOST_RADIX}")
         self._cipher = BlockCipher(key)
         self._radix = radix
@@ -59,7 +59,7 @@ class Ff1:
             tweaks: One for each value, instead of the one for all.
 
         Raises:
-            ValueError: The length is beyond 56 digits, or there are fewer than a million values.
+            ValueError: There are more than 64 digits, or there are fewer than a million values.
         """
         return self._transform(digits, tweaks, forward=True)
 

@@ -17,7 +17,7 @@ from airlock.types import Classification
 __all__ = ["contract_problems"]
 
 _MOST_SHOWN = 4
-"""Characters that `mask` may show of a direct identifier."""
+"""Characters that `mask` and `pseudonymize` may show of a direct identifier."""
 
 Fault = tuple[Location, str]
 """Where in the policy's file, and what."""
@@ -48,7 +48,7 @@ def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
         allowed = ", ".join(sorted(operator.contract.classes))
         yield (
             f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes "
-            "drop, null, redact, pseudonymize or mask"
+            "drop, null, redact, pseudonymize, fpe or mask"
         )
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:

@@ -69,12 +69,7 @@ def compile_column(
         return None
     if node.rule is not None:
         operator = operators[node.path]
-        kernel = operator.kernel(pa.field(str(node.path), source), keys)
-        if not isinstance(operator, RowOperator):
-            return _Leaf(operator, kernel, target)
-        if operator.inputs or operator.known:
-            return _Row(node.path, operator, kernel)
-        return _Leaf(operator, _alone(kernel), target)
+        return _compiled(node.path, operator, operator.kernel(pa.field(str(node.path), source), keys), target)
     kind = nested_kind(source)
     if kind == "list":
         return _List(_inner(node.children[ELEMENT], source.value_type, operators, keys), target)
@@ -117,6 +112,14 @@ class _Leaf(ColumnProgram):
         if values.null_count:
             return values.take(array.indices)
         return pa.DictionaryArray.from_arrays(array.indices, values)
+
+
+def _compiled(path: ColumnPath, operator: Operator, kernel: Callable[[Any], pa.Array], target: pa.DataType) -> ColumnProgram:
+    if not isinstance(operator, RowOperator):
+        return _Leaf(operator, kernel, target)
+    if operator.inputs or operator.known:
+        return _Row(path, operator, kernel)
+    return _Leaf(operator, _alone(kernel), target)
 
 
 def _alone(kernel: Callable[[pa.StructArray], pa.Array]) -> Callable[[pa.Array], pa.Array]:

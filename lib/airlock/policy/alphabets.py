@@ -25,6 +25,8 @@ SMALLEST_DOMAIN = 1_000_000
 LONGEST = 56
 """Characters of the longest value."""
 
+_RADIXES = range(2, 63)
+
 _SHORTEST = 6
 
 _SEPARATORS = " -./()+"
@@ -42,7 +44,7 @@ def letters_of(alphabet: str) -> str:
         ('0123456789abcdef', 'ACGT')
     """
     letters = ALPHABETS.get(alphabet, alphabet)
-    if not 2 <= len(letters) <= len(ALPHABETS["base62"]) or len(set(letters)) != len(letters):
+    if len(letters) not in _RADIXES or len(set(letters)) != len(letters):
         raise ValueError(f"alphabet is one of {', '.join(ALPHABETS)}, or 2 to 62 distinct characters of your own")
     return letters
 

@@ -10,17 +10,18 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from airlock.errors import PolicyError
+from airlock.policy.alphabets import ALPHABETS, LONGEST, letters_of, separators_of, shortest_of
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "listed_text", "output_of",
 ]  # fmt: skip
 
 _UNREADABLE = 4
@@ -35,17 +36,31 @@ _NETWORK_V4, _NETWORK_V6 = 24, 64
 NULL_SUBTREE = pa.string()
 """What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
 
-ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact")
+ON_DIRECT_IDENTIFIERS = ("drop", "fpe", "mask", "null", "pseudonymize", "redact")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
+
+_NUMBERS = (
+    "BR_CPF", "CH_AHV", "CREDIT_CARD", "DE_TAX_ID", "FR_NIR", "IP_ADDRESS", "PHONE_NUMBER", "PL_PESEL", "UK_NHS", "US_ITIN", "US_SSN",
+)  # fmt: skip
+_LETTERED = ("ES_NIF", "IBAN_CODE", "IT_FISCAL_CODE", "UK_NINO")
+"""Entities of digits and separators; and of digits and capitals."""
 
 Arguments = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What every non-null value of a written leaf looks like. `closed`: nothing else fits in, so it is not scanned further."""
+    """What every non-null value of a written leaf looks like.
+
+    `closed`: nothing else fits in, so it is not scanned further. `holds_text`: what is not closed leaves room for words, such as a
+    row's own names. `looks_like`: entities that proper values may be taken for, which a policy may accept as synthetic. `written`: the
+    type that such values have, where it is not the operator's usual one.
+    """
 
     closed = True
+    holds_text = True
+    looks_like: ClassVar[tuple[str, ...]] = ()
+    written: ClassVar[pa.DataType | None] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +91,8 @@ class OneOf(Shape):
 class Token(Shape):
     """`prefix`, then exactly `length` characters of `alphabet`, then (with `domains`) '@' and one of them.
 
-    With `hyphens`, the 8-4-4-4-12 form of a UUID, `length` counting the hyphens.
+    With `hyphens`, the 8-4-4-4-12 form of a UUID, `length` counting the hyphens. `first` characters may stand before all that, with
+    `last` after it: both or neither.
     """
 
     alphabet: str
@@ -84,6 +100,51 @@ class Token(Shape):
     prefix: str = ""
     hyphens: bool = False
     domains: tuple[str, ...] | None = None
+    first: int = 0
+    last: int = 0
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """No entity fits in four characters around a token."""
+        return self.first + self.last <= _UNREADABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegerToken(Shape):
+    """A whole number from `low` to `high`."""
+
+    low: int
+    high: int
+
+    @property
+    def written(self) -> pa.DataType:  # type: ignore[override]
+        """The integer type that holds them."""
+        return pa.int32() if self.high < 1 << 31 else pa.int64()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preserved(Shape):
+    """`shortest` to `longest` characters of `alphabet`, and separators anywhere; with `luhn` the last is the others' check digit.
+
+    An integer is one that has at most `longest` digits. The raw value has this form, too: what tells them apart is the inner door's
+    own check that no keyed operator hands values through.
+    """
+
+    alphabet: str
+    separators: str
+    shortest: int
+    longest: int
+    luhn: bool = False
+
+    closed = False
+    holds_text = False
+
+    @property
+    def looks_like(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Of what is made of digits, or of digits and capitals, any."""
+        if not set(self.alphabet) >= set(ALPHABETS["digits"]):
+            return ()
+        return (*_NUMBERS, *_LETTERED) if set(self.alphabet) & set(ALPHABETS["upper"]) else _NUMBERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +278,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         raise PolicyError(
             f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators' shows them"
         ) from None
-    return Output(type_after(data_type), shape)
+    return Output(shape.written or type_after(data_type), shape)
 
 
 def listed_text(value: object) -> str:
@@ -257,11 +318,33 @@ def _masked(arguments: Arguments) -> Shape:
 
 def _token(arguments: Arguments) -> Shape:
     form, bits = arguments.get("form", "hex"), arguments.get("bits", 128)
+    if form in _INTEGERS:
+        return IntegerToken(low=1 << _INTEGERS[form], high=(2 << _INTEGERS[form]) - 1)
     alphabet, per_character = _ALPHABETS[form]
     length = 36 if form == "uuid" else -(-bits // per_character)
     kept = arguments.get("keep_domain")
     domains = None if kept is None else tuple(sorted((*kept_mail_domains(kept), OTHER_DOMAIN)))
-    return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
+    return Token(
+        alphabet=alphabet,
+        length=length,
+        prefix=arguments.get("prefix", ""),
+        hyphens=form == "uuid",
+        domains=domains,
+        first=arguments.get("keep_first", 0),
+        last=arguments.get("keep_last", 0),
+    )
+
+
+def _preserved(arguments: Arguments) -> Shape:
+    letters, luhn = letters_of(arguments.get("alphabet", "digits")), arguments.get("luhn", False)
+    length = arguments.get("length")
+    return Preserved(
+        alphabet=letters,
+        separators=separators_of(arguments.get("separators"), letters),
+        shortest=length or arguments.get("min_length") or shortest_of(letters, luhn=luhn),
+        longest=length or arguments.get("max_length") or LONGEST,
+        luhn=luhn,
+    )
 
 
 def _width(arguments: Arguments) -> Shape:
@@ -290,8 +373,12 @@ _HEX = "0123456789abcdef"
 _ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "uuid": (_HEX, 4)}
 """Alphabet, and bits in a character."""
 
+_INTEGERS = {"int32": 30, "int64": 62}
+"""Integer forms: the exponent of the least token, which is also how many bits are permuted."""
+
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
     "drop": (None, _absent, lambda _: Absent()),
+    "fpe": ("domain", _same, _preserved),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
