@@ -82,7 +82,7 @@ def empty_nulls(values: pa.Array) -> pa.Array:
     """The same texts (not a view layout) without bytes under their nulls.
 
     Example:
-        >>> hidden = pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(b"\\x01"), pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"ab")])
+        >>> hidden = pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(bytes([1])), pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"ab")])
         >>> ByteColumn.of(empty_nulls(hidden)).offsets.tolist()
         [0, 1, 1]
     """

@@ -261,9 +261,10 @@ class Fpe(RowOperator):
 def _lots(digits: Uint8s, ends: NDArray[np.int64]) -> Iterator[_Lot]:
     """Values of each length, as few at a time as stay in cache; all at once where they have one length."""
     lengths = np.diff(ends)
-    shortest, longest = int(lengths.min(initial=LONGEST)), int(lengths.max(initial=0))
-    if shortest == longest:
-        yield _Lot(slice(None), slice(None), digits.reshape(-1, longest))
+    longest = int(lengths.max(initial=0))
+    rows = np.flatnonzero(lengths)
+    if len(rows) and len(digits) == longest * len(rows):
+        yield _Lot(slice(None) if len(rows) == len(lengths) else rows, slice(None), digits.reshape(-1, longest))
         return
     for length in range(1, longest + 1):
         rows = np.flatnonzero(lengths == length)

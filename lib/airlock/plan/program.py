@@ -114,7 +114,7 @@ class _Leaf(ColumnProgram):
         return pa.DictionaryArray.from_arrays(array.indices, values)
 
 
-def _compiled(path: ColumnPath, operator: Operator, kernel: Callable[[Any], pa.Array], target: pa.DataType) -> ColumnProgram:
+def _compiled(path: ColumnPath, operator: Operator, kernel: Callable[[pa.Array], pa.Array], target: pa.DataType) -> ColumnProgram:
     if not isinstance(operator, RowOperator):
         return _Leaf(operator, kernel, target)
     if operator.inputs or operator.known:
