@@ -124,6 +124,7 @@ class Fpe(RowOperator):
             injective=self.tweak_column is None,
             reversible=True,
             keyed=True,
+            same_form=True,
             chance=1 / len(self._letters) ** (self._shortest - self.luhn),
         )
 

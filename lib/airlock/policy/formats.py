@@ -10,22 +10,20 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 
 from airlock.errors import PolicyError
-from airlock.policy.alphabets import ALPHABETS, LONGEST, letters_of, separators_of, shortest_of
+from airlock.policy.alphabets import LONGEST, letters_of, separators_of, shortest_of
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
+from airlock.policy.shapes import UNREADABLE, IntegerToken, Preserved, Shape, Token
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "listed_text", "output_of",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
-
-_UNREADABLE = 4
-"""Characters in which no entity fits."""
 
 _CHECK_DIGIT = 10
 """Below this width a rounded number keeps its check digit, or one of few."""
@@ -39,28 +37,13 @@ NULL_SUBTREE = pa.string()
 ON_DIRECT_IDENTIFIERS = ("drop", "fpe", "mask", "null", "pseudonymize", "redact")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
-_NUMBERS = (
-    "BR_CPF", "CH_AHV", "CREDIT_CARD", "DE_TAX_ID", "FR_NIR", "IP_ADDRESS", "PHONE_NUMBER", "PL_PESEL", "UK_NHS", "US_ITIN", "US_SSN",
-)  # fmt: skip
-_LETTERED = ("ES_NIF", "IBAN_CODE", "IT_FISCAL_CODE", "UK_NINO")
-"""Entities of digits and separators; and of digits and capitals."""
+TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
+"""Operators that write the same for equal values of a key domain: how often each occurs could tell the value."""
+
+REVERSIBLE = ("encrypt", "encrypt_random", "fpe")
+"""Operators whose output can be turned back by who holds the key; the gate takes them where the rule says `reversible: allowed`."""
 
 Arguments = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """What every non-null value of a written leaf looks like.
-
-    `closed`: nothing else fits in, so it is not scanned further. `holds_text`: what is not closed leaves room for words, such as a
-    row's own names. `looks_like`: entities that proper values may be taken for, which a policy may accept as synthetic. `written`: the
-    type that such values have, where it is not the operator's usual one.
-    """
-
-    closed = True
-    holds_text = True
-    looks_like: ClassVar[tuple[str, ...]] = ()
-    written: ClassVar[pa.DataType | None] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,66 +71,6 @@ class OneOf(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token(Shape):
-    """`prefix`, then exactly `length` characters of `alphabet`, then (with `domains`) '@' and one of them.
-
-    With `hyphens`, the 8-4-4-4-12 form of a UUID, `length` counting the hyphens. `first` characters may stand before all that, with
-    `last` after it: both or neither.
-    """
-
-    alphabet: str
-    length: int
-    prefix: str = ""
-    hyphens: bool = False
-    domains: tuple[str, ...] | None = None
-    first: int = 0
-    last: int = 0
-
-    @property
-    def closed(self) -> bool:  # type: ignore[override]
-        """No entity fits in four characters around a token."""
-        return self.first + self.last <= _UNREADABLE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntegerToken(Shape):
-    """A whole number from `low` to `high`."""
-
-    low: int
-    high: int
-
-    @property
-    def written(self) -> pa.DataType:  # type: ignore[override]
-        """The integer type that holds them."""
-        return pa.int32() if self.high < 1 << 31 else pa.int64()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preserved(Shape):
-    """`shortest` to `longest` characters of `alphabet`, and separators anywhere; with `luhn` the last is the others' check digit.
-
-    An integer is one that has at most `longest` digits. The raw value has this form, too: what tells them apart is the inner door's
-    own check that no keyed operator hands values through.
-    """
-
-    alphabet: str
-    separators: str
-    shortest: int
-    longest: int
-    luhn: bool = False
-
-    closed = False
-    holds_text = False
-
-    @property
-    def looks_like(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Of what is made of digits, or of digits and capitals, any."""
-        if not set(self.alphabet) >= set(ALPHABETS["digits"]):
-            return ()
-        return (*_NUMBERS, *_LETTERED) if set(self.alphabet) & set(ALPHABETS["upper"]) else _NUMBERS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MaskedText(Shape):
     """Every character of the masked classes is `char`, but the first `first` and the last `last`; all of them in a text that is
     not longer than first + last. `digits` (Unicode category N), `letters` (L and M) and `others` (the rest): which classes are
@@ -164,7 +87,7 @@ class MaskedText(Shape):
     @property
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters between punctuation."""
-        return self.digits and self.letters and self.first + self.last <= _UNREADABLE
+        return self.digits and self.letters and self.first + self.last <= UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +99,7 @@ class MaxLength(Shape):
     @property
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters."""
-        return self.length <= _UNREADABLE
+        return self.length <= UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +157,29 @@ class Unshaped(Shape):
     closed = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyOf(Shape):
+    """Every value has one of these shapes: of the operators that a conditional one chooses from."""
+
+    shapes: tuple[Shape, ...]
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """Nothing else fits into any of them."""
+        return all(shape.closed for shape in self.shapes)
+
+    @property
+    def holds_text(self) -> bool:  # type: ignore[override]
+        """Words fit into one that is open."""
+        return any(shape.holds_text for shape in self.shapes if not shape.closed)
+
+    @property
+    def looks_like(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What proper values of every open one may be taken for."""
+        found = [set(shape.looks_like) for shape in self.shapes if not shape.closed]
+        return tuple(sorted(set.intersection(*found))) if found else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an operator writes into a leaf.
@@ -263,6 +209,8 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         Output(type=DataType(string), shape=MaxLength(length=3))
     """
     name = operator.name
+    if name in _NESTED:
+        return _any_of([output_of(one, data_type, unshaped=unshaped) for one in nested_specs(operator)], name)
     if name not in _FORMATS:
         if not unshaped:
             raise PolicyError(
@@ -279,6 +227,49 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
             f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators' shows them"
         ) from None
     return Output(shape.written or type_after(data_type), shape)
+
+
+def nested_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
+    """The operators that a conditional one chooses from; none of any other.
+
+    Raises:
+        PolicyError: Its arguments can't be read.
+
+    Example:
+        >>> choice = {"column": "country", "in": ["DE"], "then": {"truncate": 2}, "otherwise": {"redact": {}}}
+        >>> [spec.name for spec in nested_specs(OperatorSpec(name="when", arguments=choice))]
+        ['truncate', 'redact']
+    """
+    if operator.name not in _NESTED:
+        return ()
+    try:
+        named = [next(iter(one.items())) for one in _NESTED[operator.name](operator.mapping(None)) if len(one) == 1]
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
+        named = []
+    if not named:
+        raise PolicyError(
+            f"the arguments of '{operator.name}' can't be read; 'airlock operators show {operator.name}' shows them"
+        )
+    return tuple(OperatorSpec(name=name, arguments=arguments) for name, arguments in named)
+
+
+def leaf_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
+    """The operator itself, or all that a conditional one may send a value through, however deep."""
+    inside = nested_specs(operator)
+    return tuple(leaf for one in inside for leaf in leaf_specs(one)) if inside else (operator,)
+
+
+def shape_parts(shape: Shape) -> tuple[Shape, ...]:
+    """The shape itself, or those of which one is enough."""
+    return tuple(part for one in shape.shapes for part in shape_parts(one)) if isinstance(shape, AnyOf) else (shape,)
+
+
+def _any_of(outputs: list[Output], name: str) -> Output:
+    types = list(dict.fromkeys(output.type for output in outputs))
+    if len(types) > 1 or types[0] is None:
+        raise PolicyError(f"the operators of '{name}' write different types ({', '.join(map(str, types))}); all must write one")
+    shapes = tuple(dict.fromkeys(part for output in outputs for part in shape_parts(output.shape)))
+    return Output(types[0], shapes[0] if len(shapes) == 1 else AnyOf(shapes=shapes))
 
 
 def listed_text(value: object) -> str:
@@ -367,6 +358,12 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
     del data_type
     return pa.string()
 
+
+_NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
+    "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
+    "when": lambda arguments: [arguments["then"], arguments["otherwise"]],
+}
+"""Operators that send each value through one of several, and where those stand in their arguments."""
 
 _HEX = "0123456789abcdef"
 
