@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Ff1:
     def __init__(self, key: bytes, radix: int, tweak: bytes = b"") -> None:
         if not _LEAST_RADIX <= radix <= _MOST_RADIX:
             raise ValueError(f"radix {radix}; FF1 is offered for 2 to {_MOST_RADIX}")
-        self._cipher = BlockCipher(key)
+        self._key = key
         self._radix = radix
         self._tweak = tweak
 
@@ -92,55 +93,70 @@ class Ff1:
 
     def _transform(self, digits: Uint8s, tweaks: ByteColumn | None, *, forward: bool) -> Uint8s:
         made = np.empty(digits.shape, np.uint8)
-        shape = _shape(self._radix, digits.shape[1])
+        run = self._run(digits.shape[1], forward=forward)
         if tweaks is None:
-            head = self._head(shape, np.frombuffer(self._tweak, np.uint8).reshape(1, -1))
+            head = run.head(self._own_tweak)
             for part in _batches(len(digits)):
-                shape.write(self._rounds(shape, shape.read(digits[part]), head, forward=forward), made[part])
+                run.shape.write(run.rounds(run.shape.read(digits[part]), head), made[part])
             return made
         for rows, matrix in _by_length(tweaks):
             for part in _batches(len(rows)):
                 at = rows[part]
-                halves = self._rounds(shape, shape.read(digits[at]), self._head(shape, matrix[part]), forward=forward)
                 lot = np.empty((len(at), digits.shape[1]), np.uint8)
-                shape.write(halves, lot)
+                run.shape.write(run.rounds(run.shape.read(digits[at]), run.head(matrix[part])), lot)
                 made[at] = lot
         return made
 
     def _numbers(self, numbers: Uint64s, length: int, *, forward: bool) -> Uint64s:
-        shape = _shape(self._radix, length)
-        if shape.words > 1:
+        run = self._run(length, forward=forward)
+        if run.shape.words > 1:
             raise ValueError(f"{length} digits of radix {self._radix} are too many for one number; take a matrix of digits")
         made = np.empty(len(numbers), np.uint64)
-        right = np.uint64(shape.moduli[1][0])
-        head = self._head(shape, np.frombuffer(self._tweak, np.uint8).reshape(1, -1))
+        right = np.uint64(run.shape.moduli[1][0])
+        head = run.head(self._own_tweak)
         for part in _batches(len(numbers)):
             high = numbers[part] // right
             low = numbers[part] - high * right
-            high, low = (half[0] for half in self._rounds(shape, (high[None], low[None]), head, forward=forward))
+            high, low = (half[0] for half in run.rounds((high[None], low[None]), head))
             made[part] = high * right + low
         return made
 
-    def _rounds(self, shape: Shape, halves: Halves, head: Uint8s, *, forward: bool) -> Halves:
-        run = short_rounds if shape.words == 1 else long_rounds
-        return run(self._cipher, shape, halves, head, forward=forward)
+    @property
+    def _own_tweak(self) -> Uint8s:
+        return np.frombuffer(self._tweak, np.uint8).reshape(1, -1)
 
-    def _head(self, shape: Shape, tweaks: Uint8s) -> Uint8s:
+    def _run(self, length: int, *, forward: bool) -> _Run:
+        # A cipher of its own for each call: columns may be encrypted in several threads at once.
+        return _Run(BlockCipher(self._key), _shape(self._radix, length), forward)
+
+
+class _Run(NamedTuple):
+    """One call: the cipher, the values' shape and the direction."""
+
+    cipher: BlockCipher
+    shape: Shape
+    forward: bool
+
+    def rounds(self, halves: Halves, head: Uint8s) -> Halves:
+        """Steps 6 and 7; overwrites the halves."""
+        run = short_rounds if self.shape.words == 1 else long_rounds
+        return run(self.cipher, self.shape, halves, head, forward=self.forward)
+
+    def head(self, tweaks: Uint8s) -> Uint8s:
         """What of the blocks P || Q no round changes: their end, with the CBC chain before it added (steps 5 and 6.i-ii).
 
         Args:
-            shape: Of the values.
             tweaks: Shape (n, t), n at most a batch.
 
         Returns:
             Shape (n, 16 * shape.blocks).
         """
         count, length = tweaks.shape
-        total = -(-(length + shape.size + 1) // BLOCK) * BLOCK
+        total = -(-(length + self.shape.size + 1) // BLOCK) * BLOCK
         q = np.zeros((count, total), np.uint8)
         q[:, :length] = tweaks
-        state = np.frombuffer(shape.first_block(length), np.uint8)
-        lead = total - BLOCK * shape.blocks
+        state = np.frombuffer(self.shape.first_block(length), np.uint8)
+        lead = total - BLOCK * self.shape.blocks
         for at in range(0, lead, BLOCK):
             state = self._encrypted(state) ^ q[:, at : at + BLOCK]
         q[:, lead : lead + BLOCK] ^= self._encrypted(state)
@@ -148,7 +164,7 @@ class Ff1:
 
     def _encrypted(self, blocks: Uint8s) -> Uint8s:
         words = np.ascontiguousarray(blocks).reshape(-1).view(np.uint64)
-        return self._cipher.blocks(words).view(np.uint8).reshape(-1, BLOCK).copy()
+        return self.cipher.blocks(words).view(np.uint8).reshape(-1, BLOCK).copy()
 
 
 def _batches(count: int) -> Iterator[slice]:
