@@ -7,7 +7,7 @@ shape without knowing the operator; a kernel replaced by the identity must not p
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from typing import Any
@@ -15,14 +15,13 @@ from typing import Any
 import pyarrow as pa
 
 from airlock.errors import PolicyError
-from airlock.policy.alphabets import LONGEST, letters_of, separators_of, shortest_of
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 from airlock.policy.shapes import UNREADABLE, IntegerToken, Preserved, Shape, Token
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
 _CHECK_DIGIT = 10
@@ -209,7 +208,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         Output(type=DataType(string), shape=MaxLength(length=3))
     """
     name = operator.name
-    if name in _NESTED:
+    if name in NESTED:
         return _any_of([output_of(one, data_type, unshaped=unshaped) for one in nested_specs(operator)], name)
     if name not in _FORMATS:
         if not unshaped:
@@ -240,10 +239,10 @@ def nested_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
         >>> [spec.name for spec in nested_specs(OperatorSpec(name="when", arguments=choice))]
         ['truncate', 'redact']
     """
-    if operator.name not in _NESTED:
+    if operator.name not in NESTED:
         return ()
     try:
-        named = [next(iter(one.items())) for one in _NESTED[operator.name](operator.mapping(None)) if len(one) == 1]
+        named = [next(iter(one.items())) for one in NESTED[operator.name](operator.mapping(None)) if len(one) == 1]
     except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
         named = []
     if not named:
@@ -265,11 +264,24 @@ def shape_parts(shape: Shape) -> tuple[Shape, ...]:
 
 
 def _any_of(outputs: list[Output], name: str) -> Output:
-    types = list(dict.fromkeys(output.type for output in outputs))
-    if len(types) > 1 or types[0] is None:
-        raise PolicyError(f"the operators of '{name}' write different types ({', '.join(map(str, types))}); all must write one")
+    data_type = common_type(output.type for output in outputs)
+    if data_type is None:
+        raise PolicyError(f"the operators of '{name}' write different types; all must write one")
     shapes = tuple(dict.fromkeys(part for output in outputs for part in shape_parts(output.shape)))
-    return Output(types[0], shapes[0] if len(shapes) == 1 else AnyOf(shapes=shapes))
+    return Output(data_type, shapes[0] if len(shapes) == 1 else AnyOf(shapes=shapes))
+
+
+def common_type(types: Iterable[pa.DataType | None]) -> pa.DataType | None:
+    """The one type of all these, of different layouts of text `string`; None where they differ or there is none.
+
+    Example:
+        >>> common_type([pa.large_string(), pa.string()])
+        DataType(string)
+    """
+    found = set(types)
+    if len(found) > 1 and found <= {pa.string(), pa.large_string(), pa.string_view()}:
+        return pa.string()
+    return found.pop() if len(found) == 1 else None
 
 
 def listed_text(value: object) -> str:
@@ -326,18 +338,6 @@ def _token(arguments: Arguments) -> Shape:
     )
 
 
-def _preserved(arguments: Arguments) -> Shape:
-    letters, luhn = letters_of(arguments.get("alphabet", "digits")), arguments.get("luhn", False)
-    length = arguments.get("length")
-    return Preserved(
-        alphabet=letters,
-        separators=separators_of(arguments.get("separators"), letters),
-        shortest=length or arguments.get("min_length") or shortest_of(letters, luhn=luhn),
-        longest=length or arguments.get("max_length") or LONGEST,
-        luhn=luhn,
-    )
-
-
 def _width(arguments: Arguments) -> Shape:
     return MultipleOf(width=Decimal(str(arguments["width"])))
 
@@ -359,7 +359,7 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
     return pa.string()
 
 
-_NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
+NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
     "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
     "when": lambda arguments: [arguments["then"], arguments["otherwise"]],
 }
@@ -375,7 +375,7 @@ _INTEGERS = {"int32": 30, "int64": 62}
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
     "drop": (None, _absent, lambda _: Absent()),
-    "fpe": ("domain", _same, _preserved),
+    "fpe": ("domain", _same, Preserved.of),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),

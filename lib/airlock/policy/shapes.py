@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 
-from airlock.policy.alphabets import ALPHABETS
+from airlock.policy.alphabets import ALPHABETS, LONGEST, letters_of, separators_of, shortest_of
 
 __all__ = ["UNREADABLE", "IntegerToken", "Preserved", "Shape", "Token"]
 
@@ -90,6 +91,23 @@ class Preserved(Shape):
 
     closed = False
     holds_text = False
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """The form that `fpe` keeps, from its arguments.
+
+        Raises:
+            ValueError: There is no such alphabet, or a separator is one of its letters.
+        """
+        letters, luhn = letters_of(arguments.get("alphabet", "digits")), arguments.get("luhn", False)
+        length = arguments.get("length")
+        return cls(
+            alphabet=letters,
+            separators=separators_of(arguments.get("separators"), letters),
+            shortest=length or arguments.get("min_length") or shortest_of(letters, luhn=luhn),
+            longest=length or arguments.get("max_length") or LONGEST,
+            luhn=luhn,
+        )
 
     @property
     def looks_like(self) -> tuple[str, ...]:  # type: ignore[override]
