@@ -3,5 +3,6 @@
 from airlock.crypto.cmac import Cmac
 from airlock.crypto.encode import encode_base32, encode_hex, encode_uuid
 from airlock.crypto.permute import permutation
+from airlock.crypto.siv import Siv
 
-__all__ = ["Cmac", "encode_base32", "encode_hex", "encode_uuid", "permutation"]
+__all__ = ["Cmac", "Siv", "encode_base32", "encode_hex", "encode_uuid", "permutation"]

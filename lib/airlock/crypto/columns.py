@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from airlock.crypto.aes import Uint8s
 
-__all__ = ["ByteColumn", "is_ascii", "is_byte_type", "malformed_utf8", "nulls", "text_array", "validity"]
+__all__ = ["ByteColumn", "is_ascii", "is_byte_type", "malformed_utf8", "nulls", "scattered", "text_array", "validity"]
 
 Offsets = NDArray[np.signedinteger[Any]]
 
@@ -95,6 +95,24 @@ def text_array(column: ByteColumn, valid: pa.Buffer | None = None) -> pa.Array:
     offsets = np.ascontiguousarray(column.offsets, np.int64)
     buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(column.data))]
     return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
+
+
+def scattered(data: Uint8s, lengths: NDArray[np.int64], at: NDArray[np.int64], count: int) -> pa.Array:
+    """A large_binary array of `count` values: those at the places `at` lie in `data` one after the other, the rest is null.
+
+    Example:
+        >>> scattered(np.frombuffer(b"abc", np.uint8), np.array([1, 2]), np.array([0, 2]), 3).to_pylist()
+        [b'a', None, b'bc']
+    """
+    every = np.zeros(count + 1, np.int64)
+    every[at + 1] = lengths
+    valid = None
+    if len(at) < count:
+        held = np.zeros(count, bool)
+        held[at] = True
+        valid = pa.py_buffer(np.packbits(held, bitorder="little"))
+    buffers = [valid, pa.py_buffer(np.cumsum(every)), pa.py_buffer(np.ascontiguousarray(data))]
+    return pa.Array.from_buffers(pa.large_binary(), count, buffers)
 
 
 def is_ascii(column: ByteColumn) -> bool:
