@@ -97,8 +97,10 @@ def text_array(column: ByteColumn, valid: pa.Buffer | None = None) -> pa.Array:
     return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
 
 
-def scattered(data: Uint8s, lengths: NDArray[np.int64], at: NDArray[np.int64], count: int) -> pa.Array:
-    """A large_binary array of `count` values: those at the places `at` lie in `data` one after the other, the rest is null.
+def scattered(data: Uint8s, lengths: NDArray[np.int64], at: NDArray[np.int64], count: int, *, text: bool = False) -> pa.Array:
+    """An array of `count` values: those at the places `at` lie in `data` one after the other, the rest is null.
+
+    Its type is large_binary, or string for `text`, which must be UTF-8 and less than 2 GiB.
 
     Example:
         >>> scattered(np.frombuffer(b"abc", np.uint8), np.array([1, 2]), np.array([0, 2]), 3).to_pylist()
@@ -111,8 +113,9 @@ def scattered(data: Uint8s, lengths: NDArray[np.int64], at: NDArray[np.int64], c
         held = np.zeros(count, bool)
         held[at] = True
         valid = pa.py_buffer(np.packbits(held, bitorder="little"))
-    buffers = [valid, pa.py_buffer(np.cumsum(every)), pa.py_buffer(np.ascontiguousarray(data))]
-    return pa.Array.from_buffers(pa.large_binary(), count, buffers)
+    offsets = np.cumsum(every, dtype=np.int32 if text else np.int64)
+    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
+    return pa.Array.from_buffers(pa.string() if text else pa.large_binary(), count, buffers)
 
 
 def is_ascii(column: ByteColumn) -> bool:

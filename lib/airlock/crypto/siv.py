@@ -6,16 +6,16 @@ blocks of a batch go through AES in calls of thousands.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from airlock.crypto.aes import BATCH, BLOCK, BlockCipher, Uint8s, Uint64s
-from airlock.crypto.blocks import ITEM, BlockItems, Blocks, Indices, batches, words
+from airlock.crypto.blocks import ITEM, BlockItems, Blocks, ByteSink, Indices, Sink, batches, words
 from airlock.crypto.cmac import RB, Cmac, double
-from airlock.crypto.columns import ByteColumn, nulls, scattered
+from airlock.crypto.columns import ByteColumn, nulls
 
 __all__ = ["Siv"]
 
@@ -50,7 +50,13 @@ class Siv:
         return "Siv(<key>)"
 
     def seal(
-        self, values: pa.Array, associated: Sequence[bytes] = (), *, nonces: Uint8s | None = None, pad_to: int | None = None
+        self,
+        values: pa.Array,
+        associated: Sequence[bytes] = (),
+        *,
+        nonces: Uint8s | None = None,
+        pad_to: int | None = None,
+        sink: Callable[[Indices, Indices, int], Sink] = ByteSink,
     ) -> pa.Array:
         """Encrypt each value: the synthetic IV of 16 bytes, then as many bytes as the value has.
 
@@ -59,22 +65,21 @@ class Siv:
             associated: What every value is bound to, in this order.
             nonces: Shape (len(values), 16): bound to each value after the associated data, and written before the IV.
             pad_to: ISO/IEC 7816-4 padding of the plaintext to a multiple of so many bytes (itself a multiple of 16).
+            sink: What the bytes are written as.
 
         Returns:
-            A large_binary array; null stays null.
+            A large_binary array, or what the sink makes; null stays null.
         """
         column, valid = ByteColumn.of(values), np.flatnonzero(~nulls(values))
         starts, lengths = column.offsets[:-1][valid].astype(np.int64), np.diff(column.offsets)[valid].astype(np.int64)
         sealed = BLOCK * (1 if nonces is None else 2) + (lengths if pad_to is None else (lengths // pad_to + 1) * pad_to)
-        out = np.empty(int(sealed.sum()), np.uint8)
-        ends, worker = np.cumsum(sealed), _Worker(self._mac_key, self._counter_key, self._components(associated))
+        out, worker = sink(sealed, valid, len(values)), _Worker(self._mac_key, self._counter_key, self._components(associated))
         for batch in batches(sealed):
             data, first = _part(column.data, starts[batch], lengths[batch])
             blocks = Blocks.of(data, starts[batch] - first, lengths[batch], pad_to)
-            chosen = None if nonces is None else _items(nonces[valid[batch]])
-            made = worker.seal(blocks, chosen)
-            out[ends[batch.stop - 1] - len(made) : ends[batch.stop - 1]] = made
-        return scattered(out, sealed, valid, len(values))
+            made = worker.seal(blocks, None if nonces is None else _items(nonces[valid[batch]]))
+            out.put(batch, made, np.cumsum(sealed[batch]) - sealed[batch])
+        return out.array()
 
     def open(
         self, sealed: pa.Array, associated: Sequence[bytes] = (), *, nonces: bool = False
@@ -88,7 +93,7 @@ class Siv:
 
         Returns:
             A large_binary array, null where `sealed` is; and true where a value does not authenticate (or is too short to be
-            one): nothing of such a value is given.
+            one): zeros stand in its place.
         """
         heads = 2 if nonces else 1
         column, valid = ByteColumn.of(sealed), np.flatnonzero(~nulls(sealed))
@@ -96,17 +101,17 @@ class Siv:
         short = lengths < heads * BLOCK
         bodies = np.where(short, 0, lengths - heads * BLOCK)
         worker = _Worker(self._mac_key, self._counter_key, self._components(associated))
-        parts, failed = [np.zeros(0, np.uint8)], np.zeros(len(sealed), bool)
+        out = ByteSink(bodies, valid, len(sealed))
+        failed = np.zeros(len(sealed), bool)
         for batch in batches(lengths):
             data, first = _part(column.data, starts[batch], lengths[batch])
             at = starts[batch] - first
             front = [Blocks.of(data, at + BLOCK * head, np.where(short[batch], 0, BLOCK)).data for head in range(heads)]
             plain, bad = worker.open(Blocks.of(data, at + BLOCK * heads, bodies[batch]), front[-1], front[0] if nonces else None)
-            bad |= short[batch]
-            failed[valid[batch]] = bad
-            bodies[batch][bad] = 0
-            parts.append(plain._replace(lengths=bodies[batch]).joined([]))
-        return scattered(np.concatenate(parts), bodies, valid, len(sealed)), failed
+            words(plain.data).reshape(-1, 2)[plain.spread(bad)] = 0
+            out.put(batch, plain.joined(), np.cumsum(bodies[batch]) - bodies[batch])
+            failed[valid[batch]] = bad | short[batch]
+        return out.array(), failed
 
     def _components(self, associated: Sequence[bytes]) -> bytes:
         """S2V of RFC 5297, section 2.4, up to what differs from value to value."""
@@ -150,7 +155,11 @@ class _Worker:
         rest = plain.lengths - ((plain.counts - 1) << 4)
         chain = plain.data.copy()
         if int(rest.min()) == BLOCK:
-            _add(chain, last, words(state).reshape(-1, 2) ^ words(self._subkeys[1:]))
+            added = words(state).reshape(-1, 2) ^ words(self._subkeys[1:])
+            if plain.each:
+                words(chain).reshape(len(last), -1)[:, -2:] ^= added
+            else:
+                _add(chain, last, added)
         else:
             self._add_ends(chain, plain, last, rest, state)
         return _chained(chain, plain, self._mac)
@@ -175,9 +184,9 @@ class _Worker:
     def _keyed(self, blocks: Blocks, tags: BlockItems) -> BlockItems:
         """CTR from each value's IV on (RFC 5297, section 2.5); encrypts and decrypts."""
         starts = tags.view(">u8").reshape(-1, 2)
-        counters = np.empty((len(blocks.owner), 2), ">u8")
-        counters[:, 0] = starts[:, 0][blocks.owner]
-        counters[:, 1] = (starts[:, 1].astype(np.uint64) & _CLEARED)[blocks.owner] + (blocks.at >> 4).astype(np.uint64)
+        counters = np.empty((len(blocks.data), 2), ">u8")
+        counters[:, 0] = blocks.spread(starts[:, 0])
+        counters[:, 1] = blocks.spread(starts[:, 1].astype(np.uint64) & _CLEARED) + blocks.numbers().view(np.uint64)
         stream, plain = counters.view(np.uint64).ravel(), words(blocks.data)
         for start in range(0, len(stream), 2 * BATCH):
             part = slice(start, start + 2 * BATCH)
@@ -187,6 +196,14 @@ class _Worker:
 
 def _chained(chain: BlockItems, values: Blocks, cipher: BlockCipher) -> BlockItems:
     """CBC over each value's blocks, all values at once: longest first, so that each step works on a shrinking prefix."""
+    if values.each:
+        rows = words(chain).reshape(-1, values.each, 2)
+        same = rows[:, 0].ravel()
+        for step in range(values.each):
+            if step:
+                same ^= rows[:, step].ravel()
+            same = cipher.blocks(same).copy()
+        return same.view(ITEM)
     counts, firsts = values.counts, values.firsts
     most = int(counts.max())
     order = np.argsort((most - counts).astype(np.uint16) if most < 1 << 16 else -counts, kind="stable")

@@ -185,7 +185,8 @@ def test_what_was_touched_does_not_open_and_shows_nothing(nonces: bool) -> None:
     shorter = pa.array([each[:-1] for each in sealed] + [b"", None, sealed[0]], pa.binary())
     opened, failed = siv.open(shorter, [b"x"], nonces=nonces)
     assert failed.tolist() == [True] * 41 + [False, False]
-    assert opened.to_pylist() == [b""] * 41 + [None, b""]
+    heads = 32 if nonces else 16
+    assert opened.to_pylist() == [bytes(max(0, len(each) - 1 - heads)) for each in sealed] + [b"", None, b""]
     assert siv.open(pa.array(sealed, pa.binary()), [b"y"], nonces=nonces)[1].all()
     assert Siv(KEY[::-1]).open(pa.array(sealed, pa.binary()), [b"x"], nonces=nonces)[1].all()
 
@@ -240,5 +241,5 @@ def test_what_has_no_padding_is_found() -> None:
 
 def test_batches_are_bounded_in_values_and_bytes() -> None:
     lengths = np.array([10] * (BATCH + 1) + [1 << 21, 1, 1 << 19, 1 << 19, 1], np.int64)
-    found = [(batch.start, batch.stop) for batch in batches(lengths)]
+    found = [(batch[0], batch[-1] + 1) for batch in batches(lengths)]
     assert found == [(0, BATCH), (BATCH, BATCH + 1), (BATCH + 1, BATCH + 2), (BATCH + 2, BATCH + 4), (BATCH + 4, BATCH + 6)]
