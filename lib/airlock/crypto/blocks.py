@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from airlock.crypto.aes import BATCH, BLOCK, Uint8s, Uint64s
-from airlock.crypto.columns import ByteColumn, scattered
+from airlock.crypto.columns import ByteColumn, room, scattered
 
 __all__ = [
     "ITEM", "BlockItems", "Blocks", "ByteSink", "Indices", "Sink", "batches", "cut", "put_rows", "rows_at", "unpadded", "windows", "words",
@@ -204,7 +204,7 @@ class ByteSink:
     def __init__(self, lengths: Indices, valid: Indices, count: int) -> None:
         self._lengths, self._valid, self._count = lengths, valid, count
         self._begins = np.cumsum(lengths) - lengths
-        self._out = np.empty(int(lengths.sum()), np.uint8)
+        self._out = room(int(lengths.sum()))
 
     def put(self, batch: Indices, data: Uint8s, starts: Indices) -> None:
         """Neighbours in one piece, or values of one length that others lie between."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from airlock.crypto.aes import Uint8s
 
-__all__ = ["ByteColumn", "is_ascii", "is_byte_type", "malformed_utf8", "nulls", "scattered", "text_array", "validity"]
+__all__ = ["ByteColumn", "is_ascii", "is_byte_type", "malformed_utf8", "nulls", "room", "scattered", "text_array", "validity"]
 
 Offsets = NDArray[np.signedinteger[Any]]
 
@@ -70,6 +70,11 @@ class ByteColumn(NamedTuple):
         """The same values with offsets from zero and no byte beyond them (a view of the data)."""
         first, last = int(self.offsets[0]), int(self.offsets[-1])
         return ByteColumn(self.offsets.astype(np.int64) - first, self.data[first:last])
+
+
+def room(size: int) -> Uint8s:
+    """Bytes to write an array's data into, out of Arrow's pool: it hands out memory again that numpy would give back."""
+    return np.frombuffer(pa.allocate_buffer(size), np.uint8)
 
 
 def nulls(values: pa.Array) -> NDArray[np.bool_]:

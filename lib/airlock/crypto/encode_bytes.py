@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from airlock.crypto.aes import BLOCK, Uint8s, Uint64s
 from airlock.crypto.blocks import ITEM, BlockItems, Indices, batches, cut, put_rows, rows_at, windows
-from airlock.crypto.columns import ByteColumn, nulls, scattered
+from airlock.crypto.columns import ByteColumn, nulls, room, scattered
 from airlock.crypto.encode import HEX, hex_pairs
 
 __all__ = ["BASE64URL", "TextSink", "decode_bytes", "encode_bytes"]
@@ -68,7 +68,7 @@ class TextSink:
         total = int(self._sizes.sum())
         if total >= 1 << 31:
             raise ValueError(f"{total:,} characters don't fit into one string array; encode fewer values at a time")
-        self._out, self._begins = np.empty(total + BLOCK, np.uint8), np.cumsum(self._sizes) - self._sizes
+        self._out, self._begins = room(total + BLOCK), np.cumsum(self._sizes) - self._sizes
 
     def put(self, batch: Indices, data: Uint8s, starts: Indices) -> None:
         """The bytes of the values at these places (of those that are not null): they begin in `data` at `starts`."""

@@ -16,6 +16,7 @@ from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.gate.literals import demand_plain_literals
 from airlock.policy.arrow import parse_type
 from airlock.policy.formats import (
+    DETERMINISTIC_KEYED,
     Absent,
     AllNull,
     Free,
@@ -71,7 +72,7 @@ class LeafRule:
     Attributes:
         outputs: Accepted types with their shapes, one for each raw type that the policy accepts.
         forbidden: Entities that must not be found here; none where the shape is closed, but numbers are not rounded cards.
-        frequency: The column is a deterministic pseudonym whose frequencies must not invert it.
+        frequency: The column is a deterministic pseudonym or ciphertext whose frequencies must not invert it.
         kept: What a raw value leaves here may tell rows apart, generalized or listed or not: it must not be nearly unique.
     """
 
@@ -223,13 +224,13 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:
-    if rule.operator.name != "pseudonymize" or rule.accept_frequency is not None:
+    if rule.operator.name not in DETERMINISTIC_KEYED or rule.accept_frequency is not None:
         return False
     return _domain(rule) != _domain(policy.columns[policy.subject])
 
 
 def _domain(rule: ColumnRule) -> object:
-    if rule.operator.name != "pseudonymize":
+    if rule.operator.name not in DETERMINISTIC_KEYED:
         return object()
     return rule.operator.mapping("domain").get("domain")
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from airlock.gate.addresses import address_offenders
 from airlock.gate.buffers import is_text
+from airlock.gate.ciphertexts import ciphertext_offenders
 from airlock.gate.masks import mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
@@ -21,6 +22,7 @@ from airlock.gate.tokens import token_offenders
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    Ciphertext,
     Constant,
     Free,
     HostBits,
@@ -95,6 +97,7 @@ def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
 _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Absent: _every,
     AllNull: _every,
+    Ciphertext: ciphertext_offenders,
     Constant: _constant,
     Free: _none,
     HostBits: address_offenders,

@@ -16,10 +16,10 @@ from airlock.crypto.aes import Uint8s
 from airlock.crypto.cmac import Cmac
 from airlock.crypto.columns import nulls
 from airlock.crypto.encode import encode_base32, encode_hex, encode_uuid
-from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract, Operator
-from airlock.operators._canonical import canonical_text, why_not
+from airlock.operators._canonical import canonical_text
+from airlock.operators._domains import domain_steps, keyed_field
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import Canonical, KeyDomain
 
@@ -109,30 +109,12 @@ class Pseudonymize(Operator):
         Raises:
             ValueError: The policy has no such domain, or this declaration says other steps than the domain does.
         """
-        if self.domain not in domains:
-            found = ", ".join(sorted(domains)) or "none"
-            raise ValueError(
-                f"key domain '{self.domain}' is not one of the policy's keys.domains (found: {found}). Add it there"
-            )
-        canonical = domains[self.domain].canonical
-        if self.canonical not in ((), canonical):
-            raise ValueError(
-                f"canonical steps belong to keys.domains.{self.domain}; leave `canonical` out of the column's rule"
-            )
-        return replace(self, canonical=canonical)
+        return replace(self, canonical=domain_steps(self.domain, self.canonical, domains))
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """Text."""
-        problem = why_not(field.type, self.canonical)
-        if problem is None and self.keep_domain and field.type not in _TEXT:
-            problem = "keep_domain needs text"
-        if problem:
-            raise OperatorTypeError(
-                f"'pseudonymize' does not take column '{field.name}' of type {field.type}: {problem}. "
-                "Correct its type or the key domain's steps, or choose another operator",
-                column=field.name,
-            )
-        return pa.field(field.name, pa.string(), nullable=field.nullable)
+        problem = "keep_domain needs text" if self.keep_domain and field.type not in _TEXT else None
+        return keyed_field(self.name, field, self.canonical, problem)
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> Kernel:
         """Canonical text, its CMAC, its encoding: three columnar steps."""

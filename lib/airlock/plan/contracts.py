@@ -8,7 +8,7 @@ from airlock.errors import PolicyError
 from airlock.operators import Operator
 from airlock.plan.tree import RuleNode, rule_tree
 from airlock.policy.arrow import NESTED, parse_type
-from airlock.policy.formats import output_of
+from airlock.policy.formats import DETERMINISTIC_KEYED, ON_DIRECT_IDENTIFIERS, output_of
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 from airlock.policy.yaml import Location
@@ -48,7 +48,7 @@ def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
         allowed = ", ".join(sorted(operator.contract.classes))
         yield (
             f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes "
-            "drop, null, redact, pseudonymize or mask"
+            f"{', '.join(ON_DIRECT_IDENTIFIERS[:-1])} or {ON_DIRECT_IDENTIFIERS[-1]}"
         )
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:
@@ -118,7 +118,7 @@ def _reference_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
     if rule.references is None:
         return
     if not getattr(operator, "domain", None):
-        yield f"references '{rule.references}' but '{operator.name}' is not joinable; use pseudonymize"
+        yield f"references '{rule.references}' but '{operator.name}' is not joinable; use {' or '.join(DETERMINISTIC_KEYED)}"
     dataset, _, column = rule.references.partition(".")
     if not dataset or not column:
         yield "references needs DATASET.COLUMN"

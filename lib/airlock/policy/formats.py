@@ -19,7 +19,7 @@ from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "DETERMINISTIC_KEYED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Ciphertext", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
 ]  # fmt: skip
 
@@ -29,13 +29,19 @@ _UNREADABLE = 4
 _CHECK_DIGIT = 10
 """Below this width a rounded number keeps its check digit, or one of few."""
 
+_BLOCK = 16
+"""Bytes of an AES block: as many has a synthetic IV (RFC 5297), and the nonce that `encrypt_random` writes before it."""
+
 _NETWORK_V4, _NETWORK_V6 = 24, 64
 """Longer prefixes than these name a few hosts, or one."""
 
 NULL_SUBTREE = pa.string()
 """What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
 
-ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact")
+DETERMINISTIC_KEYED = ("encrypt", "hmac", "pseudonymize")
+"""Operators that give equal values of a key domain equal outputs, so that frequencies show."""
+
+ON_DIRECT_IDENTIFIERS = ("drop", "encrypt", "encrypt_random", "hmac", "mask", "null", "pseudonymize", "redact")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
 Arguments = Mapping[str, Any]
@@ -56,6 +62,18 @@ class Absent(Shape):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllNull(Shape):
     """Every value is null."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ciphertext(Shape):
+    """`prefix`, then characters of `alphabet` (16 or 64 of them: four or six bits each) that encode, without padding, `shortest` bytes
+    or a multiple of `step` more.
+    """
+
+    alphabet: str
+    prefix: str
+    shortest: int
+    step: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,8 +273,17 @@ def _masked(arguments: Arguments) -> Shape:
     )
 
 
-def _token(arguments: Arguments) -> Shape:
-    form, bits = arguments.get("form", "hex"), arguments.get("bits", 128)
+def _ciphertext(arguments: Arguments, *, head: int) -> Shape:
+    alphabet, _ = _ALPHABETS[arguments.get("form", "base64url")]
+    padding = arguments.get("pad_to", _BLOCK)
+    step = 1 if padding is None else int(padding)
+    # ISO/IEC 7816-4 pads an empty value to a whole block of padding.
+    shortest = head + (0 if padding is None else step)
+    return Ciphertext(alphabet=alphabet, prefix=arguments.get("prefix", "enc_"), shortest=shortest, step=step)
+
+
+def _token(arguments: Arguments, *, most: int = 128) -> Shape:
+    form, bits = arguments.get("form", "hex"), arguments.get("bits", most)
     alphabet, per_character = _ALPHABETS[form]
     length = 36 if form == "uuid" else -(-bits // per_character)
     kept = arguments.get("keep_domain")
@@ -287,13 +314,20 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
 
 _HEX = "0123456789abcdef"
 
-_ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "uuid": (_HEX, 4)}
+_BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+_ALPHABETS = {
+    "hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "base64url": (_BASE64URL, 6), "uuid": (_HEX, 4),
+}  # fmt: skip
 """Alphabet, and bits in a character."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
     "drop": (None, _absent, lambda _: Absent()),
+    "encrypt": ("domain", _string, lambda arguments: _ciphertext(arguments, head=_BLOCK)),
+    "encrypt_random": ("domain", _string, lambda arguments: _ciphertext(arguments, head=2 * _BLOCK)),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
+    "hmac": ("domain", _string, lambda arguments: _token(arguments, most=256)),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "mask": (None, _same, _masked),

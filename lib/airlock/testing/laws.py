@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
+from airlock.keys.derive import key_bytes
 from airlock.operators import Operator, RejectedValuesError, RowOperator
 
 __all__ = ["LAWS", "NESTED", "Trial", "check_laws", "require", "same_values", "unsafe_subkeys"]
@@ -24,12 +25,14 @@ __all__ = ["LAWS", "NESTED", "Trial", "check_laws", "require", "same_values", "u
 _MOST_CUTS = 16
 """Places at which `check_laws` cuts an array; hypothesis chooses more of them in Airlock's own suite."""
 
+_DIGESTS = {32: "sha256", 64: "sha512"}
+
 NESTED = pa.struct([pa.field("inner", pa.list_(pa.int64()))])
 """A subtree for operators that may cover one."""
 
 
 def unsafe_subkeys(requests: Iterable[KeyRequest], *, salt: str = "") -> SubKeys:
-    """Keys that anybody can compute, for tests alone: SHA-256 of `purpose|algorithm|domain`, 32 bytes each.
+    """Keys that anybody can compute, for tests alone: SHA-256 of `purpose|algorithm|domain`; SHA-512 where a key has 64 bytes.
 
     Example:
         >>> unsafe_subkeys([KeyRequest("pseudonymize", "aes-cmac", "customer")])[
@@ -39,7 +42,7 @@ def unsafe_subkeys(requests: Iterable[KeyRequest], *, salt: str = "") -> SubKeys
     """
     named = {request: f"{request.purpose}|{request.algorithm}|{request.domain}{salt}" for request in requests}
     return SubKeys(
-        {request: hashlib.sha256(text.encode()).digest() for request, text in named.items()},
+        {request: hashlib.new(_DIGESTS[key_bytes(request)], text.encode()).digest() for request, text in named.items()},
         {request: f"unsafe:{text}" for request, text in named.items()},
     )
 
