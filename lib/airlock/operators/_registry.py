@@ -19,6 +19,7 @@ _BUILT_IN = {
     "drop": "airlock.operators.drop:Drop",
     "encrypt": "airlock.operators.encrypt:Encrypt",
     "encrypt_random": "airlock.operators.encrypt_random:EncryptRandom",
+    "first_match": "airlock.operators.first_match:FirstMatch",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
     "hmac": "airlock.operators.hmac:Hmac",
@@ -30,6 +31,7 @@ _BUILT_IN = {
     "redact": "airlock.operators.redact:Redact",
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
     "truncate": "airlock.operators.truncate:Truncate",
+    "when": "airlock.operators.when:When",
 }
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,12 @@ _MOST_CUTS = 16
 """Places at which `check_laws` cuts an array; hypothesis chooses more of them in Airlock's own suite."""
 
 _DIGESTS = {32: "sha256", 64: "sha512"}
+
+_MANY = 12
+"""Different values of which not all come out equal under two keys by chance."""
+
+Beside = Mapping[str, "pa.Array | Sequence[Any]"]
+"""What a RowOperator's kernel looks at, by name."""
 
 NESTED = pa.struct([pa.field("inner", pa.list_(pa.int64()))])
 """A subtree for operators that may cover one."""
@@ -54,7 +61,7 @@ class Trial:
     Attributes:
         operator: The declaration, key domains filled in.
         field: The raw column's field.
-        values: What the kernel takes: the column's values, or for a RowOperator a struct of `value` and `known`.
+        values: What the kernel takes: the column's values, or for a RowOperator a struct of `value`, its inputs, and `known`.
         salt: Makes other keys.
     """
 
@@ -64,11 +71,27 @@ class Trial:
     salt: str = ""
 
     @classmethod
-    def of(cls, operator: Operator, column: pa.Field, values: pa.Array, known: Sequence[Sequence[str]] | None = None) -> Trial:
-        """Put values and known values together as the operator's kind of kernel takes them."""
+    def of(cls, operator: Operator, column: pa.Field, values: pa.Array, beside: Beside | None = None) -> Trial:
+        """Put values and what the kernel looks at beside them together as the operator's kind of kernel takes them.
+
+        Args:
+            operator: The declaration.
+            column: The raw column's field.
+            values: Its values.
+            beside: For a RowOperator, by name: `known` lists, and each of its inputs; what is not there is empty, or null.
+        """
         if isinstance(operator, RowOperator):
-            lists = pa.array([[]] * len(values) if known is None else known, pa.list_(pa.string()))
-            values = pa.StructArray.from_arrays([values, lists], ["value", "known"])
+            given = dict(beside or {})
+            if operator.known:
+                given.setdefault("known", [[]] * len(values))
+                given["known"] = pa.array(given["known"], pa.list_(pa.string()))
+            rows = {"value": values} | {
+                name: given[name]
+                if isinstance(given.get(name), pa.Array)
+                else pa.array(given.get(name) or [None] * len(values))
+                for name in (*operator.inputs, *(["known"] if operator.known else []))
+            }
+            values = pa.StructArray.from_arrays(list(rows.values()), list(rows))
         return cls(operator, column, values)
 
     @property
@@ -86,6 +109,17 @@ class Trial:
         kernel = self.operator.kernel(self.field, unsafe_subkeys(self.operator.requests(), salt=self.salt))
         return kernel(self.values if values is None else values)
 
+    def reversed(self, made: pa.Array) -> pa.Array:
+        """The way back from what was made."""
+        return self.operator.reverse(self.field, unsafe_subkeys(self.operator.requests(), salt=self.salt))(made)
+
+    def settled(self, made: pa.Array) -> pa.Array:
+        """What two runs must agree in: all that was made; where chance takes part, what it is turned back to, or else its nulls."""
+        contract = self.operator.contract
+        if contract.deterministic:
+            return made
+        return self.reversed(made) if contract.reversible and not contract.partly else made.is_null()
+
     def accepted(self) -> Trial:
         """This trial without the values that the kernel rejects."""
         try:
@@ -99,14 +133,14 @@ class Trial:
         return self
 
 
-def check_laws(operator: Operator, column: pa.Field, values: pa.Array, *, known: Sequence[Sequence[str]] | None = None) -> None:
+def check_laws(operator: Operator, column: pa.Field, values: pa.Array, *, beside: Beside | None = None) -> None:
     """Check every law for one declaration over one column.
 
     Args:
         operator: The declaration, key domains filled in.
         column: The raw column's field.
         values: Examples, some of them null or unusual; rejected ones are taken out after their mask was checked.
-        known: For a RowOperator, the row's known values; by default none.
+        beside: For a RowOperator, what it looks at, by name (`Trial.of`); by default nothing.
 
     Raises:
         AssertionError: A law does not hold; the message names it.
@@ -115,7 +149,7 @@ def check_laws(operator: Operator, column: pa.Field, values: pa.Array, *, known:
         >>> from airlock.operators.truncate import Truncate
         >>> check_laws(Truncate(length=2), pa.field("zip", pa.string()), pa.array(["10115", None, ""]))
     """
-    trial = Trial.of(operator, column, values, known).accepted()
+    trial = Trial.of(operator, column, values, beside).accepted()
     for law in LAWS.values():
         law(trial)
 
@@ -164,9 +198,8 @@ def rows_stand_alone(trial: Trial) -> None:
     made = trial.run()
     require(len(made) == len(trial.values), "rows_stand_alone", "the output must be as long as the input")
     backwards = pa.array(np.arange(len(made))[::-1])
-    require(
-        same_values(trial.run(_take(trial.values, backwards)), _take(made, backwards)), "rows_stand_alone", "order must be kept"
-    )
+    turned = trial.settled(trial.run(_take(trial.values, backwards)))
+    require(same_values(turned, _take(trial.settled(made), backwards)), "rows_stand_alone", "order must be kept")
 
 
 def nulls_stay_null(trial: Trial) -> None:
@@ -181,20 +214,20 @@ def nulls_stay_null(trial: Trial) -> None:
 
 def chunks_join(trial: Trial, cut: int | None = None) -> None:
     """The kernel over two parts gives what it gives over the whole, wherever the cut is."""
-    made = trial.run()
+    made = trial.settled(trial.run())
     size = len(trial.values)
     cuts = [cut] if cut is not None else sorted(set(np.linspace(0, size, _MOST_CUTS, dtype=int).tolist()))
     for at in cuts:
-        parts = [trial.run(trial.values.slice(0, at)), trial.run(trial.values.slice(at))]
+        parts = [trial.settled(trial.run(trial.values.slice(*window))) for window in ((0, at), (at,))]
         require(same_values(pa.concat_arrays(parts), made), "chunks_join", f"a cut at {at} of {size} changes the output")
 
 
 def slices_agree(trial: Trial) -> None:
     """A slice of a longer array gives what the same values give alone: offsets and validity bits are respected."""
-    made = trial.run()
+    made = trial.settled(trial.run())
     padded = pa.concat_arrays([trial.values.slice(0, 3), trial.values, trial.values])
     window = padded.slice(min(3, len(trial.values)), len(trial.values))
-    require(same_values(trial.run(window), made), "slices_agree", "a sliced array gives other values")
+    require(same_values(trial.settled(trial.run(window)), made), "slices_agree", "a sliced array gives other values")
 
 
 def empty_and_null_columns(trial: Trial) -> None:
@@ -204,9 +237,18 @@ def empty_and_null_columns(trial: Trial) -> None:
         same_values(trial.run(trial.values.slice(0, 0)), pa.nulls(0, want)), "empty_and_null_columns", "no rows in, no rows out"
     )
     column = pa.nulls(5, trial.field.type)
-    made = trial.run(Trial.of(trial.operator, trial.field, column).values)
+    made = trial.run(_beside_nulls(trial, column))
     require(made.type == want and len(made) == len(column), "empty_and_null_columns", "type or length differ over nulls")
     require(made.null_count == (0 if trial.hides_nulls else 5), "empty_and_null_columns", "only nulls must give only nulls")
+
+
+def _beside_nulls(trial: Trial, column: pa.Array) -> pa.Array:
+    """What the kernel takes over a column of nulls, its inputs null too and of the trial's types."""
+    if not pa.types.is_struct(trial.values.type):
+        return column
+    fields = [trial.values.type.field(i) for i in range(trial.values.type.num_fields)]
+    inputs = [pa.nulls(len(column), field.type) for field in fields[1:]]
+    return pa.StructArray.from_arrays([column, *inputs], [field.name for field in fields])
 
 
 def dictionaries_agree(trial: Trial) -> None:
@@ -255,15 +297,21 @@ def declarations_travel(trial: Trial) -> None:
 
 
 def keys_decide(trial: Trial) -> None:
-    """Equal keys give equal outputs; under other keys every value differs. Without keys, keys change nothing."""
+    """Equal keys give equal outputs; under other keys every value differs, or, where some may agree by chance or are not keyed, not
+    all of many agree. Without keys, keys change nothing.
+    """
     keyed = trial.operator.contract.keyed
     require(keyed == bool(trial.operator.requests()), "keys_decide", "an operator asks for subkeys if and only if it is keyed")
     other = replace(trial, salt="another").run()
     if not keyed:
         require(same_values(other, trial.run()), "keys_decide", "an operator without keys must not depend on them")
         return
-    equal = pc.equal(other, trial.run())
-    require(pc.any(equal).as_py() is not True, "keys_decide", "another key must give other values")
+    made, contract = trial.run(), trial.operator.contract
+    equal = pc.equal(_plain(other), _plain(made)).drop_null()
+    if contract.injective and not contract.partly:
+        require(pc.any(equal).as_py() is not True, "keys_decide", "another key must give other values")
+    elif not contract.partly and len(pc.unique(_plain(trial.column).drop_null())) >= _MANY:
+        require(pc.all(equal).as_py() is not True, "keys_decide", "another key must give other values")
 
 
 def contract_holds(trial: Trial) -> None:
@@ -272,6 +320,9 @@ def contract_holds(trial: Trial) -> None:
     made = trial.run()
     if contract.deterministic:
         require(same_values(trial.run(), made), "contract_holds", "a deterministic operator must repeat itself")
+    else:
+        again = pc.any(pc.equal(_plain(trial.run()), _plain(made))).as_py()
+        require(contract.partly or again is not True, "contract_holds", "chance takes part: no value may be made twice")
     # Canonical steps make values one on purpose: only without them different texts must stay different.
     if contract.injective and not getattr(trial.operator, "canonical", ()):
         distinct, images = (len(pc.unique(_plain(column).drop_null())) for column in (trial.column, made))
@@ -284,6 +335,31 @@ def contract_holds(trial: Trial) -> None:
     require(nests == contract.subtree, "contract_holds", "a struct is taken if and only if the contract says subtree")
 
 
+def ways_back_hold(trial: Trial) -> None:
+    """What a reversible operator made turns back to the values, under its own key alone."""
+    contract = trial.operator.contract
+    if not contract.reversible or contract.partly or isinstance(trial.operator, RowOperator):
+        return
+    made = trial.run()
+    back = trial.reversed(made)
+    require(same_values(back.is_null(), made.is_null()), "ways_back_hold", "nulls must stay where they are")
+    if back.type == trial.field.type:
+        again = trial.settled(trial.run(back))
+        require(same_values(again, trial.settled(made)), "ways_back_hold", "what came back must give the same again")
+        if not getattr(trial.operator, "canonical", ()):
+            equal = pc.all(pc.equal(_plain(back), _plain(trial.values))).as_py()
+            require(equal is not False, "ways_back_hold", "the values must come back")
+    if len(pc.unique(_plain(made).drop_null())) >= _MANY:
+        require(not _opens(replace(trial, salt="another"), made, back), "ways_back_hold", "another key must not turn it back")
+
+
+def _opens(trial: Trial, made: pa.Array, back: pa.Array) -> bool:
+    try:
+        return same_values(trial.reversed(made), back)
+    except RejectedValuesError:
+        return False
+
+
 def _type_after(trial: Trial) -> pa.DataType:
     after = trial.operator.result_field(trial.field)
     return pa.null() if after is None else after.type
@@ -293,7 +369,7 @@ LAWS: dict[str, Callable[[Trial], None]] = {
     law.__name__: law
     for law in (
         rows_stand_alone, nulls_stay_null, chunks_join, slices_agree, empty_and_null_columns, dictionaries_agree, inputs_stay,
-        type_is_declared, declarations_travel, keys_decide, contract_holds,
+        type_is_declared, declarations_travel, keys_decide, contract_holds, ways_back_hold,
     )
 }  # fmt: skip
 """Every law by name."""
