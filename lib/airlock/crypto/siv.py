@@ -105,9 +105,10 @@ class Siv:
         failed = np.zeros(len(sealed), bool)
         for batch in batches(lengths):
             data, first = _part(column.data, starts[batch], lengths[batch])
-            at = starts[batch] - first
-            front = [Blocks.of(data, at + BLOCK * head, np.where(short[batch], 0, BLOCK)).data for head in range(heads)]
-            plain, bad = worker.open(Blocks.of(data, at + BLOCK * heads, bodies[batch]), front[-1], front[0] if nonces else None)
+            # A value too short to be one is read as if it were empty, from where there surely are bytes.
+            at = [np.where(short[batch], 0, starts[batch] - first + BLOCK * part) for part in range(heads + 1)]
+            front = [Blocks.of(data, at[head], np.where(short[batch], 0, BLOCK)).data for head in range(heads)]
+            plain, bad = worker.open(Blocks.of(data, at[heads], bodies[batch]), front[-1], front[0] if nonces else None)
             words(plain.data).reshape(-1, 2)[plain.spread(bad)] = 0
             out.put(batch, plain.joined(), np.cumsum(bodies[batch]) - bodies[batch])
             failed[valid[batch]] = bad | short[batch]
