@@ -338,7 +338,7 @@ def contract_holds(trial: Trial) -> None:
 def ways_back_hold(trial: Trial) -> None:
     """What a reversible operator made turns back to the values, under its own key alone."""
     contract = trial.operator.contract
-    if not contract.reversible or contract.partly or isinstance(trial.operator, RowOperator):
+    if not (contract.reversible and contract.keyed) or contract.partly or isinstance(trial.operator, RowOperator):
         return
     made = trial.run()
     back = trial.reversed(made)
