@@ -129,7 +129,7 @@ class Blocks(NamedTuple):
     def masked(self, data: BlockItems) -> Blocks:
         """Other blocks for values of the same lengths; what stands beyond them becomes zero."""
         made = data.copy()
-        words(made)[:] &= words(_MASK[self._held()])
+        words(made)[:] &= words(_MASK[self.held()])
         return self._replace(data=made)
 
     def joined(self, heads: Sequence[BlockItems] = ()) -> Uint8s:
@@ -148,16 +148,18 @@ class Blocks(NamedTuple):
         made[self.spread(begins + before) + self.numbers()] = self.data
         return self._bytes(made, before)
 
-    def _held(self) -> Indices:
+    def held(self) -> Indices:
+        """How many of its value's bytes each block holds."""
         return np.clip(self.spread(self.lengths) - (self.numbers() << 4), 0, BLOCK)
 
     def _bytes(self, data: BlockItems, before: int) -> Uint8s:
         whole = data.view(np.uint8)
         if not (self.lengths - (self.counts << 4)).any():
             return whole
-        long = Blocks(data, self.lengths + BLOCK * before, self.counts + before, self.firsts, self.each and self.each + before)
-        held = long._replace(firsts=np.cumsum(long.counts) - long.counts)._held()
-        return whole[_KEPT[held].ravel()]
+        counts, each = self.counts + before, self.each and self.each + before
+        return whole[
+            _KEPT[Blocks(data, self.lengths + BLOCK * before, counts, np.cumsum(counts) - counts, each).held()].ravel()
+        ]
 
 
 def cut(
@@ -220,10 +222,10 @@ class ByteSink:
 
 
 def unpadded(column: ByteColumn) -> tuple[Indices, NDArray[np.bool_]]:
-    """How long each value is without its ISO/IEC 7816-4 padding, and which values have none.
+    r"""How long each value is without its ISO/IEC 7816-4 padding, and which values have none.
 
     Example:
-        >>> lengths, bad = unpadded(ByteColumn(np.array([0, 3, 4]), np.frombuffer(b"a\\x80\\x00b", np.uint8)))
+        >>> lengths, bad = unpadded(ByteColumn(np.array([0, 3, 4]), np.frombuffer(b"a\x80\x00b", np.uint8)))
         >>> lengths.tolist(), bad.tolist()
         ([1, 0], [False, True])
     """

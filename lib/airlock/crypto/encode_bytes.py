@@ -177,7 +177,7 @@ _STEPS = (
 def _pairs() -> NDArray[np.uint16]:
     """Twelve bits to their two characters, the first in the high byte."""
     codes = np.frombuffer(BASE64URL.encode(), np.uint8).astype(np.uint16)
-    return ((codes[:, None] << 8) | codes).ravel()
+    return ((codes[:, None] << np.uint16(8)) | codes).astype(np.uint16).ravel()
 
 
 def _encode_base64url(pieces: BlockItems) -> BlockItems:

@@ -23,6 +23,7 @@ __all__ = ["hmac_sha256"]
 _BLOCK, _TAG = 64, 32
 _INNER, _OUTER = 0x36, 0x5C
 
+
 def hmac_sha256(key: bytes, values: pa.Array) -> Uint8s:
     """One tag a value, bit for bit that of Python's `hmac.digest(key, value, "sha256")`.
 
@@ -48,7 +49,7 @@ def hmac_sha256(key: bytes, values: pa.Array) -> Uint8s:
     )
     encoded = plain.dictionary_encode()
     places, distinct = ByteColumn.of(encoded.dictionary).compact()
-    whole = memoryview(np.ascontiguousarray(distinct))
+    whole = np.ascontiguousarray(distinct).data
     tags = _tags(*_states(key), (whole[start:end] for start, end in pairwise(places.tolist())))
     return np.frombuffer(tags, np.uint8).reshape(-1, _TAG)[np.asarray(encoded.indices)]
 

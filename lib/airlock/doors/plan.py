@@ -130,9 +130,7 @@ def _key_ids(prepared: Prepared, settings: Settings) -> Mapping[KeyRequest, str]
     try:
         # Keys of which every run has its own don't exist yet.
         lasting = [request for request in prepared.plan.requests if not request.per_run]
-        made = FileKeyRing(root).subkeys(
-            lasting, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings)
-        )
+        made = FileKeyRing(root).subkeys(lasting, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings))
     except KeyFileError:
         return {}
     return made.ids

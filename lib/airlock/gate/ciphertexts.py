@@ -37,7 +37,9 @@ def _wrong_length(characters: np.ndarray, shape: Ciphertext) -> np.ndarray:
     """Whether so many characters after the prefix are no whole number of bytes, or not one that is allowed."""
     bits = (len(shape.alphabet) - 1).bit_length()
     held = characters * bits // 8
-    wrong: np.ndarray = (-(-8 * held // bits) != characters) | (held < shape.shortest) | ((held - shape.shortest) % shape.step != 0)
+    wrong: np.ndarray = (
+        (-(-8 * held // bits) != characters) | (held < shape.shortest) | ((held - shape.shortest) % shape.step != 0)
+    )
     return wrong
 
 

@@ -45,7 +45,7 @@ def key_bytes(request: KeyRequest) -> int:
     return KEY_BYTES.get(request.algorithm, 32)
 
 
-def derive(root: bytes, request: KeyRequest, recipient: str, epoch: int, length: int = 32, run: str | None = None) -> bytes:
+def derive(root: bytes, request: KeyRequest, recipient: str, epoch: int, length: int = 32, *, run: str | None = None) -> bytes:
     """The subkey of a request. Frozen by golden vectors: a change here would end every join with older releases.
 
     Args:
@@ -80,9 +80,7 @@ def key_id(subkey: bytes, request: KeyRequest, recipient: str, epoch: int) -> st
     return f"{request.domain or request.purpose}/{recipient}/{epoch}:{digits}"
 
 
-def derive_all(
-    root: bytes, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, run: str | None = None
-) -> SubKeys:
+def derive_all(root: bytes, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, run: str | None = None) -> SubKeys:
     """Every requested subkey with its id."""
-    made = {request: derive(root, request, recipient, epoch, key_bytes(request), run) for request in requests}
+    made = {request: derive(root, request, recipient, epoch, key_bytes(request), run=run) for request in requests}
     return SubKeys(made, {request: key_id(key, request, recipient, epoch) for request, key in made.items()})

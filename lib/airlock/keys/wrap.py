@@ -82,8 +82,7 @@ def frame_key(executor_key: bytes, run_id: str) -> bytes:
 def wrap(subkeys: SubKeys, *, executor_key: bytes, run_id: str, plan_digest: str, recipient: str, epoch: int) -> bytes:
     """Subkeys as a sealed message that opens only under the same run, plan, recipient and epoch."""
     rows = [
-        [*astuple(request), base64.b64encode(subkeys[request]).decode(), subkeys.ids[request]]
-        for request in sorted(subkeys)
+        [*astuple(request), base64.b64encode(subkeys[request]).decode(), subkeys.ids[request]] for request in sorted(subkeys)
     ]
     plaintext = json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
     context = _binding(run_id, plan_digest, recipient, epoch)

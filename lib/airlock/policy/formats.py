@@ -17,6 +17,7 @@ import pyarrow as pa
 from airlock.errors import PolicyError
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
+from airlock.policy.shapes import BASE64URL, HEX, Ciphertext, Shape, Token
 
 __all__ = [
     "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
@@ -28,9 +29,6 @@ _UNREADABLE = 4
 
 _CHECK_DIGIT = 10
 """Below this width a rounded number keeps its check digit, or one of few."""
-
-_BLOCK = 16
-"""Bytes of an AES block: as many has a synthetic IV (RFC 5297), and the nonce that `encrypt_random` writes before it."""
 
 _NETWORK_V4, _NETWORK_V6 = 24, 64
 """Longer prefixes than these name a few hosts, or one."""
@@ -51,13 +49,6 @@ Arguments = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """What every non-null value of a written leaf looks like. `closed`: nothing else fits in, so it is not scanned further."""
-
-    closed = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Absent(Shape):
     """The leaf is not in the output."""
 
@@ -65,18 +56,6 @@ class Absent(Shape):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllNull(Shape):
     """Every value is null."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ciphertext(Shape):
-    """`prefix`, then characters of `alphabet` (16 or 64 of them: four or six bits each) that encode, without padding, `shortest` bytes
-    or a multiple of `step` more.
-    """
-
-    alphabet: str
-    prefix: str
-    shortest: int
-    step: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,20 +70,6 @@ class OneOf(Shape):
     """Every value, as text, is one of these."""
 
     values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token(Shape):
-    """`prefix`, then exactly `length` characters of `alphabet`, then (with `domains`) '@' and one of them.
-
-    With `hyphens`, the 8-4-4-4-12 form of a UUID, `length` counting the hyphens.
-    """
-
-    alphabet: str
-    length: int
-    prefix: str = ""
-    hyphens: bool = False
-    domains: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,15 +311,6 @@ def _masked(arguments: Arguments) -> Shape:
     )
 
 
-def _ciphertext(arguments: Arguments, *, head: int) -> Shape:
-    alphabet, _ = _ALPHABETS[arguments.get("form", "base64url")]
-    padding = arguments.get("pad_to", _BLOCK)
-    step = 1 if padding is None else int(padding)
-    # ISO/IEC 7816-4 pads an empty value to a whole block of padding.
-    shortest = head + (0 if padding is None else step)
-    return Ciphertext(alphabet=alphabet, prefix=arguments.get("prefix", "enc_"), shortest=shortest, step=step)
-
-
 def _token(arguments: Arguments, *, most: int = 128) -> Shape:
     form, bits = arguments.get("form", "hex"), arguments.get("bits", most)
     alphabet, per_character = _ALPHABETS[form]
@@ -391,19 +347,15 @@ NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
 }
 """Operators that send each value through one of several, and where those stand in their arguments."""
 
-_HEX = "0123456789abcdef"
-
-_BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
 _ALPHABETS = {
-    "hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "base64url": (_BASE64URL, 6), "uuid": (_HEX, 4),
+    "hex": (HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "base64url": (BASE64URL, 6), "uuid": (HEX, 4),
 }  # fmt: skip
 """Alphabet, and bits in a character."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
     "drop": (None, _absent, lambda _: Absent()),
-    "encrypt": ("domain", _string, lambda arguments: _ciphertext(arguments, head=_BLOCK)),
-    "encrypt_random": ("domain", _string, lambda arguments: _ciphertext(arguments, head=2 * _BLOCK)),
+    "encrypt": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=1)),
+    "encrypt_random": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=2)),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
     "hmac": ("domain", _string, lambda arguments: _token(arguments, most=256)),

@@ -26,7 +26,7 @@ KINDS = [Encrypt, EncryptRandom]
 
 def keys_of(operator: Operator, *, recipient: str = "analytics", epoch: int = 1, run: str = "run-1") -> SubKeys:
     requests = operator.requests()
-    return SubKeys({one: derive(ROOT, one, recipient, epoch, key_bytes(one), run) for one in requests}, {})
+    return SubKeys({one: derive(ROOT, one, recipient, epoch, key_bytes(one), run=run) for one in requests}, {})
 
 
 def sealed(operator: Operator, values: pa.Array, keys: SubKeys | None = None) -> pa.Array:
