@@ -237,8 +237,8 @@ class Broken(Operator):
             technique="none",
             deterministic=self.kind != "repeats",
             injective=True,
-            reversible=self.kind in ("turns to others", "loses nulls", "opens to all"),
-            keyed=self.kind == "keyed",
+            reversible=self.kind in WAYS_BACK,
+            keyed=self.kind == "keyed" or self.kind in WAYS_BACK,
             subtree=self.kind == "subtree",
         )
 
