@@ -97,6 +97,16 @@ CASES = {
         UnchangedValuesError,
         inner=True,
     ),
+    "encrypt": Case(
+        "type: string, class: direct_identifier, reversible: allowed, encrypt: {domain: other}",
+        pa.array([f"K{number:05}" for number in range(COUNT)]),
+        ShapeError,
+    ),
+    "encrypt_random": Case(
+        "type: string, class: direct_identifier, reversible: allowed, encrypt_random: {domain: other}",
+        pa.array([f"K{number:05}" for number in range(COUNT)]),
+        ShapeError,
+    ),
     "generalize_date": Case(
         "type: date32, class: sensitive, generalize_date: {to: month}",
         pa.array([number * 13 for number in range(COUNT)], pa.int32()).view(pa.date32()),
@@ -104,6 +114,11 @@ CASES = {
     ),
     "generalize_number": Case(
         "type: int64, class: sensitive, generalize_number: {width: 10}", pa.array(range(1_000, 1_000 + COUNT)), ShapeError
+    ),
+    "hmac": Case(
+        "type: string, class: direct_identifier, hmac: {domain: other}",
+        pa.array([f"K{number:05}" for number in range(COUNT)]),
+        ShapeError,
     ),
     "ip_truncate": Case(
         "type: string, class: sensitive, ip_truncate: {v4: 24, v6: 48}", pa.array([f"10.1.{n // 9}.{n % 250 + 1}" for n in range(COUNT)]), ShapeError

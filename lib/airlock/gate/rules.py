@@ -75,7 +75,7 @@ class LeafRule:
     Attributes:
         outputs: Accepted types with their shapes, one for each raw type that the policy accepts.
         forbidden: Entities that must not be found here; none where the shape is closed, but numbers are not rounded cards.
-        frequency: The column is a deterministic pseudonym whose frequencies must not invert it.
+        frequency: The column is a deterministic pseudonym or ciphertext whose frequencies must not invert it.
         kept: What a raw value leaves here may tell rows apart, generalized or listed or not: it must not be nearly unique.
     """
 

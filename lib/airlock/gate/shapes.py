@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from airlock.gate.addresses import address_offenders
 from airlock.gate.buffers import is_text
+from airlock.gate.ciphertexts import ciphertext_offenders
 from airlock.gate.masks import mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
@@ -23,6 +24,7 @@ from airlock.policy.formats import (
     Absent,
     AllNull,
     AnyOf,
+    Ciphertext,
     Constant,
     Free,
     HostBits,
@@ -111,6 +113,7 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Absent: _every,
     AllNull: _every,
     AnyOf: _none_of,
+    Ciphertext: ciphertext_offenders,
     Constant: _constant,
     Free: _none,
     HostBits: address_offenders,

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from airlock.crypto.columns import ByteColumn, empty_nulls, is_ascii, is_byte_type, malformed_utf8, nulls, text_array, validity
-from airlock.crypto.encode import hex_pairs
+from airlock.crypto.encode import hex_text
 from airlock.operators._base import RejectedValuesError
 from airlock.policy.model import Canonical
 
@@ -105,7 +105,7 @@ def _plain_text(values: pa.Array) -> pa.Array:
 def _hexadecimal(values: pa.Array) -> pa.Array:
     """Two lower-case characters a byte; 16 bytes are so a UUID without hyphens, which step `uuid` takes."""
     offsets, data = ByteColumn.of(values).compact()
-    text = text_array(ByteColumn(2 * offsets, hex_pairs(data)), validity(values))
+    text = text_array(ByteColumn(2 * offsets, hex_text(data)), validity(values))
     return empty_nulls(text)
 
 

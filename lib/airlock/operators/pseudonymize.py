@@ -20,6 +20,7 @@ from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract, Operator
 from airlock.operators._canonical import canonical_text, why_not
+from airlock.operators._domains import domain_steps
 from airlock.operators._fields import TEXT
 from airlock.operators._integers import INTEGER_FORMS, integer_tokens, why_no_integer
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
@@ -128,17 +129,7 @@ class Pseudonymize(Operator):
         Raises:
             ValueError: The policy has no such domain, or this declaration says other steps than the domain does.
         """
-        if self.domain not in domains:
-            found = ", ".join(sorted(domains)) or "none"
-            raise ValueError(
-                f"key domain '{self.domain}' is not one of the policy's keys.domains (found: {found}). Add it there"
-            )
-        canonical = domains[self.domain].canonical
-        if self.canonical not in ((), canonical):
-            raise ValueError(
-                f"canonical steps belong to keys.domains.{self.domain}; leave `canonical` out of the column's rule"
-            )
-        return replace(self, canonical=canonical)
+        return replace(self, canonical=domain_steps(self.domain, self.canonical, domains))
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """Text, or the form's integer type."""

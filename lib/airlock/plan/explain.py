@@ -134,6 +134,12 @@ def _preserved(shape: formats.Preserved) -> str:
     return f"{length} characters of {named}" + (", the last a check digit" if shape.luhn else "") + ": scanned for entities"
 
 
+def _ciphertext(shape: formats.Ciphertext) -> str:
+    form = "hexadecimal" if len(shape.alphabet) == 16 else "base64url"  # noqa: PLR2004 - that is what base 16 means
+    steps = f", in steps of {shape.step}" if shape.step > 1 else ""
+    return f"'{shape.prefix}' + {form} of {shape.shortest} bytes or more{steps}"
+
+
 def _masked(shape: formats.MaskedText) -> str:
     shown = [f"{what} {count}" for what, count in (("first", shape.first), ("last", shape.last)) if count]
     return f"'{shape.char}', but for the {' and '.join(shown)}" if shown else f"'{shape.char}' throughout"
@@ -142,6 +148,7 @@ def _masked(shape: formats.MaskedText) -> str:
 _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Absent: lambda _: "not written",
     formats.AllNull: lambda _: "always null",
+    formats.Ciphertext: _ciphertext,
     formats.Constant: lambda shape: f"always '{shape.text}'",
     formats.Free: lambda _: "any value: scanned for entities",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
@@ -237,6 +244,8 @@ def _bytes(path: ColumnPath, rule: ColumnRule, *, free: bool) -> float:
     if isinstance(written.shape, formats.Token):
         # Tokens don't compress below what they carry: 4 or 5 bits a character.
         return times * written.shape.length * (5 if len(written.shape.alphabet) > 16 else 4) / 8  # noqa: PLR2004 - hex or base32
+    if isinstance(written.shape, formats.Ciphertext):
+        return times * (written.shape.shortest + written.shape.step / 2)
     known = _SHAPE_BYTES.get(type(written.shape))
     if known is not None:
         return times * known

@@ -17,10 +17,10 @@ import pyarrow as pa
 from airlock.errors import PolicyError
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
-from airlock.policy.shapes import UNREADABLE, IntegerToken, Preserved, Shape, Token
+from airlock.policy.shapes import BASE64URL, HEX, UNREADABLE, Ciphertext, IntegerToken, Preserved, Shape, Token
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
@@ -33,7 +33,7 @@ _NETWORK_V4, _NETWORK_V6 = 24, 64
 NULL_SUBTREE = pa.string()
 """What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
 
-ON_DIRECT_IDENTIFIERS = ("drop", "fpe", "mask", "null", "pseudonymize", "redact")
+ON_DIRECT_IDENTIFIERS = ("drop", "encrypt", "encrypt_random", "fpe", "hmac", "mask", "null", "pseudonymize", "redact")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
 TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
@@ -319,8 +319,8 @@ def _masked(arguments: Arguments) -> Shape:
     )
 
 
-def _token(arguments: Arguments) -> Shape:
-    form, bits = arguments.get("form", "hex"), arguments.get("bits", 128)
+def _token(arguments: Arguments, *, most: int = 128) -> Shape:
+    form, bits = arguments.get("form", "hex"), arguments.get("bits", most)
     if form in _INTEGERS:
         return IntegerToken(low=1 << _INTEGERS[form], high=(2 << _INTEGERS[form]) - 1)
     alphabet, per_character = _ALPHABETS[form]
@@ -365,9 +365,9 @@ NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
 }
 """Operators that send each value through one of several, and where those stand in their arguments."""
 
-_HEX = "0123456789abcdef"
-
-_ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "uuid": (_HEX, 4)}
+_ALPHABETS = {
+    "hex": (HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "base64url": (BASE64URL, 6), "uuid": (HEX, 4),
+}  # fmt: skip
 """Alphabet, and bits in a character."""
 
 _INTEGERS = {"int32": 30, "int64": 62}
@@ -376,8 +376,11 @@ _INTEGERS = {"int32": 30, "int64": 62}
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
     "drop": (None, _absent, lambda _: Absent()),
     "fpe": ("domain", _same, Preserved.of),
+    "encrypt": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=1)),
+    "encrypt_random": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=2)),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
+    "hmac": ("domain", _string, lambda arguments: _token(arguments, most=256)),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "mask": (None, _same, _masked),

@@ -1,4 +1,4 @@
-"""Shapes that stand for themselves: what every shape has, and those of tokens and of values that keep their form.
+"""Shapes that stand for themselves: what every shape has, and those of tokens, ciphertexts and of values that keep their form.
 
 `formats` has the others and says which operator writes which. Called by `formats`, `plan` and the gate.
 """
@@ -13,7 +13,13 @@ import pyarrow as pa
 
 from airlock.policy.alphabets import ALPHABETS, LONGEST, letters_of, separators_of, shortest_of
 
-__all__ = ["UNREADABLE", "IntegerToken", "Preserved", "Shape", "Token"]
+__all__ = ["BASE64URL", "HEX", "UNREADABLE", "Ciphertext", "IntegerToken", "Preserved", "Shape", "Token"]
+
+HEX = "0123456789abcdef"
+BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+_BLOCK = 16
+"""Bytes of an AES block: as many has a synthetic IV (RFC 5297), and the nonce that `encrypt_random` writes before it."""
 
 UNREADABLE = 4
 """Characters in which no entity fits."""
@@ -115,3 +121,24 @@ class Preserved(Shape):
         if not set(self.alphabet) >= set(ALPHABETS["digits"]):
             return ()
         return (*_NUMBERS, *_LETTERED) if set(self.alphabet) & set(ALPHABETS["upper"]) else _NUMBERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ciphertext(Shape):
+    """`prefix`, then characters of `alphabet` (16 or 64 of them: four or six bits each) that encode, without padding, `shortest` bytes
+    or a multiple of `step` more.
+    """
+
+    alphabet: str
+    prefix: str
+    shortest: int
+    step: int = 1
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any], *, blocks: int) -> Self:
+        """Of AES-SIV, by an operator's arguments: so many blocks come before what has the value's length."""
+        padding = arguments.get("pad_to", _BLOCK)
+        # ISO/IEC 7816-4 pads an empty value to nothing but padding.
+        shortest = _BLOCK * blocks + (0 if padding is None else int(padding))
+        alphabet = {"hex": HEX, "base64url": BASE64URL}[arguments.get("form", "base64url")]
+        return cls(alphabet=alphabet, prefix=arguments.get("prefix", "enc_"), shortest=shortest, step=int(padding or 1))

@@ -203,6 +203,20 @@ def test_subjects_that_are_not_written_cannot_be_counted(column, rules_of):
             )
 
 
+@pytest.mark.parametrize(
+    ("operator", "counts"), [("encrypt", True), ("hmac", True), ("pseudonymize", True), ("encrypt_random", False)]
+)
+def test_frequencies_count_where_equal_values_stay_equal(column, rules_of, operator, counts):
+    allowed = {"reversible": "allowed"} if operator.startswith("encrypt") else {}
+    columns = {
+        "id": column("int64", pseudonymize={"domain": "d"}),
+        "a": column("string", **allowed, **{operator: {"domain": "e"}}),
+        "b": column("string", **allowed, **{operator: {"domain": "d"}}),
+        "c": column("string", accept_frequency="r", **allowed, **{operator: {"domain": "e"}}),
+    }
+    assert [leaf.frequency for leaf in rules_of(columns).leaves] == [False, counts, False, False]
+
+
 def test_an_operator_without_a_format_is_a_policy_error(column, rules_of):
     with pytest.raises(PolicyError, match=r"declares no output format"):
         rules_of({"a": column("string", sparkle={})})

@@ -13,6 +13,7 @@ from airlock.gate.shapes import offenders, violations
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    Ciphertext,
     Constant,
     Free,
     HostBits,
@@ -118,6 +119,27 @@ def test_check_digits():
         "79927398710",
         "18",
     ]
+
+
+BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def test_ciphertexts():
+    padded = Ciphertext(alphabet=BASE64URL, prefix="enc_", shortest=32, step=16)
+    good = ["enc_" + "aZ09-_" * 7 + "a", "enc_" + "A" * 64, "enc_" + "b" * 86, None]
+    bad = [
+        "enc_" + "a" * 42, "enc_" + "a" * 44, "enc_" + "a" * 65, "enc_" + "a" * 22, "enc_", "", "e", "aZ09-_" * 7 + "aenc_",
+        "enx_" + "a" * 43, "enc_" + "a" * 42 + "=", "enc_" + "a" * 42 + "+", "enc_" + "a" * 41 + "é", "Enc_" + "A" * 43, "Ann Lee",
+    ]  # fmt: skip
+    assert off([*good, *bad, *good], padded) == bad
+    exact = Ciphertext(alphabet=HEX, prefix=".:", shortest=16)
+    assert off([".:" + "0a" * size for size in range(16, 40)], exact) == []
+    wrong = [".:" + "0a" * 15, ".:" + "0" * 33, ".:" + "0A" * 16, ":." + "0a" * 16, "0a" * 17]
+    assert off([*wrong, ".:" + "0a" * 16], exact) == wrong
+    six_bits = Ciphertext(alphabet=BASE64URL, prefix="x", shortest=16)
+    assert off(["x" + "a" * size for size in range(20, 32)], six_bits) == ["x" + "a" * size for size in (20, 21, 25, 29)]
+    assert off([b"enc_" + b"a" * 43], padded, pa.binary()) != []
+    assert off([7], padded) == [7]
 
 
 @pytest.mark.parametrize("others", [True, False])
@@ -274,6 +296,9 @@ TYPES = {
         ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, ["string"]),
         ("pseudonymize", {"domain": "d", "keep_first": 1, "keep_last": 1}, ["string"]),
         ("pseudonymize", {"domain": "d", "form": "int64"}, ["int64", "string"]),
+        ("encrypt", {"domain": "d"}, ["string", "int64"]),
+        ("encrypt_random", {"domain": "d", "form": "hex", "pad_to": None, "prefix": "e"}, ["string", "int64"]),
+        ("hmac", {"domain": "d"}, ["string", "int64"]),
         ("mask", {"keep_last": 2}, ["string"]),
         ("mask", {"keep_first": 1, "keep_last": 3, "classes": ["digits", "letters"]}, ["string"]),
         ("redact", {"with": "[gone]"}, ["string"]),

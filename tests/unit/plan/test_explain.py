@@ -12,6 +12,7 @@ from airlock.plan.bind import bind_policy
 from airlock.plan.compile import compile_plan
 from airlock.plan.explain import collision_bound, describe_shape, explain_columns, fetched, written_bytes_a_row
 from airlock.policy import formats
+from airlock.policy.shapes import BASE64URL, HEX
 
 NAME = pa.struct([("first", pa.string()), ("age", pa.int8())])
 
@@ -85,6 +86,11 @@ def test_what_is_fetched_and_what_is_not(plan):
         ),
         (formats.MaskedText(char="*", first=1, last=2), "'*', but for the first 1 and last 2"),
         (formats.MaskedText(char="*", first=0, last=0), "'*' throughout"),
+        (
+            formats.Ciphertext(alphabet=BASE64URL, prefix="e_", shortest=32, step=16),
+            "'e_' + base64url of 32 bytes or more, in steps of 16",
+        ),
+        (formats.Ciphertext(alphabet=HEX, prefix="e_", shortest=16), "'e_' + hexadecimal of 16 bytes or more"),
         (formats.MaxLength(length=1), "at most 1 character"),
         (formats.MultipleOf(width=Decimal("0.5")), "a multiple of 0.5"),
         (formats.PeriodStart(unit="week"), "first moment of its week"),

@@ -1,5 +1,6 @@
 """Output formats against what the operators really do: types equal, outputs of the declared shape, the identity's not."""
 
+import base64
 import datetime as dt
 import ipaddress
 import math
@@ -18,6 +19,7 @@ from airlock.policy.formats import (
     Absent,
     AllNull,
     AnyOf,
+    Ciphertext,
     Constant,
     Free,
     HostBits,
@@ -89,6 +91,15 @@ DECLARATIONS = [
     *(("fpe", arguments, TEXT_TYPES, ["123-456", "98 76 54 32 10", None]) for arguments in ("d", {"domain": "d", "max_length": 10}, {"domain": "d", "alphabet": "base62", "separators": " -"})),
     ("fpe", {"domain": "d", "luhn": True}, TEXT_TYPES, ["4111 1111 1111 1111", None]),
     ("fpe", {"domain": "d", "length": 6}, [pa.int32(), pa.uint64()], [0, 42, 999_999, None]),
+    *((name, arguments, TEXT_TYPES, TEXTS) for name in ("encrypt", "encrypt_random") for arguments in (
+        "d", {"domain": "d", "form": "hex"}, {"domain": "d", "pad_to": 64, "prefix": "x"}, {"domain": "d", "pad_to": None},
+        {"domain": "d", "form": "hex", "pad_to": None, "prefix": "a.b:c-d_"},
+    )),
+    *((name, "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS) for name in ("encrypt", "encrypt_random", "hmac")),
+    *(("hmac", arguments, TEXT_TYPES, TEXTS) for arguments in (
+        "d", {"domain": "d", "bits": 128}, {"domain": "d", "form": "base64url", "prefix": "h_", "presence": "hide"},
+        {"domain": "d", "form": "base64url", "bits": 128},
+    )),
     ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
     ("when", {"column": "c", "in": ["x"], "then": {"mask": {"keep_last": 1}}, "otherwise": {"redact": {"with": "-"}}}, TEXT_TYPES, TEXTS),
     ("first_match", {"cases": [{"column": "c", "null": True, "then": {"truncate": 2}}], "otherwise": {"redact": {}}}, TEXT_TYPES, TEXTS),
@@ -184,10 +195,22 @@ def is_preserved(value, shape):
     )
 
 
+def is_ciphertext(text, shape):
+    body = text.removeprefix(shape.prefix)
+    decode = bytes.fromhex if len(shape.alphabet) == 16 else base64.urlsafe_b64decode
+    try:
+        held = len(decode(body + "=" * (-len(body) % 4) if len(shape.alphabet) == 64 else body))
+    except ValueError:
+        return False
+    allowed = held >= shape.shortest and (held - shape.shortest) % shape.step == 0
+    return text.startswith(shape.prefix) and set(body) <= set(shape.alphabet) and allowed
+
+
 REFERENCE = {
     IntegerToken: lambda value, shape: shape.low <= value <= shape.high,
     Preserved: is_preserved,
     AllNull: lambda value, shape: False,
+    Ciphertext: is_ciphertext,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
     HostBits: has_host_bits_zero,
@@ -245,7 +268,7 @@ def test_outputs_have_the_shape(name, arguments, data_type, values):
 def test_the_identity_is_found(name, arguments, data_type, values):
     shape = output_of(OperatorSpec(name=name, arguments=arguments), data_type, unshaped=None).shape
     raw = python_values(column(values, data_type))
-    if isinstance(shape, Token):
+    if isinstance(shape, Token | Ciphertext):
         raw = list(map(str, raw))
     assert not all(has_shape(value, shape) for value in raw)
 
@@ -304,6 +327,12 @@ def test_exact_shapes():
     )
     assert shape("pseudonymize", {"domain": "d", "form": "base32", "bits": 96}).length == 20
     assert shape("pseudonymize", {"domain": "d", "bits": 96}).length == 24
+    assert shape("hmac", "d") == Token(alphabet="0123456789abcdef", length=64)
+    assert [shape("hmac", {"form": "base64url", "bits": bits}).length for bits in (256, 128)] == [43, 22]
+    assert [(shape("encrypt", {"pad_to": pad_to}).shortest, shape("encrypt", {"pad_to": pad_to}).step) for pad_to in (16, 64, None)] == [
+        (32, 16), (80, 64), (16, 1),
+    ]  # fmt: skip
+    assert (shape("encrypt_random", "d").shortest, shape("encrypt_random", "d").prefix) == (48, "enc_")
     assert shape("pseudonymize", {"domain": "d", "form": "uuid"}) == Token(alphabet="0123456789abcdef", length=36, hyphens=True)
 
 
