@@ -17,12 +17,14 @@ from airlock.gate.buffers import is_text
 from airlock.gate.masks import mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
+from airlock.gate.surrogates import pool_offenders
 from airlock.gate.tokens import token_offenders
 from airlock.policy.formats import (
     Absent,
     AllNull,
     Constant,
     Free,
+    FromPool,
     HostBits,
     MaskedText,
     MaxLength,
@@ -97,6 +99,7 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     AllNull: _every,
     Constant: _constant,
     Free: _none,
+    FromPool: pool_offenders,
     HostBits: address_offenders,
     MaskedText: mask_offenders,
     MaxLength: _too_long,

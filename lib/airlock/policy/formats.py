@@ -10,16 +10,17 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from airlock.errors import PolicyError
+from airlock.policy import pools
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "FromPool", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
 ]  # fmt: skip
 
@@ -35,7 +36,7 @@ _NETWORK_V4, _NETWORK_V6 = 24, 64
 NULL_SUBTREE = pa.string()
 """What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
 
-ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact")
+ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact", "surrogate")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
 Arguments = Mapping[str, Any]
@@ -43,9 +44,12 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What every non-null value of a written leaf looks like. `closed`: nothing else fits in, so it is not scanned further."""
+    """What every non-null value of a written leaf looks like. `closed`: nothing else fits in, so it is not scanned further.
+    `looks_like`: the entity that a proper value would be taken for, which a policy accepts under `gate.synthetic`.
+    """
 
     closed = True
+    looks_like: ClassVar[str | None] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +163,25 @@ class HostBits(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FromPool(Shape):
+    """A surrogate: texts out of the pools of a kind, locale and gender, put together as `policy.pools` says."""
+
+    kind: str
+    locale: str
+    gender: str = "any"
+
+    @property
+    def looks_like(self) -> str | None:  # type: ignore[override]
+        """Nobody can tell a surrogate from the real thing."""
+        return _TAKEN_FOR.get(self.kind)
+
+
+_TAKEN_FOR = {"email": "EMAIL_ADDRESS", "phone": "PHONE_NUMBER"}
+_TAKEN_FOR |= dict.fromkeys(("first_name", "full_name", "last_name"), "PERSON")
+_TAKEN_FOR |= dict.fromkeys(("address", "city", "country", "postcode", "state", "street"), "LOCATION")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Free(Shape):
     """Any value: scanned for entities."""
 
@@ -196,6 +219,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
 
     Raises:
         PolicyError: The operator has no format and no reason stands for it, or its arguments can't be read.
+        MissingCapabilityError: The pools of surrogates are not installed.
 
     Example:
         >>> output_of(OperatorSpec(name="truncate", arguments=3), pa.string(), unshaped=None)
@@ -264,6 +288,15 @@ def _token(arguments: Arguments) -> Shape:
     return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
 
 
+def _pool(arguments: Arguments) -> Shape:
+    gender = arguments.get("gender", "any")
+    shape = FromPool(
+        kind=arguments["kind"], locale=arguments.get("locale", "en_US"), gender=gender if isinstance(gender, str) else "any"
+    )
+    pools.form(shape.kind, shape.locale, shape.gender)
+    return shape
+
+
 def _width(arguments: Arguments) -> Shape:
     return MultipleOf(width=Decimal(str(arguments["width"])))
 
@@ -301,6 +334,7 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
+    "surrogate": (None, _string, _pool),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""
