@@ -64,6 +64,10 @@ EXAMPLES = [
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
+    ("surrogate", {"kind": "full_name", "domain": "d", "locale": "de_DE"}, pa.string()),
+    ("surrogate", {"kind": "phone", "domain": "d", "locale": "fr_FR"}, pa.int64()),
+    ("surrogate", {"kind": "city", "domain": "d", "of": ["street", "city"]}, pa.string()),
+    ("surrogate", {"kind": "email", "domain": "d", "gender": {"column": "sex", "female": ["F"], "male": ["M"]}}, pa.string()),
 ]
 
 

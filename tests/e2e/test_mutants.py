@@ -123,6 +123,11 @@ CASES = {
         pa.array([f"please write to {mail}" if number == 7 else "all well" for number, mail in enumerate(_MAILS)]),
         ResidualEntityError,
     ),
+    "surrogate": Case(
+        "type: string, class: direct_identifier, surrogate: {kind: username, domain: other}",
+        pa.array([f"user{number:05}" for number in range(COUNT)]),
+        ShapeError,
+    ),
     "truncate": Case(
         "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
     ),

@@ -31,10 +31,12 @@ def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...
         outputs: What each rule writes.
 
     Raises:
-        DisclosureError: A direct identifier has an operator that may let it through, a raw value stays without a reason, or
-            folder names or footers would show a column that is neither kept nor generalized.
+        DisclosureError: A direct identifier has an operator that may let it through, a raw value stays without a reason, what is
+            written looks like an entity and nobody accepted that, or folder names or footers would show a column that is neither kept
+            nor generalized.
     """
     faults = [fault for path, rule in policy.rules().items() for fault in _faults(path, rule, outputs[path])]
+    faults += _synthetic_faults(policy, outputs)
     faults += _sink_faults(policy)
     if faults:
         raise DisclosureError(
@@ -54,6 +56,13 @@ def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> 
         yield f"'{path}' is a direct identifier under {name}; it takes {', '.join(ON_DIRECT_IDENTIFIERS)}"
     if not all(_hides(output.shape) for output in outputs if isinstance(output.shape, MaskedText)):
         yield f"'{path}' is a direct identifier whose mask may show more than {_MOST_SHOWN} characters"
+
+
+def _synthetic_faults(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...]]) -> Iterator[str]:
+    for path, made in outputs.items():
+        entity = made[0].shape.looks_like
+        if entity is not None and policy.gate.synthetic.get(str(path)) != entity:
+            yield f"'{path}' would hold what looks like {entity}, which gate.synthetic does not accept"
 
 
 def _sink_faults(policy: Policy) -> Iterator[str]:

@@ -16,6 +16,7 @@ from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.gate.literals import demand_plain_literals
 from airlock.policy.arrow import parse_type
 from airlock.policy.formats import (
+    TOKENS,
     Absent,
     AllNull,
     Free,
@@ -223,15 +224,14 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:
-    if rule.operator.name != "pseudonymize" or rule.accept_frequency is not None:
+    if rule.operator.name not in TOKENS or rule.accept_frequency is not None:
         return False
     return _domain(rule) != _domain(policy.columns[policy.subject])
 
 
 def _domain(rule: ColumnRule) -> object:
-    if rule.operator.name != "pseudonymize":
-        return object()
-    return rule.operator.mapping("domain").get("domain")
+    name = rule.operator.name
+    return rule.operator.mapping("domain" if name == "pseudonymize" else None).get("domain") if name in TOKENS else object()
 
 
 def _subject(policy: Policy, leaves: tuple[LeafRule, ...]) -> ColumnPath | None:

@@ -31,6 +31,7 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
         for message in (
             *_class_faults(rule, operator),
             *_form_faults(rule),
+            *_synthetic_faults(policy, path, rule),
             *_nesting_faults(path, rule, operator),
             *_reference_faults(rule, operator),
         ):
@@ -48,7 +49,7 @@ def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
         allowed = ", ".join(sorted(operator.contract.classes))
         yield (
             f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes "
-            "drop, null, redact, pseudonymize or mask"
+            "drop, null, redact, pseudonymize, mask or surrogate"
         )
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:
@@ -64,6 +65,16 @@ def _form_faults(rule: ColumnRule) -> Iterator[str]:
         output_of(rule.operator, data_type, unshaped=rule.unshaped)
     except PolicyError as error:
         yield str(error)
+
+
+def _synthetic_faults(policy: Policy, path: ColumnPath, rule: ColumnRule) -> Iterator[str]:
+    """What nobody can tell from the real thing needs a word that it is not."""
+    try:
+        entity = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape.looks_like
+    except PolicyError:
+        return  # `_form_faults` says so
+    if entity is not None and policy.gate.synthetic.get(str(path)) != entity:
+        yield f"'{rule.operator.name}' writes what looks like {entity}. Accept it under gate: `synthetic: {{{path}: {entity}}}`"
 
 
 def _nesting_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[str]:
@@ -117,7 +128,7 @@ def _leaves(node: RuleNode) -> Iterator[ColumnPath]:
 def _reference_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
     if rule.references is None:
         return
-    if not getattr(operator, "domain", None):
+    if not getattr(operator, "domain", None) or not operator.contract.injective:
         yield f"references '{rule.references}' but '{operator.name}' is not joinable; use pseudonymize"
     dataset, _, column = rule.references.partition(".")
     if not dataset or not column:

@@ -20,7 +20,7 @@ from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "FromPool", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "TOKENS", "Absent", "AllNull", "Constant", "Free", "FromPool", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
 ]  # fmt: skip
 
@@ -38,6 +38,9 @@ NULL_SUBTREE = pa.string()
 
 ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact", "surrogate")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
+
+TOKENS = ("pseudonymize", "surrogate")
+"""Deterministic operators with a key: equal values stay equal, so the written ones' frequencies count."""
 
 Arguments = Mapping[str, Any]
 

@@ -112,7 +112,7 @@ def test_the_operators_on_direct_identifiers_are_those_whose_contracts_allow_it(
     """Two lists, kept apart on purpose: neither door relies on the other's."""
     made = {name: operator_class(name) for name in operator_names()}
     least = {"keep": {"reason": "r"}, "truncate": {"length": 1}, "generalize_number": {"width": 10}, "generalize_date": {"to": "year"},
-             "pseudonymize": {"domain": "d"}, "redact_entities": {"entities": ["URL"]}}  # fmt: skip
+             "pseudonymize": {"domain": "d"}, "redact_entities": {"entities": ["URL"]}, "surrogate": {"kind": "job", "domain": "d"}}  # fmt: skip
     declared = {name: kind.from_dict(least.get(name, {})) for name, kind in made.items()}
     allowed = {name for name, operator in declared.items() if Classification.DIRECT_IDENTIFIER in operator.contract.classes}
     assert allowed == set(ON_DIRECT_IDENTIFIERS)

@@ -1,0 +1,173 @@
+"""Surrogates from end to end: two tables that agree, places that fit together, and what the doors refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from airlock.doors.anonymize import anonymize
+from airlock.doors.keys import create_keys
+from airlock.doors.plan import plan_policy
+from airlock.doors.release import release
+from airlock.engines.frame import FrameBinding, open_frame
+from airlock.engines.task import TaskResult, run_task
+from airlock.errors import FrequencyError, PolicyFileError, ShapeError
+from airlock.operators import RowOperator
+from airlock.operators.surrogate import RowSurrogate
+from airlock.policy.pools._places import places
+from airlock.settings import Settings, load_settings
+
+ZONES = "zones: {raw: {uri: raw}, private: {uri: private}, staging: {uri: staging}, sanitized: {uri: sanitized}}\n"
+ROWS = 400
+ADDRESS = "of: [address.street, address.city, address.zip]"
+FEW = 'accept_frequency: "few on purpose"'
+
+POLICY = """\
+apiVersion: airlock/v1
+dataset: {name}
+owner: o@example.org
+purpose: a test
+source: {{path: {name}}}
+sink: {{path: {name}}}
+subject: id
+keys: {{recipient: {recipient}, epoch: 1, domains: {{id: {{}}, person: {{canonical: [trim, casefold]}}, address: {{}}}}}}
+columns:
+  id: {{type: int64, class: direct_identifier, pseudonymize: {{domain: id}}}}
+{columns}
+gate:
+  synthetic: {{{synthetic}}}
+privacy: {{k_anonymity: {{none: "a test"}}}}
+"""
+
+NAME = "  name: {type: string, class: direct_identifier, surrogate: {kind: full_name, domain: person}}"
+CUSTOMERS = f"""\
+{NAME}
+  email: {{type: string, class: direct_identifier, surrogate: {{kind: email, domain: person, of: [name], gender: {{column: sex, female: [f], male: [m]}}}}}}
+  sex: {{type: string, class: insensitive, keep: {{reason: "a closed list", values: [f, m]}}}}
+  address.street: {{type: string, class: direct_identifier, surrogate: {{kind: street, domain: address, {ADDRESS}}}}}
+  address.city: {{type: string, class: quasi_identifier, {FEW}, surrogate: {{kind: city, domain: address, {ADDRESS}}}}}
+  address.state: {{type: string, class: quasi_identifier, {FEW}, surrogate: {{kind: state, domain: address, {ADDRESS}}}}}
+  address.zip: {{type: string, class: quasi_identifier, {FEW}, surrogate: {{kind: postcode, domain: address, {ADDRESS}}}}}"""
+LOOKS = {
+    "name": "PERSON", "email": "EMAIL_ADDRESS", "address.street": "LOCATION", "address.city": "LOCATION", "address.state": "LOCATION",
+    "address.zip": "LOCATION",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an operator can be replaced."""
+
+    def inline(sealed: bytes, binding: FrameBinding, indexes: Sequence[int], *, workers: int) -> Iterator[TaskResult]:
+        del workers
+        frame = open_frame(sealed, binding)
+        return (run_task(frame, index) for index in indexes)
+
+    monkeypatch.setattr("airlock.doors._engine.run_local", inline)
+
+
+class Project:
+    """Two tables of the same people."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "airlock.yaml").write_text(ZONES)
+        self.settings: Settings = load_settings(file=folder / "airlock.yaml", environment={}, flags={})
+        create_keys(self.settings)
+        names = [f"Person {number}" for number in range(ROWS)]
+        address = pa.StructArray.from_arrays(
+            [pa.array([f"{number} Real Road" for number in range(ROWS)]), pa.array(["Realville"] * ROWS), pa.array(["Real State"] * ROWS),
+             pa.array([f"{90_000 + number}" for number in range(ROWS)])],
+            ["street", "city", "state", "zip"],
+        )  # fmt: skip
+        customers = {"name": names, "email": [f"{number}@gmail.com" for number in range(ROWS)], "sex": ["f", "m"] * (ROWS // 2), "address": address}
+        self.write("customers", {"id": range(ROWS)} | customers)
+        self.write("orders", {"id": range(ROWS), "name": [f" {name.upper()}" for name in reversed(names)]})
+
+    def write(self, name, columns):
+        (self.folder / "raw" / name).mkdir(parents=True)
+        pq.write_table(pa.table({key: value if isinstance(value, pa.Array) else pa.array(list(value)) for key, value in columns.items()}), self.folder / "raw" / name / "part.parquet")
+
+    def policy(self, name, columns, *, looks=LOOKS, recipient="tests"):
+        path = self.folder / "policies" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        known = {column: entity for column, entity in looks.items() if f"  {column}:" in columns}
+        synthetic = ", ".join(f"{column}: {entity}" for column, entity in known.items())
+        path.write_text(POLICY.format(name=name, columns=columns, synthetic=synthetic, recipient=recipient), encoding="utf-8")
+        return path
+
+    def run(self, policy):
+        anonymize(policy, self.settings, engine="local")
+        return release(policy, self.settings)
+
+    def released(self, name):
+        files = sorted((self.folder / "sanitized" / name / "data").rglob("*.parquet"))
+        return pa.concat_tables(pq.read_table(file) for file in files).to_pylist()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_two_tables_agree_and_places_fit_together(project):
+    assert project.run(project.policy("customers", CUSTOMERS)).rows == ROWS
+    assert project.run(project.policy("orders", NAME)).rows == ROWS
+    customers, orders = project.released("customers"), project.released("orders")
+    assert {row["name"] for row in customers} == {row["name"] for row in orders}
+    there = set(zip(places("en_US").cities, places("en_US").states, places("en_US").postcodes, strict=True))
+    assert {(row["address"]["city"], row["address"]["state"], row["address"]["zip"]) for row in customers} <= there
+    assert len({row["address"]["zip"] for row in customers}) > 350
+    text = str(customers)
+    assert "Person " not in text
+    assert "Real" not in text
+    assert "gmail" not in text
+
+
+def test_recipients_get_names_that_match_by_chance_alone(project):
+    seen = []
+    for recipient in ("one", "other"):
+        project.run(project.policy("orders", NAME, recipient=recipient))
+        seen.append({row["name"] for row in project.released("orders")} - set().union(*seen))
+    assert all(len(names) > ROWS - 10 for names in seen)
+
+
+def test_what_looks_real_is_staged_by_no_policy_that_does_not_say_so(project):
+    policy = project.policy("orders", NAME, looks={})
+    with pytest.raises(PolicyFileError, match=r"'surrogate' writes what looks like PERSON.*synthetic: \{name: PERSON\}"):
+        anonymize(policy, project.settings, engine="local")
+
+
+def test_few_surrogates_that_repeat_need_a_reason(project):
+    """More names than there are surrogates, or not: what repeats is counted as it is written."""
+    policy = project.policy("customers", CUSTOMERS.replace(f"quasi_identifier, {FEW}", "quasi_identifier", 1))
+    with pytest.raises(FrequencyError, match=r"column 'address\.city' has 2\d\d different tokens in 400 values") as caught:
+        anonymize(policy, project.settings, engine="local")
+    assert "accept_frequency: REASON" in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["email", "address.street", "address.city", "address.zip"])
+def test_a_row_kernel_that_is_the_identity_is_refused(project, monkeypatch, column):
+    proper = RowSurrogate.kernel
+
+    def kernel(self, field, keys):
+        return (lambda rows: rows.field("value")) if field.name == column else proper(self, field, keys)
+
+    assert issubclass(RowSurrogate, RowOperator)
+    monkeypatch.setattr(RowSurrogate, "kernel", kernel)
+    policy = project.policy("customers", CUSTOMERS.replace("direct_identifier, surr", f"direct_identifier, {FEW}, surr"))
+    anonymize(policy, project.settings, engine="local")
+    with pytest.raises(ShapeError, match=column):
+        release(policy, project.settings)
+    assert not list((project.folder / "sanitized").rglob("*.parquet"))
+
+
+def test_the_plan_says_how_many_surrogates_there_are(project):
+    report = plan_policy(project.policy("orders", NAME), project.settings)
+    assert report.collisions["name"] == "likely, of 690,000 surrogates"
+    (_, column) = report.columns
+    assert (column.shape, column.output, column.key.split(":")[0]) == ("a full name made up from en_US lists", "string", "person/tests/1")
