@@ -118,7 +118,7 @@ class Surrogate(Operator):
     def contract(self) -> Contract:
         """Deterministic and keyed, neither injective nor reversible."""
         chance = 1 / self.images if installed() else 1.0
-        return Contract(technique="pseudonymization", keyed=True, chance=chance)
+        return Contract(technique="pseudonymization", keyed=True, same_form=True, chance=chance)
 
     @property
     def images(self) -> int:

@@ -95,6 +95,8 @@ def smallest(kind: type[Operator]) -> Operator:
 
 
 def _least(schema: Mapping[str, Any]) -> Any:
+    if "examples" in schema:
+        return schema["examples"][0]
     if "anyOf" in schema:
         return _least(schema["anyOf"][0])
     if "enum" in schema:

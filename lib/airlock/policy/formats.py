@@ -20,8 +20,8 @@ from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "TOKENS", "Absent", "AllNull", "Constant", "Free", "FromPool", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "Free", "FromPool", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Shape", "Token", "Unshaped", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
 _UNREADABLE = 4
@@ -39,8 +39,11 @@ NULL_SUBTREE = pa.string()
 ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact", "surrogate")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
-TOKENS = ("pseudonymize", "surrogate")
-"""Deterministic operators with a key: equal values stay equal, so the written ones' frequencies count."""
+TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
+"""Operators that write the same for equal values of a key domain: how often each occurs could tell the value."""
+
+REVERSIBLE = ("encrypt", "encrypt_random", "fpe")
+"""Operators whose output can be turned back by who holds the key; the gate takes them where the rule says `reversible: allowed`."""
 
 Arguments = Mapping[str, Any]
 
@@ -199,6 +202,18 @@ class Unshaped(Shape):
     closed = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyOf(Shape):
+    """Every value has one of these shapes: of the operators that a conditional one chooses from."""
+
+    shapes: tuple[Shape, ...]
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """Nothing else fits into any of them."""
+        return all(shape.closed for shape in self.shapes)
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an operator writes into a leaf.
@@ -229,6 +244,8 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         Output(type=DataType(string), shape=MaxLength(length=3))
     """
     name = operator.name
+    if name in _NESTED:
+        return _any_of([output_of(one, data_type, unshaped=unshaped) for one in nested_specs(operator)], name)
     if name not in _FORMATS:
         if not unshaped:
             raise PolicyError(
@@ -245,6 +262,49 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
             f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators' shows them"
         ) from None
     return Output(type_after(data_type), shape)
+
+
+def nested_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
+    """The operators that a conditional one chooses from; none of any other.
+
+    Raises:
+        PolicyError: Its arguments can't be read.
+
+    Example:
+        >>> choice = {"column": "country", "in": ["DE"], "then": {"truncate": 2}, "otherwise": {"redact": {}}}
+        >>> [spec.name for spec in nested_specs(OperatorSpec(name="when", arguments=choice))]
+        ['truncate', 'redact']
+    """
+    if operator.name not in _NESTED:
+        return ()
+    try:
+        named = [next(iter(one.items())) for one in _NESTED[operator.name](operator.mapping(None)) if len(one) == 1]
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
+        named = []
+    if not named:
+        raise PolicyError(
+            f"the arguments of '{operator.name}' can't be read; 'airlock operators show {operator.name}' shows them"
+        )
+    return tuple(OperatorSpec(name=name, arguments=arguments) for name, arguments in named)
+
+
+def leaf_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
+    """The operator itself, or all that a conditional one may send a value through, however deep."""
+    inside = nested_specs(operator)
+    return tuple(leaf for one in inside for leaf in leaf_specs(one)) if inside else (operator,)
+
+
+def shape_parts(shape: Shape) -> tuple[Shape, ...]:
+    """The shape itself, or those of which one is enough."""
+    return tuple(part for one in shape.shapes for part in shape_parts(one)) if isinstance(shape, AnyOf) else (shape,)
+
+
+def _any_of(outputs: list[Output], name: str) -> Output:
+    types = list(dict.fromkeys(output.type for output in outputs))
+    if len(types) > 1 or types[0] is None:
+        raise PolicyError(f"the operators of '{name}' write different types ({', '.join(map(str, types))}); all must write one")
+    shapes = tuple(dict.fromkeys(part for output in outputs for part in shape_parts(output.shape)))
+    return Output(types[0], shapes[0] if len(shapes) == 1 else AnyOf(shapes=shapes))
 
 
 def listed_text(value: object) -> str:
@@ -320,6 +380,12 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
     del data_type
     return pa.string()
 
+
+_NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
+    "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
+    "when": lambda arguments: [arguments["then"], arguments["otherwise"]],
+}
+"""Operators that send each value through one of several, and where those stand in their arguments."""
 
 _HEX = "0123456789abcdef"
 
