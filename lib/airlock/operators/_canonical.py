@@ -88,10 +88,16 @@ def canonical_text(values: pa.Array, steps: Iterable[Canonical]) -> pa.Array:
 
 def _plain_text(values: pa.Array) -> pa.Array:
     if values.type in _TEXT:
-        return _well_formed(values.cast(pa.large_string()))
+        return _well_formed(_from_zero(values.cast(pa.large_string())))
     if pa.types.is_floating(values.type):
         values = _whole(values.cast(pa.float64()))
     return values.cast(pa.large_string())
+
+
+def _from_zero(text: pa.Array) -> pa.Array:
+    """A cast slice keeps its first offset; over such text the offsets that `ascii_lower` writes point past its bytes (Arrow 26)."""
+    column = ByteColumn.of(text)
+    return text_array(column.compact(), validity(text)) if column.offsets[0] else text
 
 
 def _reject(code: str, rejected: pa.Array) -> None:
@@ -173,7 +179,6 @@ def _digits(text: pa.Array) -> pa.Array:
 
 def _uuid(text: pa.Array) -> pa.Array:
     """Lower case with hyphens, from any form of RFC 9562 or with braces or without hyphens."""
-    # Not ascii_lower: over text whose first offset is not zero (a cast slice) its offsets point past its bytes (Arrow 26).
     lower = pc.utf8_lower(text)
     _reject("not-canonical", pc.invert(pc.match_substring_regex(lower, _UUID[0])))
     return pc.replace_substring_regex(lower, pattern=_UUID[0], replacement=_UUID[1])

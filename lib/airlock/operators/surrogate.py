@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.aes import Uint64s
@@ -22,7 +22,7 @@ from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract, Operator, RowOperator
 from airlock.operators._canonical import canonical_text, why_not
-from airlock.operators._fields import wrong_type
+from airlock.operators._fields import TEXT, wrong_type
 from airlock.policy.model import Canonical, KeyDomain
 from airlock.policy.pools import GENDERED, LOCALES, Form, Kind, Part, form, installed, parts, possible
 
@@ -112,7 +112,8 @@ class Surrogate(Operator):
         """Build from a policy's arguments: one that looks at other columns where they name some."""
         looks = bool(arguments.get("of")) or isinstance(arguments.get("gender"), Mapping)
         kind: Any = RowSurrogate if looks else Surrogate
-        return super(Surrogate, kind).from_dict(arguments)
+        made: Any = super(Surrogate, kind).from_dict(arguments)
+        return made
 
     @property
     def contract(self) -> Contract:
@@ -186,14 +187,18 @@ class RowSurrogate(Surrogate, RowOperator):
         return tuple(dict.fromkeys((*self.of, *gender)))
 
     def require_inputs(self, types: Mapping[str, pa.DataType]) -> None:
-        """Columns with a canonical text; for the gender text, integers or booleans."""
+        """Columns with a canonical text; for the gender text or integers."""
         for path in self.of:
             problem = why_not(types[path], self.canonical)
             if problem:
-                raise OperatorTypeError(f"'{self.name}' can't be made of '{path}', which is {types[path]}: {problem}", column=path)
-        if isinstance(self.gender, GenderOf) and why_not(types[self.gender.column], ()):
-            kind = types[self.gender.column]
-            raise OperatorTypeError(f"'{self.name}' can't tell a gender from '{self.gender.column}', which is {kind}; it takes text or integers")
+                raise OperatorTypeError(
+                    f"'{self.name}' can't be made of '{path}', which is {types[path]}: {problem}", column=path
+                )
+        if isinstance(self.gender, GenderOf):
+            column, kind = self.gender.column, types[self.gender.column]
+            if kind not in TEXT and not pa.types.is_integer(kind):
+                message = f"'{self.name}' can't tell a gender from '{column}', which is {kind}; it takes text or integers"
+                raise OperatorTypeError(message, column=column)
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> RowKernel:
         """As for one column, over the row's tuple; first names of each gender apart."""

@@ -248,7 +248,7 @@ def collision_bound(operator: Operator, rows: int) -> str | None:
     if images is None:
         return None
     allowed = 2 * images // max(1, rows) ** 2
-    bound = f"below 10^-{len(str(allowed)) - 1}" if allowed > 1 else "likely"
+    bound = f"below 10^-{len(str(allowed)) - 1}" if allowed >= 10 else "likely"  # noqa: PLR2004 - a power of ten
     return f"{bound}, of {images:,} surrogates" if hasattr(operator, "images") else bound
 
 

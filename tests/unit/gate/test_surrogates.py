@@ -23,10 +23,19 @@ def made(kind, locale, gender="any"):
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_operator_makes_passes_and_nothing_near_it(kind, locale):
     shape, texts = FromPool(kind=kind, locale=locale), made(kind, locale)
-    assert violations(texts, shape) == violations(texts.dictionary_encode(), shape) == violations(texts.cast(pa.large_string()), shape) == 0
+    assert (
+        violations(texts, shape)
+        == violations(texts.dictionary_encode(), shape)
+        == violations(texts.cast(pa.large_string()), shape)
+        == 0
+    )
     assert violations(texts.cast(pa.string_view()), shape) == 0
     assert violations(RAW, shape) == len(RAW)
-    near = [change(text) for text in texts.to_pylist()[:40] for change in (lambda t: t + "x", lambda t: t[1:] + "\x00", lambda t: f" {t}", lambda t: f"{t}\n")]
+    near = [
+        change(text)
+        for text in texts.to_pylist()[:40]
+        for change in (lambda t: t + "x", lambda t: t[1:] + "\x00", lambda t: f" {t}", lambda t: f"{t}\n")
+    ]
     assert offenders(pa.array([*near, ""]), shape).all()
 
 
@@ -62,9 +71,14 @@ def test_numbers_are_no_surrogates_unless_their_text_is():
     ("kind", "entity"), [("email", "EMAIL_ADDRESS"), ("phone", "PHONE_NUMBER"), ("full_name", "PERSON"), ("street", "LOCATION")]
 )
 def test_what_looks_real_needs_the_policys_word(column, rules_of, kind, entity):
-    columns = {"id": column("int64", pseudonymize="d"), "x": column("string", kind="direct_identifier", surrogate={"kind": kind, "domain": "e"})}
+    columns = {
+        "id": column("int64", pseudonymize="d"),
+        "x": column("string", kind="direct_identifier", surrogate={"kind": kind, "domain": "e"}),
+    }
     for accepted in ({}, {"x": "URL"}):
-        with pytest.raises(DisclosureError, match=rf"'x' would hold what looks like {entity}, which gate\.synthetic does not accept"):
+        with pytest.raises(
+            DisclosureError, match=rf"'x' would hold what looks like {entity}, which gate\.synthetic does not accept"
+        ):
             rules_of(columns, gate={"synthetic": accepted})
     (_, rule) = rules_of(columns, gate={"synthetic": {"x": entity}}).leaves
     assert rule.forbidden == ()

@@ -88,7 +88,9 @@ def test_another_recipient_gets_others():
     texts = [str(number) for number in range(2_000)]
     equal = sum(one == other for one, other in zip(run(texts), run(texts, salt="another"), strict=True))
     assert equal <= 2  # chance: one in 690,000
-    assert sum(one == other for one, other in zip(run(texts, "first_name"), run(texts, "first_name", salt="x"), strict=True)) < 15
+    assert (
+        sum(one == other for one, other in zip(run(texts, "first_name"), run(texts, "first_name", salt="x"), strict=True)) < 15
+    )
 
 
 ROWS = {
@@ -101,7 +103,10 @@ ROWS = {
 @pytest.mark.parametrize("locale", ["de_DE", "en_US", "it_IT", "nl_NL"])
 def test_city_state_and_post_code_of_a_tuple_are_one_place(locale):
     of = ["street", "city", "zip"]
-    there = {(state, city, code) for state, city, code in zip(places(locale).states, places(locale).cities, places(locale).postcodes, strict=True)}
+    there = {
+        (state, city, code)
+        for state, city, code in zip(places(locale).states, places(locale).cities, places(locale).postcodes, strict=True)
+    }
     made = {
         kind: run(ROWS["city"], kind, locale=locale, of=of, beside=ROWS) for kind in ("state", "city", "postcode", "address")
     }
@@ -141,7 +146,12 @@ def test_the_columns_value_decides_whether_there_is_one():
 def test_gender_by_a_column():
     number = 4_000
     says = pa.array(["F", "M", "?", None] * (number // 4))
-    made = run([str(n) for n in range(number)], "first_name", gender={"column": "sex", "female": ["F"], "male": ["M"]}, beside={"sex": says})
+    made = run(
+        [str(n) for n in range(number)],
+        "first_name",
+        gender={"column": "sex", "female": ["F"], "male": ["M"]},
+        beside={"sex": says},
+    )
     female, male, every = (set(form("first_name", "en_US", gender).texts.to_pylist()) for gender in ("female", "male", "any"))
     assert set(made[0::4]) <= female
     assert set(made[1::4]) <= male
@@ -171,7 +181,11 @@ def test_only_what_looks_at_other_columns_is_a_row_operator():
     [
         ({"of": ["a"]}, {"a": pa.bool_()}, "can't be made of 'a', which is bool"),
         ({"of": ["a"], "canonical": (Canonical.UUID,)}, {"a": pa.int64()}, "uuid does not fit"),
-        ({"gender": {"column": "s", "female": [], "male": []}}, {"s": pa.binary()}, "can't tell a gender from 's', which is binary"),
+        (
+            {"gender": {"column": "s", "female": [], "male": []}},
+            {"s": pa.binary()},
+            "can't tell a gender from 's', which is binary",
+        ),
     ],
 )
 def test_inputs_of_other_types_are_refused(arguments, types, message):

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from airlock.policy.pools._places import places
 from airlock.policy.pools._styles import STYLES
-from airlock.policy.pools._words import words
+from airlock.policy.pools._words import demand_lists, words
 
 __all__ = ["GENDERED", "KINDS", "LOCALES", "Form", "Joined", "Kind", "Part", "form", "parts", "possible"]
 
@@ -108,6 +108,7 @@ def form(kind: str, locale: str, gender: str = "any") -> Form:
         raise ValueError(f"there are no surrogates for locale '{locale}'; there are {', '.join(LOCALES)}")
     if gender not in ("any", "female", "male"):
         raise ValueError("gender is female, male or any")
+    demand_lists()
     return _FORMS[kind](locale, gender)
 
 

@@ -28,7 +28,9 @@ class Style:
     phones: tuple[str, ...]
 
 
-_US_AREAS = [str(code) for code in range(201, 980) if str(code)[1] != "9" and str(code)[1:] not in ("00", "11") and str(code)[0] != "8"]
+_US_AREAS = [
+    str(code) for code in range(201, 980) if str(code)[1] != "9" and str(code)[1:] not in ("00", "11") and str(code)[0] != "8"
+]
 """Of the form that the North American Numbering Plan gives area codes, without those of free and special calls."""
 
 STYLES = {

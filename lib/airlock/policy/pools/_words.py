@@ -16,9 +16,11 @@ from typing import Any
 from airlock.errors import MissingCapabilityError
 from airlock.policy.pools._styles import STYLES
 
-__all__ = ["Words", "installed", "provider", "words"]
+__all__ = ["Words", "demand_lists", "installed", "provider", "words"]
 
-_LATIN = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ä": "ae", "ö": "oe", "ü": "ue"})
+_LATIN = str.maketrans(
+    {"ß": "ss", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ä": "ae", "ö": "oe", "ü": "ue"}
+)
 _SPLITS = frozenset(" .,&@_()/")
 """Characters at which composed surrogates are taken apart again: no name holds one."""
 
@@ -50,6 +52,16 @@ def installed() -> bool:
     return find_spec("faker") is not None
 
 
+def demand_lists() -> None:
+    """Raise MissingCapabilityError unless Faker is installed."""
+    if not installed():
+        raise MissingCapabilityError(
+            "surrogates come from word lists of Faker, which is not installed. Install the extra 'surrogates' at both doors: "
+            "pip install 'airlock[surrogates]'",
+            extra="surrogates",
+        )
+
+
 @cache
 def provider(topic: str, locale: str) -> Any:
     """Faker's lists on a topic; in English where it has none in the locale's language, as Faker itself does.
@@ -57,12 +69,7 @@ def provider(topic: str, locale: str) -> Any:
     Raises:
         MissingCapabilityError: Faker is not installed.
     """
-    if not installed():
-        raise MissingCapabilityError(
-            "surrogates come from word lists of Faker, which is not installed. Install the extra 'surrogates' at both doors: "
-            "pip install 'airlock[surrogates]'",
-            extra="surrogates",
-        )
+    demand_lists()
     name = f"faker.providers.{topic}"
     found = f"{name}.{locale}" if find_spec(f"{name}.{locale}") else f"{name}.en_US"
     return import_module(found).Provider
@@ -93,9 +100,7 @@ def _names(person: Any, lists: tuple[str, ...], romanized: str) -> Names:
     listed = list(next(getattr(person, name) for name in lists if hasattr(person, name)))
     latin = getattr(person, romanized, listed)
     return tuple(
-        sorted(
-            {name: _ascii(spelled) for name, spelled in zip(listed, latin, strict=True) if _SPLITS.isdisjoint(name)}.items()
-        )
+        sorted({name: _ascii(spelled) for name, spelled in zip(listed, latin, strict=True) if _SPLITS.isdisjoint(name)}.items())
     )
 
 
