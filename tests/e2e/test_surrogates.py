@@ -16,7 +16,7 @@ from airlock.doors.release import release
 from airlock.engines.changed import ChangeCounter
 from airlock.engines.frame import FrameBinding, open_frame
 from airlock.engines.task import TaskResult, run_task
-from airlock.errors import FrequencyError, PolicyFileError, ShapeError, UnchangedValuesError
+from airlock.errors import FrequencyError, MissingCapabilityError, PolicyFileError, ShapeError, UnchangedValuesError
 from airlock.operators import RowOperator
 from airlock.operators.surrogate import RowSurrogate
 from airlock.policy.pools._places import places
@@ -150,6 +150,18 @@ def test_what_looks_real_is_staged_by_no_policy_that_does_not_say_so(project):
     policy = project.policy("orders", NAME, looks={})
     with pytest.raises(PolicyFileError, match=r"'surrogate' writes what looks like PERSON.*synthetic: \{name: PERSON\}"):
         anonymize(policy, project.settings, engine="local")
+
+
+def test_other_word_lists_judge_nothing(project, monkeypatch):
+    """The run waits: with the same lists it is released."""
+    policy = project.policy("orders", NAME)
+    staged = anonymize(policy, project.settings, engine="local")
+    with monkeypatch.context() as patched:
+        patched.setattr("airlock.policy.pools._words.version", lambda _: "0.1")
+        for run in (None, staged.run):
+            with pytest.raises(MissingCapabilityError, match=r"made with Faker [0-9.]+, this door has 0\.1"):
+                release(policy, project.settings, run_id=run)
+    assert release(policy, project.settings).state == "released"
 
 
 def test_few_surrogates_that_repeat_need_a_reason(project):

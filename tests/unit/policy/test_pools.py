@@ -4,11 +4,13 @@ import re
 import subprocess
 import sys
 from importlib import import_module
+from importlib.metadata import version
 
 import phonenumbers
 import pytest
 
-from airlock.policy.pools import GENDERED, KINDS, LOCALES, Joined, Part, form, parts, possible
+from airlock.errors import MissingCapabilityError
+from airlock.policy.pools import GENDERED, KINDS, LOCALES, Joined, Part, demand_same_lists, form, parts, possible
 from airlock.policy.pools._places import listed_places, places
 from airlock.policy.pools._words import words
 
@@ -204,3 +206,12 @@ except MissingCapabilityError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.startswith("{'extra': 'surrogates'} surrogates come from word lists"), done.stderr
     assert "pip install 'airlock[surrogates]'" in done.stdout
+
+
+def test_only_the_same_lists_judge():
+    demand_same_lists({"numpy": "1"})
+    demand_same_lists({"faker": version("faker")})
+    with pytest.raises(MissingCapabilityError, match=f"Faker 1.2, this door has {re.escape(version('faker'))}"):
+        demand_same_lists({"faker": "1.2"})
+    with pytest.raises(MissingCapabilityError, match="Faker another version"):
+        demand_same_lists({"faker": "Ann Lee"})

@@ -80,7 +80,7 @@ def _postcode(form: str, start: str, turn: int) -> str:
 
     Example:
         >>> _postcode("#####", "352", 7), _postcode("#### ??", "10", 42), _postcode("^# #??", "LS", 42)
-        ('35207', '1042 EH', 'LS7 4EH')
+        ('35207', '1042 DH', 'LS7 4DH')
     """
     if "^" in form:
         rest = iter((str(turn % 9 + 1), str(turn // 9 % 10)))

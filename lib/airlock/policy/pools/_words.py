@@ -5,24 +5,28 @@ This and `demo.pools` are the homes of Faker, which the extra `surrogates` bring
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
 from airlock.errors import MissingCapabilityError
 from airlock.policy.pools._styles import STYLES
 
-__all__ = ["Words", "demand_lists", "installed", "provider", "words"]
+__all__ = ["Words", "demand_lists", "demand_same_lists", "installed", "provider", "words"]
 
 _LATIN = str.maketrans(
     {"ß": "ss", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ä": "ae", "ö": "oe", "ü": "ue"}
 )
 _SPLITS = frozenset(" .,&@_()/")
 """Characters at which composed surrogates are taken apart again: no name holds one."""
+
+_VERSION = re.compile(r"[0-9.]{1,32}")
 
 Names = tuple[tuple[str, str], ...]
 """Names with what an e-mail address makes of them, sorted."""
@@ -58,6 +62,28 @@ def demand_lists() -> None:
         raise MissingCapabilityError(
             "surrogates come from word lists of Faker, which is not installed. Install the extra 'surrogates' at both doors: "
             "pip install 'airlock[surrogates]'",
+            extra="surrogates",
+        )
+
+
+def demand_same_lists(code: Mapping[str, str]) -> None:
+    """Refuse to judge surrogates by other lists than they were made from.
+
+    Args:
+        code: Names and versions of the packages that made a run, as its manifest has them.
+
+    Raises:
+        MissingCapabilityError: Faker has its part in the run and is not installed here, or in another version.
+    """
+    theirs = code.get("faker")
+    if theirs is None:
+        return
+    demand_lists()
+    if theirs != (own := version("faker")):
+        shown = theirs if _VERSION.fullmatch(theirs) else "another version"
+        raise MissingCapabilityError(
+            f"the run's surrogates were made with Faker {shown}, this door has {own}: by other word lists it would refuse proper ones. "
+            "Install the same version at both doors, then release the run",
             extra="surrogates",
         )
 
