@@ -43,6 +43,10 @@ EXAMPLES = [
     ("mask", {"classes": ["digits"], "keep_last": 1}, pa.string()),
     ("mask", {"classes": ["letters", "others"], "keep_first": 2, "char": "é"}, pa.string()),
     ("truncate", 3, pa.string()),
+    ("fpe", "d", pa.string()),
+    ("fpe", {"domain": "d", "alphabet": "base62", "separators": ":"}, pa.string()),
+    ("fpe", {"domain": "d", "length": 6}, pa.int64()),
+    ("fpe", {"domain": "d", "tweak_column": "other"}, pa.string()),
     ("generalize_number", {"width": 10}, pa.int8()),
     ("generalize_number", {"width": 7, "bottom": -700, "top": 7000}, pa.int64()),
     ("generalize_number", {"width": 1000}, pa.uint64()),
@@ -62,6 +66,9 @@ EXAMPLES = [
     ("pseudonymize", "d", pa.string()),
     ("pseudonymize", {"domain": "d", "form": "base32", "presence": "hide"}, pa.string()),
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
+    ("pseudonymize", {"domain": "d", "form": "int64"}, pa.int32()),
+    ("pseudonymize", {"domain": "d", "form": "int32", "presence": "hide"}, pa.int64()),
+    ("pseudonymize", {"domain": "d", "keep_first": 2, "keep_last": 1}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
     ("surrogate", {"kind": "full_name", "domain": "d", "locale": "de_DE"}, pa.string()),
@@ -75,6 +82,7 @@ EXAMPLES = [
 
 TEXTS = (
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+    | st.from_regex(r"\A[0-9]{3}[ -]?[0-9]{3,9}\Z")
     | st.ip_addresses().map(str)
     | st.sampled_from(["ann@gmail.com", "", "e\u0301"])
 )
@@ -168,8 +176,8 @@ def test_every_text_layout_gives_the_same_texts(name, arguments, layout):
         "column", {"string": pa.string(), "large_string": pa.large_string(), "string_view": pa.string_view()}[layout]
     )
     operator = declare(name, arguments)
-    made = Trial.of(operator, column, texts.cast(column.type)).run()
-    plain = Trial.of(operator, pa.field("column", pa.string()), texts).run()
+    made = Trial.of(operator, column, texts.cast(column.type)).accepted().run()
+    plain = Trial.of(operator, pa.field("column", pa.string()), texts).accepted().run()
     assert made.cast(plain.type).equals(plain)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from airlock.crypto.aes import Uint8s
 
-__all__ = ["ByteColumn", "is_ascii", "is_byte_type", "malformed_utf8", "nulls", "text_array", "validity"]
+__all__ = ["ByteColumn", "empty_nulls", "is_ascii", "is_byte_type", "malformed_utf8", "nulls", "text_array", "validity"]
 
 Offsets = NDArray[np.signedinteger[Any]]
 
@@ -76,6 +76,20 @@ def nulls(values: pa.Array) -> NDArray[np.bool_]:
     """True where the value is null."""
     found: NDArray[np.bool_] = pc.is_null(values).to_numpy(zero_copy_only=False)
     return found
+
+
+def empty_nulls(values: pa.Array) -> pa.Array:
+    """The same texts (not a view layout) without bytes under their nulls.
+
+    Example:
+        >>> hidden = pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(bytes([1])), pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"ab")])
+        >>> ByteColumn.of(empty_nulls(hidden)).offsets.tolist()
+        [0, 1, 1]
+    """
+    if not values.null_count or not np.diff(ByteColumn.of(values).offsets)[nulls(values)].any():
+        return values
+    # `take` copies no bytes where the index is null.
+    return values.take(pa.array(np.arange(len(values)), mask=nulls(values)))
 
 
 def validity(values: pa.Array) -> pa.Buffer | None:

@@ -19,7 +19,7 @@ from airlock.crypto.columns import validity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BASE32", "HEX", "base32_length", "encode_base32", "encode_hex", "encode_uuid"]
+__all__ = ["BASE32", "HEX", "base32_length", "encode_base32", "encode_hex", "encode_uuid", "hex_pairs"]
 
 HEX = "0123456789abcdef"
 
@@ -96,6 +96,22 @@ def _texts(
     offsets = np.arange(0, count * stride + 1, stride, dtype=np.int32)
     valid = None if nulls_of is None else validity(nulls_of)
     return pa.Array.from_buffers(pa.string(), count, [valid, pa.py_buffer(offsets), pa.py_buffer(characters)])
+
+
+@cache
+def _hex_bytes() -> NDArray[np.uint16]:
+    """One byte to its two characters."""
+    return np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
+
+
+def hex_pairs(data: Uint8s) -> Uint8s:
+    """The characters of a run of bytes, lower case.
+
+    Example:
+        >>> hex_pairs(np.array([1, 255], np.uint8)).tobytes()
+        b'01ff'
+    """
+    return _hex_bytes().take(data).view(np.uint8)
 
 
 @cache

@@ -17,6 +17,7 @@ from airlock.gate.buffers import is_text
 from airlock.gate.masks import mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
+from airlock.gate.preserved import preserved_offenders
 from airlock.gate.surrogates import pool_offenders
 from airlock.gate.tokens import token_offenders
 from airlock.policy.formats import (
@@ -27,11 +28,13 @@ from airlock.policy.formats import (
     Free,
     FromPool,
     HostBits,
+    IntegerToken,
     MaskedText,
     MaxLength,
     MultipleOf,
     OneOf,
     PeriodStart,
+    Preserved,
     Shape,
     Token,
     Unshaped,
@@ -99,6 +102,13 @@ def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
     return np.asarray(pc.greater(length(values), shape.length))
 
 
+def _out_of_range(values: pa.Array, shape: IntegerToken) -> np.ndarray:
+    if not pa.types.is_integer(values.type):
+        return _every(values, shape)
+    low, high = (pa.scalar(bound, pa.int64()) for bound in (shape.low, shape.high))
+    return np.asarray(pc.or_(pc.less(values, low), pc.greater(values, high)))
+
+
 _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Absent: _every,
     AllNull: _every,
@@ -107,11 +117,13 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Free: _none,
     FromPool: pool_offenders,
     HostBits: address_offenders,
+    IntegerToken: _out_of_range,
     MaskedText: mask_offenders,
     MaxLength: _too_long,
     MultipleOf: multiple_offenders,
     OneOf: _listed,
     PeriodStart: period_offenders,
+    Preserved: preserved_offenders,
     Token: token_offenders,
     Unshaped: _none,
 }

@@ -18,6 +18,7 @@ __all__ = ["operator_class", "operator_names"]
 _BUILT_IN = {
     "drop": "airlock.operators.drop:Drop",
     "first_match": "airlock.operators.first_match:FirstMatch",
+    "fpe": "airlock.operators.fpe:Fpe",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",

@@ -16,11 +16,13 @@ from airlock.policy.formats import (
     Constant,
     Free,
     HostBits,
+    IntegerToken,
     MaskedText,
     MaxLength,
     MultipleOf,
     OneOf,
     PeriodStart,
+    Preserved,
     Shape,
     Token,
     Unshaped,
@@ -72,6 +74,50 @@ def test_tokens_with_hyphens_and_domains():
     kept = ["00af@gmail.com", "00af@other.invalid"]
     bad = ["00af@gmailxcom", "0af@gmail.com", "00af@gmail.com.x", "ann@gmail.com", "00af", "00af@gmail.com\n"]
     assert off([*kept, *bad], mail) == bad
+
+
+def test_tokens_between_the_ends_of_the_value():
+    shape = Token(alphabet=HEX, length=4, prefix="t_", first=1, last=2)
+    assert off(["At_0af9é9", "\nt_ffff\n\n", "t_0af9"], shape) == []
+    wrong = ["t_0af9é9", "Bt_0af9", "ABt_0af999", "At_0ag999", "Bt_0af9999"]
+    assert off(wrong, shape) == wrong
+    assert off(["t_0af9x", "t_0af9"], Token(alphabet=HEX, length=4, prefix="t_", last=1)) == []
+
+
+def test_integer_tokens():
+    shape = IntegerToken(low=1 << 62, high=(1 << 63) - 1)
+    assert off([1 << 62, (1 << 63) - 1, None], shape) == []
+    assert off([0, -1, (1 << 62) - 1], shape) == [0, -1, (1 << 62) - 1]
+    assert off([1 << 30, 5], IntegerToken(low=1 << 30, high=(1 << 31) - 1), pa.int32()) == [5]
+    assert off(["4611686018427387904"], shape) == ["4611686018427387904"]
+
+
+def test_preserved_forms():
+    digits = Preserved(alphabet="0123456789", separators=" -", shortest=6, longest=8)
+    assert off(["123456", "12 34-56 78", "-123456-", None], digits) == []
+    assert off(["12345", "123456789", "12345a", "12.3456", "", "١٢٣٤٥٦"], digits) == [
+        "12345",
+        "123456789",
+        "12345a",
+        "12.3456",
+        "",
+        "١٢٣٤٥٦",
+    ]
+    assert off([0, 99_999_999, -1, 100_000_000, None], digits) == [-1, 100_000_000]
+    wide = Preserved(alphabet="äöü-]^", separators=" \\", shortest=3, longest=4)
+    assert off(["äö ü", "-]^\\ä"], wide) == []
+    assert off(["äö", "äöüäö", "äöa"], wide) == ["äö", "äöüäö", "äöa"]
+    assert violations(pa.array([1.5]), digits) == 1
+
+
+def test_check_digits():
+    cards = Preserved(alphabet="0123456789", separators=" ", shortest=7, longest=19, luhn=True)
+    assert off(["4111 1111 1111 1111", "378282246310005", "79927398713"], cards) == []
+    assert off(["4111 1111 1111 1112", "79927398710", "18", "4111111111111111"], cards) == [
+        "4111 1111 1111 1112",
+        "79927398710",
+        "18",
+    ]
 
 
 @pytest.mark.parametrize("others", [True, False])
@@ -226,6 +272,8 @@ TYPES = {
         ("pseudonymize", {"domain": "d", "form": "uuid"}, ["string"]),
         ("pseudonymize", {"domain": "d", "keep_domain": "common"}, ["string"]),
         ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, ["string"]),
+        ("pseudonymize", {"domain": "d", "keep_first": 1, "keep_last": 1}, ["string"]),
+        ("pseudonymize", {"domain": "d", "form": "int64"}, ["int64", "string"]),
         ("mask", {"keep_last": 2}, ["string"]),
         ("mask", {"keep_first": 1, "keep_last": 3, "classes": ["digits", "letters"]}, ["string"]),
         ("redact", {"with": "[gone]"}, ["string"]),

@@ -23,12 +23,14 @@ from airlock.policy.formats import (
     Free,
     FromPool,
     HostBits,
+    IntegerToken,
     MaskedText,
     MaxLength,
     MultipleOf,
     OneOf,
     Output,
     PeriodStart,
+    Preserved,
     Token,
     Unshaped,
     listed_text,
@@ -88,6 +90,11 @@ DECLARATIONS = [
         "en_GB", "ja_JP",
     )),
     ("surrogate", {"kind": "phone", "domain": "d"}, [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
+    *(("pseudonymize", {"domain": "d", "form": form}, [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS) for form in ("int32", "int64")),
+    ("pseudonymize", {"domain": "d", "keep_first": 1, "keep_last": 2}, TEXT_TYPES, TEXTS),
+    *(("fpe", arguments, TEXT_TYPES, ["123-456", "98 76 54 32 10", None]) for arguments in ("d", {"domain": "d", "max_length": 10}, {"domain": "d", "alphabet": "base62", "separators": " -"})),
+    ("fpe", {"domain": "d", "luhn": True}, TEXT_TYPES, ["4111 1111 1111 1111", None]),
+    ("fpe", {"domain": "d", "length": 6}, [pa.int32(), pa.uint64()], [0, 42, 999_999, None]),
     ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
     ("when", {"column": "c", "in": ["x"], "then": {"mask": {"keep_last": 1}}, "otherwise": {"redact": {"with": "-"}}}, TEXT_TYPES, TEXTS),
     ("first_match", {"cases": [{"column": "c", "null": True, "then": {"truncate": 2}}], "otherwise": {"redact": {}}}, TEXT_TYPES, TEXTS),
@@ -177,8 +184,29 @@ def fits(text, of):
     return any(fits(text[:at], of.left) and fits(text[at + len(of.separator) :], of.right) for at in cuts)
 
 
+def is_between(text, shape):
+    inner = text[shape.first : len(text) - shape.last]
+    return is_token(text, shape) or is_token(inner, shape)
+
+
+def is_preserved(value, shape):
+    if isinstance(value, int):
+        return 0 <= value < 10**shape.longest
+    letters = [c for c in value if c in shape.alphabet]
+    doubled = (
+        sum(sum(divmod(2 * int(c), 10)) if place % 2 else int(c) for place, c in enumerate(letters[::-1])) if shape.luhn else 0
+    )
+    return (
+        set(value) <= set(shape.alphabet + shape.separators)
+        and shape.shortest <= len(letters) <= shape.longest
+        and doubled % 10 == 0
+    )
+
+
 REFERENCE = {
     FromPool: lambda value, shape: fits(str(value), pools.form(shape.kind, shape.locale, shape.gender)),
+    IntegerToken: lambda value, shape: shape.low <= value <= shape.high,
+    Preserved: is_preserved,
     AllNull: lambda value, shape: False,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
@@ -188,7 +216,7 @@ REFERENCE = {
     MultipleOf: is_multiple,
     OneOf: lambda value, shape: listed_text(value) in shape.values,
     PeriodStart: is_period_start,
-    Token: is_token,
+    Token: is_between,
     AnyOf: lambda value, shape: any(has_shape(value, one) for one in shape.shapes),
 }
 
@@ -231,7 +259,7 @@ def test_outputs_have_the_shape(name, arguments, data_type, values):
     [
         case
         for case in CASES
-        if case.values[0] not in ("drop", "keep", "redact_entities") and any(x is not None for x in case.values[3])
+        if case.values[0] not in ("drop", "fpe", "keep", "redact_entities") and any(x is not None for x in case.values[3])
     ],
 )
 def test_the_identity_is_found(name, arguments, data_type, values):
@@ -261,6 +289,19 @@ def test_every_built_in_operator_has_a_format_and_an_example():
 @pytest.mark.parametrize("name", formats._FORMATS)
 def test_the_shorthand_is_the_operator_s(name):
     assert formats._FORMATS[name][0] == operator_class(name).shorthand
+
+
+def test_what_leaves_no_room_for_words_and_what_looks_like_an_entity():
+    digits = output_of(OperatorSpec(name="fpe", arguments="d"), pa.string(), unshaped=None).shape
+    assert digits == Preserved(alphabet="0123456789", separators=" -./()+", shortest=6, longest=56)
+    assert not digits.holds_text
+    assert "CREDIT_CARD" in digits.looks_like
+    assert Free().holds_text
+    assert Free().looks_like == ()
+    assert AnyOf(shapes=(digits, Free())).holds_text
+    assert AnyOf(shapes=(digits, Free())).looks_like == ()
+    assert "CREDIT_CARD" in AnyOf(shapes=(digits, Constant(text="x"))).looks_like
+    assert not AnyOf(shapes=(digits, Constant(text="x"))).holds_text
 
 
 def test_exact_shapes():
@@ -318,6 +359,10 @@ def test_a_list_of_domains_that_is_none_has_no_shape(choice):
         (MaxLength(length=4), True),
         (MaxLength(length=5), False),
         (OneOf(values=("a",)), True),
+        (Token(alphabet="a", length=9, first=2, last=2), True),
+        (Token(alphabet="a", length=9, first=3, last=2), False),
+        (IntegerToken(low=1, high=2), True),
+        (Preserved(alphabet="01", separators="", shortest=20, longest=20), False),
         (Free(), False),
         (Unshaped(reason="x"), False),
     ],
