@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 
 from airlock.errors import PolicyError
-from airlock.policy import pools
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 from airlock.policy.shapes import UNREADABLE, FromPool, IntegerToken, Preserved, Shape, Token
@@ -340,15 +339,6 @@ def _token(arguments: Arguments) -> Shape:
     )
 
 
-def _pool(arguments: Arguments) -> Shape:
-    gender = arguments.get("gender", "any")
-    shape = FromPool(
-        kind=arguments["kind"], locale=arguments.get("locale", "en_US"), gender=gender if isinstance(gender, str) else "any"
-    )
-    pools.form(shape.kind, shape.locale, shape.gender)
-    return shape
-
-
 def _width(arguments: Arguments) -> Shape:
     return MultipleOf(width=Decimal(str(arguments["width"])))
 
@@ -396,7 +386,7 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
-    "surrogate": (None, _string, _pool),
+    "surrogate": (None, _string, FromPool.of),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 
 from airlock.policy.alphabets import ALPHABETS, LONGEST, letters_of, separators_of, shortest_of
+from airlock.policy.pools import form
 
 __all__ = ["UNREADABLE", "FromPool", "IntegerToken", "Preserved", "Shape", "Token"]
 
@@ -129,6 +130,23 @@ class FromPool(Shape):
     kind: str
     locale: str
     gender: str = "any"
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """What `surrogate` writes, from its arguments; by a column's gender, names of either.
+
+        Raises:
+            ValueError: There is no such kind, locale or gender.
+            MissingCapabilityError: The word lists are not installed.
+        """
+        gender = arguments.get("gender", "any")
+        shape = cls(
+            kind=arguments["kind"],
+            locale=arguments.get("locale", "en_US"),
+            gender=gender if isinstance(gender, str) else "any",
+        )
+        form(shape.kind, shape.locale, shape.gender)
+        return shape
 
     @property
     def looks_like(self) -> tuple[str, ...]:  # type: ignore[override]
