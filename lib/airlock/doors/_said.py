@@ -20,6 +20,7 @@ _CODE = frozenset(
         "numpy",
         "phonenumbers",
         "presidio-analyzer",
+        "publicsuffixlist",
         "pyarrow",
         "python",
         "regex",

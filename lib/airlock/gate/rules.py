@@ -19,6 +19,7 @@ from airlock.policy.formats import (
     Absent,
     AllNull,
     Free,
+    Host,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -196,7 +197,8 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
     if accepted in FLOOR and not all(isinstance(output.shape, Unshaped) for output in outputs):
         accepted = None  # none of these operators makes such values: they would be raw ones
     open_ended = not all(output.shape.closed for output in outputs)
-    forbidden = _sought(policy) - {accepted} if open_ended else set()
+    proper = {accepted, *(entity for output in outputs for entity in output.shape.looks_like)}
+    forbidden = _sought(policy) - proper if open_ended else set()
     return LeafRule(
         path=path,
         outputs=outputs,
@@ -219,7 +221,7 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
         return shape.domains is not None
     if isinstance(shape, Free):  # redacted text differs from row to row
         return rule.operator.name == "keep"
-    return isinstance(shape, MultipleOf | OneOf | PeriodStart | Unshaped)
+    return isinstance(shape, Host | MultipleOf | OneOf | PeriodStart | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from airlock.gate.addresses import address_offenders
 from airlock.gate.buffers import is_text
+from airlock.gate.hosts import host_offenders
 from airlock.gate.masks import mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
@@ -23,6 +24,7 @@ from airlock.policy.formats import (
     AllNull,
     Constant,
     Free,
+    Host,
     HostBits,
     MaskedText,
     MaxLength,
@@ -97,6 +99,7 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     AllNull: _every,
     Constant: _constant,
     Free: _none,
+    Host: host_offenders,
     HostBits: address_offenders,
     MaskedText: mask_offenders,
     MaxLength: _too_long,

@@ -19,6 +19,7 @@ _BUILT_IN = {
     "drop": "airlock.operators.drop:Drop",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
+    "hierarchy": "airlock.operators.hierarchy:Hierarchy",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
     "keep": "airlock.operators.keep:Keep",
     "mask": "airlock.operators.mask:Mask",
@@ -27,6 +28,7 @@ _BUILT_IN = {
     "redact": "airlock.operators.redact:Redact",
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
     "truncate": "airlock.operators.truncate:Truncate",
+    "url": "airlock.operators.url:Url",
 }
 
 

@@ -17,6 +17,7 @@ from airlock.plan.tree import nested_kind
 from airlock.policy import formats
 from airlock.policy.arrow import parse_type, type_text
 from airlock.policy.formats import output_of
+from airlock.policy.inline import without_content
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 
@@ -71,7 +72,7 @@ def _column(
         output=made,
         classification=str(rule.classification),
         operator=operator.name,
-        arguments=_arguments(rule.operator.arguments),
+        arguments=_arguments(without_content(rule.operator.arguments)),
         key=", ".join(names) or None,
         shape=describe_shape(written.shape),
         unread=not any(path.covers(leaf) for leaf in read),
@@ -130,6 +131,7 @@ _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.AllNull: lambda _: "always null",
     formats.Constant: lambda shape: f"always '{shape.text}'",
     formats.Free: lambda _: "any value: scanned for entities",
+    formats.Host: lambda shape: "a registered domain" if shape.registered else "a host's name",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
     formats.MaskedText: _masked,
     formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
@@ -199,6 +201,7 @@ _SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
     formats.OneOf: 0.3,
     formats.PeriodStart: 1.0,
     formats.MultipleOf: 2.0,
+    formats.Host: 1.5,
     formats.HostBits: 4.0,
     formats.MaxLength: 1.5,
     formats.MaskedText: 3.0,

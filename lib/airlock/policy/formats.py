@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "Host", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
 ]  # fmt: skip
 
@@ -43,9 +43,13 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What every non-null value of a written leaf looks like. `closed`: nothing else fits in, so it is not scanned further."""
+    """What every non-null value of a written leaf looks like. `closed`: nothing else fits in, so it is not scanned further.
+
+    `looks_like`: entities that its proper values are; they are not looked for there.
+    """
 
     closed = True
+    looks_like: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +163,25 @@ class HostBits(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Host(Shape):
+    """A host's name in lower case: letters, digits, '-' and '.', no empty label, none of more than 63 characters, at most 253 in all,
+    the last one no number; or `ip`, or the text `otherwise`.
+
+    `registered`: the name is a registered domain (a public suffix of the ICANN part of the list, and one label).
+    """
+
+    registered: bool
+    otherwise: str | None = None
+
+    looks_like: ClassVar[tuple[str, ...]] = ("URL",)
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """Labels in front of a registered domain are anybody's: mail addresses and numbers among them."""
+        return self.registered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Free(Shape):
     """Any value: scanned for entities."""
 
@@ -264,12 +287,30 @@ def _token(arguments: Arguments) -> Shape:
     return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
 
 
+def _labels(arguments: Arguments) -> Shape:
+    return OneOf(values=tuple(sorted({*arguments["content"]["labels"], *_otherwise(arguments)})))
+
+
+def _host(arguments: Arguments) -> Shape:
+    return Host(registered=arguments["to"] == "registered_domain", otherwise=next(iter(_otherwise(arguments)), None))
+
+
+def _otherwise(arguments: Arguments) -> tuple[str, ...]:
+    """The text for what an operator can't transform; none where that rejects the row."""
+    text = arguments.get("otherwise", "reject")
+    return () if text == "reject" else (str(text),)
+
+
 def _width(arguments: Arguments) -> Shape:
     return MultipleOf(width=Decimal(str(arguments["width"])))
 
 
 def _same(data_type: pa.DataType | None) -> pa.DataType | None:
     return data_type
+
+
+def _text(data_type: pa.DataType | None) -> pa.DataType:
+    return data_type if data_type in (pa.large_string(), pa.string_view()) else pa.string()
 
 
 def _blank(data_type: pa.DataType | None) -> pa.DataType:
@@ -294,6 +335,7 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "drop": (None, _absent, lambda _: Absent()),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
+    "hierarchy": (None, _text, _labels),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "mask": (None, _same, _masked),
@@ -302,5 +344,6 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
+    "url": ("to", _same, _host),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

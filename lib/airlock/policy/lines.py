@@ -7,6 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from airlock.policy.inline import without_content
 from airlock.policy.model import ColumnRule
 
 __all__ = ["rule_line"]
@@ -25,7 +26,7 @@ def rule_line(path: str, rule: ColumnRule) -> str:
     made |= {
         name: value for name in ("optional", "references", "unshaped", "accept_frequency") if (value := getattr(rule, name))
     }
-    made[rule.operator.name] = {} if rule.operator.arguments is None else rule.operator.arguments
+    made[rule.operator.name] = {} if rule.operator.arguments is None else without_content(rule.operator.arguments)
     writer = YAML(typ="rt")
     writer.default_flow_style, writer.width = True, 1 << 20
     out = io.StringIO()

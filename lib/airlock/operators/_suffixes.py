@@ -1,0 +1,105 @@
+"""Hosts to their registered domains by the Public Suffix List, for whole columns. Called by `url`.
+
+The list comes with package `publicsuffixlist`, whose version is part of a plan that uses it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from airlock.crypto.columns import ByteColumn, text_array
+
+__all__ = ["registered_domains", "substrings"]
+
+Places = NDArray[np.int64]
+
+
+class _Rules(NamedTuple):
+    """The list's rules without `*.` and `!`, as large_string arrays."""
+
+    exact: pa.Array
+    wild: pa.Array
+    exceptions: pa.Array
+    labels: int
+
+
+def registered_domains(hosts: pa.Array) -> pa.Array:
+    """The public suffix and the label before it; null where there is none: a suffix itself, or one label alone.
+
+    Only the list's ICANN part counts: `ann.example-hosting.org` is one of many at `example-hosting.org`.
+
+    Args:
+        hosts: Names in lower-case ASCII, of type large_string, no nulls.
+
+    Source: publicsuffix.org, format of the list: the longest rule wins, an exception before all, else the last label.
+
+    Example:
+        >>> registered_domains(pa.array(["a.b.example.co.uk", "co.uk", "www.ck", "x.y.ck"], pa.large_string())).to_pylist()
+        ['example.co.uk', None, 'www.ck', None]
+    """
+    column = ByteColumn.of(hosts).compact()
+    starts = _label_starts(column)
+    rules = _rules()
+    suffix = np.ones(len(hosts), np.int64)
+    excepted = np.zeros(len(hosts), bool)
+    for labels, start in enumerate(starts[:-1], start=1):
+        here = np.flatnonzero((start >= 0) & ~excepted)
+        tails = substrings(column.data, start[here], column.offsets[1:][here])
+        longer = starts[labels][here] >= 0
+        suffix[here] = np.where(_in(tails, rules.exact), labels, suffix[here])
+        suffix[here] = np.where(_in(tails, rules.wild) & longer, labels + 1, suffix[here])
+        except_here = _in(tails, rules.exceptions)
+        suffix[here] = np.where(except_here, labels - 1, suffix[here])
+        excepted[here] = except_here
+    begin = np.stack(starts)[suffix, np.arange(len(hosts))]
+    found = begin >= 0
+    made = substrings(column.data, np.where(found, begin, column.offsets[1:]), column.offsets[1:])
+    return pc.if_else(pa.array(found), made, pa.scalar(None, made.type))
+
+
+def substrings(data: NDArray[np.uint8], starts: Places, stops: Places) -> pa.Array:
+    """The texts between places, as large_string."""
+    offsets = np.zeros(len(starts) + 1, np.int64)
+    np.cumsum(stops - starts, out=offsets[1:])
+    places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], stops - starts)
+    return text_array(ByteColumn(offsets, data[places]))
+
+
+def _label_starts(column: ByteColumn) -> list[Places]:
+    """Where the last label begins, the last two, and so on, one more than rules have; -1 where there are not so many."""
+    begins, dots = column.offsets[:-1], np.flatnonzero(column.data == ord("."))
+    first, stop = np.searchsorted(dots, column.offsets[:-1]), np.searchsorted(dots, column.offsets[1:])
+    made = []
+    for labels in range(1, _rules().labels + 3):
+        at = stop - labels
+        behind = dots[np.clip(at, 0, len(dots) - 1)] + 1 if len(dots) else begins
+        made.append(np.where(at >= first, behind, np.where(at == first - 1, begins, -1)))
+    return made
+
+
+def _in(texts: pa.Array, rules: pa.Array) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = pc.is_in(texts, value_set=rules).to_numpy(zero_copy_only=False)
+    return found
+
+
+@cache
+def _rules() -> _Rules:
+    text = files("publicsuffixlist").joinpath("public_suffix_list.dat").read_text("utf-8")
+    icann = text.partition("===BEGIN ICANN DOMAINS===")[2].partition("// ===END ICANN DOMAINS===")[0]
+    lines = [_ascii(line.split()[0]) for line in icann.splitlines()[1:] if line.strip() and not line.startswith("//")]
+    wild = [line[2:] for line in lines if line.startswith("*.")]
+    exceptions = [line[1:] for line in lines if line.startswith("!")]
+    exact = [line for line in lines if line[0] not in "*!"]
+    longest = max(line.count(".") + 1 for line in lines)
+    return _Rules(*(pa.array(rules, pa.large_string()) for rules in (exact, wild, exceptions)), longest)
+
+
+def _ascii(rule: str) -> str:
+    return rule if rule.isascii() else rule.encode("idna").decode("ascii")
