@@ -97,6 +97,9 @@ CASES = {
     "generalize_number": Case(
         "type: int64, class: sensitive, generalize_number: {width: 10}", pa.array(range(1_000, 1_000 + COUNT)), ShapeError
     ),
+    "hierarchy": Case(
+        "type: string, class: sensitive, hierarchy: {file: ages.csv, level: 1}", pa.array([f"{n % 60} years" for n in range(COUNT)]), ShapeError
+    ),
     "ip_truncate": Case(
         "type: string, class: sensitive, ip_truncate: {v4: 24, v6: 48}", pa.array([f"10.1.{n // 9}.{n % 250 + 1}" for n in range(COUNT)]), ShapeError
     ),
@@ -125,6 +128,9 @@ CASES = {
     ),
     "truncate": Case(
         "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
+    ),
+    "url": Case(
+        "type: string, class: sensitive, url: registered_domain", pa.array([f"https://u{n}.example.org/plate?is=B-XY-{n}" for n in range(COUNT)]), ShapeError
     ),
 }  # fmt: skip
 
@@ -175,6 +181,7 @@ def things(folder: Path, case: Case, nesting: str) -> tuple[Path, Settings]:
     policy = folder / "policies" / "things.yaml"
     policy.parent.mkdir()
     policy.write_text(POLICY.format(column=column, rejects=case.rejected), encoding="utf-8")
+    (policy.parent / "ages.csv").write_text("".join(f"{age} years;{age // 20 * 20} and more;any\n" for age in range(60)), encoding="utf-8")
     return policy, settings_in(folder)
 
 

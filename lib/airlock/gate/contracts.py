@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airlock.errors import DisclosureError
-from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, MaskedText, Output
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, MaskedGroups, MaskedText, Output
 from airlock.policy.model import ColumnRule, Policy
 from airlock.policy.path import ColumnPath
 from airlock.types import Classification
@@ -52,7 +52,8 @@ def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> 
         return
     if name not in ON_DIRECT_IDENTIFIERS:
         yield f"'{path}' is a direct identifier under {name}; it takes {', '.join(ON_DIRECT_IDENTIFIERS)}"
-    if not all(_hides(output.shape) for output in outputs if isinstance(output.shape, MaskedText)):
+    masks = [output.shape for output in outputs if isinstance(output.shape, MaskedGroups | MaskedText)]
+    if not all(isinstance(mask, MaskedText) and _hides(mask) for mask in masks):
         yield f"'{path}' is a direct identifier whose mask may show more than {_MOST_SHOWN} characters"
 
 

@@ -66,4 +66,4 @@ def _registered(names: pa.Array) -> np.ndarray:
 
 @cache
 def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList(only_icann=True, idna=True)
+    return PublicSuffixList(only_icann=True)

@@ -20,6 +20,7 @@ from airlock.policy.formats import (
     AllNull,
     Free,
     Host,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -221,7 +222,7 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
         return shape.domains is not None
     if isinstance(shape, Free):  # redacted text differs from row to row
         return rule.operator.name == "keep"
-    return isinstance(shape, Host | MultipleOf | OneOf | PeriodStart | Unshaped)
+    return isinstance(shape, Host | MaskedGroups | MultipleOf | OneOf | PeriodStart | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from airlock.gate.addresses import address_offenders
 from airlock.gate.buffers import is_text
 from airlock.gate.hosts import host_offenders
-from airlock.gate.masks import mask_offenders
+from airlock.gate.masks import group_offenders, mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
 from airlock.gate.tokens import token_offenders
@@ -26,6 +26,7 @@ from airlock.policy.formats import (
     Free,
     Host,
     HostBits,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -101,6 +102,7 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Free: _none,
     Host: host_offenders,
     HostBits: address_offenders,
+    MaskedGroups: group_offenders,
     MaskedText: mask_offenders,
     MaxLength: _too_long,
     MultipleOf: multiple_offenders,

@@ -45,6 +45,22 @@ def hosts(values: pa.Array) -> pa.DictionaryArray:
         >>> hosts(pa.array(["HTTPS://WWW.Example.org/ann?q=1", "ftp://ann:pw@example.org:21/", "ann@example.org"])).to_pylist()
         ['www.example.org', 'example.org', None]
     """
+    # Blocks stay in the cache with all that is made of them.
+    parts = [_block(values.slice(at, _BLOCK)) for at in range(0, max(1, len(values)), _BLOCK)]
+    return pa.chunked_array(parts).unify_dictionaries().combine_chunks()
+
+
+def host_names(texts: pa.Array) -> pa.Array:
+    """Each text of large_string if it is a host's name, `ip` if it is an address, else null. One dot at the end goes.
+
+    Called with distinct texts: patterns take a microsecond each.
+    """
+    name = pc.and_(pc.match_substring_regex(texts, _HOST_NAME), pc.less_equal(pc.binary_length(texts), _NAME + 1))
+    named = pc.if_else(name, pc.replace_substring_regex(texts, r"\.\z", ""), pa.scalar(None, texts.type))
+    return pc.if_else(pc.match_substring_regex(texts, _ADDRESS), pa.scalar("ip", texts.type), named)
+
+
+def _block(values: pa.Array) -> pa.DictionaryArray:
     column = ByteColumn.of(values).compact()
     codes, names = _usual(column)
     left = np.flatnonzero(codes < 0)
@@ -59,50 +75,44 @@ def hosts(values: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, names)
 
 
-def host_names(texts: pa.Array) -> pa.Array:
-    """Each text of large_string if it is a host's name, `ip` if it is an address, else null. One dot at the end goes.
-
-    Called with distinct texts: patterns take a microsecond each.
-    """
-    name = pc.and_(pc.match_substring_regex(texts, _HOST_NAME), pc.less_equal(pc.binary_length(texts), _NAME + 1))
-    named = pc.if_else(name, pc.replace_substring_regex(texts, r"\.\z", ""), pa.scalar(None, texts.type))
-    return pc.if_else(pc.match_substring_regex(texts, _ADDRESS), pa.scalar("ip", texts.type), named)
-
-
 def _usual(column: ByteColumn) -> tuple[NDArray[np.int32], pa.Array]:
     """Hosts of up to 31 bytes behind `http://` or `https://`: for each value a place in the distinct ones, -1 for others."""
-    offsets, data = column
-    blocks = [_usual_block(offsets[at : at + _BLOCK + 1], data) for at in range(0, len(offsets) - 1, _BLOCK)]
-    if not blocks:
-        return np.zeros(0, np.int32), pa.array([], pa.large_string())
-    done = np.concatenate([done for done, _ in blocks])
-    rows = np.concatenate([rows for _, rows in blocks])[done]
-    keys = pa.Array.from_buffers(pa.binary(_WIDTH), len(rows), [None, pa.py_buffer(rows)]).dictionary_encode()
-    codes = np.full(len(done), -1, np.int32)
-    codes[done] = keys.indices
-    matrix = np.frombuffer(keys.dictionary.buffers()[1], np.uint8)[: len(keys.dictionary) * _WIDTH].reshape(-1, _WIDTH)
-    lengths = (matrix != 0).sum(axis=1)
-    return codes, text_array(ByteColumn(np.concatenate([[0], np.cumsum(lengths)]), matrix[matrix != 0]))
+    coded = _coded(_usual_block(*column))
+    names = np.frombuffer(coded.dictionary.buffers()[1] or b"", np.uint8)[: len(coded.dictionary) * _WIDTH].reshape(-1, _WIDTH)
+    lengths = (names != 0).sum(axis=1)
+    codes = coded.indices.to_numpy().copy()
+    for nothing in np.flatnonzero(lengths == 0):  # one at most
+        codes[codes == nothing] = -1
+    return codes, text_array(ByteColumn(np.concatenate([[0], np.cumsum(lengths)]), names[names != 0]))
 
 
-def _usual_block(offsets: Places, data: NDArray[np.uint8]) -> tuple[Flags, NDArray[np.uint8]]:
-    """Whether a value is usual, and its host in lower case with zeros behind, shape (n, 32)."""
-    text = np.concatenate([data[offsets[0] : offsets[-1]], np.zeros(_WIDTH + 8, np.uint8)])
-    starts, stops = offsets[:-1] - offsets[0], offsets[1:] - offsets[0]
+def _coded(keys: NDArray[np.uint64]) -> pa.DictionaryArray:
+    return pa.Array.from_buffers(pa.binary(_WIDTH), len(keys), [None, pa.py_buffer(keys)]).dictionary_encode()
+
+
+def _usual_block(offsets: Places, data: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Each usual value's host in lower case with zeros behind, others nothing: shape (n, 4)."""
+    text = np.concatenate([data, np.zeros(_WIDTH + 8, np.uint8)])
+    starts, stops = offsets[:-1], offsets[1:]
     word = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))[starts]
     secure = (word | _HTTPS_CASE) == _HTTPS
     plain = ((word | _HTTP_CASE) & _SEVEN) == _HTTP
     begins = starts + 7 + secure
-    matrix = np.ndarray((len(text) - _WIDTH + 1,), f"V{_WIDTH}", text, strides=(1,))[np.minimum(begins, len(text) - _WIDTH)]
-    matrix = matrix.view(np.uint8).reshape(-1, _WIDTH)
+    matrix = np.ndarray((len(text) - _WIDTH + 1,), f"V{_WIDTH}", text, strides=(1,))[begins].view(np.uint8)
     # The bit of 32 sets lower case, and leaves digits, '-' and '.' as they are.
     lower = matrix | np.uint8(32)
-    first = _lowest_bit(np.packbits(~_is_host_byte(matrix, lower), axis=1, bitorder="little").view("<u4").ravel())
+    first = _lowest_bit(np.packbits(~_is_host_byte(matrix, lower), bitorder="little").view("<u4"))
     size = np.minimum(first, stops - begins)
-    behind = text[begins + np.minimum(size, _WIDTH)]
-    fine = (size == stops - begins) | (behind == ord("/")) | (behind == ord("?")) | (behind == ord("#"))
-    lower *= np.arange(_WIDTH) < size[:, None]
-    return (secure | plain) & (size > 0) & (size < _WIDTH) & fine, lower
+    behind = text[begins + size]
+    usual = (size == stops - begins) | (behind == ord("/")) | (behind == ord("?")) | (behind == ord("#"))
+    usual &= (secure | plain) & (size > 0) & (size < _WIDTH)
+    return lower.view(np.uint64).reshape(-1, _WIDTH // 8) & _first_bytes().take(size * usual, axis=0)
+
+
+@cache
+def _first_bytes() -> NDArray[np.uint64]:
+    """As many bytes set as the row's number says."""
+    return np.tril(np.full((_WIDTH + 1, _WIDTH), 255, np.uint8), -1).view(np.uint64)
 
 
 def _is_host_byte(data: NDArray[np.uint8], lower: NDArray[np.uint8]) -> Flags:

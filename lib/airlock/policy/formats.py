@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from airlock.errors import PolicyError
+from airlock.policy.groups import Piece, cut
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "Host", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "Host", "HostBits", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "mask_pieces", "output_of",
 ]  # fmt: skip
 
 _UNREADABLE = 4
@@ -108,6 +109,15 @@ class MaskedText(Shape):
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters between punctuation."""
         return self.digits and self.letters and self.first + self.last <= _UNREADABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskedGroups(Shape):
+    """A text made of the pieces' matches, with `char` only where a piece is masked; or of `char` alone."""
+
+    char: str
+    pieces: tuple[Piece, ...]
+    closed = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +278,8 @@ def _kept(arguments: Arguments) -> Shape:
 
 
 def _masked(arguments: Arguments) -> Shape:
+    if "pattern" in arguments:
+        return MaskedGroups(char=arguments.get("char", "*"), pieces=mask_pieces(arguments))
     classes = ("digits", "letters", "others")
     chosen = arguments.get("classes", classes)
     return MaskedText(
@@ -276,6 +288,14 @@ def _masked(arguments: Arguments) -> Shape:
         last=arguments.get("keep_last", 0),
         **{name: name in chosen for name in classes},
     )
+
+
+def mask_pieces(arguments: Arguments) -> tuple[Piece, ...]:
+    """The pieces of a mask's pattern. Raises ValueError where the arguments name none."""
+    masked, kept = arguments.get("groups"), arguments.get("keep_groups")
+    if bool(masked) == bool(kept):
+        raise ValueError("a pattern goes with either `groups`, which are masked, or `keep_groups`, all but which are")
+    return cut(arguments["pattern"], masked or kept, others=bool(kept))
 
 
 def _token(arguments: Arguments) -> Shape:
