@@ -61,9 +61,9 @@ EXAMPLES = [
     ("ip_truncate", {}, pa.string()),
     ("ip_truncate", {"v4": 9, "v6": 99}, pa.large_string()),
     ("url", {"to": "host", "otherwise": "none"}, pa.string()),
-    ("url", "registered_domain", pa.string()),
-    ("hierarchy", {"file": "f", "level": 1, "content": {"sha256": "", "leaves": ["a", "7"], "labels": ["x", "y"]}}, pa.string()),
-    ("hierarchy", {"file": "f", "level": 1, "otherwise": "z", "content": {"sha256": "", "leaves": ["7"], "labels": ["y"]}}, pa.int32()),
+    ("url", {"to": "registered_domain", "otherwise": "none"}, pa.string()),
+    ("hierarchy", {"file": "f", "level": 1, "otherwise": "z", "content": {"sha256": "", "leaves": ["a", "7"], "labels": ["x", "y"]}}, pa.string()),
+    ("hierarchy", {"file": "f", "level": 1, "content": {"sha256": "", "leaves": ["7", "0"], "labels": ["y", "y"]}}, pa.int32()),
     ("pseudonymize", "d", pa.string()),
     ("pseudonymize", {"domain": "d", "form": "base32", "presence": "hide"}, pa.string()),
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
@@ -75,7 +75,7 @@ EXAMPLES = [
 TEXTS = (
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
     | st.ip_addresses().map(str)
-    | st.sampled_from(["ann@gmail.com", "", "e\u0301"])
+    | st.sampled_from(["ann@gmail.com", "", "e\u0301", "https://Ann@www.example.org:80/x", "http://example.org"])
 )
 MOMENTS = st.integers(-9_151_400_000, 9_183_110_400).map(
     lambda second: dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(0, second)

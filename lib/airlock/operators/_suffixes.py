@@ -54,7 +54,8 @@ def registered_domains(hosts: pa.Array) -> pa.Array:
         tails = substrings(column.data, start[here], column.offsets[1:][here])
         longer = starts[labels][here] >= 0
         suffix[here] = np.where(_in(tails, rules.exact), labels, suffix[here])
-        suffix[here] = np.where(_in(tails, rules.wild) & longer, labels + 1, suffix[here])
+        # What stands behind an asterisk is a suffix itself, as the package reads the list.
+        suffix[here] = np.where(_in(tails, rules.wild), labels + longer, suffix[here])
         except_here = _in(tails, rules.exceptions)
         suffix[here] = np.where(except_here, labels - 1, suffix[here])
         excepted[here] = except_here

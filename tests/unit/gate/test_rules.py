@@ -60,6 +60,7 @@ DIRECT: dict[str, list[dict[str, object]]] = {
         {"keep": "r"}, {"keep": {"reason": "r", "values": ["a"]}}, {"truncate": 1}, {"ip_truncate": {}}, {"redact_entities": {}},
         {"mask": {"keep_last": 5}}, {"mask": {"keep_first": 3, "keep_last": 2}}, {"mask": {"classes": ["digits", "letters"]}},
         {"mask": {"keep_first": -9, "keep_last": 13}}, {"mask": {"keep_last": True}},
+        {"mask": {"pattern": "(.)(.*)", "groups": [2]}}, {"url": "host"},
         {"rot13": {}, "unshaped": "r"},
     ],
     "accepted": [{"drop": {}}, {"null": {}}, {"redact": {}}, {"pseudonymize": "e"}, {"mask": {"keep_first": 2, "keep_last": 2}}, {"mask": {}}],
@@ -112,7 +113,8 @@ def test_the_operators_on_direct_identifiers_are_those_whose_contracts_allow_it(
     """Two lists, kept apart on purpose: neither door relies on the other's."""
     made = {name: operator_class(name) for name in operator_names()}
     least = {"keep": {"reason": "r"}, "truncate": {"length": 1}, "generalize_number": {"width": 10}, "generalize_date": {"to": "year"},
-             "pseudonymize": {"domain": "d"}, "redact_entities": {"entities": ["URL"]}}  # fmt: skip
+             "pseudonymize": {"domain": "d"}, "redact_entities": {"entities": ["URL"]}, "url": {"to": "host"},
+             "hierarchy": {"file": "f", "level": 1, "content": {"sha256": "", "leaves": [], "labels": []}}}  # fmt: skip
     declared = {name: kind.from_dict(least.get(name, {})) for name, kind in made.items()}
     allowed = {name for name, operator in declared.items() if Classification.DIRECT_IDENTIFIER in operator.contract.classes}
     assert allowed == set(ON_DIRECT_IDENTIFIERS)
