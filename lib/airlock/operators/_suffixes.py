@@ -45,24 +45,28 @@ def registered_domains(hosts: pa.Array) -> pa.Array:
         ['example.co.uk', None, 'www.ck', None]
     """
     column = ByteColumn.of(hosts).compact()
-    starts = _label_starts(column)
-    rules = _rules()
-    suffix = np.ones(len(hosts), np.int64)
-    excepted = np.zeros(len(hosts), bool)
-    for labels, start in enumerate(starts[:-1], start=1):
-        here = np.flatnonzero((start >= 0) & ~excepted)
-        tails = substrings(column.data, start[here], column.offsets[1:][here])
-        longer = starts[labels][here] >= 0
-        suffix[here] = np.where(_in(tails, rules.exact), labels, suffix[here])
-        # What stands behind an asterisk is a suffix itself, as the package reads the list.
-        suffix[here] = np.where(_in(tails, rules.wild), labels + longer, suffix[here])
-        except_here = _in(tails, rules.exceptions)
-        suffix[here] = np.where(except_here, labels - 1, suffix[here])
-        excepted[here] = except_here
-    begin = np.stack(starts)[suffix, np.arange(len(hosts))]
+    starts = np.stack(_label_starts(column))
+    suffix = _suffix_labels(column, starts)
+    begin = starts[suffix, np.arange(len(hosts))]
     found = begin >= 0
     made = substrings(column.data, np.where(found, begin, column.offsets[1:]), column.offsets[1:])
     return pc.if_else(pa.array(found), made, pa.scalar(None, made.type))
+
+
+def _suffix_labels(column: ByteColumn, starts: Places) -> Places:
+    """How many labels each name's public suffix has."""
+    labels, name = np.nonzero(starts[:-1] >= 0)
+    # All ends of names at once: a look-up hashes the whole list first.
+    tails = substrings(column.data, starts[labels, name], column.offsets[1:][name])
+    rules = _rules()
+    suffix = np.ones(len(column.offsets) - 1, np.int64)
+    exact, wild, excepted = (_in(tails, each) for each in (rules.exact, rules.wild, rules.exceptions))
+    np.maximum.at(suffix, name[exact], labels[exact] + 1)
+    # What stands behind an asterisk is a suffix itself, as the package reads the list.
+    longer = starts[labels[wild] + 1, name[wild]] >= 0
+    np.maximum.at(suffix, name[wild], labels[wild] + 1 + longer)
+    suffix[name[excepted]] = labels[excepted]
+    return suffix
 
 
 def substrings(data: NDArray[np.uint8], starts: Places, stops: Places) -> pa.Array:

@@ -14,11 +14,11 @@ from airlock.policy.path import ColumnPath
 
 @pytest.mark.parametrize(
     "text",
-    ["https://example.org", "example.org/x", "example.org:80", "ann@example.org", "Example.org", "a..b", ".a", "a.", "", "a b", "a_b", "é.org", "1.2.3.4", "a.0x1f", "a" * 64, "a." * 127 + "a", "[::1]", "other"],
+    ["https://example.org", "example.org/x", "example.org:80", "ann@example.org", "Example.org", "a..b", ".a", "a.", "", "a b", "a_b", "é.org", "1.2.3.4", "a.0x1f", "a" * 64, "a." * 127 + "a", "[::1]"],
 )  # fmt: skip
 @pytest.mark.parametrize("layout", [pa.string(), pa.large_string(), pa.string_view()])
 def test_no_host(text, layout):
-    values = pa.array(["www.example.org", text, "ip", None], layout)
+    values = pa.array(["www.example.org", text, "ip"], layout)
     assert violations(values, Host(registered=False)) == 1
     assert violations(pa.array([text, "none"], layout), Host(registered=False, otherwise="none")) == 1
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import ipaddress
 import math
+import re
 import unicodedata
 from decimal import Decimal
 from fractions import Fraction
@@ -19,7 +20,9 @@ from airlock.policy.formats import (
     AllNull,
     Constant,
     Free,
+    Host,
     HostBits,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -53,6 +56,8 @@ NUMBER_TYPES = [
 ]
 MOMENT_TYPES = [pa.timestamp("s", tz="UTC"), pa.timestamp("us", tz="Europe/Berlin"), pa.timestamp("ns", tz="+05:30")]
 
+TREE = {"sha256": "", "leaves": ["7"], "labels": ["seven"]}
+
 DECLARATIONS = [
     *(("mask", arguments, TEXT_TYPES, TEXTS) for arguments in (
         None, {}, {"keep_last": 2}, {"keep_first": 1, "char": "•"}, {"classes": ["digits"]}, {"classes": ["letters", "others"], "keep_last": 1},
@@ -81,6 +86,13 @@ DECLARATIONS = [
         {"domain": "d", "keep_domain": ["example.org"]},
     )),
     ("pseudonymize", "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
+    *(("mask", arguments, TEXT_TYPES, ["ab-12", "?", None]) for arguments in (
+        {"pattern": "([a-z]+)-([0-9]+)", "groups": [2]}, {"pattern": "([a-z]+)-([0-9]+)", "keep_groups": [2], "char": "."},
+    )),
+    *(("url", arguments, TEXT_TYPES, ["https://www.example.org/x", "http://192.0.2.1", "?", None]) for arguments in (
+        {"to": "host", "otherwise": "none"}, {"to": "registered_domain", "otherwise": "none"},
+    )),
+    ("hierarchy", {"file": "f", "level": 1, "otherwise": "no", "content": TREE}, [*TEXT_TYPES, pa.int64()], ["7", "8", None]),
     ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
 ]  # fmt: skip
 
@@ -144,6 +156,16 @@ def has_host_bits_zero(text, shape):
     return str(address) == text and int(address) % (1 << (128 - shape.v6)) == 0
 
 
+def is_host(text, shape):
+    suffix_and_one = text.count(".") == 1 or not shape.registered
+    return text in ("ip", shape.otherwise) or (re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]+", text) is not None and suffix_and_one)
+
+
+def is_masked_in_groups(text, shape):
+    pattern = "".join(f"{re.escape(shape.char)}*" if piece.masked else piece.pattern for piece in shape.pieces)
+    return re.fullmatch(pattern, text) is not None or set(text) <= {shape.char}
+
+
 def is_token(text, shape):
     token, at, domain = text.partition("@")
     if (shape.domains is None) == bool(at) or (shape.domains is not None and domain not in shape.domains):
@@ -159,7 +181,9 @@ REFERENCE = {
     AllNull: lambda value, shape: False,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
+    Host: is_host,
     HostBits: has_host_bits_zero,
+    MaskedGroups: is_masked_in_groups,
     MaskedText: is_masked,
     MaxLength: lambda value, shape: len(value) <= shape.length,
     MultipleOf: is_multiple,
@@ -176,6 +200,8 @@ def declare(name, arguments):
 
 
 def column(values, data_type):
+    if pa.types.is_integer(data_type) and isinstance(values[0], str):
+        values = [None if value is None else int(value) for value in values]
     if pa.types.is_decimal(data_type):
         values = [None if value is None else Decimal(str(value)) for value in values]
     return pa.array(values, data_type)
@@ -213,7 +239,7 @@ def test_outputs_have_the_shape(name, arguments, data_type, values):
 def test_the_identity_is_found(name, arguments, data_type, values):
     shape = output_of(OperatorSpec(name=name, arguments=arguments), data_type, unshaped=None).shape
     raw = python_values(column(values, data_type))
-    if isinstance(shape, Token):
+    if isinstance(shape, Token | OneOf):
         raw = list(map(str, raw))
     assert not all(has_shape(value, shape) for value in raw)
 
