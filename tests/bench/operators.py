@@ -271,7 +271,7 @@ def program(name: str, arguments: Any, path: str, values: pa.Array) -> Work:
     """The operator on one leaf of a column, as the engine runs it."""
     rules = {ColumnPath.parse(path): ColumnRule.model_validate({"type": "string", "class": "sensitive", name: arguments})}
     operator = declared(name, arguments)
-    keys = SubKeys({request: KEY[:32] for request in operator.requests()}, {})
+    keys = SubKeys(dict.fromkeys(operator.requests(), KEY[:32]), {})
     made = compile_column(rule_tree(rules)["x"], values.type, dict.fromkeys(rules, operator), keys)
     assert made is not None
     parts = [values.slice(at, BATCH) for at in range(0, len(values), BATCH)]
@@ -363,7 +363,10 @@ def main() -> None:
     for line in measure(given.rows, only):
         made.append(line)
         sign = "<=" if line.most else ">="
-        print(f"{'yes' if line.reached else 'NO ':3}  {line.name:52} {line.measured:10.1f} {line.unit:3} {sign} {line.bound:g}", flush=True)
+        print(
+            f"{'yes' if line.reached else 'NO ':3}  {line.name:52} {line.measured:10.1f} {line.unit:3} {sign} {line.bound:g}",
+            flush=True,
+        )
     if given.json:
         given.json.write_text(json.dumps([asdict(line) | {"reached": line.reached} for line in made], indent=1) + "\n")
 

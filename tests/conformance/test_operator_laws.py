@@ -62,7 +62,11 @@ EXAMPLES = [
     ("ip_truncate", {"v4": 9, "v6": 99}, pa.large_string()),
     ("url", {"to": "host", "otherwise": "none"}, pa.string()),
     ("url", {"to": "registered_domain", "otherwise": "none"}, pa.string()),
-    ("hierarchy", {"file": "f", "level": 1, "otherwise": "z", "content": {"sha256": "", "leaves": ["a", "7"], "labels": ["x", "y"]}}, pa.string()),
+    (
+        "hierarchy",
+        {"file": "f", "level": 1, "otherwise": "z", "content": {"sha256": "", "leaves": ["a", "7"], "labels": ["x", "y"]}},
+        pa.string(),
+    ),
     ("hierarchy", {"file": "f", "level": 1, "content": {"sha256": "", "leaves": ["7", "0"], "labels": ["y", "y"]}}, pa.int32()),
     ("pseudonymize", "d", pa.string()),
     ("pseudonymize", {"domain": "d", "form": "base32", "presence": "hide"}, pa.string()),

@@ -181,7 +181,9 @@ def things(folder: Path, case: Case, nesting: str) -> tuple[Path, Settings]:
     policy = folder / "policies" / "things.yaml"
     policy.parent.mkdir()
     policy.write_text(POLICY.format(column=column, rejects=case.rejected), encoding="utf-8")
-    (policy.parent / "ages.csv").write_text("".join(f"{age} years;{age // 20 * 20} and more;any\n" for age in range(60)), encoding="utf-8")
+    (policy.parent / "ages.csv").write_text(
+        "".join(f"{age} years;{age // 20 * 20} and more;any\n" for age in range(60)), encoding="utf-8"
+    )
     return policy, settings_in(folder)
 
 

@@ -16,14 +16,14 @@ __all__ = ["Tree", "climb"]
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Levels of labels above leaves; level 0 are the leaves.
+    r"""Levels of labels above leaves; level 0 are the leaves.
 
     Attributes:
         labels: The distinct labels of each level, in the order of their first leaf.
         levels: For each level, the number of each leaf's label in `labels`: int32, as long as there are leaves.
 
     Example:
-        >>> tree = Tree.read(b"flu,lung,any\\nasthma,lung,any\\nulcer,gut,any\\n")
+        >>> tree = Tree.read(b"flu,lung,any\nasthma,lung,any\nulcer,gut,any\n")
         >>> tree.labels[1].to_pylist(), tree.levels[1].tolist(), tree.parents(1).tolist()
         (['lung', 'gut'], [0, 0, 1], [0, 0])
     """

@@ -118,7 +118,9 @@ class _Marks(NamedTuple):
         digit |= (data | np.uint8(32)) - np.uint8(ord("a")) < 6  # noqa: PLR2004
         at = np.flatnonzero(~digit)
         first, even = _first_marks(at, offsets)
-        return cls(offsets[:-1], offsets[1:], np.concatenate([data, np.zeros(16, np.uint8)]), at, first[:-1], np.diff(first), even)
+        return cls(
+            offsets[:-1], offsets[1:], np.concatenate([data, np.zeros(16, np.uint8)]), at, first[:-1], np.diff(first), even
+        )
 
     def kinds(self, number: int) -> NDArray[np.uint8]:
         """The byte at each value's mark of this number; any byte where it has no such mark."""
@@ -156,7 +158,12 @@ def _first_marks(at: Places, offsets: Places) -> tuple[Places, bool]:
 def _four(marks: _Marks, rows: Places | slice, bits: int, made: Networks) -> None:
     dots = [marks.at[number::3] if marks.even else marks.mark(number, rows) for number in range(3)]
     starts, stops = marks.starts[rows], marks.stops[rows]
-    good = (marks.data[dots[0]] == ord(".")) & (marks.data[dots[1]] == ord(".")) & (marks.data[dots[2]] == ord(".")) & (stops - starts <= _LONGEST_V4)
+    good = (
+        (marks.data[dots[0]] == ord("."))
+        & (marks.data[dots[1]] == ord("."))
+        & (marks.data[dots[2]] == ord("."))
+        & (stops - starts <= _LONGEST_V4)
+    )
     good &= marks.counts[rows] == 3  # noqa: PLR2004
     bounds = [(place - starts).astype(np.uint64) for place in (*dots, stops)]
     first, second = marks.words(starts)
@@ -296,9 +303,9 @@ def _hexadecimal() -> tuple[Words, Words]:
 def _append(words: list[Words], length: Words, piece: Words, size: Words) -> None:
     """Write pieces of up to eight bytes behind what the rows hold already. numpy shifts by 64 and more to zero."""
     bit = length << np.uint64(3)
-    for column, word in enumerate(words):
+    for column in range(len(words)):
         base = np.uint64(64 * column)
-        word |= piece << (bit - base)
+        words[column] |= piece << (bit - base)
         if column:
-            word |= piece >> (base - bit)
+            words[column] |= piece >> (base - bit)
     length += size

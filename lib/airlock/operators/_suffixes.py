@@ -103,7 +103,8 @@ def _rules() -> _Rules:
     exceptions = [line[1:] for line in lines if line.startswith("!")]
     exact = [line for line in lines if line[0] not in "*!"]
     longest = max(line.count(".") + 1 for line in lines)
-    return _Rules(*(pa.array(rules, pa.large_string()) for rules in (exact, wild, exceptions)), longest)
+    made = [pa.array(rules, pa.large_string()) for rules in (exact, wild, exceptions)]
+    return _Rules(made[0], made[1], made[2], longest)
 
 
 def _ascii(rule: str) -> str:

@@ -133,7 +133,9 @@ _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Free: lambda _: "any value: scanned for entities",
     formats.Host: lambda shape: "a registered domain" if shape.registered else "a host's name",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
-    formats.MaskedGroups: lambda shape: f"'{shape.char}' in place of {sum(p.masked for p in shape.pieces)} parts of a pattern, or throughout",
+    formats.MaskedGroups: lambda shape: (
+        f"'{shape.char}' in place of {sum(p.masked for p in shape.pieces)} parts of a pattern, or throughout"
+    ),
     formats.MaskedText: _masked,
     formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
     formats.MultipleOf: lambda shape: f"a multiple of {shape.width}",

@@ -295,7 +295,7 @@ def mask_pieces(arguments: Arguments) -> tuple[Piece, ...]:
     masked, kept = arguments.get("groups"), arguments.get("keep_groups")
     if bool(masked) == bool(kept):
         raise ValueError("a pattern goes with either `groups`, which are masked, or `keep_groups`, all but which are")
-    return cut(arguments["pattern"], masked or kept, others=bool(kept))
+    return cut(arguments["pattern"], masked or kept or (), others=bool(kept))
 
 
 def _token(arguments: Arguments) -> Shape:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 __all__ = ["Piece", "cut"]
 
-_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\((?:\?(?:P?<\w+>|:)?)?|[)|]|[^\\\[()|]", re.DOTALL)
+_PART = re.compile(r"\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\((?:\?(?:P?<\w+>|:)?)?|[)|]|[^\\\[()|]", re.DOTALL)
 """An escape, a class of characters, a group's beginning, or one character (RE2's syntax)."""
 
 _MOST = 1_000
@@ -29,7 +29,7 @@ class Piece(NamedTuple):
 
 
 def cut(pattern: str, groups: Sequence[int], *, others: bool = False) -> tuple[Piece, ...]:
-    """Cut a pattern at the named groups.
+    r"""Cut a pattern at the named groups.
 
     Args:
         pattern: In RE2's syntax; matches whole values.
@@ -38,11 +38,11 @@ def cut(pattern: str, groups: Sequence[int], *, others: bool = False) -> tuple[P
 
     Raises:
         ValueError: A group does not exist, lies inside another or may match more or less than once, so that it is not said which
-            characters it has; or the pattern has alternatives at the top, flags or `\\Q`.
+            characters it has; or the pattern has alternatives at the top, flags or `\Q`.
 
     Example:
-        >>> cut(r"(\\d+)-(\\d+)", [1])
-        (Piece(pattern='(?:\\\\d+)', masked=True), Piece(pattern='-(?:\\\\d+)', masked=False))
+        >>> cut(r"(\d+)-(\d+)", [1])
+        (Piece(pattern='(?:\\d+)', masked=True), Piece(pattern='-(?:\\d+)', masked=False))
     """
     wanted = dict.fromkeys(groups, "")
     if not groups or len(pattern) > _MOST:
@@ -56,41 +56,44 @@ def cut(pattern: str, groups: Sequence[int], *, others: bool = False) -> tuple[P
         else:
             made.append(Piece(text, chosen != others))
     if wanted:
-        raise ValueError(f"group {next(iter(wanted))} is not there, or lies inside another, or is repeated or optional; name groups at the top")
+        raise ValueError(
+            f"group {next(iter(wanted))} is not there, or lies inside another, or is repeated or optional; name groups at the top"
+        )
     return tuple(made)
 
 
 def _top(pattern: str) -> Iterator[tuple[int | None, str]]:
     """What stands at the pattern's top, in order: (number of the group, or None; its text)."""
-    depth, count, open_group, text = 0, 0, None, ""
-    tokens = _tokens(pattern)
-    for at, token in enumerate(tokens):
-        if token.startswith("("):
-            counted = token != "(?:"
-            count += counted
-            if depth == 0:
-                yield None, text
-                text, open_group = "", count if counted else None
-            depth, text = depth + 1, text + "(?:"
-            continue
-        text += token
-        if token == ")":
-            depth -= 1
-            if depth < 0:
-                raise ValueError("a parenthesis is closed that was not opened")
-            repeated = at + 1 < len(tokens) and tokens[at + 1] in "*+?{"
-            if depth == 0 and not repeated:
-                yield open_group, text
-                text = ""
-        elif token == "|" and depth == 0:
-            raise ValueError("alternatives at the top have no common groups; put them into one: (?:a|b)")
+    depth, count, text = 0, 0, ""
+    open_group: int | None = None
+    parts = _parts(pattern)
+    for at, part in enumerate(parts):
+        opens = part.startswith("(")
+        if opens and depth == 0:
+            yield None, text
+            text, open_group = "", None if part == "(?:" else count + 1
+        count += opens and part != "(?:"
+        depth += opens - (part == ")")
+        text += "(?:" if opens else part
+        if part == ")" and depth == 0 and not parts[at + 1].startswith(("*", "+", "?", "{")):
+            yield open_group, text
+            text = ""
+        _demand_plain(part, depth)
     if depth:
         raise ValueError("a parenthesis is not closed")
     yield None, text
 
 
-def _tokens(pattern: str) -> list[str]:
-    tokens = _TOKEN.findall(pattern)
-    if "".join(tokens) != pattern or any(token in ("(?", r"\Q") for token in tokens):
+def _demand_plain(part: str, depth: int) -> None:
+    if depth < 0:
+        raise ValueError("a parenthesis is closed that was not opened")
+    if part == "|" and depth == 0:
+        raise ValueError("alternatives at the top have no common groups; put them into one: (?:a|b)")
+
+
+def _parts(pattern: str) -> list[str]:
+    """The pattern's parts, and an empty one behind."""
+    parts: list[str] = _PART.findall(pattern)
+    if "".join(parts) != pattern or any(part in ("(?", r"\Q") for part in parts):
         raise ValueError(r"flags, (?...) and \Q are not taken, nor brackets without an end")
-    return tokens
+    return [*parts, ""]

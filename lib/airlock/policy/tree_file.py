@@ -15,11 +15,11 @@ __all__ = ["MOST_BYTES", "read_tree"]
 
 MOST_BYTES = 16 << 20
 _MOST_LEAVES = 100_000
-_MOST_LEVELS = 32
+_LEAST_LEVELS, _MOST_LEVELS = 2, 32
 
 
 def read_tree(data: bytes) -> tuple[pa.StringArray, ...]:
-    """The levels of a tree, leaves first; row i of each belongs to line i + 1.
+    r"""The levels of a tree, leaves first; row i of each belongs to line i + 1.
 
     There is no header line. Fields are parted by `;` if the first line has one outside quotes, else by `,`; quotes are `"`, doubled
     inside. Spaces count.
@@ -31,15 +31,15 @@ def read_tree(data: bytes) -> tuple[pa.StringArray, ...]:
         ValueError: It is not such a file, or no tree.
 
     Example:
-        >>> [level.to_pylist() for level in read_tree(b"flu;lung;any\\nasthma;lung;any\\n")]
+        >>> [level.to_pylist() for level in read_tree(b"flu;lung;any\nasthma;lung;any\n")]
         [['flu', 'asthma'], ['lung', 'lung'], ['any', 'any']]
     """
     if len(data) > MOST_BYTES:
         raise ValueError(f"has {len(data) >> 20} MiB; a tree has at most {MOST_BYTES >> 20}")
     data = data.removeprefix(b"\xef\xbb\xbf")
     levels = _columns(data, _delimiter(data))
-    if not 2 <= len(levels) <= _MOST_LEVELS:
-        raise ValueError(f"has {len(levels)} columns; a tree has 2 to {_MOST_LEVELS}, parted by ';' or ','")
+    if not _LEAST_LEVELS <= len(levels) <= _MOST_LEVELS:
+        raise ValueError(f"has {len(levels)} columns; a tree has {_LEAST_LEVELS} to {_MOST_LEVELS}, parted by ';' or ','")
     if len(levels[0]) > _MOST_LEAVES:
         raise ValueError(f"has {len(levels[0]):,} lines; a tree has at most {_MOST_LEAVES:,}")
     _demand_filled(levels)

@@ -35,7 +35,9 @@ def test_groups():
 
 
 def test_a_text_of_the_policy_is_scanned():
-    output = output_of(OperatorSpec(name="url", arguments={"to": "host", "otherwise": "ann.lee@example.org"}), pa.string(), unshaped=None)
+    output = output_of(
+        OperatorSpec(name="url", arguments={"to": "host", "otherwise": "ann.lee@example.org"}), pa.string(), unshaped=None
+    )
     with pytest.raises(DisclosureError, match="holds EMAIL_ADDRESS"):
         demand_plain_literals("things", {ColumnPath.parse("x"): (output,)})
 

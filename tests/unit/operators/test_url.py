@@ -15,9 +15,47 @@ from airlock.operators.url import Url
 from airlock.types import Classification
 
 SUFFIXES = PublicSuffixList(only_icann=True)
-LABEL = st.sampled_from(["www", "WWW", "co", "uk", "ck", "www", "kawasaki", "jp", "city", "org", "xn--p1ai", "a-1", "1", "0x1f", "", "a_b", "é", "c" * 63, "d" * 64])
+LABEL = st.sampled_from(
+    [
+        "www",
+        "WWW",
+        "co",
+        "uk",
+        "ck",
+        "www",
+        "kawasaki",
+        "jp",
+        "city",
+        "org",
+        "xn--p1ai",
+        "a-1",
+        "1",
+        "0x1f",
+        "",
+        "a_b",
+        "é",
+        "c" * 63,
+        "d" * 64,
+    ]
+)
 HOST = st.lists(LABEL, min_size=1, max_size=6).map(".".join) | st.sampled_from(["[::1]", "[", "192.0.2.1", "a:b"])
-SCHEME = st.sampled_from(["http://", "https://", "HTTPS://", "Http://", "ftp://", "//", "s3+x://", "1a://", "://", "", "http:/", "see http://", "mailto:"])
+SCHEME = st.sampled_from(
+    [
+        "http://",
+        "https://",
+        "HTTPS://",
+        "Http://",
+        "ftp://",
+        "//",
+        "s3+x://",
+        "1a://",
+        "://",
+        "",
+        "http:/",
+        "see http://",
+        "mailto:",
+    ]
+)
 USER = st.sampled_from(["", "ann@", "ann:pw@", "a@b@", "é@", "a b@", "\\@"])
 PORT = st.sampled_from(["", ":", ":80", ":8x", "::"])
 REST = st.sampled_from(["", "/", "/a//b@c:1", "?q=1", "#x", "/\\ é", "\\", "\n"])
@@ -34,7 +72,7 @@ def reference(text):
     host = re.sub(r":[0-9]*\Z", "", authority[1].rpartition("@")[2]).lower()
     if re.fullmatch(r"\[[^\[\]]*\]", host):
         return "ip"
-    host = host[:-1] if host.endswith(".") else host
+    host = host.removesuffix(".")
     if not NAME.fullmatch(host) or len(host) > 253:
         return None
     return "ip" if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]) else host
@@ -75,7 +113,9 @@ def test_each_rule_of_the_list():
 def test_blocks_of_many_values_join():
     texts = [f"https://{'www.' * (n % 12)}host{n % 700}.example/{n}" if n % 5 else "none" for n in range(70_000)]
     found = hosts(pa.array(texts).slice(3))
-    assert found.slice(69_000).to_pylist() == [None if n % 5 == 0 else f"{'www.' * (n % 12)}host{n % 700}.example" for n in range(69_003, 70_000)]
+    assert found.slice(69_000).to_pylist() == [
+        None if n % 5 == 0 else f"{'www.' * (n % 12)}host{n % 700}.example" for n in range(69_003, 70_000)
+    ]
 
 
 def test_only_what_is_no_url_is_rejected():

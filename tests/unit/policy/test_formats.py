@@ -158,7 +158,9 @@ def has_host_bits_zero(text, shape):
 
 def is_host(text, shape):
     suffix_and_one = text.count(".") == 1 or not shape.registered
-    return text in ("ip", shape.otherwise) or (re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]+", text) is not None and suffix_and_one)
+    return text in ("ip", shape.otherwise) or (
+        re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]+", text) is not None and suffix_and_one
+    )
 
 
 def is_masked_in_groups(text, shape):

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from airlock.policy.groups import cut
 
-ATOMS = st.sampled_from(["a", r"\(", "[)(|]", "[^]]", "[[:alpha:])]", "x*", r"\d+", ".", "(?:b|c)", "[]a]", r"\\", "(?:(?:d))?"])
+ATOMS = st.sampled_from(
+    ["a", r"\(", "[)(|]", "[^]]", "[[:alpha:])]", "x*", r"\d+", ".", "(?:b|c)", "[]a]", r"\\", "(?:(?:d))?"]
+)
 TOP = st.lists(ATOMS | st.lists(ATOMS, max_size=3).map(lambda inner: f"({''.join(inner)})") | st.just("(?P<n_>e)?"), max_size=6)
 
 
@@ -27,7 +29,7 @@ def test_pieces_are_the_pattern(parts):
 
 @pytest.mark.parametrize("pattern", ["(a", "a)", "[a", "(?=a)(b)", r"\Qa(b)\E", "(a)|b", "(a))", "(a)?", "(a){2}", "b"])
 def test_what_does_not_say_which_characters(pattern):
-    with pytest.raises(ValueError, match="group|parenthesis|flags|alternatives"):
+    with pytest.raises(ValueError, match=r"group|parenthesis|flags|alternatives"):
         cut(pattern, [1])
 
 

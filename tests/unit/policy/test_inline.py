@@ -107,7 +107,10 @@ def test_a_wrong_level_is_said_once(policy):
         (b"flu;lung\n\nasthma;lung\n", "line 2, column 1: is empty"),
         (b"flu;lung\nasthma;\n", "line 2, column 2: is empty"),
         (b"flu;lung\nulcer;gut\nflu;lung\n", "line 3, column 1: the leaf of line 1 stands here again"),
-        (b"flu;lung;any\nulcer;gut;any\nasthma;lung;other\n", "line 3, column 3: the label of column 2 had another parent in line 1"),
+        (
+            b"flu;lung;any\nulcer;gut;any\nasthma;lung;other\n",
+            "line 3, column 3: the label of column 2 had another parent in line 1",
+        ),
         (b"fl\xff;lung\n", "no CSV in UTF-8"),
         (b"a;b\n" * 9, "line 2, column 1"),
         (b"".join(b"%d;x\n" % n for n in range(100_001)), "has 100,001 lines; a tree has at most 100,000"),
@@ -121,5 +124,8 @@ def test_what_is_no_tree_is_refused_without_a_value(data, message):
 
 
 def test_delimiters_and_quotes():
-    assert [level.to_pylist() for level in read_tree(b'\xef\xbb\xbf"a;b",c\r\n"d,""e""",f\r\n')] == [["a;b", 'd,"e"'], ["c", "f"]]
+    assert [level.to_pylist() for level in read_tree(b'\xef\xbb\xbf"a;b",c\r\n"d,""e""",f\r\n')] == [
+        ["a;b", 'd,"e"'],
+        ["c", "f"],
+    ]
     assert [level.to_pylist() for level in read_tree(b"a,b;c\n007;NULL")] == [["a,b", "007"], ["c", "NULL"]]
