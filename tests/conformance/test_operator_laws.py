@@ -73,6 +73,8 @@ EXAMPLES = [
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
+    ("when", {"column": "c", "null": True, "then": {"truncate": 2}, "otherwise": {"redact": {}}}, pa.string()),
+    ("first_match", {"cases": [{"column": "c", "in": [1], "then": {"redact": {}}}], "otherwise": {"truncate": 1}}, pa.string()),
 ]
 
 
@@ -145,7 +147,7 @@ def case_trials():
 @pytest.mark.parametrize("case", list(case_trials()))
 def test_laws_over_the_cases(case):
     trial = case.trial()
-    check_laws(trial.operator, trial.field, trial.column, known=case.known)
+    check_laws(trial.operator, trial.field, trial.column, beside=case.looked_at())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=label)

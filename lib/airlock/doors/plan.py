@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from airlock.doors._effects import demand_effect
 from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._warnings import Warned, sample_warnings
@@ -16,13 +17,12 @@ from airlock.doors.permits import local_permit
 from airlock.engines.rows import leaf_values
 from airlock.errors import KeyFileError
 from airlock.keys import FileKeyRing, KeyRequest
-from airlock.operators import RowOperator
 from airlock.plan.explain import ColumnPlan, Fetched, collision_bound, explain_columns, fetched, written_bytes_a_row
 from airlock.plan.known import open_text
 from airlock.policy.path import ColumnPath
 from airlock.settings import Settings
 from airlock.storage.sources import is_cuttable
-from airlock.text.redact_entities import ROWS_PER_SECOND
+from airlock.text.redact_entities import ROWS_PER_SECOND, RedactEntities
 
 __all__ = ["PlanReport", "SourcePlan", "plan_policy"]
 
@@ -92,12 +92,13 @@ def plan_policy(policy: Path, settings: Settings, *, sample_rows: int = 2_000) -
         sample_rows: Rows to read for warnings and estimates.
 
     Raises:
-        PolicyError: The policy is wrong.
+        PolicyError: The policy is wrong; NoEffectError where a rule changes nothing of what was sampled.
         DriftError: The source is not what it describes.
     """
     prepared = prepare(policy, settings)
     plan, declared = prepared.plan, prepared.bound.policy
     sample = read_sample(prepared, sample_rows)
+    demand_effect(plan, sample.batch)
     source = _source(prepared, sample.batch.num_rows)
     rows = source.rows if source.rows is not None else source.about_rows
     unreadable = tuple(
@@ -164,7 +165,7 @@ def _about_rows(prepared: Prepared) -> int | None:
 
 
 def _search_seconds(prepared: Prepared, batch: Any, rows: int | None) -> int | None:
-    searched = [path for path, operator in prepared.plan.operators.items() if isinstance(operator, RowOperator)]
+    searched = [path for path, operator in prepared.plan.operators.items() if isinstance(operator, RedactEntities)]
     if not searched or rows is None or not batch.num_rows:
         return None
     texts = sum(_distinct_share(batch, path) * rows for path in searched)

@@ -167,7 +167,7 @@ def _four(marks: _Marks, rows: Places | slice, bits: int, made: Networks) -> Non
     good &= marks.counts[rows] == 3  # noqa: PLR2004
     bounds = [(place - starts).astype(np.uint64) for place in (*dots, stops)]
     first, second = marks.words(starts)
-    seen, octets, begin = np.uint32(0), [], np.zeros(1, np.uint64)
+    seen, octets, begin = np.zeros(1, np.uint32), [], np.zeros(1, np.uint64)
     for part, stop in enumerate(bounds):
         skipped = begin << np.uint64(3)
         word = first >> skipped if part else first
@@ -283,9 +283,9 @@ def _well_formed(marks: _Marks, rows: Places) -> tuple[list[Places], NDArray[np.
 def _group(word: NDArray[np.uint32], length: Places) -> NDArray[np.uint32]:
     """The number that up to four hexadecimal digits make; what follows them in the word is shifted away."""
     word = word << (np.uint32(32) - (np.clip(length, 0, 4).astype(np.uint32) << np.uint32(3)))
-    digits = (word & np.uint32(0x0F0F0F0F)) + ((word >> 6) & np.uint32(0x01010101)) * np.uint32(9)
-    pairs = (digits << 4 | digits >> 8) & np.uint32(0x00FF00FF)
-    return (pairs << 8 | pairs >> 16) & np.uint32(_WORD)
+    digits = (word & np.uint32(0x0F0F0F0F)) + ((word >> np.uint32(6)) & np.uint32(0x01010101)) * np.uint32(9)
+    pairs = (digits << np.uint32(4) | digits >> np.uint32(8)) & np.uint32(0x00FF00FF)
+    return (pairs << np.uint32(8) | pairs >> np.uint32(16)) & np.uint32(_WORD)
 
 
 def _group_mask(bits: int, number: int) -> int:

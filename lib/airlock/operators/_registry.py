@@ -17,6 +17,7 @@ __all__ = ["operator_class", "operator_names"]
 
 _BUILT_IN = {
     "drop": "airlock.operators.drop:Drop",
+    "first_match": "airlock.operators.first_match:FirstMatch",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
     "hierarchy": "airlock.operators.hierarchy:Hierarchy",
@@ -29,6 +30,7 @@ _BUILT_IN = {
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
     "truncate": "airlock.operators.truncate:Truncate",
     "url": "airlock.operators.url:Url",
+    "when": "airlock.operators.when:When",
 }
 
 

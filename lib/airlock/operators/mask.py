@@ -102,7 +102,8 @@ class Mask(Operator):
     @property
     def contract(self) -> Contract:
         """Direct identifiers only with all classes: else there is no bound to what stays readable."""
-        return Contract(technique="suppression: masking", classes=ANY_CLASS if self._all and self.pattern is None else INDIRECT)
+        classes = ANY_CLASS if self._all and self.pattern is None else INDIRECT
+        return Contract(technique="suppression: masking, partial", classes=classes)
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """The same text type."""

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from airlock.errors import MissingCapabilityError, PolicyError, PolicyFileError, Problem
 from airlock.operators import Operator, RowOperator, operator_class, operator_names
 from airlock.plan.contracts import contract_problems
+from airlock.plan.inputs import input_faults
 from airlock.plan.references import reference_problems
 from airlock.policy.load import parse_policy, report_validation
 from airlock.policy.model import RULE_KEYS, ColumnRule, OperatorSpec, Policy
@@ -59,10 +60,10 @@ def bind_policy(path: Path) -> BoundPolicy:
         if operator is not None and policy is not None:
             operators[ColumnPath.parse(text)] = _resolve(text, operator, policy, document)
     if policy is not None and not document.problems:
-        for place, message in contract_problems(policy, operators):
-            document.report(place, message)
-        for text, message in () if document.problems else reference_problems(policy, path.parent):
-            document.report(("columns", text), message)
+        for fault in contract_problems(policy, operators):
+            document.report(fault.at, fault.message, fault.kind.code)
+        for fault in () if document.problems else reference_problems(policy, path.parent):
+            document.report(fault.at, fault.message, fault.kind.code)
     if policy is None or document.problems:
         raise PolicyFileError(document.problems)
     return BoundPolicy(policy, operators, str(path))
@@ -120,18 +121,7 @@ def _resolve(text: str, operator: Operator, policy: Policy, document: Document) 
     except PolicyError as error:
         document.report(("columns", text), str(error))
         return operator
-    for needed in resolved.inputs if isinstance(resolved, RowOperator) else ():
-        fault = _unknown_input(needed, policy)
-        if fault is not None:
+    if isinstance(resolved, RowOperator):
+        for fault in input_faults(ColumnPath.parse(text), resolved, policy):
             document.report(("columns", text), fault)
     return resolved
-
-
-def _unknown_input(needed: str, policy: Policy) -> str | None:
-    try:
-        path = ColumnPath.parse(needed)
-    except ValueError as error:
-        return f"looks at '{needed}', which is not a path: {error}"
-    if any(other.covers(path) for other in policy.rules()):
-        return None
-    return f"looks at '{needed}', which has no rule under columns"

@@ -21,8 +21,13 @@ from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 
 __all__ = ["ColumnProgram", "compile_column", "output_type"]
 
-Known = Callable[[RowOperator], pa.Array] | None
-"""Gives, for a row operator, the list of known values of each row."""
+Inputs = Callable[[ColumnPath, RowOperator], Mapping[str, pa.Array]]
+"""Gives what a row operator's kernel looks at beside its own column: arrays as long as the leaf's flat values, by name."""
+
+
+def _nothing(path: ColumnPath, operator: RowOperator) -> Mapping[str, pa.Array]:
+    del path, operator
+    return {}
 
 
 def output_type(node: RuleNode, source: pa.DataType, operators: Mapping[ColumnPath, Operator]) -> pa.DataType | None:
@@ -56,7 +61,7 @@ class ColumnProgram(ABC):
     """A function from a column's array to its transformed array, compiled for one type."""
 
     @abstractmethod
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         """Transform. Raises RejectedValuesError with a mask as long as `array`."""
 
 
@@ -70,7 +75,7 @@ def compile_column(
     if node.rule is not None:
         operator = operators[node.path]
         kernel = operator.kernel(pa.field(str(node.path), source), keys)
-        return _Row(operator, kernel) if isinstance(operator, RowOperator) else _Leaf(operator, kernel, target)
+        return _Row(node.path, operator, kernel) if isinstance(operator, RowOperator) else _Leaf(operator, kernel, target)
     kind = nested_kind(source)
     if kind == "list":
         return _List(_inner(node.children[ELEMENT], source.value_type, operators, keys), target)
@@ -97,8 +102,8 @@ class _Leaf(ColumnProgram):
     kernel: Callable[[pa.Array], pa.Array]
     target: pa.DataType
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
-        del known
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
+        del inputs
         if not isinstance(array, pa.DictionaryArray):
             return self.kernel(array)
         # Hidden nulls become values, and a dictionary longer than its batch costs more than it saves.
@@ -123,14 +128,15 @@ class _Leaf(ColumnProgram):
 
 @dataclass(frozen=True, slots=True)
 class _Row(ColumnProgram):
+    path: ColumnPath
     operator: RowOperator
     kernel: Callable[[pa.StructArray], pa.Array]
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         if isinstance(array, pa.DictionaryArray):
             array = array.dictionary_decode()
-        values = known(self.operator) if known else pa.nulls(len(array), pa.list_(pa.string()))
-        return self.kernel(pa.StructArray.from_arrays([array, values], ["value", "known"]))
+        rows = {"value": array} | dict(inputs(self.path, self.operator))
+        return self.kernel(pa.StructArray.from_arrays(list(rows.values()), list(rows)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +144,11 @@ class _Struct(ColumnProgram):
     children: tuple[tuple[str, ColumnProgram], ...]
     target: pa.StructType
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         # field() ignores the parent's validity and offset; flatten() applies both.
         names = [array.type.field(i).name for i in range(array.type.num_fields)]
         columns = dict(zip(names, array.flatten(), strict=True))
-        made = [plain(program.transform(columns[name], known)) for name, program in self.children]
+        made = [plain(program.transform(columns[name], inputs)) for name, program in self.children]
         mask = array.is_null() if array.null_count else None
         return pa.StructArray.from_arrays(made, fields=list(self.target), mask=mask)
 
@@ -152,10 +158,10 @@ class _List(ColumnProgram):
     inner: ColumnProgram
     target: pa.ListType
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         values, offsets = _flat(array)
         try:
-            made = plain(self.inner.transform(values, _taken(known, array)))
+            made = plain(self.inner.transform(values, inputs))
         except RejectedValuesError as error:
             raise RejectedValuesError(error.code, _parents_mask(error.mask, array)) from None
         return pa.ListArray.from_arrays(offsets, made, type=self.target, mask=_mask(array))
@@ -167,13 +173,12 @@ class _Map(ColumnProgram):
     item: ColumnProgram
     target: pa.MapType
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         entries = array.cast(pa.list_(pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])))
         pairs, offsets = _flat(entries)
         keys, items = pairs.flatten()
-        below = _taken(known, entries)
         try:
-            made = plain(self.key.transform(keys, below)), plain(self.item.transform(items, below))
+            made = plain(self.key.transform(keys, inputs)), plain(self.item.transform(items, inputs))
         except RejectedValuesError as error:
             raise RejectedValuesError(error.code, _parents_mask(error.mask, entries)) from None
         return pa.MapArray.from_arrays(offsets, *made, type=self.target, mask=_mask(array))
@@ -206,13 +211,6 @@ def _recoded(indices: pa.Array, values: pa.Array) -> pa.DictionaryArray:
         indices = pc.if_else(valid, pa.array(places, pa.int32()), pa.scalar(None, pa.int32())).take(indices)
         values = values.drop_null()
     return pa.DictionaryArray.from_arrays(indices, values)
-
-
-def _taken(known: Known, lists: pa.Array) -> Known:
-    if known is None:
-        return None
-    # Only row operators ask.
-    return lambda operator: known(operator).take(pc.list_parent_indices(lists))
 
 
 def _parents_mask(mask: pa.BooleanArray, lists: pa.Array) -> pa.BooleanArray:

@@ -97,7 +97,7 @@ def smallest(kind: type[Operator]) -> Operator:
         Truncate(length=1)
     """
     schema = TypeAdapter(kind).json_schema(by_alias=True)
-    return kind.from_dict(_least(schema, schema.get("$defs", {})))
+    return kind.from_dict({**_least(schema, schema.get("$defs", {})), **kind.least})
 
 
 def _least(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:

@@ -68,10 +68,10 @@ class RedactEntities(RowOperator):
     @property
     def contract(self) -> Contract:
         """Local suppression within a value (ISO/IEC 20889:2018); only for sensitive text, for not all of it goes."""
-        return Contract(technique="suppression: local suppression", classes=frozenset({Classification.SENSITIVE}))
+        return Contract(technique="suppression: local suppression, partial", classes=frozenset({Classification.SENSITIVE}))
 
     @property
-    def inputs(self) -> tuple[str, ...]:
+    def known(self) -> tuple[str, ...]:
         """Paths of the columns whose values are removed."""
         return self.known_values
 
