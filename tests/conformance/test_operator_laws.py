@@ -42,6 +42,7 @@ EXAMPLES = [
     ("mask", {"keep_first": 1, "char": "•"}, pa.string()),
     ("mask", {"classes": ["digits"], "keep_last": 1}, pa.string()),
     ("mask", {"classes": ["letters", "others"], "keep_first": 2, "char": "é"}, pa.string()),
+    ("mask", {"pattern": "(.)(.*)", "groups": [2]}, pa.string()),
     ("truncate", 3, pa.string()),
     ("fpe", "d", pa.string()),
     ("fpe", {"domain": "d", "alphabet": "base62", "separators": ":"}, pa.string()),
@@ -74,6 +75,14 @@ EXAMPLES = [
     ("hmac", {"domain": "d", "form": "base64url"}, pa.int64()),
     ("ip_truncate", {}, pa.string()),
     ("ip_truncate", {"v4": 9, "v6": 99}, pa.large_string()),
+    ("url", {"to": "host", "otherwise": "none"}, pa.string()),
+    ("url", {"to": "registered_domain", "otherwise": "none"}, pa.string()),
+    (
+        "hierarchy",
+        {"file": "f", "level": 1, "otherwise": "z", "content": {"sha256": "", "leaves": ["a", "7"], "labels": ["x", "y"]}},
+        pa.string(),
+    ),
+    ("hierarchy", {"file": "f", "level": 1, "content": {"sha256": "", "leaves": ["7", "0"], "labels": ["y", "y"]}}, pa.int32()),
     ("pseudonymize", "d", pa.string()),
     ("pseudonymize", {"domain": "d", "form": "base32", "presence": "hide"}, pa.string()),
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
@@ -95,7 +104,7 @@ TEXTS = (
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
     | st.from_regex(r"\A[0-9]{3}[ -]?[0-9]{3,9}\Z")
     | st.ip_addresses().map(str)
-    | st.sampled_from(["ann@gmail.com", "", "e\u0301"])
+    | st.sampled_from(["ann@gmail.com", "", "e\u0301", "https://Ann@www.example.org:80/x", "http://example.org"])
 )
 MOMENTS = st.integers(-9_151_400_000, 9_183_110_400).map(
     lambda second: dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(0, second)

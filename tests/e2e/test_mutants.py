@@ -164,6 +164,12 @@ CASES = {
         pa.array([f"Street {number}" for number in range(COUNT)]),
         ShapeError,
     ),
+    "hierarchy": Case(
+        "type: string, class: sensitive, hierarchy: {file: ages.csv, level: 1}", pa.array([f"{n % 60} years" for n in range(COUNT)]), ShapeError
+    ),
+    "url": Case(
+        "type: string, class: sensitive, url: registered_domain", pa.array([f"https://u{n}.example.org/plate?is=B-XY-{n}" for n in range(COUNT)]), ShapeError
+    ),
 }  # fmt: skip
 
 POLICY = """\
@@ -212,6 +218,9 @@ def things(folder: Path, case: Case, nesting: str) -> tuple[Path, Settings]:
     pq.write_table(table, folder / "raw" / "things" / "part.parquet")
     policy = folder / "policies" / "things.yaml"
     policy.parent.mkdir()
+    (policy.parent / "ages.csv").write_text(
+        "".join(f"{age} years;{age // 20 * 20} and more;any\n" for age in range(60)), encoding="utf-8"
+    )
     policy.write_text(POLICY.format(column=column, rejects=case.rejected), encoding="utf-8")
     return policy, settings_in(folder)
 

@@ -21,6 +21,7 @@ _CODE = frozenset(
         "numpy",
         "phonenumbers",
         "presidio-analyzer",
+        "publicsuffixlist",
         "pyarrow",
         "python",
         "regex",

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from datetime import date
 
 from airlock.errors import DisclosureError
-from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, REVERSIBLE, MaskedText, Output, Token, leaf_specs, shape_parts
+from airlock.policy.formats import (
+    ON_DIRECT_IDENTIFIERS,
+    REVERSIBLE,
+    MaskedGroups,
+    MaskedText,
+    Output,
+    Token,
+    leaf_specs,
+    shape_parts,
+)
 from airlock.policy.model import ColumnRule, Policy
 from airlock.policy.packs import pack_faults
 from airlock.policy.path import ColumnPath
@@ -21,7 +30,7 @@ _MOST_SHOWN = 4
 
 _MOST_NAMED = 20
 
-_SHOWN_OUTSIDE = ("generalize_date", "generalize_number", "ip_truncate", "keep", "truncate")
+_SHOWN_OUTSIDE = ("generalize_date", "generalize_number", "hierarchy", "ip_truncate", "keep", "truncate", "url")
 """Operators whose output may stand in folder names and footers: it is published for what it says. A token is not."""
 
 
@@ -64,7 +73,8 @@ def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> 
     for name in (spec.name for spec in specs if spec.name not in ON_DIRECT_IDENTIFIERS):
         yield f"'{path}' is a direct identifier under {name}; it takes {', '.join(ON_DIRECT_IDENTIFIERS)}"
     shapes = [part for output in outputs for part in shape_parts(output.shape)]
-    if not all(_hides(shape) for shape in shapes if isinstance(shape, MaskedText | Token)):
+    shown = [shape for shape in shapes if isinstance(shape, MaskedGroups | MaskedText | Token)]
+    if not all(not isinstance(shape, MaskedGroups) and _hides(shape) for shape in shown):
         yield f"'{path}' is a direct identifier whose mask or token may show more than {_MOST_SHOWN} characters"
 
 

@@ -20,6 +20,8 @@ from airlock.policy.formats import (
     Absent,
     AllNull,
     Free,
+    Host,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -202,7 +204,8 @@ def _outputs(rule: ColumnRule) -> tuple[Output, ...]:
 
 def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> LeafRule:
     open_ended = not all(output.shape.closed for output in outputs)
-    forbidden = _sought(policy) - _accepted(policy, path, outputs) if open_ended else set()
+    proper = set.intersection(*(set(part.proper) for output in outputs for part in shape_parts(output.shape)))
+    forbidden = _sought(policy) - _accepted(policy, path, outputs) - proper if open_ended else set()
     return LeafRule(
         path=path,
         outputs=outputs,
@@ -234,7 +237,7 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
         return shape.domains is not None or not shape.closed
     if isinstance(shape, Free):  # redacted text differs from row to row
         return any(spec.name == "keep" for spec in leaf_specs(rule.operator))
-    return isinstance(shape, MultipleOf | OneOf | PeriodStart | Unshaped)
+    return isinstance(shape, Host | MaskedGroups | MultipleOf | OneOf | PeriodStart | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from airlock.gate.addresses import address_offenders
 from airlock.gate.buffers import is_text
 from airlock.gate.ciphertexts import ciphertext_offenders
-from airlock.gate.masks import mask_offenders
+from airlock.gate.hosts import host_offenders
+from airlock.gate.masks import group_offenders, mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
 from airlock.gate.preserved import preserved_offenders
@@ -29,8 +30,10 @@ from airlock.policy.formats import (
     Constant,
     Free,
     FromPool,
+    Host,
     HostBits,
     IntegerToken,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -119,8 +122,10 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Constant: _constant,
     Free: _none,
     FromPool: pool_offenders,
-    HostBits: address_offenders,
     IntegerToken: _out_of_range,
+    Host: host_offenders,
+    HostBits: address_offenders,
+    MaskedGroups: group_offenders,
     MaskedText: mask_offenders,
     MaxLength: _too_long,
     MultipleOf: multiple_offenders,

@@ -23,6 +23,7 @@ _BUILT_IN = {
     "fpe": "airlock.operators.fpe:Fpe",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
+    "hierarchy": "airlock.operators.hierarchy:Hierarchy",
     "hmac": "airlock.operators.hmac:Hmac",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
     "keep": "airlock.operators.keep:Keep",
@@ -33,6 +34,7 @@ _BUILT_IN = {
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
     "surrogate": "airlock.operators.surrogate:Surrogate",
     "truncate": "airlock.operators.truncate:Truncate",
+    "url": "airlock.operators.url:Url",
     "when": "airlock.operators.when:When",
 }
 

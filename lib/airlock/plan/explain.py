@@ -18,6 +18,7 @@ from airlock.policy import formats
 from airlock.policy.alphabets import ALPHABETS
 from airlock.policy.arrow import parse_type, type_text
 from airlock.policy.formats import output_of
+from airlock.policy.inline import without_content
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 
@@ -72,7 +73,7 @@ def _column(
         output=made,
         classification=str(rule.classification),
         operator=operator.name,
-        arguments=_arguments(rule.operator.arguments),
+        arguments=_arguments(without_content(rule.operator.arguments)),
         key=", ".join(names) or None,
         shape=describe_shape(written.shape),
         unread=not any(path.covers(leaf) for leaf in read),
@@ -152,8 +153,12 @@ _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Constant: lambda shape: f"always '{shape.text}'",
     formats.Free: lambda _: "any value: scanned for entities",
     formats.FromPool: lambda shape: f"a {shape.kind.replace('_', ' ')} made up from {shape.locale} lists",
-    formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
     formats.IntegerToken: lambda shape: f"a whole number from {shape.low:,} to {shape.high:,}",
+    formats.Host: lambda shape: "a registered domain" if shape.registered else "a host's name",
+    formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
+    formats.MaskedGroups: lambda shape: (
+        f"'{shape.char}' in place of {sum(p.masked for p in shape.pieces)} parts of a pattern, or throughout"
+    ),
     formats.MaskedText: _masked,
     formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
     formats.MultipleOf: lambda shape: f"a multiple of {shape.width}",
@@ -224,8 +229,10 @@ _SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
     formats.PeriodStart: 1.0,
     formats.MultipleOf: 2.0,
     formats.FromPool: 5.0,
+    formats.Host: 1.5,
     formats.HostBits: 4.0,
     formats.MaxLength: 1.5,
+    formats.MaskedGroups: 3.0,
     formats.MaskedText: 3.0,
     formats.IntegerToken: 7.0,
     formats.Preserved: 7.0,

@@ -6,7 +6,6 @@ shape without knowing the operator; a kernel replaced by the identity must not p
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
@@ -15,13 +14,15 @@ from typing import Any
 import pyarrow as pa
 
 from airlock.errors import PolicyError
+from airlock.policy.listed import listed_text
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
+from airlock.policy.partial import Host, MaskedGroups, mask_pieces
 from airlock.policy.shapes import BASE64URL, HEX, UNREADABLE, Ciphertext, FromPool, IntegerToken, Preserved, Shape, Token
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "Free", "FromPool", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "Free", "FromPool", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
 _CHECK_DIGIT = 10
@@ -296,31 +297,14 @@ def common_type(types: Iterable[pa.DataType | None]) -> pa.DataType | None:
     return found.pop() if len(found) == 1 else None
 
 
-def listed_text(value: object) -> str:
-    """A value of a closed list as text; YAML reads unquoted ones as numbers, booleans or dates.
-
-    Raises:
-        ValueError: It is something else.
-
-    Example:
-        >>> listed_text(True), listed_text(7), listed_text(dt.date(2024, 2, 29))
-        ('true', '7', '2024-02-29')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int):
-        return str(value)
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value.isoformat()
-    raise ValueError("a listed value is a text, a whole number, a boolean or a date")
-
-
 def _kept(arguments: Arguments) -> Shape:
     values = tuple(listed_text(value) for value in arguments.get("values", ()))
     return OneOf(values=values) if values else Free()
 
 
 def _masked(arguments: Arguments) -> Shape:
+    if "pattern" in arguments:
+        return MaskedGroups(char=arguments.get("char", "*"), pieces=mask_pieces(arguments))
     classes = ("digits", "letters", "others")
     chosen = arguments.get("classes", classes)
     return MaskedText(
@@ -350,12 +334,30 @@ def _token(arguments: Arguments, *, most: int = 128) -> Shape:
     )
 
 
+def _labels(arguments: Arguments) -> Shape:
+    return OneOf(values=tuple(sorted({*arguments["content"]["labels"], *_otherwise(arguments)})))
+
+
+def _host(arguments: Arguments) -> Shape:
+    return Host(registered=arguments["to"] == "registered_domain", otherwise=next(iter(_otherwise(arguments)), None))
+
+
+def _otherwise(arguments: Arguments) -> tuple[str, ...]:
+    """The text for what an operator can't transform; none where that rejects the row."""
+    text = arguments.get("otherwise", "reject")
+    return () if text == "reject" else (str(text),)
+
+
 def _width(arguments: Arguments) -> Shape:
     return MultipleOf(width=Decimal(str(arguments["width"])))
 
 
 def _same(data_type: pa.DataType | None) -> pa.DataType | None:
     return data_type
+
+
+def _text(data_type: pa.DataType | None) -> pa.DataType:
+    return data_type if data_type in (pa.large_string(), pa.string_view()) else pa.string()
 
 
 def _blank(data_type: pa.DataType | None) -> pa.DataType:
@@ -393,6 +395,7 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
     "hmac": ("domain", _string, lambda arguments: _token(arguments, most=256)),
+    "hierarchy": (None, _text, _labels),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "mask": (None, _same, _masked),
@@ -402,5 +405,6 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "redact_entities": (None, _same, lambda _: Free()),
     "surrogate": (None, _string, FromPool.of),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
+    "url": ("to", _same, _host),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

@@ -37,12 +37,13 @@ class Shape:
     """What every non-null value of a written leaf looks like.
 
     `closed`: nothing else fits in, so it is not scanned further. `holds_text`: what is not closed leaves room for words, such as a
-    row's own names. `looks_like`: entities that proper values may be taken for, which a policy may accept as synthetic. `written`: the
+    row's own names. `proper`: entities that every proper value is; they are not looked for there. `looks_like`: entities that proper values may be taken for, which a policy may accept as synthetic. `written`: the
     type that such values have, where it is not the operator's usual one.
     """
 
     closed = True
     holds_text = True
+    proper: ClassVar[tuple[str, ...]] = ()
     looks_like: ClassVar[tuple[str, ...]] = ()
     written: ClassVar[pa.DataType | None] = None
 

@@ -63,6 +63,7 @@ DIRECT: dict[str, list[dict[str, object]]] = {
         {"keep": "r"}, {"keep": {"reason": "r", "values": ["a"]}}, {"truncate": 1}, {"ip_truncate": {}}, {"redact_entities": {}},
         {"mask": {"keep_last": 5}}, {"mask": {"keep_first": 3, "keep_last": 2}}, {"mask": {"classes": ["digits", "letters"]}},
         {"mask": {"keep_first": -9, "keep_last": 13}}, {"mask": {"keep_last": True}},
+        {"mask": {"pattern": "(.)(.*)", "groups": [2]}}, {"url": "host"},
         {"rot13": {}, "unshaped": "r"}, {"pseudonymize": {"domain": "e", "keep_first": 3, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "keep_last": True}},
     ],
     "accepted": [{"drop": {}}, {"null": {}}, {"redact": {}}, {"pseudonymize": "e"}, {"mask": {"keep_first": 2, "keep_last": 2}}, {"mask": {}},

@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import ipaddress
 import math
+import re
 import unicodedata
 from decimal import Decimal
 from fractions import Fraction
@@ -24,8 +25,10 @@ from airlock.policy.formats import (
     Constant,
     Free,
     FromPool,
+    Host,
     HostBits,
     IntegerToken,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -59,6 +62,8 @@ NUMBER_TYPES = [
     pa.decimal256(50, 2),
 ]
 MOMENT_TYPES = [pa.timestamp("s", tz="UTC"), pa.timestamp("us", tz="Europe/Berlin"), pa.timestamp("ns", tz="+05:30")]
+
+TREE = {"sha256": "", "leaves": ["7"], "labels": ["seven"]}
 
 DECLARATIONS = [
     *(("mask", arguments, TEXT_TYPES, TEXTS) for arguments in (
@@ -106,6 +111,13 @@ DECLARATIONS = [
         "d", {"domain": "d", "bits": 128}, {"domain": "d", "form": "base64url", "prefix": "h_", "presence": "hide"},
         {"domain": "d", "form": "base64url", "bits": 128},
     )),
+    *(("mask", arguments, TEXT_TYPES, ["ab-12", "?", None]) for arguments in (
+        {"pattern": "([a-z]+)-([0-9]+)", "groups": [2]}, {"pattern": "([a-z]+)-([0-9]+)", "keep_groups": [2], "char": "."},
+    )),
+    *(("url", arguments, TEXT_TYPES, ["https://www.example.org/x", "http://192.0.2.1", "?", None]) for arguments in (
+        {"to": "host", "otherwise": "none"}, {"to": "registered_domain", "otherwise": "none"},
+    )),
+    ("hierarchy", {"file": "f", "level": 1, "otherwise": "no", "content": TREE}, [*TEXT_TYPES, pa.int64()], ["7", "8", None]),
     ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
     ("when", {"column": "c", "in": ["x"], "then": {"mask": {"keep_last": 1}}, "otherwise": {"redact": {"with": "-"}}}, TEXT_TYPES, TEXTS),
     ("first_match", {"cases": [{"column": "c", "null": True, "then": {"truncate": 2}}], "otherwise": {"redact": {}}}, TEXT_TYPES, TEXTS),
@@ -171,6 +183,18 @@ def has_host_bits_zero(text, shape):
     return str(address) == text and int(address) % (1 << (128 - shape.v6)) == 0
 
 
+def is_host(text, shape):
+    suffix_and_one = text.count(".") == 1 or not shape.registered
+    return text in ("ip", shape.otherwise) or (
+        re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]+", text) is not None and suffix_and_one
+    )
+
+
+def is_masked_in_groups(text, shape):
+    pattern = "".join(f"{re.escape(shape.char)}*" if piece.masked else piece.pattern for piece in shape.pieces)
+    return re.fullmatch(pattern, text) is not None or set(text) <= {shape.char}
+
+
 def is_token(text, shape):
     token, at, domain = text.partition("@")
     if (shape.domains is None) == bool(at) or (shape.domains is not None and domain not in shape.domains):
@@ -233,7 +257,9 @@ REFERENCE = {
     Ciphertext: is_ciphertext,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
+    Host: is_host,
     HostBits: has_host_bits_zero,
+    MaskedGroups: is_masked_in_groups,
     MaskedText: is_masked,
     MaxLength: lambda value, shape: len(value) <= shape.length,
     MultipleOf: is_multiple,
@@ -251,6 +277,8 @@ def declare(name, arguments):
 
 
 def column(values, data_type):
+    if pa.types.is_integer(data_type) and isinstance(values[0], str):
+        values = [None if value is None else int(value) for value in values]
     if pa.types.is_decimal(data_type):
         values = [None if value is None else Decimal(str(value)) for value in values]
     return pa.array(values, data_type)
@@ -288,7 +316,7 @@ def test_outputs_have_the_shape(name, arguments, data_type, values):
 def test_the_identity_is_found(name, arguments, data_type, values):
     shape = output_of(OperatorSpec(name=name, arguments=arguments), data_type, unshaped=None).shape
     raw = python_values(column(values, data_type))
-    if isinstance(shape, Token | Ciphertext):
+    if isinstance(shape, Token | Ciphertext | OneOf):
         raw = list(map(str, raw))
     assert not all(has_shape(value, shape) for value in raw)
 
