@@ -88,6 +88,7 @@ class Case:
 _MAILS = [f"person{number}@example.org" for number in range(COUNT)]
 
 CASES = {
+    "clamp": Case("type: int64, class: sensitive, clamp: {top: 90}", pa.array([n % 60 + 40 for n in range(COUNT)]), ShapeError),
     "drop": Case("type: string, class: direct_identifier, drop: {}", pa.array(_MAILS), LeakedNameError),
     "generalize_date": Case(
         "type: date32, class: sensitive, generalize_date: {to: month}",
@@ -97,6 +98,10 @@ CASES = {
     "generalize_number": Case(
         "type: int64, class: sensitive, generalize_number: {width: 10}", pa.array(range(1_000, 1_000 + COUNT)), ShapeError
     ),
+    "geo_grid": Case(
+        'type: double, class: sensitive, geo_grid: {cell: "0.5"}', pa.array([52 + number / COUNT for number in range(COUNT)]), ShapeError
+    ),
+    "interval": Case("type: int16, class: sensitive, interval: [18, 65]", pa.array([n % 99 for n in range(COUNT)], pa.int16()), ShapeError),
     "ip_truncate": Case(
         "type: string, class: sensitive, ip_truncate: {v4: 24, v6: 48}", pa.array([f"10.1.{n // 9}.{n % 250 + 1}" for n in range(COUNT)]), ShapeError
     ),
@@ -123,6 +128,10 @@ CASES = {
         pa.array([f"please write to {mail}" if number == 7 else "all well" for number, mail in enumerate(_MAILS)]),
         ResidualEntityError,
     ),
+    "replace": Case(
+        "type: string, class: sensitive, replace: {map: {home: private, work: business}}", pa.array(["home", "work"] * (COUNT // 2)), ShapeError
+    ),
+    "round": Case("type: int64, class: sensitive, round: {to: 100}", pa.array(range(1_000, 1_000 + COUNT)), ShapeError),
     "truncate": Case(
         "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
     ),

@@ -19,7 +19,7 @@ _MOST_SHOWN = 4
 
 _MOST_NAMED = 20
 
-_SHOWN_OUTSIDE = ("generalize_date", "generalize_number", "ip_truncate", "keep", "truncate")
+_SHOWN_OUTSIDE = ("age", "clamp", "generalize_date", "generalize_number", "geo_grid", "geohash", "interval", "ip_truncate", "keep", "replace", "round", "truncate", "zip3")  # fmt: skip
 """Operators whose output may stand in folder names and footers: it is published for what it says. A token is not."""
 
 

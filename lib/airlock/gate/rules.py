@@ -18,6 +18,7 @@ from airlock.policy.arrow import parse_type
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    Between,
     Free,
     MaskedText,
     MaxLength,
@@ -219,7 +220,7 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
         return shape.domains is not None
     if isinstance(shape, Free):  # redacted text differs from row to row
         return rule.operator.name == "keep"
-    return isinstance(shape, MultipleOf | OneOf | PeriodStart | Unshaped)
+    return isinstance(shape, Between | MultipleOf | OneOf | PeriodStart | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 from airlock.gate.addresses import address_offenders
 from airlock.gate.buffers import is_text
 from airlock.gate.masks import mask_offenders
-from airlock.gate.numbers import multiple_offenders
+from airlock.gate.numbers import between_offenders, multiple_offenders
 from airlock.gate.periods import period_offenders
 from airlock.gate.tokens import token_offenders
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    Between,
     Constant,
     Free,
     HostBits,
@@ -95,6 +96,7 @@ def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
 _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Absent: _every,
     AllNull: _every,
+    Between: between_offenders,
     Constant: _constant,
     Free: _none,
     HostBits: address_offenders,

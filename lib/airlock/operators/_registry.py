@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["operator_class", "operator_names"]
 
 _BUILT_IN = {
+    "clamp": "airlock.operators.clamp:Clamp",
     "drop": "airlock.operators.drop:Drop",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
+    "geo_grid": "airlock.operators.geo_grid:GeoGrid",
+    "interval": "airlock.operators.interval:Interval",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
     "keep": "airlock.operators.keep:Keep",
     "mask": "airlock.operators.mask:Mask",
@@ -26,6 +29,8 @@ _BUILT_IN = {
     "pseudonymize": "airlock.operators.pseudonymize:Pseudonymize",
     "redact": "airlock.operators.redact:Redact",
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
+    "replace": "airlock.operators.replace:Replace",
+    "round": "airlock.operators.round:Round",
     "truncate": "airlock.operators.truncate:Truncate",
 }
 

@@ -125,17 +125,22 @@ def _masked(shape: formats.MaskedText) -> str:
     return f"'{shape.char}', but for the {' and '.join(shown)}" if shown else f"'{shape.char}' throughout"
 
 
+def _ends(low: object, high: object) -> str:
+    return "".join(f", {what} {end}" for what, end in (("at least", low), ("at most", high)) if end is not None)
+
+
 _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Absent: lambda _: "not written",
     formats.AllNull: lambda _: "always null",
+    formats.Between: lambda shape: f"a number{_ends(shape.low, shape.high)}",
     formats.Constant: lambda shape: f"always '{shape.text}'",
     formats.Free: lambda _: "any value: scanned for entities",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
     formats.MaskedText: _masked,
     formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
-    formats.MultipleOf: lambda shape: f"a multiple of {shape.width}",
+    formats.MultipleOf: lambda shape: f"a multiple of {shape.width}{_ends(shape.low, shape.high)}",
     formats.OneOf: lambda shape: f"one of {len(shape.values)} listed values",
-    formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}",
+    formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}{_ends(shape.earliest, None)}",
     formats.Token: _token,
 }
 

@@ -15,11 +15,12 @@ from typing import Any
 import pyarrow as pa
 
 from airlock.errors import PolicyError
+from airlock.policy.intervals import interval_labels, read_break
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Between", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
 ]  # fmt: skip
 
@@ -28,6 +29,9 @@ _UNREADABLE = 4
 
 _CHECK_DIGIT = 10
 """Below this width a rounded number keeps its check digit, or one of few."""
+
+_FEW = 10_000
+"""So many numbers are no ids."""
 
 _NETWORK_V4, _NETWORK_V6 = 24, 64
 """Longer prefixes than these name a few hosts, or one."""
@@ -119,26 +123,44 @@ class MaxLength(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Between(Shape):
+    """A number not below `low` and not above `high` (where they are given); of a floating type, the nearest ends count, or NaN."""
+
+    low: Decimal | None
+    high: Decimal | None
+    closed = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MultipleOf(Shape):
-    """A number that is a whole multiple of `width`; of a floating type, the value of that type nearest to one, or NaN."""
+    """A number that is a whole multiple of `width`; of a floating type, the value of that type nearest to one, or NaN. It lies
+    between `low` and `high` where they are given.
+    """
 
     width: Decimal
+    low: Decimal | None = None
+    high: Decimal | None = None
 
     @property
     def closed(self) -> bool:  # type: ignore[override]
-        """A number that lost its last digit carries no check digit; what else it may tell, the gate counts by column."""
-        return self.width >= _CHECK_DIGIT
+        """A number that lost its last digit carries no check digit; what else it may tell, the gate counts by column. Where few
+        numbers are possible, none of them is anything else.
+        """
+        few = self.low is not None and self.high is not None and self.high - self.low <= _FEW * self.width
+        return few or self.width >= _CHECK_DIGIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodStart(Shape):
-    """A date or timestamp that is the first moment of its `unit` (year, quarter, month, week, day, hour, decade).
+    """A date or timestamp that is the first moment of its `unit` (year, quarter, month, week, day, hour, decade), of none before
+    that of `earliest` where it is given.
 
     Weeks begin on Monday, decades in years that ten divides. A timestamp with a zone is the first moment of the local period:
     the earlier one where the local time comes twice, the end of the gap where it does not exist.
     """
 
     unit: str
+    earliest: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,8 +286,26 @@ def _token(arguments: Arguments) -> Shape:
     return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
 
 
-def _width(arguments: Arguments) -> Shape:
-    return MultipleOf(width=Decimal(str(arguments["width"])))
+def _number(value: object) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+def _multiple(width: object, low: object, high: object) -> Shape:
+    return MultipleOf(width=Decimal(str(width)), low=_number(low), high=_number(high))
+
+
+def _interval(arguments: Arguments) -> Shape:
+    labels = arguments.get("labels")
+    texts = None if labels is None else [listed_text(label) for label in labels]
+    return OneOf(values=interval_labels([read_break(each) for each in arguments["breaks"]], texts))
+
+
+def _replaced(arguments: Arguments) -> Shape:
+    if "map" not in arguments:
+        return Constant(text=arguments["with"])
+    otherwise = arguments.get("otherwise", "reject")
+    new = (*map(listed_text, arguments["map"].values()), *(() if otherwise in (None, "reject") else (otherwise,)))
+    return OneOf(values=tuple(dict.fromkeys(new)))
 
 
 def _same(data_type: pa.DataType | None) -> pa.DataType | None:
@@ -285,15 +325,26 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
     return pa.string()
 
 
+def _text(data_type: pa.DataType | None) -> pa.DataType:
+    return data_type if data_type in (pa.large_string(), pa.string_view()) else pa.string()
+
+
 _HEX = "0123456789abcdef"
 
 _ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "uuid": (_HEX, 4)}
 """Alphabet, and bits in a character."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
+    "clamp": (None, _same, lambda arguments: Between(low=_number(arguments.get("bottom")), high=_number(arguments.get("top")))),
     "drop": (None, _absent, lambda _: Absent()),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
-    "generalize_number": (None, _same, _width),
+    "generalize_number": (
+        None,
+        _same,
+        lambda arguments: _multiple(arguments["width"], arguments.get("bottom"), arguments.get("top")),
+    ),
+    "geo_grid": ("cell", _same, lambda arguments: _multiple(arguments["cell"], -180, 180)),
+    "interval": ("breaks", _string, _interval),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "mask": (None, _same, _masked),
@@ -301,6 +352,8 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
+    "replace": (None, _text, _replaced),
+    "round": ("to", _same, lambda arguments: _multiple(arguments["to"], None, None)),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

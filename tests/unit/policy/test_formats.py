@@ -17,6 +17,7 @@ from airlock.policy import formats
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    Between,
     Constant,
     Free,
     HostBits,
@@ -65,6 +66,15 @@ DECLARATIONS = [
     ("generalize_number", {"width": "0.1"}, [pa.float16(), pa.float32(), pa.float64()], [0.15, 0.3, 0.77, -0.01, float("nan"), None]),
     *(("generalize_date", unit, [pa.date32(), pa.date64()], DATES) for unit in ("decade", "year", "quarter", "month", "week")),
     *(("generalize_date", {"to": unit}, MOMENT_TYPES, MOMENTS) for unit in ("decade", "year", "quarter", "month", "week", "day", "hour")),
+    *(("round", to, NUMBER_TYPES, NUMBERS) for to in (10, {"to": "50"})),
+    ("round", "0.1", [pa.float32(), pa.float64(), pa.decimal128(12, 2)], [0.15, 0.3, 0.77, -0.01, None]),
+    *(("clamp", arguments, NUMBER_TYPES, NUMBERS) for arguments in ({"top": 99}, {"bottom": 10, "top": "100"}, {"bottom": 1})),
+    ("geo_grid", 1, [pa.float32(), pa.float64(), pa.decimal128(9, 6)], [52.5163, -0.1, 0, 180, None]),
+    ("interval", [10, 100], NUMBER_TYPES, NUMBERS),
+    ("interval", {"breaks": [dt.date(2000, 1, 1)], "labels": ["before", "since"]}, [pa.date32()], DATES),
+    ("replace", {"map": {"x": "y", "": "y"}, "otherwise": "z"}, TEXT_TYPES, TEXTS),
+    ("replace", {"map": {0: "none"}, "otherwise": None}, [pa.int8(), pa.uint64()], NUMBERS),
+    ("replace", {"with": "gone"}, [*TEXT_TYPES, pa.binary()], ["a", None]),
     ("keep", "needed", [*TEXT_TYPES, pa.binary()], ["a", None]),
     ("keep", {"reason": "needed"}, NUMBER_TYPES, NUMBERS),
     ("keep", {"reason": "listed", "values": ["home", "work"]}, TEXT_TYPES, ["home", None]),
@@ -105,7 +115,17 @@ def is_masked(text, shape):
     return all(c == shape.char or not getattr(shape, kind_of(c)) for c in inner)
 
 
+def is_between(number, shape, kinds=(pa.float16(), pa.float32(), pa.float64())):
+    ends = (shape.low, shape.high)
+    if not isinstance(number, float):
+        return (ends[0] is None or number >= ends[0]) and (ends[1] is None or number <= ends[1])
+    near = [[None if end is None else pa.scalar(float(end), kind).as_py() for end in ends] for kind in kinds]
+    return math.isnan(number) or any((low is None or number >= low) and (high is None or number <= high) for low, high in near)
+
+
 def is_multiple(number, shape):
+    if not is_between(number, shape):
+        return False
     if isinstance(number, float):
         width = Fraction(shape.width)
         return math.isnan(number) or any(
@@ -157,6 +177,7 @@ def is_token(text, shape):
 
 REFERENCE = {
     AllNull: lambda value, shape: False,
+    Between: is_between,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
     HostBits: has_host_bits_zero,
