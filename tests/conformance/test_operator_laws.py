@@ -154,7 +154,7 @@ def case_trials():
 @pytest.mark.parametrize("case", list(case_trials()))
 def test_laws_over_the_cases(case):
     trial = case.trial()
-    check_laws(trial.operator, trial.field, trial.column, known=case.known)
+    check_laws(trial.operator, trial.field, trial.column, beside=case.looked_at())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=label)

@@ -14,7 +14,7 @@ from rich.text import Text
 from airlock.cli import _tables
 from airlock.doors.doctor import Check
 from airlock.errors import AirlockError
-from airlock.operators import Operator
+from airlock.operators import Operator, ResidualRisk
 from airlock.plan.schema import smallest
 from airlock.settings import SETTINGS, Settings
 
@@ -90,11 +90,20 @@ def _meaning(kind: type[object]) -> str:
 
 def operators(kinds: Sequence[type[Operator]]) -> None:
     """The operators, a line each."""
-    table = _tables.table("operator", "technique (ISO/IEC 20889)", "promises", "what it does")
+    table = _tables.table("operator", "technique (ISO/IEC 20889)", "risk (WP216)", "promises", "what it does")
     for kind in kinds:
         contract = smallest(kind).contract
-        table.add_row(kind.name, Text(contract.technique), Text(", ".join(_promises(kind)), style="dim"), Text(_meaning(kind)))
+        promises = Text(", ".join(_promises(kind)), style="dim")
+        table.add_row(kind.name, Text(contract.technique), _risk(contract.risk), promises, Text(_meaning(kind)))
     _tables.out().print(table)
+    _tables.out().print(
+        Text("risk that remains of singling out, linkability, inference: Y yes, ? may not, - no (WP216, table 6)", style="dim")
+    )
+
+
+def _risk(risk: ResidualRisk) -> str:
+    marks = {"yes": "Y", "may not": "?", "no": "-"}
+    return " ".join(marks[answer] for answer in (risk.singling_out, risk.linkability, risk.inference))
 
 
 def _promises(kind: type[Operator]) -> list[str]:
@@ -109,6 +118,7 @@ def operator(kind: type[Operator]) -> None:
     contract = smallest(kind).contract
     out.print(Text.assemble((kind.name, "bold"), (f"  {contract.technique}", "dim")))
     out.print(Text(f"{', '.join(_promises(kind))}; may stand on {', '.join(sorted(contract.classes))}", style="dim"))
+    out.print(Text(f"residual risk (WP216): {contract.risk}", style="dim"))
     named = f"{kind.name}: {{}} takes {'named' if kind.arguments() else 'no'} arguments"
     shorthand = f"{kind.name}: VALUE sets `{kind.shorthand}`" if kind.shorthand else named
     out.print(Text(shorthand, style="dim"))

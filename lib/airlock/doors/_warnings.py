@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airlock.engines.frequency import counted_columns
-from airlock.engines.rows import known_values, leaf_values
+from airlock.engines.rows import inputs_of, leaf_values
 from airlock.keys import SubKeys
 from airlock.operators import Operator, RejectedValuesError, RowOperator
 from airlock.plan.compile import Plan
@@ -54,13 +54,13 @@ def sample_warnings(plan: Plan, batch: pa.RecordBatch, *, rows: int | None) -> t
     found: list[Warned] = []
     counted = counted_columns(plan)
     for path, operator in plan.operators.items():
-        values, owners = leaf_values(batch, path)
+        values, _ = leaf_values(batch, path)
         if len(values) < _ENOUGH or operator.name in ("drop", "null") or pa.types.is_nested(values.type):
             continue
         if operator.contract.keyed:
             found += _frequency(path, values, scale=(rows or batch.num_rows) / batch.num_rows) if path in counted else ()
         else:
-            found += _effect(batch, path, operator, values, owners)
+            found += _effect(batch, path, operator, values)
     return tuple(sorted(found))
 
 
@@ -77,16 +77,14 @@ def _frequency(path: ColumnPath, values: pa.Array, *, scale: float) -> Iterator[
         yield Warned(str(path), "frequency", f"{len(counts):,} different values among {total:,} sampled: {advice}")
 
 
-def _effect(
-    batch: pa.RecordBatch, path: ColumnPath, operator: Operator, values: pa.Array, owners: pa.Array
-) -> Iterator[Warned]:
+def _effect(batch: pa.RecordBatch, path: ColumnPath, operator: Operator, values: pa.Array) -> Iterator[Warned]:
     if operator.name == "keep" and not getattr(operator, "values", ()):
         return
     if isinstance(operator, RowOperator):
-        values, owners = values.slice(0, _SEARCHED), owners.slice(0, _SEARCHED)
+        values = values.slice(0, _SEARCHED)
     count = len(values) - values.null_count
     try:
-        made = _made(batch, path, operator, values, owners)
+        made = _made(batch, path, operator, values)
     except RejectedValuesError as error:
         share = 100 * error.mask.true_count / len(values)
         message = f"{share:.1f} % of {len(values):,} sampled values would be rejected ({error.code}); see gate.max_rejects"
@@ -99,9 +97,10 @@ def _effect(
         yield Warned(str(path), "zero-effect", message)
 
 
-def _made(batch: pa.RecordBatch, path: ColumnPath, operator: Operator, values: pa.Array, owners: pa.Array) -> pa.Array:
+def _made(batch: pa.RecordBatch, path: ColumnPath, operator: Operator, values: pa.Array) -> pa.Array:
     kernel = operator.kernel(pa.field(str(path), values.type), SubKeys({}, {}))
     if not isinstance(operator, RowOperator):
         return kernel(values)
-    known = known_values(batch, [ColumnPath.parse(text) for text in operator.inputs]).take(owners)
-    return kernel(pa.StructArray.from_arrays([values, known], ["value", "known"]))
+    beside = {name: array.slice(0, len(values)) for name, array in inputs_of(batch)(path, operator).items()}
+    rows = {"value": values} | beside
+    return kernel(pa.StructArray.from_arrays(list(rows.values()), list(rows)))

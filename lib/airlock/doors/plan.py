@@ -16,13 +16,12 @@ from airlock.doors.permits import local_permit
 from airlock.engines.rows import leaf_values
 from airlock.errors import KeyFileError
 from airlock.keys import FileKeyRing, KeyRequest
-from airlock.operators import RowOperator
 from airlock.plan.explain import ColumnPlan, Fetched, collision_bound, explain_columns, fetched, written_bytes_a_row
 from airlock.plan.known import open_text
 from airlock.policy.path import ColumnPath
 from airlock.settings import Settings
 from airlock.storage.sources import is_cuttable
-from airlock.text.redact_entities import ROWS_PER_SECOND
+from airlock.text.redact_entities import ROWS_PER_SECOND, RedactEntities
 
 __all__ = ["PlanReport", "SourcePlan", "plan_policy"]
 
@@ -164,7 +163,7 @@ def _about_rows(prepared: Prepared) -> int | None:
 
 
 def _search_seconds(prepared: Prepared, batch: Any, rows: int | None) -> int | None:
-    searched = [path for path, operator in prepared.plan.operators.items() if isinstance(operator, RowOperator)]
+    searched = [path for path, operator in prepared.plan.operators.items() if isinstance(operator, RedactEntities)]
     if not searched or rows is None or not batch.num_rows:
         return None
     texts = sum(_distinct_share(batch, path) * rows for path in searched)

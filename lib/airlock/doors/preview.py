@@ -19,10 +19,10 @@ from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors.permits import local_permit
 from airlock.engines.exclusion import excluded_rows
-from airlock.engines.rows import known_values, leaf_values
+from airlock.engines.rows import inputs_of, leaf_values
 from airlock.errors import ConfigError
 from airlock.keys import FileKeyRing, SubKeys
-from airlock.operators import Operator, RejectedValuesError, RowOperator
+from airlock.operators import Operator, RejectedValuesError
 from airlock.plan.program import compile_column
 from airlock.plan.tree import rule_tree
 from airlock.policy.arrow import NESTED, parse_type
@@ -120,15 +120,11 @@ def _transformed(
         if program is None:
             continue
         try:
-            made[field.name] = program.transform(batch.column(field.name), lambda operator: _known(batch, operator))
+            made[field.name] = program.transform(batch.column(field.name), inputs_of(batch))
         except RejectedValuesError as error:
             rejected[(field.name, error.code)] += error.mask.true_count
             return _transformed(prepared, batch.filter(pc.invert(error.mask)), keys, rejected)
     return batch, pa.RecordBatch.from_arrays(list(made.values()), names=list(made))
-
-
-def _known(batch: pa.RecordBatch, operator: RowOperator) -> pa.Array:
-    return known_values(batch, [ColumnPath.parse(text) for text in operator.inputs])
 
 
 def _columns(

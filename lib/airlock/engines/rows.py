@@ -1,17 +1,19 @@
-"""What a task does with a batch beside its columns: known values of each row."""
+"""What a column's program looks at beside the column: leaves of the batch, aligned, and known values of each row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from airlock.crypto.columns import ByteColumn, is_byte_type, malformed_utf8
+from airlock.operators import RowOperator
+from airlock.plan.program import Inputs
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
 
-__all__ = ["Chosen", "known_values", "leaf_values", "spelled"]
+__all__ = ["Chosen", "aligned_values", "inputs_of", "known_values", "leaf_values", "spelled"]
 
 _EXACT = float(1 << 53)
 """Below it a whole float stands for one number only."""
@@ -42,6 +44,43 @@ def _inside(array: pa.Array, step: Step) -> tuple[pa.Array, pa.Array | None]:
     keys, items = pc.list_flatten(entries).flatten()
     assert step in (KEY, VALUE)
     return (keys if step is KEY else items), pc.list_parent_indices(entries)
+
+
+def inputs_of(batch: pa.RecordBatch) -> Inputs:
+    """What row operators look at in this batch: their inputs, and the row's known values, for each flat value of their leaf."""
+
+    def look(path: ColumnPath, operator: RowOperator) -> dict[str, pa.Array]:
+        found = {text: aligned_values(batch, path, ColumnPath.parse(text)) for text in operator.inputs}
+        if operator.known:
+            values = known_values(batch, [ColumnPath.parse(text) for text in operator.known])
+            found["known"] = values if len(path.repeated_steps) == 0 else values.take(leaf_values(batch, path)[1])
+        return found
+
+    return look
+
+
+def aligned_values(batch: pa.RecordBatch, path: ColumnPath, wanted: ColumnPath) -> pa.Array:
+    """The values at `wanted` that stand beside the flat values at `path`: of the same row, list element or map entry.
+
+    Args:
+        batch: Has both columns.
+        path: The leaf whose values are transformed.
+        wanted: No deeper in lists and maps than `path`, and in the same ones (`plan.contracts` sees to it).
+    """
+    values, _ = leaf_values(batch, wanted)
+    index: pa.Array | None = None
+    for parents in reversed(list(_parents(batch, path))[len(wanted.repeated_steps) :]):
+        index = parents if index is None else parents.take(index)
+    return values if index is None else values.take(index)
+
+
+def _parents(batch: pa.RecordBatch, path: ColumnPath) -> Iterator[pa.Array]:
+    """For each list or map on the way, where each of its flat values stands in the one before."""
+    array = batch.column(path.column)
+    for step in path.steps[1:]:
+        array, parents = _inside(array, step)
+        if parents is not None:
+            yield parents
 
 
 Chosen = Callable[[pa.Array], pa.BooleanArray]

@@ -17,15 +17,14 @@ from airlock.engines.frame import FrameBinding, TaskFrame, open_frame
 from airlock.engines.frequency import SplitCounter
 from airlock.engines.records import SplitRecord, create_record, read_record, record_folder
 from airlock.engines.residue import ResidueCheck, residue_check
-from airlock.engines.rows import known_values
+from airlock.engines.rows import inputs_of
 from airlock.engines.staging import GROUP_BYTES, GROUP_ROWS, SplitWriter
 from airlock.errors import AirlockError
 from airlock.keys.wrap import seal
-from airlock.operators import RejectedValuesError, RowOperator
+from airlock.operators import RejectedValuesError
 from airlock.plan.compile import INNER_REQUESTS
 from airlock.plan.program import ColumnProgram, compile_column
 from airlock.plan.tree import rule_tree
-from airlock.policy.path import ColumnPath
 from airlock.storage import Store, open_store
 from airlock.storage.sources import SourceBatch, read_batches
 
@@ -177,12 +176,9 @@ class _SplitTask:
         return None
 
     def _column(self, name: str, program: ColumnProgram, batch: pa.RecordBatch) -> pa.Array:
-        def known(operator: RowOperator) -> pa.Array:
-            return known_values(batch, [ColumnPath.parse(text) for text in operator.inputs])
-
         self.column = name
         try:
-            return program.transform(batch.column(name), known)
+            return program.transform(batch.column(name), inputs_of(batch))
         except RejectedValuesError as error:
             raise _RowsRejectedError(name, error.code, error.mask) from None
 

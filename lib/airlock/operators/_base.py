@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import pyarrow as pa
 from pydantic import ConfigDict, TypeAdapter
 
+from airlock.errors import ContractError
+from airlock.operators._risk import ResidualRisk, residual_risk
 from airlock.types import Classification
 
 if TYPE_CHECKING:
@@ -51,12 +53,14 @@ class Contract:
     """What an operator promises about its output; checked at compile time against what the policy uses it for.
 
     Attributes:
-        technique: ISO/IEC 20889:2018 technique, such as `pseudonymization` or `generalization: rounding`.
+        technique: ISO/IEC 20889:2018 technique, such as `pseudonymization` or `generalization: rounding`; several are joined by `; `.
         deterministic: Equal inputs give equal outputs under equal keys.
         injective: Different inputs give different outputs (up to a stated collision bound).
         reversible: Who holds the key can recover the input.
         keyed: Needs a key.
         subtree: May stand on a struct, list or map as a whole (only drop and null).
+        partly: Not every value passes through what the other flags say: a conditional operator.
+        chance: Share of values that come out as they went in by chance (0: none do): one in the pool's size for surrogates.
         classes: Classifications that the operator may stand on.
     """
 
@@ -66,7 +70,14 @@ class Contract:
     reversible: bool = False
     keyed: bool = False
     subtree: bool = False
+    partly: bool = False
+    chance: float = 0.0
     classes: frozenset[Classification] = ANY_CLASS
+
+    @property
+    def risk(self) -> ResidualRisk:
+        """What remains of the three risks of WP216 (Article 29 Working Party, Opinion 05/2014), by the technique."""
+        return residual_risk(self.technique)
 
 
 class Operator(ABC):
@@ -100,6 +111,21 @@ class Operator(ABC):
         The kernel gets plain (dictionary-decoded) arrays, possibly sliced or empty. It may raise RejectedValuesError.
         """
 
+    def reverse(self, field: pa.Field, keys: SubKeys) -> Kernel:
+        """Compile the way back, of an operator whose contract says `reversible`: from written values to the raw ones.
+
+        The kernel may raise RejectedValuesError, with code `not-authentic` for what this key did not make.
+
+        Args:
+            field: The raw column's field.
+            keys: The subkeys that `kernel` needs.
+
+        Raises:
+            ContractError: There is no way back.
+        """
+        del field, keys
+        raise ContractError(f"'{self.name}' can't be reversed: what it writes does not hold the values")
+
     def requests(self) -> tuple[KeyRequest, ...]:
         """The subkeys that the kernel asks of `keys`."""
         return ()
@@ -131,11 +157,25 @@ class Operator(ABC):
 class RowOperator(Operator):
     """An operator that looks at other values of the row.
 
-    Its kernel takes a struct array: field `value` holds the column's values; field `known` (list of string) the row's own
-    values of the columns that `inputs` names, as text, nulls left out; both as long as the column.
+    Its kernel takes a struct array as long as the column: field `value` holds the column's values; for each path of `inputs` a
+    field of that name holds the other column's value of the same row (inside a list: of the same element), in its raw type; where
+    `known` names paths, field `known` (list of string) holds the row's own values there, as text, nulls left out.
     """
 
     @property
-    @abstractmethod
     def inputs(self) -> tuple[str, ...]:
-        """Paths of the other columns that the kernel looks at."""
+        """Paths of the other columns whose value the kernel looks at: one for each of its own."""
+        return ()
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Paths of columns, repeated ones too, all of whose values in the row the kernel looks at."""
+        return ()
+
+    def require_inputs(self, types: Mapping[str, pa.DataType]) -> None:
+        """Refuse inputs of types that the kernel does not take; `types` has one for each of `inputs`.
+
+        Raises:
+            OperatorTypeError: It does not take one of them.
+        """
+        del types

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import ValidationError
 
-from airlock.errors import MissingCapabilityError, PolicyError, PolicyFileError, Problem
+from airlock.errors import MissingCapabilityError, OperatorTypeError, PolicyError, PolicyFileError, Problem
 from airlock.operators import Operator, RowOperator, operator_class, operator_names
 from airlock.plan.contracts import contract_problems
 from airlock.plan.references import reference_problems
+from airlock.policy.arrow import parse_type
 from airlock.policy.load import parse_policy, report_validation
 from airlock.policy.model import RULE_KEYS, ColumnRule, OperatorSpec, Policy
 from airlock.policy.path import ColumnPath
@@ -120,18 +122,34 @@ def _resolve(text: str, operator: Operator, policy: Policy, document: Document) 
     except PolicyError as error:
         document.report(("columns", text), str(error))
         return operator
-    for needed in resolved.inputs if isinstance(resolved, RowOperator) else ():
-        fault = _unknown_input(needed, policy)
-        if fault is not None:
+    if isinstance(resolved, RowOperator):
+        for fault in _input_faults(ColumnPath.parse(text), resolved, policy):
             document.report(("columns", text), fault)
     return resolved
 
 
-def _unknown_input(needed: str, policy: Policy) -> str | None:
-    try:
-        path = ColumnPath.parse(needed)
-    except ValueError as error:
-        return f"looks at '{needed}', which is not a path: {error}"
-    if any(other.covers(path) for other in policy.rules()):
-        return None
-    return f"looks at '{needed}', which has no rule under columns"
+def _input_faults(path: ColumnPath, operator: RowOperator, policy: Policy) -> Iterator[str]:
+    """What the operator looks at must be there; and of its inputs, one value for each of its own, of a type that it takes."""
+    found: dict[str, pa.DataType] = {}
+    for needed in (*operator.inputs, *operator.known):
+        try:
+            wanted = ColumnPath.parse(needed)
+        except ValueError as error:
+            yield f"looks at '{needed}', which is not a path: {error}"
+            continue
+        rule = next((rule for other, rule in policy.rules().items() if other.covers(wanted)), None)
+        if rule is None:
+            yield f"looks at '{needed}', which has no rule under columns"
+        elif needed in operator.inputs and not path.beside(wanted):
+            yield f"looks at '{needed}', which can have several values, or none, for one of '{path}'; name a column of the same row or element"
+        elif needed in operator.inputs:
+            data_type = parse_type(rule.type[-1])
+            if data_type is None:
+                yield f"looks at '{needed}', which is a {rule.type[-1]}; name a leaf with a rule of its own"
+            else:
+                found[needed] = data_type
+    if found.keys() >= set(operator.inputs):
+        try:
+            operator.require_inputs(found)
+        except OperatorTypeError as error:
+            yield str(error)

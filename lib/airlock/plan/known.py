@@ -49,8 +49,8 @@ def identifier_paths(policy: Policy, schema: pa.Schema | None) -> tuple[ColumnPa
 
 def looked_at(policy: Policy, operators: Mapping[ColumnPath, Operator], schema: pa.Schema | None) -> tuple[ColumnPath, ...]:
     """Raw leaves to read although they may not be written: operators' inputs, identifiers to look for, the subject."""
-    inputs = [path for operator in operators.values() if isinstance(operator, RowOperator) for path in operator.inputs]
-    paths = [ColumnPath.parse(text) for text in inputs]
+    rowwise = [operator for operator in operators.values() if isinstance(operator, RowOperator)]
+    paths = [ColumnPath.parse(text) for operator in rowwise for text in (*operator.inputs, *operator.known)]
     if open_text(policy):
         paths += identifier_paths(policy, schema)
     if policy.source.exclude is not None:

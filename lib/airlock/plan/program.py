@@ -21,8 +21,8 @@ from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 
 __all__ = ["ColumnProgram", "compile_column", "output_type"]
 
-Known = Callable[[RowOperator], pa.Array] | None
-"""Gives, for a row operator, the list of known values of each row."""
+Inputs = Callable[[ColumnPath, RowOperator], Mapping[str, pa.Array]]
+"""Gives what a row operator's kernel looks at beside its own column: arrays as long as the leaf's flat values, by name."""
 
 
 def output_type(node: RuleNode, source: pa.DataType, operators: Mapping[ColumnPath, Operator]) -> pa.DataType | None:
@@ -56,7 +56,7 @@ class ColumnProgram(ABC):
     """A function from a column's array to its transformed array, compiled for one type."""
 
     @abstractmethod
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
         """Transform. Raises RejectedValuesError with a mask as long as `array`."""
 
 
@@ -70,7 +70,7 @@ def compile_column(
     if node.rule is not None:
         operator = operators[node.path]
         kernel = operator.kernel(pa.field(str(node.path), source), keys)
-        return _Row(operator, kernel) if isinstance(operator, RowOperator) else _Leaf(operator, kernel, target)
+        return _Row(node.path, operator, kernel) if isinstance(operator, RowOperator) else _Leaf(operator, kernel, target)
     kind = nested_kind(source)
     if kind == "list":
         return _List(_inner(node.children[ELEMENT], source.value_type, operators, keys), target)
@@ -97,8 +97,8 @@ class _Leaf(ColumnProgram):
     kernel: Callable[[pa.Array], pa.Array]
     target: pa.DataType
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
-        del known
+    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
+        del inputs
         if not isinstance(array, pa.DictionaryArray):
             return self.kernel(array)
         # Hidden nulls become values, and a dictionary longer than its batch costs more than it saves.
@@ -117,14 +117,15 @@ class _Leaf(ColumnProgram):
 
 @dataclass(frozen=True, slots=True)
 class _Row(ColumnProgram):
+    path: ColumnPath
     operator: RowOperator
     kernel: Callable[[pa.StructArray], pa.Array]
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
         if isinstance(array, pa.DictionaryArray):
             array = array.dictionary_decode()
-        values = known(self.operator) if known else pa.nulls(len(array), pa.list_(pa.string()))
-        return self.kernel(pa.StructArray.from_arrays([array, values], ["value", "known"]))
+        rows = {"value": array} | dict(inputs(self.path, self.operator))
+        return self.kernel(pa.StructArray.from_arrays(list(rows.values()), list(rows)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,11 @@ class _Struct(ColumnProgram):
     children: tuple[tuple[str, ColumnProgram], ...]
     target: pa.StructType
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
         # field() ignores the parent's validity and offset; flatten() applies both.
         names = [array.type.field(i).name for i in range(array.type.num_fields)]
         columns = dict(zip(names, array.flatten(), strict=True))
-        made = [plain(program.transform(columns[name], known)) for name, program in self.children]
+        made = [plain(program.transform(columns[name], inputs)) for name, program in self.children]
         mask = array.is_null() if array.null_count else None
         return pa.StructArray.from_arrays(made, fields=list(self.target), mask=mask)
 
@@ -146,12 +147,11 @@ class _List(ColumnProgram):
     inner: ColumnProgram
     target: pa.ListType
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
-        parents = pc.list_parent_indices(array)
+    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
         try:
-            values = plain(self.inner.transform(pc.list_flatten(array), _taken(known, parents)))
+            values = plain(self.inner.transform(pc.list_flatten(array), inputs))
         except RejectedValuesError as error:
-            raise RejectedValuesError(error.code, _parents_mask(error.mask, parents, len(array))) from None
+            raise RejectedValuesError(error.code, _parents_mask(error.mask, array)) from None
         return pa.ListArray.from_arrays(_offsets(array), values, type=self.target, mask=_mask(array))
 
 
@@ -161,15 +161,13 @@ class _Map(ColumnProgram):
     item: ColumnProgram
     target: pa.MapType
 
-    def transform(self, array: pa.Array, known: Known = None) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
         entries = array.cast(pa.list_(pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])))
-        parents = pc.list_parent_indices(entries)
         keys, items = pc.list_flatten(entries).flatten()
-        below = _taken(known, parents)
         try:
-            made = plain(self.key.transform(keys, below)), plain(self.item.transform(items, below))
+            made = plain(self.key.transform(keys, inputs)), plain(self.item.transform(items, inputs))
         except RejectedValuesError as error:
-            raise RejectedValuesError(error.code, _parents_mask(error.mask, parents, len(array))) from None
+            raise RejectedValuesError(error.code, _parents_mask(error.mask, entries)) from None
         return pa.MapArray.from_arrays(_offsets(entries), *made, type=self.target, mask=_mask(array))
 
 
@@ -188,13 +186,7 @@ def _offsets(array: pa.Array) -> pa.Array:
     return pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
 
 
-def _taken(known: Known, parents: pa.Array) -> Known:
-    if known is None:
-        return None
-    return lambda operator: known(operator).take(parents)
-
-
-def _parents_mask(mask: pa.BooleanArray, parents: pa.Array, length: int) -> pa.BooleanArray:
-    rejected = np.zeros(length, dtype=bool)
-    rejected[parents.filter(mask).to_numpy()] = True
+def _parents_mask(mask: pa.BooleanArray, lists: pa.Array) -> pa.BooleanArray:
+    rejected = np.zeros(len(lists), dtype=bool)
+    rejected[pc.list_parent_indices(lists).filter(mask).to_numpy()] = True
     return pa.array(rejected)

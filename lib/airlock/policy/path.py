@@ -77,7 +77,25 @@ class ColumnPath:
     @property
     def repeated(self) -> bool:
         """Whether one row can hold several values here (inside a list or map)."""
-        return any(not isinstance(step, str) for step in self.steps)
+        return bool(self.repeated_steps)
+
+    @property
+    def repeated_steps(self) -> tuple[Step, ...]:
+        """The lists and maps on the way, outermost first."""
+        return tuple(step for step in self.steps if not isinstance(step, str))
+
+    def beside(self, other: ColumnPath) -> bool:
+        """Whether each value here has one at `other`: it is no deeper in lists and maps than this path, and in the same ones.
+
+        Example:
+            >>> here = ColumnPath.parse("phones[].number")
+            >>> here.beside(ColumnPath.parse("country")), here.beside(ColumnPath.parse("phones[].kind"))
+            (True, True)
+            >>> here.beside(ColumnPath.parse("mails[].kind")), ColumnPath.parse("country").beside(here)
+            (False, False)
+        """
+        shared = max((at + 1 for at, step in enumerate(other.steps) if not isinstance(step, str)), default=0)
+        return _entries(self.steps[:shared]) == _entries(other.steps[:shared])
 
     def child(self, step: Step) -> ColumnPath:
         """The path one step further in."""
@@ -95,6 +113,11 @@ class ColumnPath:
             else:
                 text += step.value
         return text
+
+
+def _entries(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Key and value of a map's entry stand side by side."""
+    return tuple(VALUE if step is KEY else step for step in steps)
 
 
 def _read_name(text: str, start: int) -> tuple[str, int]:

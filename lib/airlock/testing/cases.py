@@ -34,6 +34,7 @@ class Case:
         refused: Pattern of the message with which the declaration, its domain or the column's type is refused.
         domains: Key domains, as a policy writes them.
         known: For a RowOperator, each row's known values.
+        beside: For a RowOperator, its inputs by path: `{type: ..., values: [...]}`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Case:
     refused: str | None = None
     domains: dict[str, Any] = field(default_factory=dict)
     known: Sequence[Sequence[str]] | None = None
+    beside: dict[str, Any] = field(default_factory=dict)
 
     def column(self) -> pa.Field:
         """The raw column's field."""
@@ -61,7 +63,12 @@ class Case:
     def trial(self) -> Trial:
         """The declaration over the input."""
         column = self.column()
-        return Trial.of(self.declare(), column, _array(self.input, column.type), self.known)
+        return Trial.of(self.declare(), column, _array(self.input, column.type), self.looked_at())
+
+    def looked_at(self) -> dict[str, Any]:
+        """What a RowOperator looks at beside the input, by name."""
+        inputs = {path: _array(given["values"], parse_type(given["type"])) for path, given in self.beside.items()}
+        return inputs | ({} if self.known is None else {"known": self.known})
 
 
 def read_cases(path: Path) -> list[Case]:

@@ -71,7 +71,7 @@ class RedactEntities(RowOperator):
         return Contract(technique="suppression: local suppression", classes=frozenset({Classification.SENSITIVE}))
 
     @property
-    def inputs(self) -> tuple[str, ...]:
+    def known(self) -> tuple[str, ...]:
         """Paths of the columns whose values are removed."""
         return self.known_values
 

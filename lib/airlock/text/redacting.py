@@ -94,14 +94,16 @@ class Redaction:
         return tuple(map(placeholder, (*self.entities, _KNOWN, _WHOLE)))
 
     def __call__(self, rows: pa.StructArray) -> pa.Array:
-        """Redact field `value` of each row, given the row's own values in field `known`.
+        """Redact field `value` of each row, given the row's own values in field `known`, where there is one.
 
         What a replacement brings forth is replaced in a further round; after eight of them the whole text is.
 
         Raises:
             RejectedValuesError: The search of some texts did not complete.
         """
-        value, known = (rows.field(name) for name in ("value", "known"))
+        value = rows.field("value")
+        named = rows.type.get_field_index("known") >= 0
+        known = rows.field("known") if named else pa.nulls(len(rows), pa.list_(pa.string()))
         if rows.null_count:
             value = pc.if_else(rows.is_valid(), value, pa.scalar(None, value.type))
         made = value.cast(pa.large_string())

@@ -158,7 +158,7 @@ def test_the_declaration_is_a_value():
     assert made.to_dict() == {"entities": ["URL"], "known_values": ["name.first"], "min_score": 1.0, "with": "[x]"}
     assert RedactEntities.from_dict(made.to_dict()) == made == pickle.loads(pickle.dumps(made))
     assert hash(made) == hash(RedactEntities.from_dict(made.to_dict()))
-    assert made.inputs == ("name.first",)
+    assert made.known == ("name.first",)
     assert list(made.arguments()) == ["entities", "known_values", "min_score", "with"]
     assert made.requests() == ()
     assert pickle.loads(pickle.dumps(made.kernel(pa.field("x", pa.string()), SubKeys({}, {})))) is not None
