@@ -74,7 +74,7 @@ EXAMPLES = [
     ("interval", ["1900-01-01", "2000-01-01"], pa.date32()),
     ("replace", {"with": "x"}, pa.float64()),
     ("replace", {"map": {"ann@gmail.com": "a", "192.0.2.1": "b"}, "otherwise": "c"}, pa.string()),
-    ("replace", {"map": {0: "a", 1: "b"}, "otherwise": None}, pa.uint8()),
+    ("replace", {"map": {"0": "a", "1": "b"}, "otherwise": None}, pa.uint8()),
     ("ip_truncate", {}, pa.string()),
     ("ip_truncate", {"v4": 9, "v6": 99}, pa.large_string()),
     ("pseudonymize", "d", pa.string()),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +44,7 @@ class Clamp(Operator):
     """
 
     name: ClassVar[str] = "clamp"
+    least: ClassVar[Mapping[str, Any]] = {"top": 90}
 
     bottom: Finite | None = None
     top: Finite | None = None

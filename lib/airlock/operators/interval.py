@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -10,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import nulls
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     Ticks = Callable[[pa.Array], NDArray[Any]]
 
 __all__ = ["Interval"]
+
+_End = Annotated[Break, PlainValidator(read_break), PlainSerializer(str), WithJsonSchema({"type": ["number", "string"]})]
 
 _WORD = 18
 """Decimals of so many digits fit in 64 bits."""
@@ -56,8 +59,9 @@ class Interval(Operator):
 
     name: ClassVar[str] = "interval"
     shorthand: ClassVar[str | None] = "breaks"
+    least: ClassVar[Mapping[str, Any]] = {"breaks": [18, 65]}
 
-    breaks: tuple[Annotated[Break, PlainValidator(read_break)], ...] = Field(min_length=1)
+    breaks: tuple[_End, ...] = Field(min_length=1)
     labels: tuple[Annotated[str, BeforeValidator(listed_text)], ...] | None = None
 
     @model_validator(mode="after")

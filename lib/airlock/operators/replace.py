@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
@@ -22,9 +22,13 @@ __all__ = ["Replace"]
 
 _REJECT = "reject"
 
+_TEXTS = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean"]}}
+
 
 def _pairs(mapping: object) -> object:
-    return [[listed_text(old), listed_text(new)] for old, new in mapping.items()] if isinstance(mapping, Mapping) else mapping
+    """A mapping as pairs, so that a declaration can be hashed; `to_dict` writes lists of two."""
+    pairs = mapping.items() if isinstance(mapping, Mapping) else mapping
+    return tuple((old, listed_text(new)) for old, new in pairs) if isinstance(pairs, Iterable) else mapping
 
 
 @dataclass(kw_only=True, config=STRICT)
@@ -39,7 +43,7 @@ class Replace(Operator):
 
     Args:
         with_: The one text, `with` in a policy.
-        map_: Old to new, `map` in a policy; words, whole numbers, `true` and `false`.
+        map_: Old to new, `map` in a policy; the old ones as text: words, whole numbers, `true` and `false`.
         otherwise: What stands for other values: a text, or null. The word `reject`, the default, rejects them.
 
     Example:
@@ -49,15 +53,13 @@ class Replace(Operator):
     """
 
     name: ClassVar[str] = "replace"
+    least: ClassVar[Mapping[str, Any]] = {"map": {"old": "new"}}
 
     with_: str | None = Field(default=None, alias="with")
-    map_: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = Field(default=(), alias="map")
+    map_: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs), WithJsonSchema(_TEXTS)] = Field(
+        default=(), alias="map"
+    )
     otherwise: str | None = _REJECT
-
-    @classmethod
-    def from_dict(cls, arguments: Mapping[str, Any]) -> Self:
-        """Build from a policy's arguments; YAML reads unquoted keys of `map` as numbers or booleans. Raises ValueError."""
-        return super().from_dict({**arguments, "map": _pairs(arguments["map"])} if "map" in arguments else arguments)
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -65,8 +67,6 @@ class Replace(Operator):
             raise ValueError("needs with or map, one of them")
         if self.map_ and self.otherwise == _REJECT and all(old == new for old, new in self.map_):
             raise ValueError("map changes nothing; say keep with values")
-        if len({old for old, _ in self.map_}) < len(self.map_):
-            raise ValueError("map lists a value twice")
         return self
 
     @property

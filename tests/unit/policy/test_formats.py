@@ -73,7 +73,7 @@ DECLARATIONS = [
     ("interval", [10, 100], NUMBER_TYPES, NUMBERS),
     ("interval", {"breaks": [dt.date(2000, 1, 1)], "labels": ["before", "since"]}, [pa.date32()], DATES),
     ("replace", {"map": {"x": "y", "": "y"}, "otherwise": "z"}, TEXT_TYPES, TEXTS),
-    ("replace", {"map": {0: "none"}, "otherwise": None}, [pa.int8(), pa.uint64()], NUMBERS),
+    ("replace", {"map": {"0": "none"}, "otherwise": None}, [pa.int8(), pa.uint64()], NUMBERS),
     ("replace", {"with": "gone"}, [*TEXT_TYPES, pa.binary()], ["a", None]),
     ("keep", "needed", [*TEXT_TYPES, pa.binary()], ["a", None]),
     ("keep", {"reason": "needed"}, NUMBER_TYPES, NUMBERS),
@@ -115,11 +115,14 @@ def is_masked(text, shape):
     return all(c == shape.char or not getattr(shape, kind_of(c)) for c in inner)
 
 
-def is_between(number, shape, kinds=(pa.float16(), pa.float32(), pa.float64())):
+def is_between(number, shape):
     ends = (shape.low, shape.high)
     if not isinstance(number, float):
         return (ends[0] is None or number >= ends[0]) and (ends[1] is None or number <= ends[1])
-    near = [[None if end is None else pa.scalar(float(end), kind).as_py() for end in ends] for kind in kinds]
+    near = [
+        [None if end is None else pa.scalar(float(end), kind).as_py() for end in ends]
+        for kind in (pa.float16(), pa.float32(), pa.float64())
+    ]
     return math.isnan(number) or any((low is None or number >= low) and (high is None or number <= high) for low, high in near)
 
 
@@ -184,7 +187,7 @@ REFERENCE = {
     MaskedText: is_masked,
     MaxLength: lambda value, shape: len(value) <= shape.length,
     MultipleOf: is_multiple,
-    OneOf: lambda value, shape: listed_text(value) in shape.values,
+    OneOf: lambda value, shape: (str(value) if isinstance(value, float | Decimal) else listed_text(value)) in shape.values,
     PeriodStart: is_period_start,
     Token: is_token,
 }
