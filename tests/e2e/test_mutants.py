@@ -88,6 +88,11 @@ class Case:
 _MAILS = [f"person{number}@example.org" for number in range(COUNT)]
 
 CASES = {
+    "age": Case(
+        "type: int64, class: sensitive, age: {at: 2026-11-22, parse: epoch_s}",
+        pa.array([number % 2 * 20_000 for number in range(COUNT)]),
+        ShapeError,
+    ),
     "clamp": Case("type: int64, class: sensitive, clamp: {top: 90}", pa.array([n % 60 + 40 for n in range(COUNT)]), ShapeError),
     "drop": Case("type: string, class: direct_identifier, drop: {}", pa.array(_MAILS), LeakedNameError),
     "generalize_date": Case(
@@ -135,6 +140,7 @@ CASES = {
     "truncate": Case(
         "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
     ),
+    "zip3": Case("type: string, class: sensitive, zip3: {}", pa.array([f"{94_000 + number}" for number in range(COUNT)]), ShapeError),
 }  # fmt: skip
 
 POLICY = """\
@@ -192,7 +198,9 @@ def replace_by_identity(monkeypatch: pytest.MonkeyPatch, kind: type[Operator]) -
         del keys
         after = self.result_field(field)
         # Where the operator changes the type, the raw value in that type.
-        same = (lambda values: values) if after is None or after.type == field.type else (lambda values: values.cast(after.type))
+        same = (
+            (lambda values: values) if after is None or after.type == field.type else (lambda values: values.cast(after.type))
+        )
         return (lambda rows: same(rows.field("value"))) if issubclass(kind, RowOperator) else same
 
     monkeypatch.setattr(kind, "kernel", identity)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["operator_class", "operator_names"]
 
 _BUILT_IN = {
+    "age": "airlock.operators.age:Age",
     "clamp": "airlock.operators.clamp:Clamp",
     "drop": "airlock.operators.drop:Drop",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
@@ -32,6 +33,7 @@ _BUILT_IN = {
     "replace": "airlock.operators.replace:Replace",
     "round": "airlock.operators.round:Round",
     "truncate": "airlock.operators.truncate:Truncate",
+    "zip3": "airlock.operators.zip3:Zip3",
 }
 
 

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from airlock.errors import PolicyError
 from airlock.policy.intervals import interval_labels, read_break
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
+from airlock.policy.zip3 import NO_AREA, shown_prefixes
 
 __all__ = [
     "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Between", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
@@ -47,9 +48,14 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What every non-null value of a written leaf looks like. `closed`: nothing else fits in, so it is not scanned further."""
+    """What every non-null value of a written leaf looks like.
+
+    `closed`: nothing else fits in, so it is not scanned further. `written`: the type that such values have, where it is not the
+    operator's usual one.
+    """
 
     closed = True
+    written: ClassVar[pa.DataType | None] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +167,15 @@ class PeriodStart(Shape):
 
     unit: str
     earliest: dt.date | None = None
+    parsed: bool = False
+    zone: str | None = None
+
+    @property
+    def written(self) -> pa.DataType | None:  # type: ignore[override]
+        """What was read from texts or numbers (`parsed`) is a date, or for hours a timestamp in `zone`."""
+        if not self.parsed:
+            return None
+        return pa.timestamp("s", tz=self.zone or "UTC") if self.unit == "hour" else pa.date32()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +254,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         raise PolicyError(
             f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators' shows them"
         ) from None
-    return Output(type_after(data_type), shape)
+    return Output(shape.written or type_after(data_type), shape)
 
 
 def listed_text(value: object) -> str:
@@ -300,6 +315,27 @@ def _interval(arguments: Arguments) -> Shape:
     return OneOf(values=interval_labels([read_break(each) for each in arguments["breaks"]], texts))
 
 
+def _period(arguments: Arguments) -> Shape:
+    return PeriodStart(
+        unit=arguments["to"],
+        earliest=_date(arguments.get("bottom")),
+        parsed=arguments.get("parse") is not None,
+        zone=arguments.get("zone"),
+    )
+
+
+def _date(value: object) -> dt.date | None:
+    return None if value is None else dt.date.fromisoformat(listed_text(value))
+
+
+def _zip3(arguments: Arguments) -> Shape:
+    shown, otherwise = (
+        shown_prefixes(_date(arguments.get("as_of")), arguments.get("restricted")),
+        arguments.get("otherwise", NO_AREA),
+    )
+    return OneOf(values=tuple(dict.fromkeys([*shown, NO_AREA, *([] if otherwise == "reject" else [otherwise])])))
+
+
 def _replaced(arguments: Arguments) -> Shape:
     if "map" not in arguments:
         return Constant(text=arguments["with"])
@@ -325,6 +361,11 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
     return pa.string()
 
 
+def _int16(data_type: pa.DataType | None) -> pa.DataType:
+    del data_type
+    return pa.int16()
+
+
 def _text(data_type: pa.DataType | None) -> pa.DataType:
     return data_type if data_type in (pa.large_string(), pa.string_view()) else pa.string()
 
@@ -335,9 +376,10 @@ _ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5
 """Alphabet, and bits in a character."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
+    "age": ("at", _int16, lambda arguments: _multiple(arguments.get("width", 1), 0, arguments.get("top", 90))),
     "clamp": (None, _same, lambda arguments: Between(low=_number(arguments.get("bottom")), high=_number(arguments.get("top")))),
     "drop": (None, _absent, lambda _: Absent()),
-    "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
+    "generalize_date": ("to", _same, _period),
     "generalize_number": (
         None,
         _same,
@@ -355,5 +397,6 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "replace": (None, _text, _replaced),
     "round": ("to", _same, lambda arguments: _multiple(arguments["to"], None, None)),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
+    "zip3": (None, _string, _zip3),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

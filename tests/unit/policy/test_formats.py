@@ -66,6 +66,11 @@ DECLARATIONS = [
     ("generalize_number", {"width": "0.1"}, [pa.float16(), pa.float32(), pa.float64()], [0.15, 0.3, 0.77, -0.01, float("nan"), None]),
     *(("generalize_date", unit, [pa.date32(), pa.date64()], DATES) for unit in ("decade", "year", "quarter", "month", "week")),
     *(("generalize_date", {"to": unit}, MOMENT_TYPES, MOMENTS) for unit in ("decade", "year", "quarter", "month", "week", "day", "hour")),
+    ("age", "2026-11-22", [pa.date32(), pa.date64()], DATES),
+    ("age", {"at": "2026-11-22", "width": 5, "top": 85, "parse": "epoch_s"}, [pa.int64()], [0, -3_000_000_000, None]),
+    *(("generalize_date", {"to": unit, "bottom": dt.date(2000, 5, 17)}, [pa.date32()], DATES) for unit in ("decade", "year", "month", "week")),
+    *(("generalize_date", {"to": unit, "parse": "iso", "zone": "Europe/Berlin"}, TEXT_TYPES, ["2024-02-29T23:30:00Z", None]) for unit in ("year", "day", "hour")),
+    *(("zip3", arguments, [*TEXT_TYPES, pa.int64()], ["94110", "03601", "10001", None]) for arguments in ({}, {"otherwise": "n/a"}, {"as_of": "2000-04-01"})),
     *(("round", to, NUMBER_TYPES, NUMBERS) for to in (10, {"to": "50"})),
     ("round", "0.1", [pa.float32(), pa.float64(), pa.decimal128(12, 2)], [0.15, 0.3, 0.77, -0.01, None]),
     *(("clamp", arguments, NUMBER_TYPES, NUMBERS) for arguments in ({"top": 99}, {"bottom": 10, "top": "100"}, {"bottom": 1})),
@@ -116,6 +121,8 @@ def is_masked(text, shape):
 
 
 def is_between(number, shape):
+    if not isinstance(number, int | float | Decimal):
+        return False
     ends = (shape.low, shape.high)
     if not isinstance(number, float):
         return (ends[0] is None or number >= ends[0]) and (ends[1] is None or number <= ends[1])
@@ -138,6 +145,8 @@ def is_multiple(number, shape):
 
 
 def is_period_start(moment, shape):
+    if not isinstance(moment, dt.date):
+        return False
     date = dt.date(moment.year, moment.month, moment.day)
     first = {
         "decade": date.year % 10 == 0 and (date.month, date.day) == (1, 1),
@@ -148,6 +157,10 @@ def is_period_start(moment, shape):
         "day": True,
         "hour": True,
     }[shape.unit]
+    if shape.earliest is not None and date < shape.earliest - dt.timedelta(
+        {"decade": 3652, "year": 365, "month": 30, "week": 6}[shape.unit]
+    ):
+        return False
     if not isinstance(moment, dt.datetime):
         return first
     return (
@@ -200,6 +213,8 @@ def declare(name, arguments):
 
 
 def column(values, data_type):
+    if pa.types.is_integer(data_type):
+        values = [None if value is None else int(value) for value in values]
     if pa.types.is_decimal(data_type):
         values = [None if value is None else Decimal(str(value)) for value in values]
     return pa.array(values, data_type)
