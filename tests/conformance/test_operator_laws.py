@@ -73,6 +73,7 @@ EXAMPLES = [
     ("zip3", {}, pa.int32()),
     ("geo_grid", "0.1", pa.float64()),
     ("geo_grid", 5, pa.decimal128(9, 6)),
+    ("geohash", {"length": 5, "longitude": "lon"}, pa.float64()),
     ("interval", [0, 1, 100], pa.int64()),
     ("interval", {"breaks": ["0.1", 5]}, pa.float32()),
     ("interval", {"breaks": [0, "0.5"], "labels": ["a", "b", "c"]}, pa.decimal64(18, 3)),
@@ -89,6 +90,8 @@ EXAMPLES = [
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
+    ("when", {"column": "c", "null": True, "then": {"truncate": 2}, "otherwise": {"redact": {}}}, pa.string()),
+    ("first_match", {"cases": [{"column": "c", "in": [1], "then": {"redact": {}}}], "otherwise": {"truncate": 1}}, pa.string()),
 ]
 
 

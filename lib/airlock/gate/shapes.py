@@ -18,12 +18,15 @@ from airlock.gate.masks import mask_offenders
 from airlock.gate.numbers import between_offenders, multiple_offenders
 from airlock.gate.periods import period_offenders
 from airlock.gate.tokens import token_offenders
+from airlock.policy.coarse import GEOHASH
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    AnyOf,
     Between,
     Constant,
     Free,
+    Geohash,
     HostBits,
     MaskedText,
     MaxLength,
@@ -74,6 +77,10 @@ def _none(values: pa.Array, shape: Shape) -> np.ndarray:
     return np.zeros(len(values), bool)
 
 
+def _none_of(values: pa.Array, shape: AnyOf) -> np.ndarray:
+    return np.logical_and.reduce([offenders(values, one) for one in shape.shapes])
+
+
 def _listed(values: pa.Array, shape: OneOf) -> np.ndarray:
     return _not_in(values, shape.values)
 
@@ -88,6 +95,10 @@ def _not_in(values: pa.Array, texts: tuple[str, ...]) -> np.ndarray:
     return ~np.asarray(pc.is_in(values.cast(pa.string()), value_set=pa.array(texts, pa.string())))
 
 
+def _geohash(values: pa.Array, shape: Geohash) -> np.ndarray:
+    return token_offenders(values, Token(alphabet=GEOHASH, length=shape.length))
+
+
 def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
     length = pc.utf8_length if is_text(values.type) else pc.binary_length
     return np.asarray(pc.greater(length(values), shape.length))
@@ -96,9 +107,11 @@ def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
 _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Absent: _every,
     AllNull: _every,
+    AnyOf: _none_of,
     Between: between_offenders,
     Constant: _constant,
     Free: _none,
+    Geohash: _geohash,
     HostBits: address_offenders,
     MaskedText: mask_offenders,
     MaxLength: _too_long,

@@ -61,6 +61,7 @@ class Contract:
         keyed: Needs a key.
         subtree: May stand on a struct, list or map as a whole (only drop and null).
         partly: Not every value passes through what the other flags say: a conditional operator.
+        same_form: What it writes looks like what it reads: the gate can't tell that it did its work, so the inner door compares.
         chance: Share of values that come out as they went in by chance (0: none do): one in the pool's size for surrogates.
         classes: Classifications that the operator may stand on.
     """
@@ -72,6 +73,7 @@ class Contract:
     keyed: bool = False
     subtree: bool = False
     partly: bool = False
+    same_form: bool = False
     chance: float = 0.0
     classes: frozenset[Classification] = ANY_CLASS
 

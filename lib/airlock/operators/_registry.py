@@ -19,9 +19,11 @@ _BUILT_IN = {
     "age": "airlock.operators.age:Age",
     "clamp": "airlock.operators.clamp:Clamp",
     "drop": "airlock.operators.drop:Drop",
+    "first_match": "airlock.operators.first_match:FirstMatch",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
     "geo_grid": "airlock.operators.geo_grid:GeoGrid",
+    "geohash": "airlock.operators.geohash:Geohash",
     "interval": "airlock.operators.interval:Interval",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
     "keep": "airlock.operators.keep:Keep",
@@ -33,6 +35,7 @@ _BUILT_IN = {
     "replace": "airlock.operators.replace:Replace",
     "round": "airlock.operators.round:Round",
     "truncate": "airlock.operators.truncate:Truncate",
+    "when": "airlock.operators.when:When",
     "zip3": "airlock.operators.zip3:Zip3",
 }
 

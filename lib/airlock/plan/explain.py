@@ -106,6 +106,8 @@ def describe_shape(shape: formats.Shape) -> str:
         >>> describe_shape(formats.MaxLength(length=3))
         'at most 3 characters'
     """
+    if isinstance(shape, formats.AnyOf):
+        return ", or ".join(map(describe_shape, shape.shapes))
     words = _WORDS.get(type(shape))
     return "no declared form: scanned for entities" if words is None else words(shape)
 
@@ -135,6 +137,7 @@ _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Between: lambda shape: f"a number{_ends(shape.low, shape.high)}",
     formats.Constant: lambda shape: f"always '{shape.text}'",
     formats.Free: lambda _: "any value: scanned for entities",
+    formats.Geohash: lambda shape: f"a geohash of {shape.length} character{'s' if shape.length > 1 else ''}",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
     formats.MaskedText: _masked,
     formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
@@ -202,6 +205,8 @@ _SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
     formats.AllNull: 0.02,
     formats.Constant: 0.05,
     formats.OneOf: 0.3,
+    formats.Geohash: 2.0,
+    formats.Between: 4.0,
     formats.PeriodStart: 1.0,
     formats.MultipleOf: 2.0,
     formats.HostBits: 4.0,

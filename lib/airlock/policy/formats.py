@@ -6,33 +6,38 @@ shape without knowing the operator; a kernel replaced by the identity must not p
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, DecimalException
-from typing import Any, ClassVar
+from decimal import DecimalException
+from typing import Any
 
 import pyarrow as pa
 
 from airlock.errors import PolicyError
-from airlock.policy.intervals import interval_labels, read_break
+from airlock.policy.coarse import (
+    Between,
+    Geohash,
+    MultipleOf,
+    PeriodStart,
+    areas_of,
+    between,
+    labels_of,
+    multiples,
+    period,
+    replaced,
+)
+from airlock.policy.listed import listed_text
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
-from airlock.policy.zip3 import NO_AREA, shown_prefixes
+from airlock.policy.shapes import Shape
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Between", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Constant", "Free", "Geohash", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
 _UNREADABLE = 4
 """Characters in which no entity fits."""
-
-_CHECK_DIGIT = 10
-"""Below this width a rounded number keeps its check digit, or one of few."""
-
-_FEW = 10_000
-"""So many numbers are no ids."""
 
 _NETWORK_V4, _NETWORK_V6 = 24, 64
 """Longer prefixes than these name a few hosts, or one."""
@@ -43,19 +48,13 @@ NULL_SUBTREE = pa.string()
 ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
+TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
+"""Operators that write the same for equal values of a key domain: how often each occurs could tell the value."""
+
+REVERSIBLE = ("encrypt", "encrypt_random", "fpe")
+"""Operators whose output can be turned back by who holds the key; the gate takes them where the rule says `reversible: allowed`."""
+
 Arguments = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """What every non-null value of a written leaf looks like.
-
-    `closed`: nothing else fits in, so it is not scanned further. `written`: the type that such values have, where it is not the
-    operator's usual one.
-    """
-
-    closed = True
-    written: ClassVar[pa.DataType | None] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,56 +128,6 @@ class MaxLength(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Between(Shape):
-    """A number not below `low` and not above `high` (where they are given); of a floating type, the nearest ends count, or NaN."""
-
-    low: Decimal | None
-    high: Decimal | None
-    closed = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MultipleOf(Shape):
-    """A number that is a whole multiple of `width`; of a floating type, the value of that type nearest to one, or NaN. It lies
-    between `low` and `high` where they are given.
-    """
-
-    width: Decimal
-    low: Decimal | None = None
-    high: Decimal | None = None
-
-    @property
-    def closed(self) -> bool:  # type: ignore[override]
-        """A number that lost its last digit carries no check digit; what else it may tell, the gate counts by column. Where few
-        numbers are possible, none of them is anything else.
-        """
-        few = self.low is not None and self.high is not None and self.high - self.low <= _FEW * self.width
-        return few or self.width >= _CHECK_DIGIT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeriodStart(Shape):
-    """A date or timestamp that is the first moment of its `unit` (year, quarter, month, week, day, hour, decade), of none before
-    that of `earliest` where it is given.
-
-    Weeks begin on Monday, decades in years that ten divides. A timestamp with a zone is the first moment of the local period:
-    the earlier one where the local time comes twice, the end of the gap where it does not exist.
-    """
-
-    unit: str
-    earliest: dt.date | None = None
-    parsed: bool = False
-    zone: str | None = None
-
-    @property
-    def written(self) -> pa.DataType | None:  # type: ignore[override]
-        """What was read from texts or numbers (`parsed`) is a date, or for hours a timestamp in `zone`."""
-        if not self.parsed:
-            return None
-        return pa.timestamp("s", tz=self.zone or "UTC") if self.unit == "hour" else pa.date32()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HostBits(Shape):
     """An IP address as text, canonical, with all bits after the prefix zero.
 
@@ -210,6 +159,18 @@ class Unshaped(Shape):
     closed = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyOf(Shape):
+    """Every value has one of these shapes: of the operators that a conditional one chooses from."""
+
+    shapes: tuple[Shape, ...]
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """Nothing else fits into any of them."""
+        return all(shape.closed for shape in self.shapes)
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an operator writes into a leaf.
@@ -239,6 +200,8 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         Output(type=DataType(string), shape=MaxLength(length=3))
     """
     name = operator.name
+    if name in NESTED:
+        return _any_of([output_of(one, data_type, unshaped=unshaped) for one in nested_specs(operator)], name)
     if name not in _FORMATS:
         if not unshaped:
             raise PolicyError(
@@ -257,23 +220,60 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
     return Output(shape.written or type_after(data_type), shape)
 
 
-def listed_text(value: object) -> str:
-    """A value of a closed list as text; YAML reads unquoted ones as numbers, booleans or dates.
+def nested_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
+    """The operators that a conditional one chooses from; none of any other.
 
     Raises:
-        ValueError: It is something else.
+        PolicyError: Its arguments can't be read.
 
     Example:
-        >>> listed_text(True), listed_text(7), listed_text(dt.date(2024, 2, 29))
-        ('true', '7', '2024-02-29')
+        >>> choice = {"column": "country", "in": ["DE"], "then": {"truncate": 2}, "otherwise": {"redact": {}}}
+        >>> [spec.name for spec in nested_specs(OperatorSpec(name="when", arguments=choice))]
+        ['truncate', 'redact']
     """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int):
-        return str(value)
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value.isoformat()
-    raise ValueError("a listed value is a text, a whole number, a boolean or a date")
+    if operator.name not in NESTED:
+        return ()
+    try:
+        named = [next(iter(one.items())) for one in NESTED[operator.name](operator.mapping(None)) if len(one) == 1]
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
+        named = []
+    if not named:
+        raise PolicyError(
+            f"the arguments of '{operator.name}' can't be read; 'airlock operators show {operator.name}' shows them"
+        )
+    return tuple(OperatorSpec(name=name, arguments=arguments) for name, arguments in named)
+
+
+def leaf_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
+    """The operator itself, or all that a conditional one may send a value through, however deep."""
+    inside = nested_specs(operator)
+    return tuple(leaf for one in inside for leaf in leaf_specs(one)) if inside else (operator,)
+
+
+def shape_parts(shape: Shape) -> tuple[Shape, ...]:
+    """The shape itself, or those of which one is enough."""
+    return tuple(part for one in shape.shapes for part in shape_parts(one)) if isinstance(shape, AnyOf) else (shape,)
+
+
+def _any_of(outputs: list[Output], name: str) -> Output:
+    data_type = common_type(output.type for output in outputs)
+    if data_type is None:
+        raise PolicyError(f"the operators of '{name}' write different types; all must write one")
+    shapes = tuple(dict.fromkeys(part for output in outputs for part in shape_parts(output.shape)))
+    return Output(data_type, shapes[0] if len(shapes) == 1 else AnyOf(shapes=shapes))
+
+
+def common_type(types: Iterable[pa.DataType | None]) -> pa.DataType | None:
+    """The one type of all these, of different layouts of text `string`; None where they differ or there is none.
+
+    Example:
+        >>> common_type([pa.large_string(), pa.string()])
+        DataType(string)
+    """
+    found = set(types)
+    if len(found) > 1 and found <= {pa.string(), pa.large_string(), pa.string_view()}:
+        return pa.string()
+    return found.pop() if len(found) == 1 else None
 
 
 def _kept(arguments: Arguments) -> Shape:
@@ -301,47 +301,8 @@ def _token(arguments: Arguments) -> Shape:
     return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
 
 
-def _number(value: object) -> Decimal | None:
-    return None if value is None else Decimal(str(value))
-
-
-def _multiple(width: object, low: object, high: object) -> Shape:
-    return MultipleOf(width=Decimal(str(width)), low=_number(low), high=_number(high))
-
-
-def _interval(arguments: Arguments) -> Shape:
-    labels = arguments.get("labels")
-    texts = None if labels is None else [listed_text(label) for label in labels]
-    return OneOf(values=interval_labels([read_break(each) for each in arguments["breaks"]], texts))
-
-
-def _period(arguments: Arguments) -> Shape:
-    return PeriodStart(
-        unit=arguments["to"],
-        earliest=_date(arguments.get("bottom")),
-        parsed=arguments.get("parse") is not None,
-        zone=arguments.get("zone"),
-    )
-
-
-def _date(value: object) -> dt.date | None:
-    return None if value is None else dt.date.fromisoformat(listed_text(value))
-
-
-def _zip3(arguments: Arguments) -> Shape:
-    shown, otherwise = (
-        shown_prefixes(_date(arguments.get("as_of")), arguments.get("restricted")),
-        arguments.get("otherwise", NO_AREA),
-    )
-    return OneOf(values=tuple(dict.fromkeys([*shown, NO_AREA, *([] if otherwise == "reject" else [otherwise])])))
-
-
-def _replaced(arguments: Arguments) -> Shape:
-    if "map" not in arguments:
-        return Constant(text=arguments["with"])
-    otherwise = arguments.get("otherwise", "reject")
-    new = (*map(listed_text, arguments["map"].values()), *(() if otherwise in (None, "reject") else (otherwise,)))
-    return OneOf(values=tuple(dict.fromkeys(new)))
+def _replacement(arguments: Arguments) -> Shape:
+    return OneOf(values=replaced(arguments)) if "map" in arguments else Constant(text=arguments["with"])
 
 
 def _same(data_type: pa.DataType | None) -> pa.DataType | None:
@@ -370,23 +331,30 @@ def _text(data_type: pa.DataType | None) -> pa.DataType:
     return data_type if data_type in (pa.large_string(), pa.string_view()) else pa.string()
 
 
+NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
+    "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
+    "when": lambda arguments: [arguments["then"], arguments["otherwise"]],
+}
+"""Operators that send each value through one of several, and where those stand in their arguments."""
+
 _HEX = "0123456789abcdef"
 
 _ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "uuid": (_HEX, 4)}
 """Alphabet, and bits in a character."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
-    "age": ("at", _int16, lambda arguments: _multiple(arguments.get("width", 1), 0, arguments.get("top", 90))),
-    "clamp": (None, _same, lambda arguments: Between(low=_number(arguments.get("bottom")), high=_number(arguments.get("top")))),
+    "age": ("at", _int16, lambda arguments: multiples(arguments.get("width", 1), 0, arguments.get("top", 90))),
+    "clamp": (None, _same, between),
     "drop": (None, _absent, lambda _: Absent()),
-    "generalize_date": ("to", _same, _period),
+    "generalize_date": ("to", _same, period),
     "generalize_number": (
         None,
         _same,
-        lambda arguments: _multiple(arguments["width"], arguments.get("bottom"), arguments.get("top")),
+        lambda arguments: multiples(arguments["width"], arguments.get("bottom"), arguments.get("top")),
     ),
-    "geo_grid": ("cell", _same, lambda arguments: _multiple(arguments["cell"], -180, 180)),
-    "interval": ("breaks", _string, _interval),
+    "geo_grid": ("cell", _same, lambda arguments: multiples(arguments["cell"], -180, 180)),
+    "geohash": (None, _string, lambda arguments: Geohash(length=arguments["length"])),
+    "interval": ("breaks", _string, lambda arguments: OneOf(values=labels_of(arguments))),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "mask": (None, _same, _masked),
@@ -394,9 +362,9 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
-    "replace": (None, _text, _replaced),
-    "round": ("to", _same, lambda arguments: _multiple(arguments["to"], None, None)),
+    "replace": (None, _text, _replacement),
+    "round": ("to", _same, lambda arguments: multiples(arguments["to"], None, None)),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
-    "zip3": (None, _string, _zip3),
+    "zip3": (None, _string, lambda arguments: OneOf(values=areas_of(arguments))),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

@@ -17,9 +17,11 @@ from airlock.policy import formats
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    AnyOf,
     Between,
     Constant,
     Free,
+    Geohash,
     HostBits,
     MaskedText,
     MaxLength,
@@ -75,6 +77,7 @@ DECLARATIONS = [
     ("round", "0.1", [pa.float32(), pa.float64(), pa.decimal128(12, 2)], [0.15, 0.3, 0.77, -0.01, None]),
     *(("clamp", arguments, NUMBER_TYPES, NUMBERS) for arguments in ({"top": 99}, {"bottom": 10, "top": "100"}, {"bottom": 1})),
     ("geo_grid", 1, [pa.float32(), pa.float64(), pa.decimal128(9, 6)], [52.5163, -0.1, 0, 180, None]),
+    ("geohash", {"length": 3, "longitude": "lon"}, [pa.float32(), pa.float64(), pa.decimal128(9, 6)], [52.5163, -0.1, None]),
     ("interval", [10, 100], NUMBER_TYPES, NUMBERS),
     ("interval", {"breaks": [dt.date(2000, 1, 1)], "labels": ["before", "since"]}, [pa.date32()], DATES),
     ("replace", {"map": {"x": "y", "": "y"}, "otherwise": "z"}, TEXT_TYPES, TEXTS),
@@ -97,6 +100,8 @@ DECLARATIONS = [
     )),
     ("pseudonymize", "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
     ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
+    ("when", {"column": "c", "in": ["x"], "then": {"mask": {"keep_last": 1}}, "otherwise": {"redact": {"with": "-"}}}, TEXT_TYPES, TEXTS),
+    ("first_match", {"cases": [{"column": "c", "null": True, "then": {"truncate": 2}}], "otherwise": {"redact": {}}}, TEXT_TYPES, TEXTS),
 ]  # fmt: skip
 
 CASES = [
@@ -196,6 +201,7 @@ REFERENCE = {
     Between: is_between,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
+    Geohash: lambda value, shape: isinstance(value, str) and len(value) == shape.length and not set(value) & set("ailo"),
     HostBits: has_host_bits_zero,
     MaskedText: is_masked,
     MaxLength: lambda value, shape: len(value) <= shape.length,
@@ -203,6 +209,7 @@ REFERENCE = {
     OneOf: lambda value, shape: (str(value) if isinstance(value, float | Decimal) else listed_text(value)) in shape.values,
     PeriodStart: is_period_start,
     Token: is_token,
+    AnyOf: lambda value, shape: any(has_shape(value, one) for one in shape.shapes),
 }
 
 
@@ -270,10 +277,10 @@ def test_the_reference_knows_zones():
 
 
 def test_every_built_in_operator_has_a_format_and_an_example():
-    assert set(formats._FORMATS) == set(operator_names()) == {name for name, *_ in DECLARATIONS}
+    assert {*formats._FORMATS, *formats.NESTED} == set(operator_names()) == {name for name, *_ in DECLARATIONS}
 
 
-@pytest.mark.parametrize("name", operator_names())
+@pytest.mark.parametrize("name", formats._FORMATS)
 def test_the_shorthand_is_the_operator_s(name):
     assert formats._FORMATS[name][0] == operator_class(name).shorthand
 
@@ -343,9 +350,10 @@ def test_subtrees_are_dropped_or_null(name, want):
 
 @pytest.mark.parametrize("name", [name for name in operator_names() if name not in ("drop", "null")])
 def test_nothing_else_covers_a_subtree(name):
+    arguments = next(arguments for known, arguments, *_ in DECLARATIONS if known == name)
     with pytest.raises(PolicyError, match="Name each leaf"):
-        output_of(OperatorSpec(name=name, arguments={}), None, unshaped=None)
-    operator = declare(name, next(arguments for known, arguments, *_ in DECLARATIONS if known == name))
+        output_of(OperatorSpec(name=name, arguments=arguments), None, unshaped=None)
+    operator = declare(name, arguments)
     with pytest.raises(OperatorTypeError, match="'c'"):
         operator.result_field(pa.field("c", pa.struct([("a", pa.string())])))
 
