@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, ClassVar, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,8 @@ from airlock.operators._numbers import like, reject
 from airlock.operators._zones import is_zone
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airlock.keys import SubKeys
     from airlock.operators._base import Kernel
 
@@ -54,6 +57,7 @@ class Age(Operator):
 
     name: ClassVar[str] = "age"
     shorthand: ClassVar[str | None] = "at"
+    least: ClassVar[Mapping[str, Any]] = MappingProxyType({"at": "2026-01-01"})
 
     at: dt.date
     top: int = Field(default=90, ge=1, le=_OLDEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -44,7 +45,7 @@ class Clamp(Operator):
     """
 
     name: ClassVar[str] = "clamp"
-    least: ClassVar[Mapping[str, Any]] = {"top": 90}
+    least: ClassVar[Mapping[str, Any]] = MappingProxyType({"top": 90})
 
     bottom: Finite | None = None
     top: Finite | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -59,7 +60,7 @@ class Interval(Operator):
 
     name: ClassVar[str] = "interval"
     shorthand: ClassVar[str | None] = "breaks"
-    least: ClassVar[Mapping[str, Any]] = {"breaks": [18, 65]}
+    least: ClassVar[Mapping[str, Any]] = MappingProxyType({"breaks": [18, 65]})
 
     breaks: tuple[_End, ...] = Field(min_length=1)
     labels: tuple[Annotated[str, BeforeValidator(listed_text)], ...] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import pyarrow as pa
@@ -53,7 +54,7 @@ class Replace(Operator):
     """
 
     name: ClassVar[str] = "replace"
-    least: ClassVar[Mapping[str, Any]] = {"map": {"old": "new"}}
+    least: ClassVar[Mapping[str, Any]] = MappingProxyType({"map": {"old": "new"}})
 
     with_: str | None = Field(default=None, alias="with")
     map_: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs), WithJsonSchema(_TEXTS)] = Field(
