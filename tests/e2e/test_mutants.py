@@ -148,6 +148,16 @@ CASES = {
         "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
     ),
     "zip3": Case("type: string, class: sensitive, zip3: {}", pa.array([f"{94_000 + number}" for number in range(COUNT)]), ShapeError),
+    "when": Case(
+        "type: string, class: direct_identifier, when: {column: person, in: [1, 2], then: {mask: {keep_last: 2}}, otherwise: {redact: {}}}",
+        pa.array([f"Street {number}" for number in range(COUNT)]),
+        ShapeError,
+    ),
+    "first_match": Case(
+        "type: string, class: sensitive, first_match: {cases: [{column: person, in: [7], then: {truncate: 2}}], otherwise: {redact: {}}}",
+        pa.array([f"Street {number}" for number in range(COUNT)]),
+        ShapeError,
+    ),
 }  # fmt: skip
 
 POLICY = """\
