@@ -11,7 +11,8 @@ from typing import ClassVar, Literal
 
 __all__ = [
     "AirlockError", "BoundaryError", "ChangedTypeError", "ConfigError", "ContractError", "DigestMismatchError",
-    "DisclosureError", "DriftError", "FrequencyError", "IntegrityError", "KeyFileError", "KnownValueError",
+    "DisclosureError", "DriftError", "FrequencyError", "IntegrityError", "KeyAccessError", "KeyEpochError", "KeyFileError", "KeyProviderError",
+    "KeyProviderUnavailableError", "KnownValueError",
     "LeakedNameError", "LeaseHeldError", "MissingCapabilityError", "MissingColumnError", "NearlyUniqueError",
     "NotFoundError", "NotProvenError", "OperatorTypeError", "PermitError", "PointerMovedError", "PolicyError",
     "PolicyFileError", "Problem", "RejectedRowsError", "ResidualEntityError", "RevokedError", "RollbackError",
@@ -262,6 +263,29 @@ class KeyFileError(BoundaryError):
     remedy = "Name the right file under keys, for this user alone (chmod 600); where there is none yet, 'airlock keys init' makes it."
 
 
+class KeyEpochError(KeyFileError):
+    """The root of this epoch is not there: it was never made, or it was destroyed."""
+
+    code = "key-epoch"
+    remedy = "Set keys.epoch of the policy to one that 'airlock keys show' lists; what was destroyed does not come back."
+
+
+class KeyProviderError(BoundaryError):
+    """The key service answered, but not with keys that can be used: refused, not there, or malformed."""
+
+    code = "key-provider"
+    remedy = (
+        "Correct what the message names under keys in airlock.yaml, or in the key service; 'airlock doctor' tries it again."
+    )
+
+
+class KeyAccessError(KeyProviderError):
+    """The key service does not let this identity in, or not to this key."""
+
+    code = "key-access"
+    remedy = "Check the identity and its policy in the key service: the inner door may read and decrypt, and nobody else."
+
+
 # --- something is not what was signed or counted ----------------------------------------------------------------------
 
 
@@ -368,6 +392,12 @@ class SourceChangedError(TransientError):
     """A source file changed while it was read."""
 
     code = "source-changed"
+
+
+class KeyProviderUnavailableError(TransientError):
+    """The key service did not answer, or says that it can't just now."""
+
+    code = "key-provider-unavailable"
 
 
 class StorageUnavailableError(TransientError):

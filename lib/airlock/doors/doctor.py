@@ -23,7 +23,7 @@ from airlock.doors._zones import open_zone, require_disjoint
 from airlock.engines.spark import java_version, spark_ready
 from airlock.errors import AirlockError
 from airlock.evidence.trust import Trust
-from airlock.keys.file import read_private_file
+from airlock.keys.private import read_private_file
 from airlock.keys.signing import load_signer
 from airlock.settings import Settings
 from airlock.text import analyzer

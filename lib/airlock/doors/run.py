@@ -14,14 +14,15 @@ from ruamel.yaml import YAML
 
 from airlock.doors._zones import require_disjoint
 from airlock.errors import AirlockError, DisclosureError
+from airlock.keys.open import needed_settings
 from airlock.settings import Settings
 from airlock.storage.scratch import scratch_folder
 from airlock.types import Zone
 
 __all__ = ["run_both"]
 
-_NEEDED = (*(f"zones.{zone}.uri" for zone in Zone), "keys.root", "keys.stage_signing", "keys.release_signing", "trust")
-_INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.stage_signing", "keys.executor", "trust",
+_NEEDED = (*(f"zones.{zone}.uri" for zone in Zone), "keys.stage_signing", "keys.release_signing", "trust")
+_INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.vault", "keys.kms", "keys.stage_signing", "keys.executor", "trust",
           "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "permit_minutes", "log_format")  # fmt: skip
 _OUTER = ("zones.staging", "zones.sanitized", "keys.release_signing", "trust", "policies", "waivers", "reports", "workers",
           "lease_seconds", "grace_minutes", "log_format")  # fmt: skip
@@ -42,7 +43,7 @@ def run_both(policies: Sequence[Path], settings: Settings, *, run_id: str | None
     Raises:
         ConfigError: A setting that one of the doors needs is not set.
     """
-    for name in _NEEDED:
+    for name in (*_NEEDED, *needed_settings(settings)):
         settings.require(name)  # a door would name its own derived file as the place to set it
     require_disjoint(settings)
     with scratch_folder() as private:

@@ -79,6 +79,7 @@ class KeyRing(Protocol):
 
         Raises:
             PermitError: No permit, or one that has run out.
-            KeyFileError: The root of this epoch is missing or not private.
+            KeyFileError, KeyProviderError: The root of this epoch is missing, not private, or refused to this identity.
+            KeyProviderUnavailableError: The key service does not answer.
         """
         ...

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 
 from airlock.errors import KeyFileError
-from airlock.keys.file import create_private_file, read_private_file
+from airlock.keys.private import create_private_file, read_private_file
 
 __all__ = ["SigningRole", "create_signing_key", "load_signer"]
 
