@@ -128,6 +128,10 @@ class Settings:
         """A zone's location. Raises ConfigError where this configuration does not name it."""
         return self.require(f"zones.{zone}.uri")
 
+    def having(self, values: dict[str, str]) -> Settings:
+        """The same with these on top, as flags would be."""
+        return Settings({**self.values, **values}, {**self.origins, **dict.fromkeys(values, "flag")}, self.file)
+
     def only(self, *prefixes: str) -> dict[str, str]:
         """The values that are set, of the settings whose names start with one of `prefixes`."""
         return {name: value for name, value in self.values.items() if value is not None and name.startswith(prefixes)}
