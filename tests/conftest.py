@@ -17,6 +17,7 @@ import pytest
 from airlock.keys.file import create_root_file
 from airlock.keys.signing import create_signing_key
 from airlock.settings import Settings, load_settings
+from tests.servers import vault
 
 CITIES = ("Lima", "Oslo", "Quito", "Paris")
 
@@ -180,7 +181,9 @@ _PARTS: dict[str, Callable[[], str | None]] = {
     "java": _java,
     "duckdb": _module("duckdb"),
     "polars": _module("polars"),
+    "moto": _module("moto"),
     "presidio": _module("presidio_analyzer"),
+    "vault": vault.missing,
 }
 
 

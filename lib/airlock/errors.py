@@ -12,8 +12,7 @@ from typing import ClassVar, Literal
 __all__ = [
     "AirlockError", "BoundaryError", "ChangedTypeError", "ConfigError", "ContractError", "DigestMismatchError",
     "DisclosureError", "DriftError", "FrequencyError", "IntegrityError", "KeyAccessError", "KeyEpochError", "KeyFileError", "KeyProviderError",
-    "KeyProviderUnavailableError", "KnownValueError",
-    "LeakedNameError", "LeaseHeldError", "MissingCapabilityError", "MissingColumnError", "NearlyUniqueError",
+    "KnownValueError", "LeakedNameError", "LeaseHeldError", "MissingCapabilityError", "MissingColumnError", "NearlyUniqueError",
     "NotFoundError", "NotProvenError", "OperatorTypeError", "PermitError", "PointerMovedError", "PolicyError",
     "PolicyFileError", "Problem", "RejectedRowsError", "ResidualEntityError", "RevokedError", "RollbackError",
     "RowAccountingError", "RunBoundError", "SchemaMismatchError", "ShapeError", "ShardsMissingError", "SignatureError", "SmallGroupError",
@@ -392,12 +391,6 @@ class SourceChangedError(TransientError):
     """A source file changed while it was read."""
 
     code = "source-changed"
-
-
-class KeyProviderUnavailableError(TransientError):
-    """The key service did not answer, or says that it can't just now."""
-
-    code = "key-provider-unavailable"
 
 
 class StorageUnavailableError(TransientError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from airlock.errors import KeyAccessError, KeyProviderError, KeyProviderUnavailableError, MissingCapabilityError
+from airlock.errors import KeyAccessError, KeyProviderError, MissingCapabilityError, TransientError
 
 __all__ = ["KmsKey", "KmsSession"]
 
@@ -48,7 +48,7 @@ class KmsSession:
     Raises (every method):
         KeyAccessError: KMS refuses this identity, or there is none.
         KeyProviderError: No such key, a key that is disabled, or bytes that it did not wrap for this epoch.
-        KeyProviderUnavailableError: No answer, or too busy, after several tries.
+        TransientError: No answer, or too busy, after several tries.
         MissingCapabilityError: boto3 is not installed.
     """
 
@@ -117,9 +117,7 @@ def _translated(error: Exception, key: KmsKey, what: str) -> Exception:
             f"{shown}: the endpoint's certificate is not trusted. Check keys.kms.endpoint and AWS_CA_BUNDLE"
         )
     if isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError)) or code in _BUSY or status >= _SERVER:
-        return KeyProviderUnavailableError(
-            f"{shown} did not {what}: {code}. Run again; if it stays so, check keys.kms and the network"
-        )
+        return TransientError(f"{shown} did not {what}: {code}. Run again; if it stays so, check keys.kms and the network")
     if code in _DENIED or isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
         return KeyAccessError(
             f"{shown}: this identity may not {what}: {code}. Give its role kms:{what.split(maxsplit=1)[0].title()} on the key"

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from airlock.errors import ConfigError, KeyAccessError, KeyProviderError, KeyProviderUnavailableError, MissingCapabilityError
+from airlock.errors import ConfigError, KeyAccessError, KeyProviderError, MissingCapabilityError, TransientError
 
 __all__ = ["Auth", "Secret", "VaultLogin", "VaultSession"]
 
@@ -65,7 +65,7 @@ class VaultSession:
     Raises (every method):
         KeyAccessError: Vault refuses this identity.
         KeyProviderError: Vault can't do what was asked: no such mount, path or key, or a certificate that does not fit.
-        KeyProviderUnavailableError: No answer, sealed, or too busy, after several tries.
+        TransientError: No answer, sealed, or too busy, after several tries.
         MissingCapabilityError: hvac is not installed.
     """
 
@@ -244,7 +244,7 @@ def _translated(error: Exception, address: str, what: str) -> Exception:
     if isinstance(
         error, (requests.exceptions.ConnectionError, requests.exceptions.Timeout, exceptions.VaultNotInitialized, *down)
     ):
-        return KeyProviderUnavailableError(
+        return TransientError(
             f"Vault at {address} did not {what}: {_reason(error)}. Run again; if it stays so, check that it is up, unsealed and reachable"
         )
     if isinstance(error, (exceptions.Forbidden, exceptions.Unauthorized)):

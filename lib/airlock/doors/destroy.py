@@ -54,7 +54,7 @@ def destroy_epoch(settings: Settings, epoch: int, *, reason: str, yes: bool) -> 
     Raises:
         ConfigError: Not confirmed, or the reason is not one printable line.
         KeyEpochError: There never was such an epoch.
-        KeyFileError, KeyProviderError, KeyProviderUnavailableError: It was not, or not wholly, removed: run again.
+        KeyFileError, KeyProviderError, TransientError: It was not, or not wholly, removed: run again.
     """
     reason = reason_line(reason)
     if not yes:

@@ -54,7 +54,7 @@ def show_keys(settings: Settings, policies: Iterable[Path] = ()) -> KeysShown:
         policies: Policy files, or folders of them.
 
     Raises:
-        ConfigError, KeyFileError, KeyProviderError, KeyProviderUnavailableError: The provider can't be asked.
+        ConfigError, KeyFileError, KeyProviderError, TransientError: The provider can't be asked.
         PolicyError: A policy has faults.
     """
     ring, permit = open_key_ring(settings), local_permit(settings)
@@ -101,7 +101,7 @@ def rotate_epoch(settings: Settings, policies: Iterable[Path] = ()) -> Rotated:
         policies: Policy files, or folders of them, that are to follow.
 
     Raises:
-        ConfigError, KeyFileError, KeyProviderError, KeyProviderUnavailableError: Nothing was added.
+        ConfigError, KeyFileError, KeyProviderError, TransientError: Nothing was added.
     """
     ring, permit = open_key_ring(settings), local_permit(settings)
     loaded = {str(file): load_policy(file) for path in policies for file in policy_files(path)}

@@ -95,7 +95,7 @@ def create_keys(folder: Path, *, trust: Path | None = None, settings: Settings |
     Raises:
         ConfigError: A setting that the provider needs is not set.
         KeyFileError: One of the files exists already: nothing was made.
-        KeyProviderError, KeyProviderUnavailableError: The key service has a root there already, or did not take one; signing
+        KeyProviderError, TransientError: The key service has a root there already, or did not take one; signing
             keys were not made.
     """
     service = (

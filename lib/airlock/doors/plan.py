@@ -14,7 +14,7 @@ from airlock.doors._source import Prepared, prepare
 from airlock.doors._warnings import Warned, sample_warnings
 from airlock.doors.permits import local_permit
 from airlock.engines.rows import leaf_values
-from airlock.errors import KeyFileError, KeyProviderError, KeyProviderUnavailableError, MissingCapabilityError
+from airlock.errors import KeyFileError, KeyProviderError, MissingCapabilityError, TransientError
 from airlock.keys import KeyRequest, open_key_ring
 from airlock.keys.open import needed_settings
 from airlock.plan.explain import ColumnPlan, Fetched, collision_bound, explain_columns, fetched, written_bytes_a_row
@@ -130,7 +130,7 @@ def _key_ids(prepared: Prepared, settings: Settings) -> Mapping[KeyRequest, str]
         made = open_key_ring(settings).subkeys(
             prepared.plan.requests, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings)
         )
-    except (KeyFileError, KeyProviderError, KeyProviderUnavailableError, MissingCapabilityError):
+    except (KeyFileError, KeyProviderError, MissingCapabilityError, TransientError):
         return {}
     return made.ids
 

@@ -80,6 +80,6 @@ class KeyRing(Protocol):
         Raises:
             PermitError: No permit, or one that has run out.
             KeyFileError, KeyProviderError: The root of this epoch is missing, not private, or refused to this identity.
-            KeyProviderUnavailableError: The key service does not answer.
+            TransientError: The key service does not answer.
         """
         ...

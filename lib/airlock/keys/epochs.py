@@ -86,7 +86,7 @@ class EpochStore(Protocol):
         ...
 
     def load(self) -> Epochs:
-        """What is stored. Raises KeyFileError, KeyProviderError or KeyProviderUnavailableError."""
+        """What is stored. Raises KeyFileError, KeyProviderError or TransientError."""
         ...
 
     def create(self, epochs: Epochs) -> None:

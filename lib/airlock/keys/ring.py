@@ -87,7 +87,7 @@ class RootRing:
             PermitError: No permit, or one that has run out; nothing was opened or asked.
             KeyEpochError: There is no root for this epoch.
             KeyFileError, KeyProviderError: The roots are malformed, readable by others, or refused to this identity.
-            KeyProviderUnavailableError: The key service does not answer.
+            TransientError: The key service does not answer.
         """
         return derive_all(self._root(epoch, permit), requests, recipient=recipient, epoch=epoch)
 

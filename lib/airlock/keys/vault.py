@@ -34,7 +34,7 @@ class KvEpochs:
 
         Raises:
             KeyProviderError: It is not there, malformed, or refused to this identity.
-            KeyProviderUnavailableError: Vault does not answer.
+            TransientError: Vault does not answer.
         """
         return self._read()[0]
 
