@@ -8,7 +8,7 @@ require (
 	github.com/hashicorp/vault-plugin-auth-kubernetes v0.16.0
 	github.com/hashicorp/vault-plugin-secrets-kv v0.15.0
 	github.com/hashicorp/vault/api v1.9.2
-	github.com/hashicorp/vault/sdk v0.9.2
+	github.com/hashicorp/vault/sdk v0.9.2-0.20230530190758-08ee474850e0
 )
 
 require (
@@ -256,5 +256,6 @@ require (
 	sigs.k8s.io/structured-merge-diff/v4 v4.2.3 // indirect
 	sigs.k8s.io/yaml v1.3.0 // indirect
 )
+
 
 replace github.com/hashicorp/vault/sdk => github.com/hashicorp/vault/sdk v0.9.2
