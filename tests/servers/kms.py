@@ -18,10 +18,13 @@ class Kms:
 
     address: str
     process: subprocess.Popen[str]
+    drain: threading.Thread
 
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(10)
+        self.drain.join(10)
+        self.process.stderr.close()
 
 
 @contextmanager
@@ -38,8 +41,9 @@ def running(*, open_calls: int | None = None) -> Iterator[Kms]:
     else:
         raise RuntimeError("moto's server ended before it served")
     # What it logs from now on is nobody's business, but a full pipe would stop it.
-    threading.Thread(target=process.stderr.read, daemon=True).start()
-    served = Kms(found.group(), process)
+    drain = threading.Thread(target=process.stderr.read, daemon=True)
+    drain.start()
+    served = Kms(found.group(), process, drain)
     try:
         yield served
     finally:

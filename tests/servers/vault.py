@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,8 +71,11 @@ class Vault:
             headers={"X-Vault-Token": token or self.token, "Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            content = answer.read()
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                content = answer.read()
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()}") from None
         return json.loads(content) if content else None
 
     def login(self, name: str, rules: str) -> str:

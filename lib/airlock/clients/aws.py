@@ -25,7 +25,7 @@ _BUSY = {
     "ThrottlingException", "Throttling", "RequestLimitExceeded", "KMSInternalException", "DependencyTimeoutException",
     "KeyUnavailableException", "ServiceUnavailable", "InternalFailure", "LimitExceededException",
 }  # fmt: skip
-_SERVER = 500
+_FORBIDDEN, _SERVER = (401, 403), 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def _translated(error: Exception, key: KmsKey, what: str) -> Exception:
         )
     if isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError)) or code in _BUSY or status >= _SERVER:
         return TransientError(f"{shown} did not {what}: {code}. Run again; if it stays so, check keys.kms and the network")
-    if code in _DENIED or isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
+    if code in _DENIED or status in _FORBIDDEN or isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
         return KeyAccessError(
             f"{shown}: this identity may not {what}: {code}. Give its role kms:{what.split(maxsplit=1)[0].title()} on the key"
         )

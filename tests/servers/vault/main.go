@@ -47,7 +47,7 @@ func openTransit(ctx context.Context, config *logical.BackendConfig) (logical.Ba
 	}
 	for _, path := range backend.Paths {
 		if path.ExistenceCheck == nil {
-			path.ExistenceCheck = func(context.Context, *logical.Request, *framework.FieldData) (bool, error) { return false, nil }
+			path.ExistenceCheck = func(context.Context, *logical.Request, *framework.FieldData) (bool, error) { return true, nil }
 		}
 	}
 	return backend, backend.Setup(ctx, config)
