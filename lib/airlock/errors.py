@@ -11,12 +11,14 @@ from typing import ClassVar, Literal
 
 __all__ = [
     "AirlockError", "BoundaryError", "ChangedTypeError", "ConfigError", "ContractError", "DigestMismatchError",
-    "DisclosureError", "DriftError", "FrequencyError", "IntegrityError", "KeyAccessError", "KeyEpochError", "KeyFileError", "KeyProviderError",
-    "KnownValueError", "LeakedNameError", "LeaseHeldError", "MissingCapabilityError", "MissingColumnError", "NearlyUniqueError",
-    "NotFoundError", "NotProvenError", "OperatorTypeError", "PermitError", "PointerMovedError", "PolicyError",
-    "PolicyFileError", "Problem", "RejectedRowsError", "ResidualEntityError", "RevokedError", "RollbackError",
-    "RowAccountingError", "RunBoundError", "SchemaMismatchError", "ShapeError", "ShardsMissingError", "SignatureError", "SmallGroupError",
-    "SourceChangedError", "StorageUnavailableError", "TaskFailedError", "TransientError", "UnclassifiedColumnError",
+    "DisclosureError", "DriftError", "ExposedIdentifierError", "FrequencyError", "IntegrityError", "JoinDomainError",
+    "KeyAccessError", "KeyEpochError", "KeyFileError", "KeyProviderError", "KnownValueError", "LeakedNameError",
+    "LeaseHeldError", "LossyJoinError", "LostUniquenessError", "MissingCapabilityError", "MissingColumnError",
+    "NearlyUniqueError", "NoEffectError", "NotFoundError", "NotProvenError", "OperatorTypeError", "OutputTypeError",
+    "PermitError", "PointerMovedError", "PolicyError", "PolicyFileError", "Problem", "RejectedRowsError", "ResidualEntityError",
+    "ReversibleError", "RevokedError", "RollbackError", "RowAccountingError", "RunBoundError", "SchemaMismatchError",
+    "ShapeError", "ShardsMissingError", "SignatureError", "SmallDomainError", "SmallGroupError", "SourceChangedError",
+    "StorageUnavailableError", "TaskFailedError", "TransientError", "UnchangedValuesError", "UnclassifiedColumnError",
     "UnknownPolicyError", "UnreadableSourceError", "ZonesOverlapError", "all_errors",
 ]  # fmt: skip
 
@@ -66,15 +68,20 @@ class PolicyError(AirlockError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One fault of a policy file: where (`file:line:column`, 1-based; 0 where unknown) and what, with the next step."""
+    """One fault of a policy file: where (`file:line:column`, 1-based; 0 where unknown) and what, with the next step.
+
+    Attributes:
+        code: Of the error that explains it ('airlock explain CODE'); empty where the message says all.
+    """
 
     file: str
     line: int
     column: int
     message: str
+    code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        return f"{self.file}:{self.line}:{self.column}: {self.message}" + (f" [{self.code}]" if self.code else "")
 
 
 class PolicyFileError(PolicyError):
@@ -86,7 +93,8 @@ class PolicyFileError(PolicyError):
         self.problems = sorted(set(problems))
         count = len(self.problems)
         head = f"{count} problem{'s' if count > 1 else ''} in the policy:"
-        super().__init__("\n".join([head, *map(str, self.problems)]), problems=count)
+        codes = sorted({problem.code for problem in self.problems if problem.code})
+        super().__init__("\n".join([head, *map(str, self.problems)]), problems=count, codes=codes)
 
 
 class OperatorTypeError(PolicyError):
@@ -97,9 +105,65 @@ class OperatorTypeError(PolicyError):
 
 
 class ContractError(PolicyError):
-    """An operator's contract does not allow this use: a lossy operator on a join key, say."""
+    """An operator's contract does not allow this use: a struct under a mask, say."""
 
     code = "operator-contract"
+
+
+class LossyJoinError(ContractError):
+    """A join key has an operator under which different keys may become one, or one may become several: rows would join wrongly, or not."""
+
+    code = "join-lossy"
+    remedy = "Pseudonymize the column in the key domain of the one that it references, or take `references` out."
+
+
+class JoinDomainError(ContractError):
+    """Two columns that are to join would not: another key domain, canonical form, operator, recipient or epoch."""
+
+    code = "join-domain"
+    remedy = "Give both columns the same operator, arguments and key domain, and both policies the same recipient and epoch."
+
+
+class SmallDomainError(ContractError):
+    """Format-preserving encryption of values of which there are fewer than a million: a table of all of them can be made."""
+
+    code = "fpe-domain-small"
+    remedy = "Take a longer min_length or a larger alphabet (radix^min_length >= 1,000,000, NIST SP 800-38G Rev. 1), or pseudonymize."
+
+
+class ReversibleError(ContractError):
+    """What would be published can be turned back: by whoever holds the key, or, without a key, by anybody."""
+
+    code = "reversible"
+    remedy = "Say `reversible: allowed` in the rule if the recipient may hold what can be turned back, or take a keyed one-way operator."
+
+
+class LostUniquenessError(ContractError):
+    """A column that is declared unique has an operator under which different values may become one."""
+
+    code = "uniqueness-lost"
+    remedy = "Take an injective operator ('airlock operators list'), such as pseudonymize, or take `unique: true` out."
+
+
+class ExposedIdentifierError(ContractError):
+    """A direct identifier has an operator that keeps something of it: generalized, it may still identify."""
+
+    code = "identifier-exposed"
+    remedy = "Drop, redact, pseudonymize, encrypt or replace it by a surrogate; or, if it is none, correct its class."
+
+
+class OutputTypeError(ContractError):
+    """The column would be written with another type than the rule's `output` promises its readers."""
+
+    code = "output-type"
+    remedy = "Correct `output`, or take an operator or form that writes this type."
+
+
+class NoEffectError(ContractError):
+    """A rule changed none of the sampled values: it is the wrong rule, or its arguments are wrong."""
+
+    code = "no-effect"
+    remedy = "Correct the rule's arguments; if the values are right as they are, say accept_no_effect: REASON in it."
 
 
 class ConfigError(PolicyError):
@@ -295,6 +359,13 @@ class IntegrityError(AirlockError):
     exit_code = 3
     actor: ClassVar[Actor] = "platform team"
     remedy = "Treat it as tampering until explained; run again from the source."
+
+
+class UnchangedValuesError(IntegrityError):
+    """Keyed values came out as they went in, more often than by chance: an operator did not do its work."""
+
+    code = "unchanged"
+    remedy = "Report it with the version ('airlock --version'); nothing was staged. Until it is mended, drop the column."
 
 
 class DigestMismatchError(IntegrityError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -29,14 +30,19 @@ class Sampled:
     rejected: dict[tuple[str, str], int]
 
 
-def read_sample(prepared: Prepared, rows: int) -> Sampled:
+def read_sample(prepared: Prepared, rows: int, *, splits: Sequence[Split] | None = None) -> Sampled:
     """The first rows of up to eight files or parts of files, evenly chosen, at most `rows` in all.
+
+    Args:
+        prepared: Policy, plan and listing.
+        rows: How many, at most.
+        splits: Where from; all of the source by default.
 
     Raises:
         SourceChangedError: A file is no longer the one that was listed.
         UnreadableSourceError: A file can't be read.
     """
-    pieces = [piece for split in prepared.splits for piece in split.pieces]
+    pieces = [piece for split in (prepared.splits if splits is None else splits) for piece in split.pieces]
     chosen = pieces[:: max(1, -(-len(pieces) // _MOST_PIECES))]
     schema, share = prepared.plan.reading.schema, max(1, -(-rows // max(1, len(chosen))))
     batches: list[pa.RecordBatch] = []

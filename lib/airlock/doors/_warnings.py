@@ -1,4 +1,4 @@
-"""What a sample lets one fear of a policy: tokens whose frequencies invert them, rules that change nothing. Called by `plan`.
+"""What a sample lets one fear of a policy: tokens whose frequencies invert them, searches that find nothing. Called by `plan`.
 
 A sample only warns: the doors decide on whole-column counts.
 """
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airlock.doors._effects import ENOUGH, transformed
 from airlock.engines.frequency import counted_columns
-from airlock.engines.rows import inputs_of, leaf_values
-from airlock.keys import SubKeys
+from airlock.engines.rows import leaf_values
 from airlock.operators import Operator, RejectedValuesError, RowOperator
 from airlock.plan.compile import Plan
 from airlock.policy.path import ColumnPath
+from airlock.text.redact_entities import RedactEntities
 
 __all__ = ["Warned", "sample_warnings"]
 
@@ -24,8 +25,6 @@ _FEW_DISTINCT, _REPEATING = 10_000, 0.9
 _TOP_SHARE, _TOP_ROWS = 0.01, 100
 _SEARCHED = 200
 """Values of a sample in which entities are searched: that takes milliseconds for each."""
-_ENOUGH = 20
-"""Values below which a sample says nothing."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,7 +54,7 @@ def sample_warnings(plan: Plan, batch: pa.RecordBatch, *, rows: int | None) -> t
     counted = counted_columns(plan)
     for path, operator in plan.operators.items():
         values, _ = leaf_values(batch, path)
-        if len(values) < _ENOUGH or operator.name in ("drop", "null") or pa.types.is_nested(values.type):
+        if len(values) < ENOUGH or operator.name in ("drop", "null") or pa.types.is_nested(values.type):
             continue
         if operator.contract.keyed:
             found += _frequency(path, values, scale=(rows or batch.num_rows) / batch.num_rows) if path in counted else ()
@@ -67,7 +66,7 @@ def sample_warnings(plan: Plan, batch: pa.RecordBatch, *, rows: int | None) -> t
 def _frequency(path: ColumnPath, values: pa.Array, *, scale: float) -> Iterator[Warned]:
     counts = pc.value_counts(values.drop_null()).field("counts")
     total, top = int(pc.sum(counts).as_py() or 0), int(pc.max(counts).as_py() or 0)
-    if total < _ENOUGH:
+    if total < ENOUGH:
         return
     advice = "frequencies could invert the tokens, and the doors refuse that. Drop it, or say accept_frequency: REASON"
     if top > total * _TOP_SHARE and top > 1 and top * scale >= _TOP_ROWS:
@@ -84,23 +83,11 @@ def _effect(batch: pa.RecordBatch, path: ColumnPath, operator: Operator, values:
         values = values.slice(0, _SEARCHED)
     count = len(values) - values.null_count
     try:
-        made = _made(batch, path, operator, values)
+        made = transformed(batch, path, operator, values)
     except RejectedValuesError as error:
         share = 100 * error.mask.true_count / len(values)
         message = f"{share:.1f} % of {len(values):,} sampled values would be rejected ({error.code}); see gate.max_rejects"
         yield Warned(str(path), "rejects", message)
         return
-    if operator.name != "keep" and count >= _ENOUGH and made.type == values.type and made.equals(values):
-        message = f"'{operator.name}' changed none of {count:,} sampled values. Is it the right rule, with the right arguments?"
-        if isinstance(operator, RowOperator):
-            message = f"'{operator.name}' found nothing in {count:,} sampled values"
-        yield Warned(str(path), "zero-effect", message)
-
-
-def _made(batch: pa.RecordBatch, path: ColumnPath, operator: Operator, values: pa.Array) -> pa.Array:
-    kernel = operator.kernel(pa.field(str(path), values.type), SubKeys({}, {}))
-    if not isinstance(operator, RowOperator):
-        return kernel(values)
-    beside = {name: array.slice(0, len(values)) for name, array in inputs_of(batch)(path, operator).items()}
-    rows = {"value": values} | beside
-    return kernel(pa.StructArray.from_arrays(list(rows.values()), list(rows)))
+    if isinstance(operator, RedactEntities) and count >= ENOUGH and made.equals(values):
+        yield Warned(str(path), "zero-effect", f"'{operator.name}' found nothing in {count:,} sampled values")

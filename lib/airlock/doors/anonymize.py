@@ -10,10 +10,12 @@ from typing import cast
 
 from airlock.doors._adopt import adopt
 from airlock.doors._digests import source_digests
+from airlock.doors._effects import demand_effect
 from airlock.doors._engine import Runner, choose_runner
 from airlock.doors._failures import Failure, write_failures
 from airlock.doors._pulse import pulse
 from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, new_run_id
+from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._staged import StagedFacts, stage_manifest
 from airlock.doors._zones import open_own_zone
@@ -38,6 +40,8 @@ from airlock.types import RunId, RunState, Zone
 __all__ = ["StagedRelease", "anonymize"]
 
 _MOST_NAMED = 20
+_SAMPLED = 2_000
+"""Rows that show whether a rule has an effect."""
 _REFUSED = 3
 
 
@@ -151,6 +155,8 @@ class _Work:
         reused = len(self.names) - len(todo)
         self._say(reused, reused)
         if todo:
+            sample = read_sample(self.prepared, _SAMPLED, splits=[self.prepared.splits[index] for index in todo])
+            demand_effect(self.prepared.plan, sample.batch)
             with ExitStack() as stack:
                 binding, sealed = self._frame(folder.run, stack)
                 sizes = [split.bytes for split in self.prepared.splits]

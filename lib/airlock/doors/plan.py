@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from airlock.doors._effects import demand_effect
 from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._warnings import Warned, sample_warnings
@@ -92,12 +93,13 @@ def plan_policy(policy: Path, settings: Settings, *, sample_rows: int = 2_000) -
         sample_rows: Rows to read for warnings and estimates.
 
     Raises:
-        PolicyError: The policy is wrong.
+        PolicyError: The policy is wrong; NoEffectError where a rule changes nothing of what was sampled.
         DriftError: The source is not what it describes.
     """
     prepared = prepare(policy, settings)
     plan, declared = prepared.plan, prepared.bound.policy
     sample = read_sample(prepared, sample_rows)
+    demand_effect(plan, sample.batch)
     source = _source(prepared, sample.batch.num_rows)
     rows = source.rows if source.rows is not None else source.about_rows
     unreadable = tuple(

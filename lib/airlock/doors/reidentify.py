@@ -23,6 +23,7 @@ from airlock.doors._zones import open_private
 from airlock.doors.permits import local_permit
 from airlock.doors.verify import located, verified_data
 from airlock.engines.rows import leaf_values
+from airlock.errors import ReversibleError
 from airlock.errors import ConfigError, ContractError, IntegrityError, NotFoundError, SignatureError, StorageUnavailableError
 from airlock.evidence.canonical import time_text
 from airlock.evidence.keyacts import Reidentified
@@ -184,8 +185,8 @@ def _reversible(bound: BoundPolicy, column: str) -> _Column:
         raise ContractError(
             f"column '{column}' was written by '{operator.name}', which can't be reversed, by any key. Ask the data's owner, who has the source"
         )
-    if getattr(rule, "reversible", None) != "allowed":
-        raise ContractError(
+    if rule.reversible != "allowed":
+        raise ReversibleError(
             f"the policy does not say `reversible: allowed` for column '{column}'. Its owner decides; then release under that policy"
         )
     return _Column(bound.policy, path, operator)

@@ -25,6 +25,9 @@ from airlock.policy.path import ColumnPath
 
 __all__ = ["Frequencies", "SplitCounter", "counted_columns", "demand_frequencies"]
 
+_TELLING = {"pseudonymization", "cryptographic: deterministic encryption", "cryptographic: format-preserving encryption"}
+"""Techniques under which equal values stay equal: how often each occurs could tell it."""
+
 _MANY = 10_000
 _TOP_ROWS, _TOP_SHARE = 100, 100
 _STANDS_OUT = 200
@@ -175,8 +178,8 @@ def counted_columns(plan: Plan) -> tuple[ColumnPath, ...]:
     return tuple(
         path
         for path, operator in plan.operators.items()
-        if operator.contract.keyed
-        and operator.contract.deterministic
+        if operator.contract.deterministic
+        and _TELLING.intersection(operator.contract.technique.split("; "))
         and rules[path].accept_frequency is None
         and getattr(operator, "domain", None) != getattr(subject, "domain", "")
     )

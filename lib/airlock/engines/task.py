@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airlock.engines.changed import ChangeCounter
 from airlock.engines.exclusion import excluded_rows
 from airlock.engines.frame import FrameBinding, TaskFrame, open_frame
 from airlock.engines.frequency import SplitCounter
@@ -110,6 +111,7 @@ class _SplitTask:
         self.programs: list[tuple[str, ColumnProgram]] = [(name, program) for name, program in compiled if program is not None]
         self.residue: ResidueCheck | None = residue_check(self.plan)
         self.frequencies = SplitCounter(self.plan, frame.keys)
+        self.changes = ChangeCounter(self.plan)
         self.counts = _Counts()
         self.rejected: list[bytes] = []
         self.column = ""  # the one at work
@@ -119,12 +121,17 @@ class _SplitTask:
         staging, private = open_store(self.frame.zones["staging"]), open_store(self.frame.zones["private"])
         folder = f"{self.policy.dataset}/{self.frame.run}/data"
         order_key = self.frame.keys[INNER_REQUESTS["order"]] if self.policy.order == "shuffled" else None
-        tokens = frozenset(str(path) for path, operator in self.plan.operators.items() if operator.contract.keyed)
+        tokens = frozenset(
+            str(path)
+            for path, operator in self.plan.operators.items()
+            if operator.contract.keyed and operator.contract.injective
+        )
         with SplitWriter(
             staging, folder, self.name, schema=self.plan.schema, order_key=order_key, codec=self.frame.codec, tokens=tokens
         ) as writer:
             for batch in self._batches():
                 writer.write(batch)
+            self.changes.demand()
         return self._record(staging, private, folder, writer)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
@@ -172,6 +179,7 @@ class _SplitTask:
                 self.counts.known_found += self.residue.count(batch, made)
             self.counts.known_rows += made.num_rows
             self.frequencies.add(made)
+            self.changes.add(batch, made)
             return made
         return None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airlock.errors import DisclosureError
-from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, MaskedText, Output
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, REVERSIBLE, MaskedText, Output, leaf_specs, shape_parts
 from airlock.policy.model import ColumnRule, Policy
 from airlock.policy.path import ColumnPath
 from airlock.types import Classification
@@ -45,14 +45,18 @@ def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...
 
 
 def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> Iterator[str]:
-    name = rule.operator.name
-    if name == "keep" and not _is_reason(rule.operator.mapping("reason").get("reason")):
-        yield f"'{path}' is kept without a reason"
+    specs = leaf_specs(rule.operator)
+    for spec in specs:
+        if spec.name == "keep" and not _is_reason(spec.mapping("reason").get("reason")):
+            yield f"'{path}' is kept without a reason"
+        if spec.name in REVERSIBLE and rule.reversible is None:
+            yield f"'{path}' can be turned back under {spec.name}, without `reversible: allowed`"
     if rule.classification is not Classification.DIRECT_IDENTIFIER:
         return
-    if name not in ON_DIRECT_IDENTIFIERS:
+    for name in (spec.name for spec in specs if spec.name not in ON_DIRECT_IDENTIFIERS):
         yield f"'{path}' is a direct identifier under {name}; it takes {', '.join(ON_DIRECT_IDENTIFIERS)}"
-    if not all(_hides(output.shape) for output in outputs if isinstance(output.shape, MaskedText)):
+    shapes = [part for output in outputs for part in shape_parts(output.shape)]
+    if not all(_hides(shape) for shape in shapes if isinstance(shape, MaskedText)):
         yield f"'{path}' is a direct identifier whose mask may show more than {_MOST_SHOWN} characters"
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from airlock.errors import DisclosureError
 from airlock.gate.chance import excessive, sample_numbers
 from airlock.gate.entities import FLOOR, scan_text
-from airlock.policy.formats import Constant, MaskedText, OneOf, Output, Shape, Token
+from airlock.policy.formats import Constant, MaskedText, OneOf, Output, Shape, Token, shape_parts
 from airlock.policy.path import ColumnPath
 
 __all__ = ["demand_plain_literals"]
@@ -41,7 +41,7 @@ def demand_plain_literals(dataset: str, outputs: Mapping[ColumnPath, tuple[Outpu
 
 def _held(outputs: tuple[Output, ...]) -> Iterator[str]:
     for output in outputs:
-        literals = [str(text) for text in _literals(output.shape)]
+        literals = [str(text) for part in shape_parts(output.shape) for text in _literals(part)]
         if literals:
             # A number is joined to a token by '_', which would make a word of both.
             texts = pa.array([*literals, *(text.replace("_", " ") for text in literals)], pa.string())

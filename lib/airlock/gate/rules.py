@@ -16,6 +16,7 @@ from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.gate.literals import demand_plain_literals
 from airlock.policy.arrow import parse_type
 from airlock.policy.formats import (
+    TOKENS,
     Absent,
     AllNull,
     Free,
@@ -28,7 +29,9 @@ from airlock.policy.formats import (
     Shape,
     Token,
     Unshaped,
+    leaf_specs,
     output_of,
+    shape_parts,
 )
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.path import ColumnPath
@@ -174,7 +177,7 @@ def _sought(policy: Policy) -> set[str]:
 
 
 def _demand_proof(policy: Policy) -> None:
-    free_text = any(rule.operator.name == "redact_entities" for rule in policy.columns.values())
+    free_text = any(spec.name == "redact_entities" for rule in policy.columns.values() for spec in leaf_specs(rule.operator))
     wanted = {*policy.gate.absent, *(_NAMES_OF_PERSONS if free_text else ())}
     missing = sorted(wanted - _sought(policy) - policy.gate.not_proven.keys())
     if missing:
@@ -202,9 +205,9 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
         outputs=outputs,
         classification=rule.classification,
         optional=rule.optional,
-        forbidden=tuple(sorted(forbidden | _rounded(outputs[0].shape))),
+        forbidden=tuple(sorted(forbidden.union(*map(_rounded, shape_parts(outputs[0].shape))))),
         frequency=_invertible(policy, rule),
-        kept=_kept(rule, outputs[0].shape),
+        kept=any(_kept(rule, part) for part in shape_parts(outputs[0].shape)),
     )
 
 
@@ -218,20 +221,20 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
     if isinstance(shape, Token):
         return shape.domains is not None
     if isinstance(shape, Free):  # redacted text differs from row to row
-        return rule.operator.name == "keep"
+        return any(spec.name == "keep" for spec in leaf_specs(rule.operator))
     return isinstance(shape, MultipleOf | OneOf | PeriodStart | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:
-    if rule.operator.name != "pseudonymize" or rule.accept_frequency is not None:
+    if rule.accept_frequency is not None:
         return False
-    return _domain(rule) != _domain(policy.columns[policy.subject])
+    subject = _domains(policy.columns[policy.subject])
+    return any(domain not in subject for domain in _domains(rule))
 
 
-def _domain(rule: ColumnRule) -> object:
-    if rule.operator.name != "pseudonymize":
-        return object()
-    return rule.operator.mapping("domain").get("domain")
+def _domains(rule: ColumnRule) -> list[object]:
+    """Key domains of the rule's tokens."""
+    return [spec.mapping("domain").get("domain") for spec in leaf_specs(rule.operator) if spec.name in TOKENS]
 
 
 def _subject(policy: Policy, leaves: tuple[LeafRule, ...]) -> ColumnPath | None:

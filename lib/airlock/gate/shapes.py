@@ -21,6 +21,7 @@ from airlock.gate.tokens import token_offenders
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    AnyOf,
     Constant,
     Free,
     HostBits,
@@ -73,6 +74,10 @@ def _none(values: pa.Array, shape: Shape) -> np.ndarray:
     return np.zeros(len(values), bool)
 
 
+def _none_of(values: pa.Array, shape: AnyOf) -> np.ndarray:
+    return np.logical_and.reduce([offenders(values, one) for one in shape.shapes])
+
+
 def _listed(values: pa.Array, shape: OneOf) -> np.ndarray:
     return _not_in(values, shape.values)
 
@@ -95,6 +100,7 @@ def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
 _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Absent: _every,
     AllNull: _every,
+    AnyOf: _none_of,
     Constant: _constant,
     Free: _none,
     HostBits: address_offenders,

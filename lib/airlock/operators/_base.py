@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pyarrow as pa
@@ -60,6 +61,7 @@ class Contract:
         keyed: Needs a key.
         subtree: May stand on a struct, list or map as a whole (only drop and null).
         partly: Not every value passes through what the other flags say: a conditional operator.
+        same_form: What it writes looks like what it reads: the gate can't tell that it did its work, so the inner door compares.
         chance: Share of values that come out as they went in by chance (0: none do): one in the pool's size for surrogates.
         classes: Classifications that the operator may stand on.
     """
@@ -71,6 +73,7 @@ class Contract:
     keyed: bool = False
     subtree: bool = False
     partly: bool = False
+    same_form: bool = False
     chance: float = 0.0
     classes: frozenset[Classification] = ANY_CLASS
 
@@ -84,11 +87,13 @@ class Operator(ABC):
     """One way to transform a column. Subclasses are frozen, keyword-only pydantic dataclasses (`config=STRICT`).
 
     `shorthand` names the argument that `operator: value` sets (`keep: "a reason"` is `keep: {reason: "a reason"}`).
+    `least` are the arguments of a smallest declaration, where the required ones alone do not make one.
     `distributions` are the packages, beyond those that every operator uses, whose versions shape the output.
     """
 
     name: ClassVar[str]
     shorthand: ClassVar[str | None] = None
+    least: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     distributions: ClassVar[tuple[str, ...]] = ()
 
     @property

@@ -17,6 +17,7 @@ __all__ = ["operator_class", "operator_names"]
 
 _BUILT_IN = {
     "drop": "airlock.operators.drop:Drop",
+    "first_match": "airlock.operators.first_match:FirstMatch",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
@@ -27,6 +28,7 @@ _BUILT_IN = {
     "redact": "airlock.operators.redact:Redact",
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
     "truncate": "airlock.operators.truncate:Truncate",
+    "when": "airlock.operators.when:When",
 }
 
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-import pyarrow as pa
 from pydantic import ValidationError
 
-from airlock.errors import MissingCapabilityError, OperatorTypeError, PolicyError, PolicyFileError, Problem
+from airlock.errors import MissingCapabilityError, PolicyError, PolicyFileError, Problem
 from airlock.operators import Operator, RowOperator, operator_class, operator_names
 from airlock.plan.contracts import contract_problems
+from airlock.plan.inputs import input_faults
 from airlock.plan.references import reference_problems
-from airlock.policy.arrow import parse_type
 from airlock.policy.load import parse_policy, report_validation
 from airlock.policy.model import RULE_KEYS, ColumnRule, OperatorSpec, Policy
 from airlock.policy.path import ColumnPath
@@ -61,10 +60,10 @@ def bind_policy(path: Path) -> BoundPolicy:
         if operator is not None and policy is not None:
             operators[ColumnPath.parse(text)] = _resolve(text, operator, policy, document)
     if policy is not None and not document.problems:
-        for place, message in contract_problems(policy, operators):
-            document.report(place, message)
-        for text, message in () if document.problems else reference_problems(policy, path.parent):
-            document.report(("columns", text), message)
+        for fault in contract_problems(policy, operators):
+            document.report(fault.at, fault.message, fault.kind.code)
+        for fault in () if document.problems else reference_problems(policy, path.parent):
+            document.report(fault.at, fault.message, fault.kind.code)
     if policy is None or document.problems:
         raise PolicyFileError(document.problems)
     return BoundPolicy(policy, operators, str(path))
@@ -123,33 +122,6 @@ def _resolve(text: str, operator: Operator, policy: Policy, document: Document) 
         document.report(("columns", text), str(error))
         return operator
     if isinstance(resolved, RowOperator):
-        for fault in _input_faults(ColumnPath.parse(text), resolved, policy):
+        for fault in input_faults(ColumnPath.parse(text), resolved, policy):
             document.report(("columns", text), fault)
     return resolved
-
-
-def _input_faults(path: ColumnPath, operator: RowOperator, policy: Policy) -> Iterator[str]:
-    """What the operator looks at must be there; and of its inputs, one value for each of its own, of a type that it takes."""
-    found: dict[str, pa.DataType] = {}
-    for needed in (*operator.inputs, *operator.known):
-        try:
-            wanted = ColumnPath.parse(needed)
-        except ValueError as error:
-            yield f"looks at '{needed}', which is not a path: {error}"
-            continue
-        rule = next((rule for other, rule in policy.rules().items() if other.covers(wanted)), None)
-        if rule is None:
-            yield f"looks at '{needed}', which has no rule under columns"
-        elif needed in operator.inputs and not path.beside(wanted):
-            yield f"looks at '{needed}', which can have several values, or none, for one of '{path}'; name a column of the same row or element"
-        elif needed in operator.inputs:
-            data_type = parse_type(rule.type[-1])
-            if data_type is None:
-                yield f"looks at '{needed}', which is a {rule.type[-1]}; name a leaf with a rule of its own"
-            else:
-                found[needed] = data_type
-    if found.keys() >= set(operator.inputs):
-        try:
-            operator.require_inputs(found)
-        except OperatorTypeError as error:
-            yield str(error)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from airlock.errors import PolicyError
+from airlock.errors import ContractError, ExposedIdentifierError, LostUniquenessError, PolicyError
 from airlock.operators import Operator
+from airlock.plan.promises import promise_faults
 from airlock.plan.tree import RuleNode, rule_tree
 from airlock.policy.arrow import NESTED, parse_type
 from airlock.policy.formats import output_of
@@ -14,27 +16,29 @@ from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 from airlock.policy.yaml import Location
 from airlock.types import Classification
 
-__all__ = ["contract_problems"]
+__all__ = ["Fault", "contract_problems"]
 
 _MOST_SHOWN = 4
 """Characters that `mask` may show of a direct identifier."""
 
-Fault = tuple[Location, str]
-"""Where in the policy's file, and what."""
+
+class Fault(NamedTuple):
+    """A contract that a policy breaks: where in its file, what, and the error that explains it."""
+
+    at: Location
+    message: str
+    kind: type[PolicyError] = ContractError
 
 
 def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) -> Iterator[Fault]:
-    """Every contract that the policy breaks: (place in the file, message)."""
+    """Every contract that the policy breaks."""
     rules = policy.rules()
     for path, rule in rules.items():
         operator = operators[path]
-        for message in (
-            *_class_faults(rule, operator),
-            *_form_faults(rule),
-            *_nesting_faults(path, rule, operator),
-            *_reference_faults(rule, operator),
-        ):
-            yield ("columns", str(path)), message
+        at: Location = ("columns", str(path))
+        yield from (Fault(at, message, ExposedIdentifierError) for message in _class_faults(rule, operator))
+        yield from (Fault(at, message) for message in (*_form_faults(rule), *_nesting_faults(path, rule, operator)))
+        yield from (Fault(at, *fault) for fault in promise_faults(path, rule, operator))
     yield from _overlap_faults(rules)
     for node in rule_tree(rules).values():
         yield from _tree_faults(node, operators)
@@ -79,7 +83,7 @@ def _overlap_faults(rules: Mapping[ColumnPath, ColumnRule]) -> Iterator[Fault]:
         for other in rules:
             if other != path and path.covers(other):
                 message = f"lies inside '{path}', which has a rule of its own; only one of them may stay"
-                yield ("columns", str(other)), message
+                yield Fault(("columns", str(other)), message)
 
 
 def _tree_faults(node: RuleNode, operators: Mapping[ColumnPath, Operator]) -> Iterator[Fault]:
@@ -88,14 +92,16 @@ def _tree_faults(node: RuleNode, operators: Mapping[ColumnPath, Operator]) -> It
     insides = steps & {ELEMENT, KEY, VALUE}
     at: Location = ("columns", str(next(_leaves(node))))
     if (insides and insides != steps) or {ELEMENT} < insides:
-        yield at, f"'{node.path}' can be a struct, a list or a map, but the rules below it mix them. Name one kind of leaf"
+        yield Fault(
+            at, f"'{node.path}' can be a struct, a list or a map, but the rules below it mix them. Name one kind of leaf"
+        )
     elif insides & {KEY, VALUE} and insides != {KEY, VALUE}:
         missing = node.path.child(KEY if VALUE in insides else VALUE)
-        yield at, f"'{node.path}' is a map: '{missing}' needs a rule, too"
+        yield Fault(at, f"'{node.path}' is a map: '{missing}' needs a rule, too")
     elif insides:
         gone = [leaf for step in insides for leaf in [node.children[step].path] if _dropped(node.children[step], operators)]
         if gone and len(gone) < len(insides):
-            yield (
+            yield Fault(
                 ("columns", str(gone[0])),
                 f"'{gone[0]}' can't be dropped alone: redact it, or drop '{node.path}' with one rule",
             )
@@ -114,16 +120,6 @@ def _leaves(node: RuleNode) -> Iterator[ColumnPath]:
         yield from _leaves(child)
 
 
-def _reference_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
-    if rule.references is None:
-        return
-    if not getattr(operator, "domain", None):
-        yield f"references '{rule.references}' but '{operator.name}' is not joinable; use pseudonymize"
-    dataset, _, column = rule.references.partition(".")
-    if not dataset or not column:
-        yield "references needs DATASET.COLUMN"
-
-
 def _sink_faults(policy: Policy, operators: Mapping[ColumnPath, Operator]) -> Iterator[Fault]:
     for key, names in (("partition_by", policy.sink.partition_by), ("statistics", policy.sink.statistics)):
         for name in names:
@@ -131,27 +127,28 @@ def _sink_faults(policy: Policy, operators: Mapping[ColumnPath, Operator]) -> It
             technique = operators[path].contract.technique
             if technique != "none" and not technique.startswith("generalization"):
                 message = f"'{name}' has operator {operators[path].name}; only kept or generalized columns may stand here"
-                yield ("sink", key), message
+                yield Fault(("sink", key), message)
             if len(path.steps) > 1:
-                yield ("sink", key), f"'{name}' is nested; only top-level columns may stand here"
+                yield Fault(("sink", key), f"'{name}' is nested; only top-level columns may stand here")
 
 
 def _subject_faults(policy: Policy, operators: Mapping[ColumnPath, Operator]) -> Iterator[Fault]:
     path = ColumnPath.parse(policy.subject)
     if path.repeated:
-        yield ("subject",), f"'{policy.subject}' can hold several values a row; a row is about one subject"
+        yield Fault(("subject",), f"'{policy.subject}' can hold several values a row; a row is about one subject")
     model = policy.privacy.k_anonymity
     if isinstance(model, KAnonymity) and model.count == "subjects" and not operators[path].contract.injective:
-        yield (
+        yield Fault(
             ("privacy", "k_anonymity"),
-            (
-                f"counts subjects, but '{policy.subject}' has operator {operators[path].name}: written subjects can't be told apart. "
-                "Pseudonymize it, or count rows"
-            ),
+            f"counts subjects, but '{policy.subject}' has operator {operators[path].name}: written subjects can't be told apart. "
+            "Pseudonymize it, or count rows",
+            LostUniquenessError,
         )
 
 
 def _privacy_faults(policy: Policy) -> Iterator[Fault]:
     quasi = [path for path, rule in policy.rules().items() if rule.classification is Classification.QUASI_IDENTIFIER]
     if isinstance(policy.privacy.k_anonymity, KAnonymity) and not quasi:
-        yield ("privacy", "k_anonymity"), "asks for k but no column is a quasi_identifier; classify them, or say {none: reason}"
+        yield Fault(
+            ("privacy", "k_anonymity"), "asks for k but no column is a quasi_identifier; classify them, or say {none: reason}"
+        )

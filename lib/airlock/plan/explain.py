@@ -106,6 +106,8 @@ def describe_shape(shape: formats.Shape) -> str:
         >>> describe_shape(formats.MaxLength(length=3))
         'at most 3 characters'
     """
+    if isinstance(shape, formats.AnyOf):
+        return ", or ".join(map(describe_shape, shape.shapes))
     words = _WORDS.get(type(shape))
     return "no declared form: scanned for entities" if words is None else words(shape)
 

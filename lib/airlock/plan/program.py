@@ -25,6 +25,11 @@ Inputs = Callable[[ColumnPath, RowOperator], Mapping[str, pa.Array]]
 """Gives what a row operator's kernel looks at beside its own column: arrays as long as the leaf's flat values, by name."""
 
 
+def _nothing(path: ColumnPath, operator: RowOperator) -> Mapping[str, pa.Array]:
+    del path, operator
+    return {}
+
+
 def output_type(node: RuleNode, source: pa.DataType, operators: Mapping[ColumnPath, Operator]) -> pa.DataType | None:
     """What comes out of a column of type `source`; None where nothing does.
 
@@ -56,7 +61,7 @@ class ColumnProgram(ABC):
     """A function from a column's array to its transformed array, compiled for one type."""
 
     @abstractmethod
-    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         """Transform. Raises RejectedValuesError with a mask as long as `array`."""
 
 
@@ -97,7 +102,7 @@ class _Leaf(ColumnProgram):
     kernel: Callable[[pa.Array], pa.Array]
     target: pa.DataType
 
-    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         del inputs
         if not isinstance(array, pa.DictionaryArray):
             return self.kernel(array)
@@ -121,7 +126,7 @@ class _Row(ColumnProgram):
     operator: RowOperator
     kernel: Callable[[pa.StructArray], pa.Array]
 
-    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         if isinstance(array, pa.DictionaryArray):
             array = array.dictionary_decode()
         rows = {"value": array} | dict(inputs(self.path, self.operator))
@@ -133,7 +138,7 @@ class _Struct(ColumnProgram):
     children: tuple[tuple[str, ColumnProgram], ...]
     target: pa.StructType
 
-    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         # field() ignores the parent's validity and offset; flatten() applies both.
         names = [array.type.field(i).name for i in range(array.type.num_fields)]
         columns = dict(zip(names, array.flatten(), strict=True))
@@ -147,7 +152,7 @@ class _List(ColumnProgram):
     inner: ColumnProgram
     target: pa.ListType
 
-    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         try:
             values = plain(self.inner.transform(pc.list_flatten(array), inputs))
         except RejectedValuesError as error:
@@ -161,7 +166,7 @@ class _Map(ColumnProgram):
     item: ColumnProgram
     target: pa.MapType
 
-    def transform(self, array: pa.Array, inputs: Inputs) -> pa.Array:
+    def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         entries = array.cast(pa.list_(pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])))
         keys, items = pc.list_flatten(entries).flatten()
         try:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from airlock.errors import JoinDomainError
+from airlock.plan.contracts import Fault
 from airlock.policy.load import parse_policy, policy_files
 from airlock.policy.model import ColumnRule, Policy
 
 __all__ = ["reference_problems"]
 
 
-def reference_problems(policy: Policy, folder: Path) -> Iterator[tuple[str, str]]:
-    """Every reference that would not join: (column, message).
+def reference_problems(policy: Policy, folder: Path) -> Iterator[Fault]:
+    """Every reference that would not join.
 
     Args:
         policy: The policy with the references.
@@ -26,13 +28,17 @@ def reference_problems(policy: Policy, folder: Path) -> Iterator[tuple[str, str]
         dataset, _, column = str(rule.references).partition(".")
         other = others.get(dataset)
         if other is None:
-            yield text, f"references '{rule.references}', but no valid policy in {folder} is of dataset '{dataset}'"
+            yield _fault(text, f"references '{rule.references}', but no valid policy in {folder} is of dataset '{dataset}'")
         elif column not in other.columns:
-            yield text, f"references '{rule.references}', but the policy of '{dataset}' has no column '{column}'"
+            yield _fault(text, f"references '{rule.references}', but the policy of '{dataset}' has no column '{column}'")
         else:
             differences = list(_differences(policy, rule, other, other.columns[column]))
             if differences:
-                yield text, f"would not join '{rule.references}': {'; '.join(differences)}"
+                yield _fault(text, f"would not join '{rule.references}': {'; '.join(differences)}")
+
+
+def _fault(column: str, message: str) -> Fault:
+    return Fault(("columns", column), message, JoinDomainError)
 
 
 def _differences(policy: Policy, rule: ColumnRule, other: Policy, referred: ColumnRule) -> Iterator[str]:

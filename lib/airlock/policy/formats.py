@@ -7,7 +7,7 @@ shape without knowing the operator; a kernel replaced by the identity must not p
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from typing import Any
@@ -19,8 +19,8 @@ from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "Absent", "AllNull", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Shape", "Token", "Unshaped", "listed_text", "output_of",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
 _UNREADABLE = 4
@@ -37,6 +37,12 @@ NULL_SUBTREE = pa.string()
 
 ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
+
+TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
+"""Operators that write the same for equal values of a key domain: how often each occurs could tell the value."""
+
+REVERSIBLE = ("encrypt", "encrypt_random", "fpe")
+"""Operators whose output can be turned back by who holds the key; the gate takes them where the rule says `reversible: allowed`."""
 
 Arguments = Mapping[str, Any]
 
@@ -173,6 +179,18 @@ class Unshaped(Shape):
     closed = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyOf(Shape):
+    """Every value has one of these shapes: of the operators that a conditional one chooses from."""
+
+    shapes: tuple[Shape, ...]
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """Nothing else fits into any of them."""
+        return all(shape.closed for shape in self.shapes)
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an operator writes into a leaf.
@@ -202,6 +220,8 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         Output(type=DataType(string), shape=MaxLength(length=3))
     """
     name = operator.name
+    if name in NESTED:
+        return _any_of([output_of(one, data_type, unshaped=unshaped) for one in nested_specs(operator)], name)
     if name not in _FORMATS:
         if not unshaped:
             raise PolicyError(
@@ -218,6 +238,62 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
             f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators' shows them"
         ) from None
     return Output(type_after(data_type), shape)
+
+
+def nested_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
+    """The operators that a conditional one chooses from; none of any other.
+
+    Raises:
+        PolicyError: Its arguments can't be read.
+
+    Example:
+        >>> choice = {"column": "country", "in": ["DE"], "then": {"truncate": 2}, "otherwise": {"redact": {}}}
+        >>> [spec.name for spec in nested_specs(OperatorSpec(name="when", arguments=choice))]
+        ['truncate', 'redact']
+    """
+    if operator.name not in NESTED:
+        return ()
+    try:
+        named = [next(iter(one.items())) for one in NESTED[operator.name](operator.mapping(None)) if len(one) == 1]
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
+        named = []
+    if not named:
+        raise PolicyError(
+            f"the arguments of '{operator.name}' can't be read; 'airlock operators show {operator.name}' shows them"
+        )
+    return tuple(OperatorSpec(name=name, arguments=arguments) for name, arguments in named)
+
+
+def leaf_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
+    """The operator itself, or all that a conditional one may send a value through, however deep."""
+    inside = nested_specs(operator)
+    return tuple(leaf for one in inside for leaf in leaf_specs(one)) if inside else (operator,)
+
+
+def shape_parts(shape: Shape) -> tuple[Shape, ...]:
+    """The shape itself, or those of which one is enough."""
+    return tuple(part for one in shape.shapes for part in shape_parts(one)) if isinstance(shape, AnyOf) else (shape,)
+
+
+def _any_of(outputs: list[Output], name: str) -> Output:
+    data_type = common_type(output.type for output in outputs)
+    if data_type is None:
+        raise PolicyError(f"the operators of '{name}' write different types; all must write one")
+    shapes = tuple(dict.fromkeys(part for output in outputs for part in shape_parts(output.shape)))
+    return Output(data_type, shapes[0] if len(shapes) == 1 else AnyOf(shapes=shapes))
+
+
+def common_type(types: Iterable[pa.DataType | None]) -> pa.DataType | None:
+    """The one type of all these, of different layouts of text `string`; None where they differ or there is none.
+
+    Example:
+        >>> common_type([pa.large_string(), pa.string()])
+        DataType(string)
+    """
+    found = set(types)
+    if len(found) > 1 and found <= {pa.string(), pa.large_string(), pa.string_view()}:
+        return pa.string()
+    return found.pop() if len(found) == 1 else None
 
 
 def listed_text(value: object) -> str:
@@ -284,6 +360,12 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
     del data_type
     return pa.string()
 
+
+NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
+    "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
+    "when": lambda arguments: [arguments["then"], arguments["otherwise"]],
+}
+"""Operators that send each value through one of several, and where those stand in their arguments."""
 
 _HEX = "0123456789abcdef"
 

@@ -135,20 +135,34 @@ class OperatorSpec(_Strict):
         return {shorthand: self.arguments}
 
 
-RULE_KEYS = ("type", "class", "optional", "references", "unshaped", "accept_frequency")
+RULE_KEYS = (
+    "type", "class", "optional", "references", "unique", "output", "reversible", "unshaped", "accept_frequency", "accept_no_effect",
+)  # fmt: skip
 """Keys of a column's rule that are not an operator."""
 
 
 class ColumnRule(_Strict):
-    """What happens to one column or leaf: its raw type, its classification and exactly one operator."""
+    """What happens to one column or leaf: its raw type, its classification and exactly one operator.
+
+    Attributes:
+        references: `DATASET.COLUMN` that this column must join with.
+        unique: Different raw values must stay different.
+        output: The Arrow type that readers rely on.
+        reversible: `allowed` where an operator may stand whose output can be turned back.
+        unshaped, accept_frequency, accept_no_effect: Why what is refused else is right here.
+    """
 
     type: tuple[str, ...] = Field(strict=False)
     classification: Classification = Field(alias="class", strict=False)
     operator: OperatorSpec
     optional: bool = False
     references: str | None = None
+    unique: bool = False
+    output: str | None = None
+    reversible: Literal["allowed"] | None = None
     unshaped: str | None = Field(default=None, min_length=1)
     accept_frequency: str | None = Field(default=None, min_length=1)
+    accept_no_effect: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -175,6 +189,13 @@ class ColumnRule(_Strict):
         for name in names:
             parse_type(name)
         return tuple(names)
+
+    @field_validator("output")
+    @classmethod
+    def _a_leafs_type(cls, value: str | None) -> str | None:
+        if value is not None and parse_type(value) is None:
+            raise ValueError("needs the Arrow type of a leaf")
+        return value
 
 
 class GatePolicy(_Strict):

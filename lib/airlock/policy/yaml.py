@@ -41,9 +41,9 @@ class Document:
             at = at[:-1]
         return (1, 1)
 
-    def report(self, location: Sequence[str | int], message: str) -> None:
-        """Add a problem at a location."""
-        self.problems.append(Problem(self.file, *self.place(location), message))
+    def report(self, location: Sequence[str | int], message: str, code: str = "") -> None:
+        """Add a problem at a location; `code` is that of the error class that explains it."""
+        self.problems.append(Problem(self.file, *self.place(location), message, code))
 
 
 def read_yaml(text: str, file: str) -> Document:

@@ -1,0 +1,201 @@
+"""Operators inside operators: how a declaration holds them, and how their kernels run over some of a column's rows.
+
+Called by the conditional operators.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
+
+from airlock.operators._base import Contract, Operator, RejectedValuesError, RowOperator
+from airlock.operators._fields import wrong_type
+from airlock.operators._registry import operator_class
+from airlock.policy.formats import common_type
+from airlock.policy.model import OperatorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airlock.keys import KeyRequest, SubKeys
+
+__all__ = ["Composite", "NestedOperator", "branch", "run_nested", "texts"]
+
+
+def declare_nested(value: object) -> Operator:
+    """An operator from `{name: arguments}`, as a rule has it.
+
+    Raises:
+        ValueError: It is not one operator with right arguments; the message says which is wrong.
+    """
+    if isinstance(value, Operator):
+        return value
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise ValueError("needs exactly one operator, as in {redact: {}}")
+    name, arguments = next(iter(value.items()))
+    try:
+        kind = operator_class(str(name))
+    except KeyError:
+        raise ValueError(f"there is no operator '{name}'") from None
+    try:
+        made = kind.from_dict(OperatorSpec(name=name, arguments=arguments).mapping(kind.shorthand))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        said = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults
+        )
+        raise ValueError(f"{name}: {said}") from None
+    if getattr(made, "presence", "keep") == "hide":
+        raise ValueError(f"{name}: `presence: hide` can't stand inside another operator")
+    if made.contract.subtree:
+        raise ValueError(f"'{name}' can't stand inside another operator: it takes a column as a whole. Use redact")
+    return made
+
+
+NestedOperator = Annotated[
+    Any,
+    PlainValidator(declare_nested),
+    PlainSerializer(lambda operator: {operator.name: operator.to_dict()}),
+    WithJsonSchema({"type": "object", "minProperties": 1, "maxProperties": 1, "description": "one operator"}),
+]
+"""A field of a declaration that holds another operator's: written as a rule writes it."""
+
+
+class Composite(RowOperator):
+    """An operator that sends each of the column's values through one of several others."""
+
+    @property
+    @abstractmethod
+    def operators(self) -> tuple[Operator, ...]:
+        """The operators, in a fixed order."""
+
+    @property
+    def contract(self) -> Contract:
+        """What all of them promise."""
+        contracts = [operator.contract for operator in self.operators]
+        return Contract(
+            technique="; ".join(dict.fromkeys(contract.technique for contract in contracts)),
+            deterministic=all(contract.deterministic for contract in contracts),
+            reversible=any(contract.reversible for contract in contracts),
+            keyed=any(contract.keyed for contract in contracts),
+            partly=True,
+            chance=max(contract.chance for contract in contracts),
+            classes=frozenset.intersection(*(contract.classes for contract in contracts)),
+        )
+
+    @property
+    def shown(self) -> int:
+        """Characters that stay readable, at most."""
+        return max(getattr(operator, "shown", 0) for operator in self.operators)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the operators look at."""
+        found = [path for operator in self.operators if isinstance(operator, RowOperator) for path in operator.inputs]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """What the operators look for."""
+        found = [path for operator in self.operators if isinstance(operator, RowOperator) for path in operator.known]
+        return tuple(dict.fromkeys(found))
+
+    def requests(self) -> tuple[KeyRequest, ...]:
+        """The operators' subkeys."""
+        return tuple(dict.fromkeys(request for operator in self.operators for request in operator.requests()))
+
+    def require_inputs(self, types: Mapping[str, pa.DataType]) -> None:
+        """Each operator needs what it needs by itself."""
+        for operator in self.operators:
+            if isinstance(operator, RowOperator):
+                operator.require_inputs(types)
+
+    def result_field(self, field: pa.Field) -> pa.Field:
+        """The field that all of them write.
+
+        Raises:
+            OperatorTypeError: One does not take the column, or they write different types.
+        """
+        made = [operator.result_field(field) for operator in self.operators]
+        types = [None if one is None else one.type for one in made]
+        data_type = common_type(types)
+        if data_type is None:
+            raise wrong_type(self.name, field, f"its operators write different types ({', '.join(map(str, types))})")
+        return pa.field(field.name, data_type, nullable=field.nullable)
+
+
+def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Callable[[pa.StructArray], pa.Array]:
+    """The operator's kernel over rows that hold `value` and whatever any of the column's operators looks at."""
+    kernel = operator.kernel(field, keys)
+    if not isinstance(operator, RowOperator):
+        return lambda rows: kernel(rows.field("value"))
+    named = ["value", *(["known"] if operator.known else []), *operator.inputs]
+    return lambda rows: kernel(pa.StructArray.from_arrays([rows.field(name) for name in named], named))
+
+
+def branch(
+    rows: pa.StructArray,
+    chosen: NDArray[np.intp],
+    kernels: Sequence[Callable[[pa.StructArray], pa.Array]],
+    *,
+    target: pa.DataType,
+) -> pa.Array:
+    """Each row through the kernel that was chosen for it, in the rows' order.
+
+    Args:
+        rows: What the kernels take.
+        chosen: For each row the number of its kernel.
+        kernels: One for each number.
+        target: The type to which their outputs are cast.
+
+    Raises:
+        RejectedValuesError: From the first kernel that rejects; the mask is as long as `rows`.
+    """
+    places = [np.flatnonzero(chosen == number) for number in range(len(kernels))]
+    used = [number for number, at in enumerate(places) if len(at)] or [0]
+    if len(used) == 1:
+        return kernels[used[0]](rows).cast(target)
+    made = []
+    for number in used:
+        try:
+            made.append(_movable(kernels[number](_rows_at(rows, places[number])).cast(target))[0])
+        except RejectedValuesError as error:
+            mask = np.zeros(len(rows), bool)
+            mask[places[number]] = np.asarray(error.mask)
+            raise RejectedValuesError(error.code, pa.array(mask)) from None
+    order = np.empty(len(rows), np.int64)
+    order[np.concatenate([places[number] for number in used])] = np.arange(len(rows))
+    return pa.concat_arrays(made).take(pa.array(order)).cast(target)
+
+
+def _rows_at(rows: pa.StructArray, places: NDArray[np.int64]) -> pa.StructArray:
+    index = pa.array(places)
+    names = [rows.type.field(i).name for i in range(rows.type.num_fields)]
+    taken = [_taken(column, index) for column in rows.flatten()]
+    return pa.StructArray.from_arrays(taken, names)
+
+
+def _taken(column: pa.Array, index: pa.Array) -> pa.Array:
+    plain, data_type = _movable(column)
+    return plain.take(index).cast(data_type)
+
+
+def _movable(column: pa.Array) -> tuple[pa.Array, pa.DataType]:
+    """In a layout that Arrow can take from, and the column's own type: there is no take over `string_view`."""
+    if isinstance(column, pa.DictionaryArray):
+        column = column.dictionary_decode()
+    return (column.cast(pa.large_string()) if column.type == pa.string_view() else column), column.type
+
+
+def texts(values: pa.Array) -> pa.Array:
+    """Values as the text that policies write them in: numbers shortest, dates ISO 8601, true and false."""
+    if pa.types.is_decimal(values.type) or pa.types.is_floating(values.type):
+        return pc.replace_substring_regex(values.cast(pa.string()), r"\.0*$", "")
+    return values.cast(pa.string())
