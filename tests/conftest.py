@@ -13,11 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.servers import vault
 
 from airlock.keys.file import create_root_file
 from airlock.keys.signing import create_signing_key
 from airlock.settings import Settings, load_settings
-from tests.servers import vault
 
 CITIES = ("Lima", "Oslo", "Quito", "Paris")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from tests.servers import kms, vault
 
 from airlock.errors import AirlockError, KeyAccessError, KeyFileError, KeyProviderError
 from airlock.keys import RootRing, open_key_ring
 from airlock.settings import Settings, load_settings
-from tests.servers import kms, vault
 
 AWS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -78,7 +78,9 @@ class File(Side):
         self.file.write_text(self.file.read_text().replace("epochs", "roots"))
 
 
-READER = 'path "{mount}/data/airlock" {{capabilities = ["read"]}}\npath "{mount}/metadata/airlock" {{capabilities = ["read"]}}\n'
+READER = (
+    'path "{mount}/data/airlock" {{capabilities = ["read"]}}\npath "{mount}/metadata/airlock" {{capabilities = ["read"]}}\n'
+)
 KEEPER = """
 path "{mount}/data/airlock" {{capabilities = ["create", "read", "update"]}}
 path "{mount}/metadata/airlock" {{capabilities = ["read"]}}

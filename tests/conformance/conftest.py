@@ -47,7 +47,10 @@ class Cluster:
         claims = {
             "sub": f"system:serviceaccount:pii-raw:{account}",
             "kubernetes.io": {"namespace": "pii-raw", "serviceaccount": {"name": account, "uid": "u1"}},
-            **{name: int(dt.datetime.now(dt.UTC).timestamp()) + more for name, more in (("iat", -60), ("nbf", -60), ("exp", 600))},
+            **{
+                name: int(dt.datetime.now(dt.UTC).timestamp()) + more
+                for name, more in (("iat", -60), ("nbf", -60), ("exp", 600))
+            },
         }
         parts = [{"alg": "RS256", "typ": "JWT"}, claims]
         encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.conformance import _rings
 
 from airlock.errors import (
     AirlockError,
@@ -26,7 +27,6 @@ from airlock.errors import (
 )
 from airlock.keys import KeyRequest, Permit
 from airlock.keys.derive import derive_all, key_check
-from tests.conformance import _rings
 
 ROOTS = {1: secrets.token_bytes(32), 2: secrets.token_bytes(32)}
 REQUESTS = [KeyRequest("pseudonymize", "aes-cmac", "email"), KeyRequest("order", "aes-ctr")]
@@ -152,7 +152,7 @@ def test_a_stopped_server_is_worth_another_try(name, require, tmp_path):
         ring = side.ring()
         derive(ring)
         server.stop()
-        with pytest.raises(TransientError, match="did not (read|decrypt)") as caught:
+        with pytest.raises(TransientError, match=r"did not (read|decrypt)") as caught:
             derive(ring)
     assert caught.value.exit_code == 75
 
@@ -167,7 +167,12 @@ def test_nothing_secret_is_said_anywhere(side, caplog):
     ring, said = side.ring(), []
     made = derive(ring)
     said += [repr(ring), repr(vars(ring)), repr(made), repr(ring.epochs())]
-    for act in (lambda: derive(ring, 9), lambda: derive(side.ring(gone(side))), lambda: derive(side.ring(side.deny())), ring.create):
+    for act in (
+        lambda: derive(ring, 9),
+        lambda: derive(side.ring(gone(side))),
+        lambda: derive(side.ring(side.deny())),
+        ring.create,
+    ):
         try:
             act()
         except AirlockError as error:
@@ -209,21 +214,24 @@ def test_without_credentials_kms_is_not_asked(servers, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "error", "said"),
+    ("code", "error", "said"),
     [
-        ("AccessDeniedException", 400, KeyAccessError, "this identity may not decrypt: AccessDeniedException"),
-        ("ExpiredTokenException", 400, KeyAccessError, "may not decrypt"),
-        ("DisabledException", 400, KeyProviderError, "could not decrypt: DisabledException"),
-        ("NotFoundException", 400, KeyProviderError, "could not decrypt: NotFoundException"),
-        ("ThrottlingException", 400, TransientError, "did not decrypt: ThrottlingException"),
-        ("Unheard-of", 503, TransientError, "did not decrypt"),
+        ("AccessDeniedException", KeyAccessError, "this identity may not decrypt: AccessDeniedException"),
+        ("ExpiredTokenException", KeyAccessError, "may not decrypt"),
+        ("DisabledException", KeyProviderError, "could not decrypt: DisabledException"),
+        ("NotFoundException", KeyProviderError, "could not decrypt: NotFoundException"),
+        ("ThrottlingException", TransientError, "did not decrypt: ThrottlingException"),
+        ("503", TransientError, "did not decrypt"),
     ],
 )
-def test_what_kms_says_is_told_by_its_code(code, status, error, said, tmp_path, monkeypatch):
+def test_what_kms_says_is_told_by_its_code(code, error, said, tmp_path, monkeypatch):
     """What moto never says; the client's own answers, the network left out."""
     side = _rings.File(tmp_path)
     side.write({1: _rings.b64(bytes(64))})
-    answer = {"Error": {"Code": code, "Message": "CANARY"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    answer = {
+        "Error": {"Code": code, "Message": "CANARY"},
+        "ResponseMetadata": {"HTTPStatusCode": int(code) if code.isdigit() else 400},
+    }
 
     def refuse(*_):
         raise ClientError(answer, "Decrypt")
@@ -286,7 +294,7 @@ def test_who_may_read_may_not_rotate(kv):
 
 
 def test_a_deleted_and_a_missing_secret(kv):
-    with pytest.raises(KeyProviderError, match="is not there. Make it with 'airlock keys init --provider vault-kv'"):
+    with pytest.raises(KeyProviderError, match=r"is not there\. Make it with 'airlock keys init --provider vault-kv'"):
         derive(kv.ring())
     kv.plant(ROOTS)
     kv.server.call("DELETE", f"{kv.mount}/data/airlock")
@@ -314,7 +322,7 @@ def test_a_token_of_the_environment_is_not_taken_unasked(kv, monkeypatch):
     with pytest.raises(AirlockError, match="does not let this identity"):
         derive(kv.ring())
     kv.token.unlink()
-    with pytest.raises(AirlockError, match="can't be read. Check the path"):
+    with pytest.raises(AirlockError, match="can't be read"):
         derive(kv.ring())
 
 
@@ -374,7 +382,8 @@ def test_tls_by_an_authority_of_ones_own(require, tmp_path, certificate):
 
 
 @pytest.mark.parametrize(
-    ("provider", "module", "extra"), [("vault-kv", "hvac", "vault"), ("vault-transit", "hvac", "vault"), ("aws-kms", "boto3", "aws")]
+    ("provider", "module", "extra"),
+    [("vault-kv", "hvac", "vault"), ("vault-transit", "hvac", "vault"), ("aws-kms", "boto3", "aws")],
 )
 def test_a_missing_library_is_named(provider, module, extra, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, module, None)

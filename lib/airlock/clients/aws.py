@@ -118,7 +118,11 @@ def _translated(error: Exception, key: KmsKey, what: str) -> Exception:
         )
     if isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError)) or code in _BUSY or status >= _SERVER:
         return TransientError(f"{shown} did not {what}: {code}. Run again; if it stays so, check keys.kms and the network")
-    if code in _DENIED or status in _FORBIDDEN or isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
+    if (
+        code in _DENIED
+        or status in _FORBIDDEN
+        or isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError))
+    ):
         return KeyAccessError(
             f"{shown}: this identity may not {what}: {code}. Give its role kms:{what.split(maxsplit=1)[0].title()} on the key"
         )

@@ -23,8 +23,15 @@ from airlock.doors._zones import open_private
 from airlock.doors.permits import local_permit
 from airlock.doors.verify import located, verified_data
 from airlock.engines.rows import leaf_values
-from airlock.errors import ReversibleError
-from airlock.errors import ConfigError, ContractError, IntegrityError, NotFoundError, SignatureError, StorageUnavailableError
+from airlock.errors import (
+    ConfigError,
+    ContractError,
+    IntegrityError,
+    NotFoundError,
+    ReversibleError,
+    SignatureError,
+    StorageUnavailableError,
+)
 from airlock.evidence.canonical import time_text
 from airlock.evidence.keyacts import Reidentified
 from airlock.evidence.trust import Trust
