@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import secrets
 import time
 import traceback
@@ -14,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.conformance import _rings
 
+from airlock.doors.doctor import _keys
 from airlock.errors import (
     AirlockError,
     ConfigError,
@@ -25,8 +27,9 @@ from airlock.errors import (
     PermitError,
     TransientError,
 )
-from airlock.keys import KeyRequest, Permit
+from airlock.keys import KeyRequest, Permit, open_key_ring
 from airlock.keys.derive import derive_all, key_check
+from airlock.settings import load_settings
 
 ROOTS = {1: secrets.token_bytes(32), 2: secrets.token_bytes(32)}
 REQUESTS = [KeyRequest("pseudonymize", "aes-cmac", "email"), KeyRequest("order", "aes-ctr")]
@@ -244,6 +247,76 @@ def test_what_kms_says_is_told_by_its_code(code, error, said, tmp_path, monkeypa
     assert "CANARY" not in "".join(traceback.format_exception(caught.value, chain=False))
 
 
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def airlock(capsys):
+    """Run one command: (exit code, stdout, stderr)."""
+    from airlock.cli import main
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as done:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return done.value.code, captured.out, captured.err
+
+    return run
+
+
+def in_environment(side, monkeypatch):
+    flags = {name: value for name, value in side.flags().items() if name not in ("keys.root", "keys.provider")}
+    for name, value in flags.items():
+        monkeypatch.setenv("AIRLOCK_" + name.upper().replace(".", "_"), value)
+    return side.flags()["keys.provider"]
+
+
+def test_the_commands_work_wherever_the_roots_are(side, airlock, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    provider = in_environment(side, monkeypatch)
+    code, lines, err = airlock("keys", "init", "--provider", provider)
+    assert (code, "epoch 1" in err) == (0, True)
+    for name in [name for name in os.environ if name.startswith("AIRLOCK_KEYS_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "airlock.yaml").write_text(lines)  # what it printed is all that is needed
+
+    def doctor():
+        # The part of the doctor that looks at keys; looking for Java takes longer than all of this.
+        return {check.name: check for check in _keys(load_settings(file=tmp_path / "airlock.yaml", environment={}))}
+
+    assert doctor()["root"].said.startswith("epochs 1 in ")
+    assert ("provider" in doctor()) == (provider != "file")
+    assert airlock("keys", "rotate")[0] == 0
+    code, out, _ = airlock("keys", "show", "--format", "json")
+    shown = json.loads(out)
+    assert (code, shown["provider"], [one["state"] for one in shown["epochs"]]) == (0, provider, ["active", "active"])
+    code, out, _ = airlock("keys", "destroy", "--epoch", 1, "--reason", "end of contract", "--yes")
+    record = json.loads(out)["results"][0]
+    assert (code, record["key_check"], record["provider"]) == (0, shown["epochs"][0]["check"], provider)
+    assert airlock("keys", "verify-destroyed", record["file"])[0] == 0
+    assert doctor()["root"].said.startswith("epochs 2 in ")
+    side.file = tmp_path / "keys" / "root.json"
+    side.spoil()
+    assert doctor()["root"].status == "failed"
+    assert "malformed" in doctor()["root"].said
+
+
+def test_a_doctor_names_what_is_wrong_with_the_service(airlock, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AIRLOCK_KEYS_PROVIDER", "vault-kv")
+    code, out, _ = airlock("doctor", "--format", "json")
+    found = {check["name"]: check for check in json.loads(out)}
+    assert (code, found["provider"]["status"]) == (2, "failed")
+    assert "setting 'keys.vault.address' is not set" in found["provider"]["said"]
+    monkeypatch.setenv("AIRLOCK_KEYS_VAULT_ADDRESS", f"http://{NOWHERE}")
+    monkeypatch.setenv("AIRLOCK_KEYS_VAULT_PATH", "airlock")
+    monkeypatch.setenv("AIRLOCK_KEYS_VAULT_CREDENTIAL", str(tmp_path / "token"))
+    (tmp_path / "token").write_text("hvs.x")
+    _, out, _ = airlock("doctor", "--format", "json")
+    found = {check["name"]: check for check in json.loads(out)}
+    assert "did not look up its own token" in found["provider"]["said"]
+
+
 # --- Vault ------------------------------------------------------------------------------------------------------------
 
 
@@ -402,8 +475,5 @@ def test_a_missing_library_is_named(provider, module, extra, tmp_path, monkeypat
     [("file", "keys.root"), ("vault-kv", "keys.vault.address"), ("vault-transit", "keys.root"), ("aws-kms", "keys.root")],
 )
 def test_a_missing_setting_is_named(provider, missing):
-    from airlock.keys import open_key_ring
-    from airlock.settings import load_settings
-
     with pytest.raises(ConfigError, match=f"setting '{missing}' is not set"):
         open_key_ring(load_settings(flags={"keys.provider": provider}, environment={}))

@@ -184,7 +184,7 @@ def reidentify_command(  # noqa: PLR0913 - one a command-line option
         Ask(data=data, column=column, policy=policy, reason=reason, limit=limit, values=values), shared.settings()
     )
     if output is None:
-        pc_csv.write_csv(made.table, sys.stdout.buffer)
+        sys.stdout.buffer.write(_csv(made.table))
     else:
         create_private_file(output, _csv(made.table))
     talk.print(f"{made.table.num_rows:,} tokens reversed, on record in zone private: {made.record}", markup=False)

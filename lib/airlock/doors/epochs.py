@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airlock.doors.permits import local_permit
 from airlock.keys import Permit, RootRing, open_key_ring
+from airlock.keys.epochs import Epochs
 from airlock.plan.bind import BoundPolicy, bind_policy
 from airlock.policy.load import load_policy, policy_files
 from airlock.policy.model import Policy
@@ -65,12 +66,14 @@ def show_keys(settings: Settings, policies: Iterable[Path] = ()) -> KeysShown:
     ]
     gone = [Epoch(epoch, "destroyed", "", stored.created.get(epoch, ""), when) for epoch, when in stored.destroyed.items()]
     shown = tuple(sorted([*epochs, *gone], key=lambda one: one.epoch))
-    return KeysShown(ring.provider, ring.place, shown, {one.policy.dataset: _ids(one, ring, permit) for one in bound})
+    return KeysShown(ring.provider, ring.place, shown, {one.policy.dataset: _ids(one, stored, ring, permit) for one in bound})
 
 
-def _ids(bound: BoundPolicy, ring: RootRing, permit: Permit) -> tuple[str, ...]:
+def _ids(bound: BoundPolicy, stored: Epochs, ring: RootRing, permit: Permit) -> tuple[str, ...]:
     requests = {request for operator in bound.operators.values() for request in operator.requests()}
     keys = bound.policy.keys
+    if keys.epoch not in stored.texts:
+        return (f"none: there is no root for epoch {keys.epoch}",)
     made = ring.subkeys(sorted(requests), recipient=keys.recipient, epoch=keys.epoch, permit=permit)
     return tuple(sorted(made.ids.values()))
 

@@ -268,8 +268,9 @@ def _of_file(file: Path, path: ColumnPath) -> Iterator[pa.RecordBatch]:
 
 
 def _digest(tokens: pa.Array) -> Sha256:
-    texts = tokens.cast(pa.large_string())
-    joined = pc.binary_join(pa.LargeListArray.from_arrays([0, len(texts)], texts), "\n")
+    plain = pa.types.is_binary(tokens.type) or pa.types.is_fixed_size_binary(tokens.type)
+    texts = (tokens if plain else tokens.cast(pa.string())).cast(pa.binary())
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts), b"\n")
     return Sha256(hashlib.sha256(joined[0].as_buffer()).hexdigest())
 
 
