@@ -280,7 +280,7 @@ def _write(record: Reidentified, signer: Signer, settings: Settings) -> str:
     path = f"{record.dataset}/reidentify/{when}-{secrets.token_hex(8)}.json"
     try:
         open_private(settings.zone(Zone.PRIVATE)).create(path, record.to_envelope(signer))
-    except (OSError, AlreadyExistsError):
+    except (OSError, AlreadyExistsError, NotFoundError):
         raise StorageUnavailableError(
             f"the record '{path}' can't be written to zone private; nothing was reversed. Run again"
         ) from None

@@ -5,10 +5,12 @@ Called by `rules`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from airlock.errors import DisclosureError
 from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, REVERSIBLE, MaskedText, Output, leaf_specs, shape_parts
 from airlock.policy.model import ColumnRule, Policy
+from airlock.policy.packs import pack_faults
 from airlock.policy.path import ColumnPath
 from airlock.types import Classification
 
@@ -23,12 +25,13 @@ _SHOWN_OUTSIDE = ("generalize_date", "generalize_number", "ip_truncate", "keep",
 """Operators whose output may stand in folder names and footers: it is published for what it says. A token is not."""
 
 
-def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...]]) -> None:
+def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...]], *, today: date) -> None:
     """Refuse a policy whose rules could not hold, whatever is written.
 
     Args:
         policy: The outer door's own copy.
         outputs: What each rule writes.
+        today: Up to which ages are counted, where the policy's pack does not say.
 
     Raises:
         DisclosureError: A direct identifier has an operator that may let it through, a raw value stays without a reason, or
@@ -36,6 +39,9 @@ def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...
     """
     faults = [fault for path, rule in policy.rules().items() for fault in _faults(path, rule, outputs[path])]
     faults += _sink_faults(policy)
+    faults += [
+        f"'{fault.column}': {fault.message}" if fault.column else fault.message for fault in pack_faults(policy, today=today)
+    ]
     if faults:
         raise DisclosureError(
             f"policy '{policy.dataset}' asks for what no release may hold: {'; '.join(faults[:_MOST_NAMED])}. Nothing was released. Mend the rules, "

@@ -151,10 +151,10 @@ def compile_rules(policy: Policy, config: GateConfig, *, today: date) -> GateRul
     """
     _demand_proof(policy)
     outputs = {path: _outputs(rule) for path, rule in policy.rules().items()}
-    demand_contracts(policy, outputs)
+    demand_contracts(policy, outputs, today=today)
     demand_plain_literals(policy.dataset, outputs)
     leaves = tuple(_leaf_rule(policy, path, rule, outputs[path]) for path, rule in policy.rules().items())
-    mine = [waiver for waiver in config.waivers if waiver.dataset == policy.dataset]
+    mine = [waiver for waiver in config.waivers if waiver.dataset == policy.dataset and not _forbidden(waiver, policy)]
     written = [leaf for leaf in leaves if not leaf.absent]
     return GateRules(
         dataset=policy.dataset,
@@ -170,6 +170,11 @@ def compile_rules(policy: Policy, config: GateConfig, *, today: date) -> GateRul
         expired=tuple(waiver for waiver in mine if waiver.expires < today),
         not_proven=tuple(sorted(policy.gate.not_proven.items())),
     )
+
+
+def _forbidden(waiver: Waiver, policy: Policy) -> bool:
+    """Under a pack the review of uniqueness is the regulation's (of HIPAA, kind R): nobody waives it."""
+    return policy.pack is not None and waiver.entity == NEARLY_UNIQUE
 
 
 def _sought(policy: Policy) -> set[str]:
