@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 import os
+import re
 import secrets
 import time
 import traceback
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 from tests.conformance import _rings
 
 from airlock.doors.doctor import _keys
+from airlock.doors.preview import preview
 from airlock.errors import (
     AirlockError,
     ConfigError,
@@ -29,6 +31,7 @@ from airlock.errors import (
 )
 from airlock.keys import KeyRequest, Permit, open_key_ring
 from airlock.keys.derive import derive_all, key_check
+from airlock.keys.open import service_identity
 from airlock.settings import load_settings
 
 ROOTS = {1: secrets.token_bytes(32), 2: secrets.token_bytes(32)}
@@ -206,6 +209,16 @@ def test_a_key_of_kms_is_pinned(servers, tmp_path):
             derive(side.ring({"keys.kms.key_id": other}))
 
 
+@pytest.mark.parametrize("name", ["vault-kv", "aws-kms"])
+def test_who_may_only_decrypt_may_do_without_the_rest(name, servers, tmp_path):
+    with _rings.made(name, tmp_path, servers(_rings.PARTS[name])) as side:
+        assert re.search("tests|token, policies|Enabled", service_identity(side.settings()))
+        if name == "vault-kv":
+            side.token.write_text("hvs.unknown")
+        strict = side.settings(side.deny() if name == "aws-kms" else None)
+        assert "may not ask who it is" in service_identity(strict)
+
+
 def test_without_credentials_kms_is_not_asked(servers, tmp_path, monkeypatch):
     with _rings.made("aws-kms", tmp_path, servers("moto")) as side:
         side.plant(ROOTS)
@@ -299,6 +312,18 @@ def test_the_commands_work_wherever_the_roots_are(side, airlock, monkeypatch, tm
     side.spoil()
     assert doctor()["root"].status == "failed"
     assert "malformed" in doctor()["root"].said
+
+
+def test_doors_make_the_same_tokens_wherever_the_root_is(side, make_project, tmp_path):
+    made = make_project(files=1, rows=5)
+    (tmp_path / "plain").mkdir()
+    plain = _rings.File(tmp_path / "plain")
+    shown = []
+    for one in (plain, side):
+        one.plant(ROOTS)
+        settings = made.settings(**{name.replace(".", "__"): value for name, value in one.flags().items()})
+        shown.append(preview(made.policy(), settings, show_raw=True))
+    assert shown[0] == shown[1]
 
 
 def test_a_doctor_names_what_is_wrong_with_the_service(airlock, monkeypatch, tmp_path):

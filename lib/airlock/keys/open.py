@@ -7,6 +7,7 @@ from typing import cast
 
 from airlock.clients.aws import KmsKey, KmsSession
 from airlock.clients.vault import Auth, VaultLogin, VaultSession
+from airlock.errors import KeyAccessError
 from airlock.keys.file import FileEpochs, FileKeyRing
 from airlock.keys.kms import KmsWrapper
 from airlock.keys.ring import Plain, RootRing
@@ -52,7 +53,12 @@ def service_identity(settings: Settings) -> str | None:
     provider = settings.require("keys.provider")
     if provider == "file":
         return None
-    return _kms(settings).identity() if provider == "aws-kms" else _vault(settings).identity()
+    session = _kms(settings) if provider == "aws-kms" else _vault(settings)
+    try:
+        return session.identity()
+    except KeyAccessError:
+        # Least privilege is to read or decrypt alone, which the look at the roots tries.
+        return "this identity may not ask who it is, or not describe the key; only this look would need that"
 
 
 def _transit(settings: Settings) -> TransitWrapper:
