@@ -20,7 +20,7 @@ from airlock.evidence.canonical import time_text
 from airlock.evidence.keyacts import Destroyed
 from airlock.evidence.trust import Trust
 from airlock.keys import Permit, RootRing, open_key_ring
-from airlock.keys.private import create_private_file
+from airlock.keys.private import write_private_file
 from airlock.keys.signing import load_signer
 from airlock.settings import Settings
 
@@ -102,7 +102,7 @@ class _Destruction:
         self._require_gone()
         if ended is None:
             ended = replace(begun, state="destroyed", check="derivation refused: key-epoch", signed_at=_now())
-            _write(done, ended.to_envelope(self.signer))
+            write_private_file(done, ended.to_envelope(self.signer))
         started.unlink(missing_ok=True)
         return DestroyedKey(ended, done)
 
@@ -120,7 +120,7 @@ class _Destruction:
             reason=reason,
             signed_at=_now(),
         )
-        _write(file, record.to_envelope(self.signer))
+        write_private_file(file, record.to_envelope(self.signer))
         return record
 
     def _require_gone(self) -> None:
@@ -156,14 +156,6 @@ def _read(file: Path, trust: Trust) -> Destroyed:
         raise NotFoundError(
             f"record '{file}' can't be read: {error.strerror}. 'airlock keys destroy' says where it wrote it"
         ) from None
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Whole or not at all: what a killed call left of it is never taken for a record."""
-    fresh = file.with_name(f".{file.name}.new")
-    fresh.unlink(missing_ok=True)
-    create_private_file(fresh, content)
-    fresh.replace(file)
 
 
 def _now() -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from airlock.errors import KeyFileError
 
-__all__ = ["create_private_file", "read_private_file", "replace_private_file"]
+__all__ = ["create_private_file", "read_private_file", "replace_private_file", "write_private_file"]
 
 _MAX_BYTES = 1 << 20
 
@@ -73,6 +73,22 @@ def _require_private(path: Path, status: os.stat_result) -> None:
             f"key file '{path}' has permissions {mode:04o}, expected 0600: others could use it. "
             "chmod 600 it (a mounted Secret: defaultMode: 0400); if others had access, make new keys with 'airlock keys init'"
         )
+
+
+def write_private_file(path: Path, content: bytes) -> None:
+    """Write a file of this user alone, whole and on the disk, or not at all; what stood there is replaced.
+
+    Raises:
+        KeyFileError: Its folder can't be written.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.unlink(missing_ok=True)
+        create_private_file(fresh, content)
+        fresh.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise KeyFileError(f"'{path}' can't be written: {error.strerror}. Check its folder's permissions") from None
 
 
 def replace_private_file(path: Path, change: Callable[[bytes], bytes]) -> None:
