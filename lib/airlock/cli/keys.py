@@ -171,6 +171,7 @@ def reidentify_command(  # noqa: PLR0913 - one a command-line option
     reason: Reason,
     limit: Annotated[int, typer.Option(help="the most different tokens; more are refused")] = 1000,
     values: Annotated[Path | None, typer.Option(help="the tokens that are wanted, one a line; else all")] = None,
+    run: Annotated[str | None, typer.Option(help="which run wrote a file, where every run has its own key")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="a new CSV file, 0600")] = None,
     to_stdout: Annotated[bool, typer.Option("--to-stdout", help="print instead: personal data on a terminal")] = False,
 ) -> None:
@@ -181,7 +182,7 @@ def reidentify_command(  # noqa: PLR0913 - one a command-line option
     if output is not None and (output.exists() or not output.absolute().parent.is_dir()):
         raise ConfigError(f"'{output}' is there already, or its folder is not. Choose another name; nothing was reversed")
     made = reidentify(
-        Ask(data=data, column=column, policy=policy, reason=reason, limit=limit, values=values), shared.settings()
+        Ask(data=data, column=column, policy=policy, reason=reason, limit=limit, values=values, run=run), shared.settings()
     )
     if output is None:
         sys.stdout.buffer.write(_csv(made.table))

@@ -70,7 +70,7 @@ def show_keys(settings: Settings, policies: Iterable[Path] = ()) -> KeysShown:
 
 
 def _ids(bound: BoundPolicy, stored: Epochs, ring: RootRing, permit: Permit) -> tuple[str, ...]:
-    requests = {request for operator in bound.operators.values() for request in operator.requests()}
+    requests = {request for operator in bound.operators.values() for request in operator.requests() if not request.per_run}
     keys = bound.policy.keys
     if keys.epoch not in stored.texts:
         return (f"none: there is no root for epoch {keys.epoch}",)

@@ -129,8 +129,10 @@ def _key_ids(prepared: Prepared, settings: Settings) -> Mapping[KeyRequest, str]
     if any(settings.get(name) is None for name in needed_settings(settings)):
         return {}
     try:
+        # Keys of which every run has its own don't exist yet.
+        lasting = [request for request in prepared.plan.requests if not request.per_run]
         made = open_key_ring(settings).subkeys(
-            prepared.plan.requests, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings)
+            lasting, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings)
         )
     except (KeyFileError, KeyProviderError, MissingCapabilityError, TransientError):
         return {}

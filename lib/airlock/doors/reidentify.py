@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class Ask:
         data: A Parquet or CSV file, or the folder of a release, which is verified first.
         column: Path of the column, as the policy writes it.
         limit: The most different tokens; more are refused, none is left out silently.
+        run: The run that wrote the data, where every run has a key of its own; of a release's folder it is known.
         values: A text file with the tokens that are wanted, one a line; None: all of the column's.
     """
 
@@ -66,6 +67,7 @@ class Ask:
     reason: str
     limit: int = 1000
     values: Path | None = None
+    run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,12 @@ def reidentify(ask: Ask, settings: Settings) -> Reversed:
     _require_limit(ask.limit, settings)
     signer = _own_signer(settings)
     column = _reversible(bind_policy(ask.policy), ask.column)
-    tokens, absent = _wanted(ask, column, settings)
-    subkeys = column.subkeys(settings)
+    place = _place(ask.data, settings)
+    run = column.run(ask, place)
+    tokens, absent = _wanted(ask, column, place)
+    subkeys = column.subkeys(settings, run)
     kernel = column.operator.reverse(column.raw, subkeys)
-    record = column.record(tokens, subkeys, reason, settings)
+    record = replace(column.record(tokens, subkeys, reason, settings), run=run)
     written = _write(record, signer, settings)
     try:
         values = kernel(tokens)
@@ -136,10 +140,21 @@ class _Column:
         assert made is not None  # a reversible operator writes something
         return made.type
 
-    def subkeys(self, settings: Settings) -> SubKeys:
+    def run(self, ask: Ask, place: Path) -> str | None:
+        """The run whose key it was; None where the keys outlast runs. Raises ConfigError where nobody says which."""
+        if not any(request.per_run for request in self.operator.requests()):
+            return None
+        found = ask.run or (place.name if place.is_dir() else None)
+        if found is None:
+            raise ConfigError(
+                f"'{self.operator.name}' has a key for every run: name the run that wrote '{ask.data}' with --run"
+            )
+        return found
+
+    def subkeys(self, settings: Settings, run: str | None) -> SubKeys:
         keys = self.policy.keys
         return open_key_ring(settings).subkeys(
-            self.operator.requests(), recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings)
+            self.operator.requests(), recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings), run=run
         )
 
     def record(self, tokens: pa.Array, subkeys: SubKeys, reason: str, settings: Settings) -> Reidentified:
@@ -202,12 +217,12 @@ def _reversible(bound: BoundPolicy, column: str) -> _Column:
 # --- tokens -----------------------------------------------------------------------------------------------------------
 
 
-def _wanted(ask: Ask, column: _Column, settings: Settings) -> tuple[pa.Array, int]:
+def _wanted(ask: Ask, column: _Column, place: Path) -> tuple[pa.Array, int]:
     """The different tokens to reverse, sorted; and how many were asked for that the data does not have."""
     path, written = column.path, column.written
     chosen = None if ask.values is None else _as(_lines(ask.values), written, str(ask.values))
     tokens, most = pa.array([], written), ask.limit
-    for batch in _batches(ask.data, path, settings):
+    for batch in _batches(place, path):
         found = _as(leaf_values(batch, path)[0], written, f"column '{path}'").drop_null()
         if chosen is not None:
             found = found.filter(pc.is_in(found, value_set=chosen))
@@ -241,10 +256,14 @@ def _as(values: pa.Array, data_type: pa.DataType, where: str) -> pa.Array:
         ) from None
 
 
-def _batches(data: Path, path: ColumnPath, settings: Settings) -> Iterator[pa.RecordBatch]:
+def _place(data: Path, settings: Settings) -> Path:
+    """The file, or the verified data folder of the release's current run."""
     place = located(data, settings)
-    files = sorted(verified_data(data, settings).rglob("*.parquet")) if place.is_dir() else [place]
-    for file in files:
+    return verified_data(data, settings) if place.is_dir() else place
+
+
+def _batches(place: Path, path: ColumnPath) -> Iterator[pa.RecordBatch]:
+    for file in sorted(place.rglob("*.parquet")) if place.is_dir() else [place]:
         try:
             yield from _of_file(file, path)
         except (OSError, pa.ArrowInvalid, pa.ArrowKeyError):

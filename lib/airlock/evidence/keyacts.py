@@ -69,6 +69,7 @@ class Reidentified(Record):
 
     Attributes:
         user: Number and name of the user.
+        run: Whose key it was, where every run has its own.
         tokens: How many different ones.
         tokens_sha256: SHA-256 of the sorted tokens as UTF-8, joined by line feeds.
         key_ids: Of the subkeys that reverse them.
@@ -85,6 +86,7 @@ class Reidentified(Record):
     epoch: _Epoch
     policy_sha256: Digest
     key_ids: tuple[str, ...]
+    run: str | None = None
     tokens: Annotated[int, Field(ge=1)]
     tokens_sha256: Digest
     user: _Line

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from airlock.errors import DisclosureError
-from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, REVERSIBLE, MaskedText, Output, leaf_specs, shape_parts
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, REVERSIBLE, MaskedText, Output, Token, leaf_specs, shape_parts
 from airlock.policy.model import ColumnRule, Policy
 from airlock.policy.packs import pack_faults
 from airlock.policy.path import ColumnPath
@@ -17,7 +17,7 @@ from airlock.types import Classification
 __all__ = ["demand_contracts"]
 
 _MOST_SHOWN = 4
-"""Characters that a mask may show of a direct identifier."""
+"""Characters that a mask, or what stands around a token, may show of a direct identifier."""
 
 _MOST_NAMED = 20
 
@@ -62,8 +62,8 @@ def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> 
     for name in (spec.name for spec in specs if spec.name not in ON_DIRECT_IDENTIFIERS):
         yield f"'{path}' is a direct identifier under {name}; it takes {', '.join(ON_DIRECT_IDENTIFIERS)}"
     shapes = [part for output in outputs for part in shape_parts(output.shape)]
-    if not all(_hides(shape) for shape in shapes if isinstance(shape, MaskedText)):
-        yield f"'{path}' is a direct identifier whose mask may show more than {_MOST_SHOWN} characters"
+    if not all(_hides(shape) for shape in shapes if isinstance(shape, MaskedText | Token)):
+        yield f"'{path}' is a direct identifier whose mask or token may show more than {_MOST_SHOWN} characters"
 
 
 def _sink_faults(policy: Policy) -> Iterator[str]:
@@ -79,9 +79,10 @@ def _is_reason(reason: object) -> bool:
     return isinstance(reason, str) and bool(reason.strip())
 
 
-def _hides(shape: MaskedText) -> bool:
+def _hides(shape: MaskedText | Token) -> bool:
     counts = (shape.first, shape.last)
     # Arguments come as the file has them: a negative count would hide a large one.
     if not all(type(count) is int and count >= 0 for count in counts):
         return False
-    return sum(counts) <= _MOST_SHOWN and shape.digits and shape.letters and shape.others
+    whole = isinstance(shape, Token) or (shape.digits and shape.letters and shape.others)
+    return whole and sum(counts) <= _MOST_SHOWN

@@ -45,6 +45,7 @@ NEARLY_UNIQUE = "NEARLY_UNIQUE"
 _MILLION = 1_000_000
 """PCI DSS 3.4.1: at most the first eight digits of a card number and the last four are shown; this much rounded, no more are."""
 
+
 _NAMES_OF_PERSONS = ("LOCATION", "PERSON")
 
 
@@ -74,7 +75,7 @@ class LeafRule:
     Attributes:
         outputs: Accepted types with their shapes, one for each raw type that the policy accepts.
         forbidden: Entities that must not be found here; none where the shape is closed, but numbers are not rounded cards.
-        frequency: The column is a deterministic pseudonym whose frequencies must not invert it.
+        frequency: The column is a deterministic pseudonym or ciphertext whose frequencies must not invert it.
         kept: What a raw value leaves here may tell rows apart, generalized or listed or not: it must not be nearly unique.
     """
 
@@ -200,11 +201,8 @@ def _outputs(rule: ColumnRule) -> tuple[Output, ...]:
 
 
 def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> LeafRule:
-    accepted = policy.gate.synthetic.get(str(path))
-    if accepted in FLOOR and not all(isinstance(output.shape, Unshaped) for output in outputs):
-        accepted = None  # none of these operators makes such values: they would be raw ones
     open_ended = not all(output.shape.closed for output in outputs)
-    forbidden = _sought(policy) - {accepted} if open_ended else set()
+    forbidden = _sought(policy) - _accepted(policy, path, outputs) if open_ended else set()
     return LeafRule(
         path=path,
         outputs=outputs,
@@ -216,6 +214,16 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
     )
 
 
+def _accepted(policy: Policy, path: ColumnPath, outputs: tuple[Output, ...]) -> set[str]:
+    """What the policy accepts as synthetic; of the floor, only what the operator's proper values may look like: others are raw."""
+    named = policy.gate.synthetic.get(str(path), ())
+    wanted = {named} if isinstance(named, str) else set(named)
+    if all(isinstance(output.shape, Unshaped) for output in outputs):
+        return wanted
+    likely = set.intersection(*(set(output.shape.looks_like) for output in outputs))
+    return wanted - (set(FLOOR) - likely)
+
+
 def _rounded(shape: Shape) -> set[str]:
     return {ROUNDED_CARD} if isinstance(shape, MultipleOf) and 1 < shape.width < _MILLION else set()
 
@@ -224,7 +232,7 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
     if isinstance(shape, MaxLength | MaskedText):
         return not shape.closed
     if isinstance(shape, Token):
-        return shape.domains is not None
+        return shape.domains is not None or not shape.closed
     if isinstance(shape, Free):  # redacted text differs from row to row
         return any(spec.name == "keep" for spec in leaf_specs(rule.operator))
     return isinstance(shape, MultipleOf | OneOf | PeriodStart | Unshaped)

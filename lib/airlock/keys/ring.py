@@ -80,16 +80,19 @@ class RootRing:
         """Where the epochs are kept, for messages."""
         return self._store.place
 
-    def subkeys(self, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, permit: Permit | None) -> SubKeys:
-        """Derive the requested subkeys.
+    def subkeys(
+        self, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, permit: Permit | None, run: str | None = None
+    ) -> SubKeys:
+        """Derive the requested subkeys; `run` is the id for those that every run has of its own.
 
         Raises:
+            ValueError: Such a one is asked for without a run id.
             PermitError: No permit, or one that has run out; nothing was opened or asked.
             KeyEpochError: There is no root for this epoch.
             KeyFileError, KeyProviderError: The roots are malformed, readable by others, or refused to this identity.
             TransientError: The key service does not answer.
         """
-        return derive_all(self._root(epoch, permit), requests, recipient=recipient, epoch=epoch)
+        return derive_all(self._root(epoch, permit), requests, recipient=recipient, epoch=epoch, run=run)
 
     def check(self, epoch: int, permit: Permit | None) -> str:
         """A public fingerprint of an epoch's root, to tell whether two places hold the same one. Raises as `subkeys` does."""

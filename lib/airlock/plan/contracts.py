@@ -11,7 +11,7 @@ from airlock.operators import Operator
 from airlock.plan.promises import promise_faults
 from airlock.plan.tree import RuleNode, rule_tree
 from airlock.policy.arrow import NESTED, parse_type
-from airlock.policy.formats import output_of
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, output_of
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.packs import pack_faults
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
@@ -21,7 +21,7 @@ from airlock.types import Classification
 __all__ = ["Fault", "contract_problems"]
 
 _MOST_SHOWN = 4
-"""Characters that `mask` may show of a direct identifier."""
+"""Characters that `mask` and `pseudonymize` may show of a direct identifier."""
 
 
 class Fault(NamedTuple):
@@ -56,7 +56,7 @@ def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
         allowed = ", ".join(sorted(operator.contract.classes))
         yield (
             f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes "
-            "drop, null, redact, pseudonymize or mask"
+            f"{', '.join(ON_DIRECT_IDENTIFIERS[:-1])} or {ON_DIRECT_IDENTIFIERS[-1]}"
         )
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:

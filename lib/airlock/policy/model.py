@@ -219,7 +219,7 @@ class GatePolicy(_Strict):
 
     absent: list[str] = Field(default_factory=list)
     not_proven: dict[str, Reason] = Field(default_factory=dict)
-    synthetic: dict[str, str] = Field(default_factory=dict)
+    synthetic: dict[str, str | Annotated[tuple[str, ...], Field(strict=False)]] = Field(default_factory=dict)
     max_rejects: int = Field(default=0, ge=0)
 
 
