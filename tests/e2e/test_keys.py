@@ -311,6 +311,25 @@ def test_a_release_is_verified_and_read(reversible, airlock):
     assert ask(reversible, airlock, "-o", "other.csv", data="sanitized/people", column="city")[0] == 3
 
 
+@pytest.mark.parametrize("operator", ["encrypt", "encrypt_random"])
+def test_what_was_encrypted_comes_back(reversible, airlock, operator):
+    """Of a release the run is known, and so is the key of a run; a file alone does not say whose it is."""
+    reversible.write_policy(
+        change=lambda text: text.replace("pseudonymize: {domain: email", f"reversible: allowed, {operator}: {{domain: email")
+    )
+    assert airlock("anonymize", reversible.policy())[0] == 0
+    assert airlock("release", reversible.policy())[0] == 0
+    code, _, err = ask(reversible, airlock, "-o", "found.csv", data="sanitized/people")
+    assert (code, err.startswith("60 tokens reversed")) == (0, True)
+    mails = pq.read_table("raw/people").column("email").to_pylist()
+    found = pc_csv.read_csv("found.csv").column("value").to_pylist()
+    assert sorted(map(str.lower, found)) == sorted(map(str.lower, mails))  # of `encrypt` the domain's canonical form comes back
+    part = next(reversible.root.glob("sanitized/people/data/*/*.parquet"))
+    code, _, err = ask(reversible, airlock, "-o", "part.csv", data=part)
+    assert (code, "name the run that wrote" in err) == ((2, True) if operator == "encrypt_random" else (0, False))
+    assert ask(reversible, airlock, "-o", "named.csv", "--run", part.parent.name, data=part)[0] == 0
+
+
 def test_a_csv_file_and_a_limit(reversible, airlock):
     table = pq.read_table("part.parquet")
     pc_csv.write_csv(table.append_column("n", pa.array(range(len(table)))), "part.csv")
