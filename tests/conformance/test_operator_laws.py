@@ -82,6 +82,10 @@ EXAMPLES = [
     ("pseudonymize", {"domain": "d", "keep_first": 2, "keep_last": 1}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
+    ("surrogate", {"kind": "full_name", "domain": "d", "locale": "de_DE"}, pa.string()),
+    ("surrogate", {"kind": "phone", "domain": "d", "locale": "fr_FR"}, pa.int64()),
+    ("surrogate", {"kind": "city", "domain": "d", "of": ["street", "city"]}, pa.string()),
+    ("surrogate", {"kind": "email", "domain": "d", "gender": {"column": "sex", "female": ["F"], "male": ["M"]}}, pa.string()),
     ("when", {"column": "c", "null": True, "then": {"truncate": 2}, "otherwise": {"redact": {}}}, pa.string()),
     ("first_match", {"cases": [{"column": "c", "in": [1], "then": {"redact": {}}}], "otherwise": {"truncate": 1}}, pa.string()),
 ]

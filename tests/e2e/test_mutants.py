@@ -146,6 +146,11 @@ CASES = {
         pa.array([f"please write to {mail}" if number == 7 else "all well" for number, mail in enumerate(_MAILS)]),
         ResidualEntityError,
     ),
+    "surrogate": Case(
+        "type: string, class: direct_identifier, surrogate: {kind: username, domain: other}",
+        pa.array([f"user{number:05}" for number in range(COUNT)]),
+        ShapeError,
+    ),
     "truncate": Case(
         "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
     ),
@@ -219,6 +224,7 @@ def replace_by_identity(monkeypatch: pytest.MonkeyPatch, kind: type[Operator]) -
     monkeypatch.setattr(kind, "kernel", identity)
     # The inner door sees this by itself (test_plan, test_anonymize); here the outer one is asked, which does not rely on it.
     monkeypatch.setattr("airlock.doors.anonymize.demand_effect", lambda *_: None)
+    monkeypatch.setattr("airlock.engines.changed.ChangeCounter.demand", lambda _: None)
     if kind.name == "drop":
         # Its identity is a column that is written after all; plans know the operator that is not read by its name.
         monkeypatch.setattr(kind, "result_field", lambda self, field: field)

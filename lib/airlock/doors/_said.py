@@ -17,6 +17,7 @@ _CODE = frozenset(
     {
         "airlock",
         "cryptography",
+        "faker",
         "numpy",
         "phonenumbers",
         "presidio-analyzer",

@@ -216,8 +216,7 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
 
 def _accepted(policy: Policy, path: ColumnPath, outputs: tuple[Output, ...]) -> set[str]:
     """What the policy accepts as synthetic; of the floor, only what the operator's proper values may look like: others are raw."""
-    named = policy.gate.synthetic.get(str(path), ())
-    wanted = {named} if isinstance(named, str) else set(named)
+    wanted = set(policy.gate.accepted(str(path)))
     if all(isinstance(output.shape, Unshaped) for output in outputs):
         return wanted
     likely = set.intersection(*(set(output.shape.looks_like) for output in outputs))

@@ -19,6 +19,7 @@ from airlock.gate.masks import mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
 from airlock.gate.preserved import preserved_offenders
+from airlock.gate.surrogates import pool_offenders
 from airlock.gate.tokens import token_offenders
 from airlock.policy.formats import (
     Absent,
@@ -27,6 +28,7 @@ from airlock.policy.formats import (
     Ciphertext,
     Constant,
     Free,
+    FromPool,
     HostBits,
     IntegerToken,
     MaskedText,
@@ -116,6 +118,7 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Ciphertext: ciphertext_offenders,
     Constant: _constant,
     Free: _none,
+    FromPool: pool_offenders,
     HostBits: address_offenders,
     IntegerToken: _out_of_range,
     MaskedText: mask_offenders,

@@ -31,6 +31,7 @@ _BUILT_IN = {
     "pseudonymize": "airlock.operators.pseudonymize:Pseudonymize",
     "redact": "airlock.operators.redact:Redact",
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
+    "surrogate": "airlock.operators.surrogate:Surrogate",
     "truncate": "airlock.operators.truncate:Truncate",
     "when": "airlock.operators.when:When",
 }

@@ -151,6 +151,7 @@ _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Ciphertext: _ciphertext,
     formats.Constant: lambda shape: f"always '{shape.text}'",
     formats.Free: lambda _: "any value: scanned for entities",
+    formats.FromPool: lambda shape: f"a {shape.kind.replace('_', ' ')} made up from {shape.locale} lists",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
     formats.IntegerToken: lambda shape: f"a whole number from {shape.low:,} to {shape.high:,}",
     formats.MaskedText: _masked,
@@ -222,6 +223,7 @@ _SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
     formats.OneOf: 0.3,
     formats.PeriodStart: 1.0,
     formats.MultipleOf: 2.0,
+    formats.FromPool: 5.0,
     formats.HostBits: 4.0,
     formats.MaxLength: 1.5,
     formats.MaskedText: 3.0,
@@ -256,7 +258,8 @@ def _bytes(path: ColumnPath, rule: ColumnRule, *, free: bool) -> float:
 
 
 def collision_bound(operator: Operator, rows: int) -> str | None:
-    """How likely two of `rows` different values share a token, as a power of ten; None for an operator without tokens.
+    """How likely two of `rows` different values share a token, as a power of ten; None for an operator without tokens. Of surrogates,
+    which are few, how many different ones there are.
 
     The birthday bound n^2 / 2^(b+1) for tokens of b bits (SP 800-38B, appendix B): 128, 96, or the 122 free bits of a UUID. Integer
     tokens are a permutation: none do.
@@ -267,11 +270,19 @@ def collision_bound(operator: Operator, rows: int) -> str | None:
         >>> collision_bound(operator, 1_000_000)
         'below 10^-26'
     """
-    bits = getattr(operator, "bits", None)
-    if not operator.contract.keyed or not isinstance(bits, int):
+    images = _images(operator)
+    if images is None:
         return None
     if getattr(operator, "form", "") in ("int32", "int64"):
         return "0"
-    free = 122 if getattr(operator, "form", "") == "uuid" else bits
-    allowed = 2 ** (free + 1) // max(1, rows) ** 2
-    return f"below 10^-{len(str(allowed)) - 1}" if allowed > 1 else "likely"
+    allowed = 2 * images // max(1, rows) ** 2
+    bound = f"below 10^-{len(str(allowed)) - 1}" if allowed >= 10 else "likely"  # noqa: PLR2004 - a power of ten
+    return f"{bound}, of {images:,} surrogates" if hasattr(operator, "images") else bound
+
+
+def _images(operator: Operator) -> int | None:
+    """How many tokens there can be."""
+    bits = getattr(operator, "bits", None)
+    if isinstance(bits, int) and operator.contract.keyed:
+        return 1 << (122 if getattr(operator, "form", "") == "uuid" else bits)
+    return getattr(operator, "images", None)

@@ -17,10 +17,10 @@ import pyarrow as pa
 from airlock.errors import PolicyError
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
-from airlock.policy.shapes import BASE64URL, HEX, UNREADABLE, Ciphertext, IntegerToken, Preserved, Shape, Token
+from airlock.policy.shapes import BASE64URL, HEX, UNREADABLE, Ciphertext, FromPool, IntegerToken, Preserved, Shape, Token
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "Free", "FromPool", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
@@ -33,7 +33,18 @@ _NETWORK_V4, _NETWORK_V6 = 24, 64
 NULL_SUBTREE = pa.string()
 """What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
 
-ON_DIRECT_IDENTIFIERS = ("drop", "encrypt", "encrypt_random", "fpe", "hmac", "mask", "null", "pseudonymize", "redact")
+ON_DIRECT_IDENTIFIERS = (
+    "drop",
+    "encrypt",
+    "encrypt_random",
+    "fpe",
+    "hmac",
+    "mask",
+    "null",
+    "pseudonymize",
+    "redact",
+    "surrogate",
+)
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
 TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
@@ -202,6 +213,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
 
     Raises:
         PolicyError: The operator has no format and no reason stands for it, or its arguments can't be read.
+        MissingCapabilityError: The pools of surrogates are not installed.
 
     Example:
         >>> output_of(OperatorSpec(name="truncate", arguments=3), pa.string(), unshaped=None)
@@ -388,6 +400,7 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
+    "surrogate": (None, _string, FromPool.of),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

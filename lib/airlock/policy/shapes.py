@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 
 from airlock.policy.alphabets import ALPHABETS, LONGEST, letters_of, separators_of, shortest_of
+from airlock.policy.pools import form
 
-__all__ = ["BASE64URL", "HEX", "UNREADABLE", "Ciphertext", "IntegerToken", "Preserved", "Shape", "Token"]
+__all__ = ["BASE64URL", "HEX", "UNREADABLE", "Ciphertext", "FromPool", "IntegerToken", "Preserved", "Shape", "Token"]
 
 HEX = "0123456789abcdef"
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -142,3 +143,39 @@ class Ciphertext(Shape):
         shortest = _BLOCK * blocks + (0 if padding is None else int(padding))
         alphabet = {"hex": HEX, "base64url": BASE64URL}[arguments.get("form", "base64url")]
         return cls(alphabet=alphabet, prefix=arguments.get("prefix", "enc_"), shortest=shortest, step=int(padding or 1))
+
+
+_TAKEN_FOR: dict[str, tuple[str, ...]] = {"email": ("EMAIL_ADDRESS",), "phone": ("PHONE_NUMBER",)}
+_TAKEN_FOR |= dict.fromkeys(("first_name", "full_name", "last_name"), ("PERSON",))
+_TAKEN_FOR |= dict.fromkeys(("address", "city", "country", "postcode", "state", "street"), ("LOCATION",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromPool(Shape):
+    """A surrogate: texts out of the pools of a kind, locale and gender, put together as `policy.pools` says."""
+
+    kind: str
+    locale: str
+    gender: str = "any"
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """What `surrogate` writes, from its arguments; by a column's gender, names of either.
+
+        Raises:
+            ValueError: There is no such kind, locale or gender.
+            MissingCapabilityError: The word lists are not installed.
+        """
+        gender = arguments.get("gender", "any")
+        shape = cls(
+            kind=arguments["kind"],
+            locale=arguments.get("locale", "en_US"),
+            gender=gender if isinstance(gender, str) else "any",
+        )
+        form(shape.kind, shape.locale, shape.gender)
+        return shape
+
+    @property
+    def looks_like(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Nobody can tell a surrogate from the real thing."""
+        return _TAKEN_FOR.get(self.kind, ())

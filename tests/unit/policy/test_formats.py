@@ -7,6 +7,7 @@ import math
 import unicodedata
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pytest
 
 from airlock.errors import OperatorTypeError, PolicyError
 from airlock.operators import operator_class, operator_names
-from airlock.policy import formats
+from airlock.policy import formats, pools
 from airlock.policy.formats import (
     Absent,
     AllNull,
@@ -22,6 +23,7 @@ from airlock.policy.formats import (
     Ciphertext,
     Constant,
     Free,
+    FromPool,
     HostBits,
     IntegerToken,
     MaskedText,
@@ -86,6 +88,10 @@ DECLARATIONS = [
         {"domain": "d", "keep_domain": ["example.org"]},
     )),
     ("pseudonymize", "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
+    *(("surrogate", {"kind": kind, "domain": "d", "locale": locale}, TEXT_TYPES, TEXTS) for kind in ("full_name", "email", "street", "address") for locale in (
+        "en_GB", "ja_JP",
+    )),
+    ("surrogate", {"kind": "phone", "domain": "d"}, [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
     *(("pseudonymize", {"domain": "d", "form": form}, [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS) for form in ("int32", "int64")),
     ("pseudonymize", {"domain": "d", "keep_first": 1, "keep_last": 2}, TEXT_TYPES, TEXTS),
     *(("fpe", arguments, TEXT_TYPES, ["123-456", "98 76 54 32 10", None]) for arguments in ("d", {"domain": "d", "max_length": 10}, {"domain": "d", "alphabet": "base62", "separators": " -"})),
@@ -176,6 +182,19 @@ def is_token(text, shape):
     return token.startswith(shape.prefix) and len(body) == shape.length and set(letters) <= set(shape.alphabet)
 
 
+@cache
+def texts_of(part):
+    return frozenset(part.texts.to_pylist())
+
+
+def fits(text, of):
+    """However the text is cut at the separator."""
+    if isinstance(of, pools.Part):
+        return text in texts_of(of)
+    cuts = [at for at in range(len(text)) if text.startswith(of.separator, at)]
+    return any(fits(text[:at], of.left) and fits(text[at + len(of.separator) :], of.right) for at in cuts)
+
+
 def is_between(text, shape):
     inner = text[shape.first : len(text) - shape.last]
     return is_token(text, shape) or is_token(inner, shape)
@@ -207,6 +226,7 @@ def is_ciphertext(text, shape):
 
 
 REFERENCE = {
+    FromPool: lambda value, shape: fits(str(value), pools.form(shape.kind, shape.locale, shape.gender)),
     IntegerToken: lambda value, shape: shape.low <= value <= shape.high,
     Preserved: is_preserved,
     AllNull: lambda value, shape: False,
@@ -318,6 +338,11 @@ def test_exact_shapes():
     assert shape("truncate", 3) == MaxLength(length=3)
     assert shape("ip_truncate", {"v6": 56}) == HostBits(v4=24, v6=56)
     assert shape("generalize_number", {"width": "0.10"}) == MultipleOf(width=Decimal("0.1"))
+    gender = {"column": "sex", "female": ["F"]}
+    assert shape("surrogate", {"kind": "email", "domain": "d", "gender": gender}) == FromPool(kind="email", locale="en_US")
+    assert shape("surrogate", {"kind": "first_name", "domain": "d", "locale": "de_DE", "gender": "male"}) == FromPool(
+        kind="first_name", locale="de_DE", gender="male"
+    )
     assert shape("generalize_date", "week") == PeriodStart(unit="week")
     assert shape("keep", {"reason": "x", "values": [1, True, dt.date(2024, 2, 29), "a"]}) == OneOf(
         values=("1", "true", "2024-02-29", "a")
