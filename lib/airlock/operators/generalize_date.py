@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from airlock.crypto.columns import validity
 from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
 from airlock.operators._fields import INDIRECT, plain_field, wrong_type
+from airlock.operators._moments import moments, require_zone, ticks_of_a_day
 
 if TYPE_CHECKING:
     from airlock.keys import SubKeys
@@ -20,14 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GeneralizeDate"]
 
-_A_DAY = 86_400
-_FIRST, _FIRST_DECADE, _LAST = -62_135_596_800, -61_851_600_000, 253_402_300_799
-"""0001-01-01, 0010-01-01 and 9999-12-31T23:59:59 (RFC 3339's years) in Unix seconds: Arrow's calendar wraps further out."""
-
-_FIRST_NANOSECOND = -9_151_488_000
-"""1680-01-01: the first decade that 64-bit nanoseconds hold whole."""
-
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_FIRST_DECADE = -61_851_600_000
+"""0010-01-01 in Unix seconds: the first decade that Arrow's calendar holds whole."""
 
 
 @dataclass(kw_only=True, config=STRICT)
@@ -67,7 +62,7 @@ class GeneralizeDate(Operator):
         if not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
             raise wrong_type(self.name, field, "it takes dates and timestamps")
         if pa.types.is_timestamp(kind) and kind.tz is not None:
-            self._check_zone(field)
+            require_zone(self.name, field)
         return plain_field(field)
 
     def kernel(self, field: pa.Field, keys: SubKeys | None) -> Kernel:
@@ -75,7 +70,7 @@ class GeneralizeDate(Operator):
         del keys
         unit, multiple = ("year", 10) if self.to == "decade" else (self.to, 1)
         zone = getattr(field.type, "tz", None)
-        first, last = self._bounds(field.type)
+        first, last = moments(field.type, first=_FIRST_DECADE if self.to == "decade" else None)
         ticks = pa.int32() if field.type == pa.date32() else pa.int64()
         floor = partial(_by_arrow if self.to == "hour" else _by_day, multiple=multiple, unit=unit)
 
@@ -92,22 +87,6 @@ class GeneralizeDate(Operator):
 
         return first_moment
 
-    def _bounds(self, kind: pa.DataType) -> tuple[int, int]:
-        """First and last accepted tick of the type."""
-        first = _FIRST_DECADE if self.to == "decade" else _FIRST
-        if kind == pa.date32():
-            return first // _A_DAY, _LAST // _A_DAY
-        unit = "ms" if kind == pa.date64() else kind.unit
-        if unit == "ns":
-            return _FIRST_NANOSECOND * _PER_SECOND["ns"], (1 << 63) - 1
-        return first * _PER_SECOND[unit], (_LAST + 1) * _PER_SECOND[unit] - 1
-
-    def _check_zone(self, field: pa.Field) -> None:
-        try:
-            pc.local_timestamp(pa.array([0], field.type))
-        except pa.ArrowInvalid:
-            raise wrong_type(self.name, field, "its time zone is not known here") from None
-
 
 def _by_arrow(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
     return pc.floor_temporal(values, multiple, unit=unit)
@@ -116,7 +95,7 @@ def _by_arrow(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
 def _by_day(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
     """Periods of whole days: Arrow's calendar over the days that occur, a table for the values. A fifth of the time."""
     kind = values.type
-    a_day = _ticks_of_a_day(kind)
+    a_day = ticks_of_a_day(kind)
     # What stands at a null means nothing, and may be any number of days away.
     tick = np.asarray(values.view(pa.int32() if a_day == 1 else pa.int64()).fill_null(0))
     day = tick if a_day == 1 else tick // a_day
@@ -127,9 +106,3 @@ def _by_day(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
     first = np.asarray(_by_arrow(days, multiple=multiple, unit=unit).view(pa.int32()))
     made = first[day - low] if a_day == 1 else first.astype(np.int64)[day - low] * a_day
     return pa.Array.from_buffers(kind, len(values), [validity(values), pa.py_buffer(made)])
-
-
-def _ticks_of_a_day(kind: pa.DataType) -> int:
-    if kind == pa.date32():
-        return 1
-    return _A_DAY * _PER_SECOND["ms" if kind == pa.date64() else kind.unit]
