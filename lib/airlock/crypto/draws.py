@@ -188,7 +188,11 @@ def _log(numbers: Floats) -> Floats:
     return power * _LN2_HIGH - ((half - rest) - f)
 
 
-_QUANTILES: Mapping[Distribution, Callable[[Floats], Floats]] = {"gaussian": _gaussian, "laplace": _laplace, "uniform": _uniform}
+_QUANTILES: Mapping[Distribution, Callable[[Floats], Floats]] = {
+    "gaussian": _gaussian,
+    "laplace": _laplace,
+    "uniform": _uniform,
+}
 
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _LOG = (

@@ -17,6 +17,7 @@ from airlock.gate.buffers import is_text
 from airlock.gate.masks import mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
+from airlock.gate.perturbed import perturbed_offenders
 from airlock.gate.tokens import token_offenders
 from airlock.policy.formats import (
     Absent,
@@ -30,6 +31,7 @@ from airlock.policy.formats import (
     MultipleOf,
     OneOf,
     PeriodStart,
+    Perturbed,
     Shape,
     Token,
     Unshaped,
@@ -109,6 +111,7 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     MultipleOf: multiple_offenders,
     OneOf: _listed,
     PeriodStart: period_offenders,
+    Perturbed: perturbed_offenders,
     Token: token_offenders,
     Unshaped: _none,
 }

@@ -127,6 +127,9 @@ class AddNoise(PerSubject):
         if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
             needed = "seconds" if pa.types.is_timestamp(kind) else "days"
             return None if self.unit == needed else f"it needs unit: {needed}"
+        return self._number_fault(kind)
+
+    def _number_fault(self, kind: pa.DataType) -> str | None:
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
             return "it takes numbers, dates and timestamps"
         if self.unit is not None:

@@ -127,6 +127,11 @@ def _masked(shape: formats.MaskedText) -> str:
     return f"'{shape.char}', but for the {' and '.join(shown)}" if shown else f"'{shape.char}' throughout"
 
 
+def _perturbed(shape: formats.Perturbed) -> str:
+    ends = f" from {shape.within[0]} to {shape.within[1]}" if shape.within else ""
+    return f"any {shape.kind}{ends}: scanned for entities"
+
+
 _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Absent: lambda _: "not written",
     formats.AllNull: lambda _: "always null",
@@ -138,6 +143,7 @@ _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.MultipleOf: lambda shape: f"a multiple of {shape.width}",
     formats.OneOf: lambda shape: f"one of {len(shape.values)} listed values",
     formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}",
+    formats.Perturbed: _perturbed,
     formats.Token: _token,
 }
 

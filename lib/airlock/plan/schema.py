@@ -59,8 +59,9 @@ def _operator(kind: type[Operator], definitions: dict[str, Any]) -> dict[str, An
     arguments = _plain(TypeAdapter(kind).json_schema(by_alias=True))
     definitions |= arguments.pop("$defs", {})
     arguments["description"] = _summary(kind)
-    # Key domains fill it in; a rule may not.
-    arguments["properties"].pop("canonical", None)
+    # Key domains and other rules fill these in; a rule may not.
+    for name in ("canonical", *kind.filled):
+        arguments["properties"].pop(name, None)
     forms = [arguments]
     if kind.shorthand is not None:
         forms.insert(0, arguments["properties"][kind.shorthand])

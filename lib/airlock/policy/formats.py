@@ -20,7 +20,7 @@ from airlock.policy.model import OperatorSpec
 
 __all__ = [
     "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
+    "PeriodStart", "Perturbed", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
 _UNREADABLE = 4
@@ -134,6 +134,19 @@ class MultipleOf(Shape):
     def closed(self) -> bool:  # type: ignore[override]
         """A number that lost its last digit carries no check digit; what else it may tell, the gate counts by column."""
         return self.width >= _CHECK_DIGIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perturbed(Shape):
+    """A value that looks like a raw one: `moment` (a date or timestamp) or `number`, that a multiple of 10^-`decimals`, `within` two ends.
+
+    That it was perturbed, nobody can see who has no raw one: the inner door compares.
+    """
+
+    kind: str
+    decimals: int | None = None
+    within: tuple[Decimal, Decimal] | None = None
+    closed = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,6 +357,14 @@ def _width(arguments: Arguments) -> Shape:
     return MultipleOf(width=Decimal(str(arguments["width"])))
 
 
+def _noisy(arguments: Arguments) -> Shape:
+    if arguments.get("unit") is not None:
+        return Perturbed(kind="moment")
+    ends = arguments.get("within")
+    low_high = None if ends is None else (Decimal(str(ends[0])), Decimal(str(ends[1])))
+    return Perturbed(kind="number", decimals=arguments.get("decimals", 0), within=low_high)
+
+
 def _same(data_type: pa.DataType | None) -> pa.DataType | None:
     return data_type
 
@@ -363,9 +384,13 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
 
 NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
     "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
+    "ordered": lambda arguments: [arguments["do"]],
     "when": lambda arguments: [arguments["then"], arguments["otherwise"]],
 }
-"""Operators that send each value through one of several, and where those stand in their arguments."""
+"""Operators that send each value through one of several, and where those stand in their arguments.
+
+`ordered` writes another column's values too: they have the form of its own operator's, or the policy is refused.
+"""
 
 _HEX = "0123456789abcdef"
 
@@ -373,6 +398,7 @@ _ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5
 """Alphabet, and bits in a character."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
+    "add_noise": (None, _same, _noisy),
     "drop": (None, _absent, lambda _: Absent()),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
@@ -383,6 +409,7 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
+    "shift_date": (None, _same, lambda _: Perturbed(kind="moment")),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

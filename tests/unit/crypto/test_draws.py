@@ -26,7 +26,10 @@ CUMULATIVE = {
 
 def test_words_are_the_first_eight_bytes_low_end_first() -> None:
     tags = np.arange(32, dtype=np.uint8).reshape(2, 16)
-    assert draw_words(tags).tolist() == [int.from_bytes(bytes(range(8)), "little"), int.from_bytes(bytes(range(16, 24)), "little")]
+    assert draw_words(tags).tolist() == [
+        int.from_bytes(bytes(range(8)), "little"),
+        int.from_bytes(bytes(range(16, 24)), "little"),
+    ]
 
 
 @given(word=st.integers(0, 2**64 - 1))
