@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from airlock.errors import (
     ResidualEntityError,
     ShapeError,
     SmallGroupError,
+    UnchangedValuesError,
     UnknownPolicyError,
 )
 from airlock.operators import Operator, RowOperator, operator_class, operator_names
@@ -77,17 +78,27 @@ def assert_nothing_published(folder: Path, error: AirlockError, raw: Sequence[An
 
 @dataclass(frozen=True)
 class Case:
-    """A column, its rule, and what the gate says to raw values in it."""
+    """A column, its rule, and what the gate says to raw values in it; `UnchangedValuesError`: the inner door says it, the gate can't.
+
+    `beside` are other columns, with their rules.
+    """
 
     rule: str
     values: pa.Array
     refusal: type[AirlockError]
     rejected: int = 0
+    beside: Mapping[str, tuple[str, pa.Array]] = field(default_factory=dict)
 
 
 _MAILS = [f"person{number}@example.org" for number in range(COUNT)]
+_DAYS = pa.array([19_000 + number % 60 for number in range(COUNT)], pa.int32()).view(pa.date32())
 
 CASES = {
+    "add_noise": Case(
+        "type: int64, class: sensitive, add_noise: {domain: person, subject: person, distribution: laplace, scale: 5, within: [0, 120]}",
+        pa.array([number % 120 for number in range(COUNT)]),
+        UnchangedValuesError,
+    ),
     "drop": Case("type: string, class: direct_identifier, drop: {}", pa.array(_MAILS), LeakedNameError),
     "generalize_date": Case(
         "type: date32, class: sensitive, generalize_date: {to: month}",
@@ -110,6 +121,12 @@ CASES = {
         "type: string, class: direct_identifier, mask: {keep_last: 2}", pa.array([f"AB-{number:06}" for number in range(COUNT)]), ShapeError
     ),
     "null": Case('type: string, class: direct_identifier, "null": {}', pa.array([f"A{number}" for number in range(COUNT)]), ShapeError),
+    "ordered": Case(
+        "type: date32, class: sensitive, ordered: {after: began, do: {shift_date: {domain: person, subject: person}}}",
+        _DAYS,
+        UnchangedValuesError,
+        beside={"began": ("type: date32, class: sensitive, shift_date: {domain: person, subject: person, days: 20}", _DAYS)},
+    ),
     "pseudonymize": Case(
         "type: string, class: direct_identifier, pseudonymize: {domain: other, form: hex}",
         pa.array([f"K{number:05}" for number in range(COUNT)]),
@@ -122,6 +139,9 @@ CASES = {
         "type: string, class: sensitive, redact_entities: {entities: [EMAIL_ADDRESS]}",
         pa.array([f"please write to {mail}" if number == 7 else "all well" for number, mail in enumerate(_MAILS)]),
         ResidualEntityError,
+    ),
+    "shift_date": Case(
+        "type: date32, class: sensitive, shift_date: {domain: person, subject: person, days: 20}", _DAYS, UnchangedValuesError
     ),
     "truncate": Case(
         "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
@@ -180,7 +200,9 @@ def things(folder: Path, case: Case, nesting: str) -> tuple[Path, Settings]:
             return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(parts, ["y", "z"]))
 
     (folder / "raw" / "things").mkdir(parents=True)
-    table = pa.table({"person": pa.array(range(COUNT)), "x": wrap(case.values)})
+    more = {name: values for name, (_, values) in case.beside.items()}
+    column += "".join(f"\n  {name}: {{{rule}}}" for name, (rule, _) in case.beside.items())
+    table = pa.table({"person": pa.array(range(COUNT)), "x": wrap(case.values), **more})
     pq.write_table(table, folder / "raw" / "things" / "part.parquet")
     policy = folder / "policies" / "things.yaml"
     policy.parent.mkdir()
@@ -221,6 +243,11 @@ def test_each_operator_passes_as_it_is(tmp_path, name, nesting):
 def test_each_operator_replaced_by_the_identity_is_refused(tmp_path, monkeypatch, name, nesting):
     policy, settings = things(tmp_path, CASES[name], nesting)
     replace_by_identity(monkeypatch, operator_class(name))
+    if CASES[name].refusal is UnchangedValuesError:
+        with pytest.raises(UnchangedValuesError, match="came out as they went in") as seen:
+            anonymize(policy, settings, engine="local")
+        assert_nothing_published(tmp_path, seen.value, CASES[name].values.to_pylist())
+        return
     staged = anonymize(policy, settings, engine="local")
     assert staged.rejected == 0
     with pytest.raises(CASES[name].refusal) as caught:

@@ -31,7 +31,7 @@ _LOW = np.uint64(0xFFFF_FFFF)
 
 def draw_words(tags: Uint8s) -> Uint64s:
     """64 bits of each 16-byte tag: its first eight bytes, little-endian."""
-    return tags.view("<u8").reshape(len(tags), -1)[:, 0].astype(np.uint64)
+    return tags.view("<u8").reshape(-1, 2)[:, 0].astype(np.uint64)
 
 
 def pair_words(key: bytes, tags: Uint8s, numbers: NDArray[np.int64]) -> Uint64s:

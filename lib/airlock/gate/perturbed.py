@@ -24,11 +24,10 @@ def perturbed_offenders(values: pa.Array, shape: Perturbed) -> np.ndarray:
     if shape.kind == "moment":
         moment = pa.types.is_date(values.type) or pa.types.is_timestamp(values.type)
         return np.full(len(values), not moment)
-    if shape.decimals is None:
-        found = np.zeros(len(values), bool)
-    else:
-        found = multiple_offenders(values, MultipleOf(width=Decimal(1).scaleb(-shape.decimals)))
-    return found if shape.within is None else found | _beyond(values, *map(Fraction, shape.within))
+    found = multiple_offenders(values, MultipleOf(width=Decimal(1).scaleb(-shape.decimals)))
+    if shape.within is None or found.all():  # all: these may be no numbers
+        return found
+    return found | _beyond(values, *map(Fraction, shape.within))
 
 
 def _beyond(values: pa.Array, low: Fraction, high: Fraction) -> np.ndarray:

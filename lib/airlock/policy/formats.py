@@ -144,7 +144,7 @@ class Perturbed(Shape):
     """
 
     kind: str
-    decimals: int | None = None
+    decimals: int = 0
     within: tuple[Decimal, Decimal] | None = None
     closed = False
 

@@ -115,7 +115,7 @@ class Trial:
             require(rejected.mask.null_count == 0, "rejections", "the mask must have no nulls")
             require(rejected.mask.true_count > 0, "rejections", "the mask must reject something")
             kept = np.flatnonzero(~rejected.mask.to_numpy(zero_copy_only=False))
-            return replace(self, values=_take(self.values, pa.array(kept)))
+            return replace(self, values=_take(self.values, pa.array(kept))).accepted()
         return self
 
 

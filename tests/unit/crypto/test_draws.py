@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airlock.crypto.aes import keystream
@@ -32,6 +32,7 @@ def test_words_are_the_first_eight_bytes_low_end_first() -> None:
     ]
 
 
+@settings(deadline=None, max_examples=50)
 @given(word=st.integers(0, 2**64 - 1))
 def test_uniforms_are_never_zero_or_one_and_mirror_exactly(word: int) -> None:
     (made,) = uniforms(np.array([word], np.uint64)).tolist()
@@ -41,6 +42,7 @@ def test_uniforms_are_never_zero_or_one_and_mirror_exactly(word: int) -> None:
     assert mirrored == 1 - made
 
 
+@settings(deadline=None, max_examples=50)
 @given(word=st.integers(0, 2**64 - 1), count=st.integers(1, MOST))
 def test_integers_are_the_high_word_of_the_product(word: int, count: int) -> None:
     assert up_to(np.array([word], np.uint64), count).tolist() == [word * count >> 64]
@@ -59,16 +61,19 @@ def test_integers_are_drawn_evenly() -> None:
     assert chi_squared < 59 + 6 * math.sqrt(2 * 59)
 
 
+@settings(deadline=None, max_examples=50)
 @given(number=NUMBERS)
 def test_logarithms_are_those_of_the_standard_library(number: float) -> None:
     assert _log(np.array([number]))[0] == pytest.approx(math.log(number), rel=4e-16, abs=1e-300)
 
 
+@settings(deadline=None, max_examples=50)
 @given(number=NUMBERS)
 def test_normal_quantiles_are_those_of_the_standard_library(number: float) -> None:
     assert _gaussian(np.array([number]))[0] == pytest.approx(NormalDist().inv_cdf(number), rel=4e-15, abs=1e-300)
 
 
+@settings(deadline=None, max_examples=50)
 @given(number=NUMBERS)
 def test_laplace_quantiles_are_the_inverse(number: float) -> None:
     assert CUMULATIVE["laplace"](_laplace(np.array([number]))[0]) == pytest.approx(number, rel=1e-12)
