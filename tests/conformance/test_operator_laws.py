@@ -76,7 +76,7 @@ EXAMPLES = [
     ("add_noise", {**NOISE, "distribution": "gaussian", "scale": 2, "within": [0, 100]}, pa.uint8()),
     ("add_noise", {**NOISE, "distribution": "uniform", "scale": 5}, pa.uint64()),
     ("add_noise", {**NOISE, "distribution": "gaussian", "scale": "0.5", "decimals": 2}, pa.float64()),
-    ("add_noise", {**NOISE, "distribution": "laplace", "scale": 3, "decimals": 1, "no_subject": None}, pa.float16()),
+    ("add_noise", {**NOISE, "distribution": "laplace", "scale": 3, "decimals": 1, "no_subject": None}, pa.float32()),
     ("add_noise", {**NOISE, "distribution": "laplace", "scale": 3, "decimals": 2}, pa.decimal32(7, 2)),
     ("add_noise", {**NOISE, "distribution": "laplace", "scale": 3}, pa.decimal128(38, 18)),
     ("add_noise", {**NOISE, "distribution": "gaussian", "scale": 7, "unit": "days"}, pa.date32()),

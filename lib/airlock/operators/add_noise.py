@@ -130,8 +130,9 @@ class AddNoise(PerSubject):
         return self._number_fault(kind)
 
     def _number_fault(self, kind: pa.DataType) -> str | None:
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-            return "it takes numbers, dates and timestamps"
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        if not number or pa.types.is_float16(kind):
+            return "it takes numbers but half floats, dates and timestamps"
         if self.unit is not None:
             return f"numbers have no unit: {self.unit}"
         if pa.types.is_decimal(kind) and (kind.precision > _WIDEST or kind.scale < 0):

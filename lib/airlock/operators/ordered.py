@@ -149,7 +149,8 @@ class Ordered(RowOperator):
             written, there = mine(rows), theirs(rows)
             follows = pc.greater_equal(_comparable(rows.field("value")), _comparable(rows.field(self.after)))
             before = pc.less(_comparable(written), _comparable(there))
-            return pc.if_else(pc.fill_null(pc.and_(follows, before), fill_value=False), there, written)
+            # Arrow chooses among narrow decimals by widening them.
+            return pc.if_else(pc.fill_null(pc.and_(follows, before), fill_value=False), there, written).cast(written.type)
 
         return ordered
 
