@@ -78,7 +78,7 @@ def assert_nothing_published(folder: Path, error: AirlockError, raw: Sequence[An
 
 @dataclass(frozen=True)
 class Case:
-    """A column, its rule, and what the gate says to raw values in it; `UnchangedValuesError`: the inner door says it, the gate can't.
+    """A column, its rule, and what the gate says to raw values in it; of what keeps its form, what the inner door itself says.
 
     `beside` are other columns, with their rules.
     """
@@ -87,6 +87,7 @@ class Case:
     values: pa.Array
     refusal: type[AirlockError]
     rejected: int = 0
+    inner: bool = False
     beside: Mapping[str, tuple[str, pa.Array]] = field(default_factory=dict)
 
 
@@ -98,8 +99,25 @@ CASES = {
         "type: int64, class: sensitive, add_noise: {domain: person, subject: person, distribution: laplace, scale: 5, within: [0, 120]}",
         pa.array([number % 120 for number in range(COUNT)]),
         UnchangedValuesError,
+        inner=True,
     ),
     "drop": Case("type: string, class: direct_identifier, drop: {}", pa.array(_MAILS), LeakedNameError),
+    "fpe": Case(
+        "type: string, class: direct_identifier, reversible: allowed, fpe: {domain: other}",
+        pa.array([f"{1_000_000 + 37 * number}" for number in range(COUNT)]),
+        UnchangedValuesError,
+        inner=True,
+    ),
+    "encrypt": Case(
+        "type: string, class: direct_identifier, reversible: allowed, encrypt: {domain: other}",
+        pa.array([f"K{number:05}" for number in range(COUNT)]),
+        ShapeError,
+    ),
+    "encrypt_random": Case(
+        "type: string, class: direct_identifier, reversible: allowed, encrypt_random: {domain: other}",
+        pa.array([f"K{number:05}" for number in range(COUNT)]),
+        ShapeError,
+    ),
     "generalize_date": Case(
         "type: date32, class: sensitive, generalize_date: {to: month}",
         pa.array([number * 13 for number in range(COUNT)], pa.int32()).view(pa.date32()),
@@ -107,6 +125,11 @@ CASES = {
     ),
     "generalize_number": Case(
         "type: int64, class: sensitive, generalize_number: {width: 10}", pa.array(range(1_000, 1_000 + COUNT)), ShapeError
+    ),
+    "hmac": Case(
+        "type: string, class: direct_identifier, hmac: {domain: other}",
+        pa.array([f"K{number:05}" for number in range(COUNT)]),
+        ShapeError,
     ),
     "ip_truncate": Case(
         "type: string, class: sensitive, ip_truncate: {v4: 24, v6: 48}", pa.array([f"10.1.{n // 9}.{n % 250 + 1}" for n in range(COUNT)]), ShapeError
@@ -125,6 +148,7 @@ CASES = {
         "type: date32, class: sensitive, ordered: {after: began, do: {shift_date: {domain: person, subject: person}}}",
         _DAYS,
         UnchangedValuesError,
+        inner=True,
         beside={"began": ("type: date32, class: sensitive, shift_date: {domain: person, subject: person, days: 20}", _DAYS)},
     ),
     "pseudonymize": Case(
@@ -141,7 +165,12 @@ CASES = {
         ResidualEntityError,
     ),
     "shift_date": Case(
-        "type: date32, class: sensitive, shift_date: {domain: person, subject: person, days: 20}", _DAYS, UnchangedValuesError
+        "type: date32, class: sensitive, shift_date: {domain: person, subject: person, days: 20}", _DAYS, UnchangedValuesError, inner=True
+    ),
+    "surrogate": Case(
+        "type: string, class: direct_identifier, surrogate: {kind: username, domain: other}",
+        pa.array([f"user{number:05}" for number in range(COUNT)]),
+        ShapeError,
     ),
     "truncate": Case(
         "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
@@ -155,6 +184,12 @@ CASES = {
         "type: string, class: sensitive, first_match: {cases: [{column: person, in: [7], then: {truncate: 2}}], otherwise: {redact: {}}}",
         pa.array([f"Street {number}" for number in range(COUNT)]),
         ShapeError,
+    ),
+    "hierarchy": Case(
+        "type: string, class: sensitive, hierarchy: {file: ages.csv, level: 1}", pa.array([f"{n % 60} years" for n in range(COUNT)]), ShapeError
+    ),
+    "url": Case(
+        "type: string, class: sensitive, url: registered_domain", pa.array([f"https://u{n}.example.org/plate?is=B-XY-{n}" for n in range(COUNT)]), ShapeError
     ),
 }  # fmt: skip
 
@@ -206,6 +241,9 @@ def things(folder: Path, case: Case, nesting: str) -> tuple[Path, Settings]:
     pq.write_table(table, folder / "raw" / "things" / "part.parquet")
     policy = folder / "policies" / "things.yaml"
     policy.parent.mkdir()
+    (policy.parent / "ages.csv").write_text(
+        "".join(f"{age} years;{age // 20 * 20} and more;any\n" for age in range(60)), encoding="utf-8"
+    )
     policy.write_text(POLICY.format(column=column, rejects=case.rejected), encoding="utf-8")
     return policy, settings_in(folder)
 
@@ -218,6 +256,7 @@ def replace_by_identity(monkeypatch: pytest.MonkeyPatch, kind: type[Operator]) -
     monkeypatch.setattr(kind, "kernel", identity)
     # The inner door sees this by itself (test_plan, test_anonymize); here the outer one is asked, which does not rely on it.
     monkeypatch.setattr("airlock.doors.anonymize.demand_effect", lambda *_: None)
+    monkeypatch.setattr("airlock.engines.changed.ChangeCounter.demand", lambda _: None)
     if kind.name == "drop":
         # Its identity is a column that is written after all; plans know the operator that is not read by its name.
         monkeypatch.setattr(kind, "result_field", lambda self, field: field)
@@ -243,10 +282,11 @@ def test_each_operator_passes_as_it_is(tmp_path, name, nesting):
 def test_each_operator_replaced_by_the_identity_is_refused(tmp_path, monkeypatch, name, nesting):
     policy, settings = things(tmp_path, CASES[name], nesting)
     replace_by_identity(monkeypatch, operator_class(name))
-    if CASES[name].refusal is UnchangedValuesError:
-        with pytest.raises(UnchangedValuesError, match="came out as they went in") as seen:
+    if CASES[name].inner:
+        with pytest.raises(CASES[name].refusal) as caught:
             anonymize(policy, settings, engine="local")
-        assert_nothing_published(tmp_path, seen.value, CASES[name].values.to_pylist())
+        assert not list((tmp_path / "staging").rglob("manifest*"))
+        assert_nothing_published(tmp_path, caught.value, CASES[name].values.to_pylist())
         return
     staged = anonymize(policy, settings, engine="local")
     assert staged.rejected == 0

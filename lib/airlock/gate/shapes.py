@@ -14,24 +14,34 @@ import pyarrow.compute as pc
 
 from airlock.gate.addresses import address_offenders
 from airlock.gate.buffers import is_text
-from airlock.gate.masks import mask_offenders
+from airlock.gate.ciphertexts import ciphertext_offenders
+from airlock.gate.hosts import host_offenders
+from airlock.gate.masks import group_offenders, mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
 from airlock.gate.perturbed import perturbed_offenders
+from airlock.gate.preserved import preserved_offenders
+from airlock.gate.surrogates import pool_offenders
 from airlock.gate.tokens import token_offenders
 from airlock.policy.formats import (
     Absent,
     AllNull,
     AnyOf,
+    Ciphertext,
     Constant,
     Free,
+    FromPool,
+    Host,
     HostBits,
+    IntegerToken,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
     OneOf,
     PeriodStart,
     Perturbed,
+    Preserved,
     Shape,
     Token,
     Unshaped,
@@ -99,19 +109,32 @@ def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
     return np.asarray(pc.greater(length(values), shape.length))
 
 
+def _out_of_range(values: pa.Array, shape: IntegerToken) -> np.ndarray:
+    if not pa.types.is_integer(values.type):
+        return _every(values, shape)
+    low, high = (pa.scalar(bound, pa.int64()) for bound in (shape.low, shape.high))
+    return np.asarray(pc.or_(pc.less(values, low), pc.greater(values, high)))
+
+
 _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Absent: _every,
     AllNull: _every,
     AnyOf: _none_of,
+    Ciphertext: ciphertext_offenders,
     Constant: _constant,
     Free: _none,
+    FromPool: pool_offenders,
+    IntegerToken: _out_of_range,
+    Host: host_offenders,
     HostBits: address_offenders,
+    MaskedGroups: group_offenders,
     MaskedText: mask_offenders,
     MaxLength: _too_long,
     MultipleOf: multiple_offenders,
     OneOf: _listed,
     PeriodStart: period_offenders,
     Perturbed: perturbed_offenders,
+    Preserved: preserved_offenders,
     Token: token_offenders,
     Unshaped: _none,
 }

@@ -18,9 +18,14 @@ __all__ = ["operator_class", "operator_names"]
 _BUILT_IN = {
     "add_noise": "airlock.operators.add_noise:AddNoise",
     "drop": "airlock.operators.drop:Drop",
+    "encrypt": "airlock.operators.encrypt:Encrypt",
+    "encrypt_random": "airlock.operators.encrypt_random:EncryptRandom",
     "first_match": "airlock.operators.first_match:FirstMatch",
+    "fpe": "airlock.operators.fpe:Fpe",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
+    "hierarchy": "airlock.operators.hierarchy:Hierarchy",
+    "hmac": "airlock.operators.hmac:Hmac",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
     "keep": "airlock.operators.keep:Keep",
     "mask": "airlock.operators.mask:Mask",
@@ -30,7 +35,9 @@ _BUILT_IN = {
     "redact": "airlock.operators.redact:Redact",
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
     "shift_date": "airlock.operators.shift_date:ShiftDate",
+    "surrogate": "airlock.operators.surrogate:Surrogate",
     "truncate": "airlock.operators.truncate:Truncate",
+    "url": "airlock.operators.url:Url",
     "when": "airlock.operators.when:When",
 }
 

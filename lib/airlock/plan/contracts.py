@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from airlock.errors import ContractError, ExposedIdentifierError, LostUniquenessError, PolicyError
+from airlock.errors import ContractError, ExposedIdentifierError, LostUniquenessError, PackError, PolicyError
 from airlock.operators import Operator
 from airlock.plan.promises import promise_faults
 from airlock.plan.tree import RuleNode, rule_tree
 from airlock.policy.arrow import NESTED, parse_type
-from airlock.policy.formats import output_of
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, output_of, shape_parts
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
+from airlock.policy.packs import pack_faults
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 from airlock.policy.yaml import Location
 from airlock.types import Classification
@@ -19,7 +21,7 @@ from airlock.types import Classification
 __all__ = ["Fault", "contract_problems"]
 
 _MOST_SHOWN = 4
-"""Characters that `mask` may show of a direct identifier."""
+"""Characters that `mask` and `pseudonymize` may show of a direct identifier."""
 
 
 class Fault(NamedTuple):
@@ -38,6 +40,7 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
         at: Location = ("columns", str(path))
         yield from (Fault(at, message, ExposedIdentifierError) for message in _class_faults(rule, operator))
         yield from (Fault(at, message) for message in (*_form_faults(rule), *_nesting_faults(path, rule, operator)))
+        yield from (Fault(at, message) for message in _synthetic_faults(policy, path, rule))
         yield from (Fault(at, *fault) for fault in promise_faults(path, rule, operator))
     yield from _overlap_faults(rules)
     for node in rule_tree(rules).values():
@@ -45,14 +48,16 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
     yield from _sink_faults(policy, operators)
     yield from _subject_faults(policy, operators)
     yield from _privacy_faults(policy)
+    for column, message in pack_faults(policy, today=datetime.now(UTC).date()):
+        yield Fault(("pack",) if column is None else ("columns", column), message, PackError)
 
 
 def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
     if rule.classification not in operator.contract.classes:
         allowed = ", ".join(sorted(operator.contract.classes))
         yield (
-            f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes "
-            "drop, null, redact, pseudonymize or mask"
+            f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes one of "
+            f"{', '.join(ON_DIRECT_IDENTIFIERS)}"
         )
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:
@@ -68,6 +73,17 @@ def _form_faults(rule: ColumnRule) -> Iterator[str]:
         output_of(rule.operator, data_type, unshaped=rule.unshaped)
     except PolicyError as error:
         yield str(error)
+
+
+def _synthetic_faults(policy: Policy, path: ColumnPath, rule: ColumnRule) -> Iterator[str]:
+    """What nobody can tell from the real thing needs a word that it is not."""
+    try:
+        shape = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape
+    except PolicyError:
+        return  # `_form_faults` says so
+    entities = {entity for part in shape_parts(shape) if part.closed for entity in part.looks_like}
+    for entity in sorted(entities - policy.gate.accepted(str(path))):
+        yield f"'{rule.operator.name}' writes what looks like {entity}. Accept it under gate: `synthetic: {{{path}: {entity}}}`"
 
 
 def _nesting_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[str]:

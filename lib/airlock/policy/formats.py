@@ -6,7 +6,6 @@ shape without knowing the operator; a kernel replaced by the identity must not p
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
@@ -15,16 +14,27 @@ from typing import Any
 import pyarrow as pa
 
 from airlock.errors import PolicyError
+from airlock.policy.listed import listed_text
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
+from airlock.policy.partial import Host, MaskedGroups, mask_pieces
+from airlock.policy.shapes import (
+    BASE64URL,
+    HEX,
+    UNREADABLE,
+    Ciphertext,
+    FromPool,
+    IntegerToken,
+    Perturbed,
+    Preserved,
+    Shape,
+    Token,
+)
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Perturbed", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "Free", "FromPool", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Perturbed", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
-
-_UNREADABLE = 4
-"""Characters in which no entity fits."""
 
 _CHECK_DIGIT = 10
 """Below this width a rounded number keeps its check digit, or one of few."""
@@ -35,7 +45,18 @@ _NETWORK_V4, _NETWORK_V6 = 24, 64
 NULL_SUBTREE = pa.string()
 """What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
 
-ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact")
+ON_DIRECT_IDENTIFIERS = (
+    "drop",
+    "encrypt",
+    "encrypt_random",
+    "fpe",
+    "hmac",
+    "mask",
+    "null",
+    "pseudonymize",
+    "redact",
+    "surrogate",
+)
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
 TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
@@ -45,13 +66,6 @@ REVERSIBLE = ("encrypt", "encrypt_random", "fpe")
 """Operators whose output can be turned back by who holds the key; the gate takes them where the rule says `reversible: allowed`."""
 
 Arguments = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """What every non-null value of a written leaf looks like. `closed`: nothing else fits in, so it is not scanned further."""
-
-    closed = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,20 +93,6 @@ class OneOf(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token(Shape):
-    """`prefix`, then exactly `length` characters of `alphabet`, then (with `domains`) '@' and one of them.
-
-    With `hyphens`, the 8-4-4-4-12 form of a UUID, `length` counting the hyphens.
-    """
-
-    alphabet: str
-    length: int
-    prefix: str = ""
-    hyphens: bool = False
-    domains: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MaskedText(Shape):
     """Every character of the masked classes is `char`, but the first `first` and the last `last`; all of them in a text that is
     not longer than first + last. `digits` (Unicode category N), `letters` (L and M) and `others` (the rest): which classes are
@@ -109,7 +109,7 @@ class MaskedText(Shape):
     @property
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters between punctuation."""
-        return self.digits and self.letters and self.first + self.last <= _UNREADABLE
+        return self.digits and self.letters and self.first + self.last <= UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class MaxLength(Shape):
     @property
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters."""
-        return self.length <= _UNREADABLE
+        return self.length <= UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,19 +134,6 @@ class MultipleOf(Shape):
     def closed(self) -> bool:  # type: ignore[override]
         """A number that lost its last digit carries no check digit; what else it may tell, the gate counts by column."""
         return self.width >= _CHECK_DIGIT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Perturbed(Shape):
-    """A value that looks like a raw one: `moment` (a date or timestamp) or `number`, that a multiple of 10^-`decimals`, `within` two ends.
-
-    That it was perturbed, nobody can see who has no raw one: the inner door compares.
-    """
-
-    kind: str
-    decimals: int = 0
-    within: tuple[Decimal, Decimal] | None = None
-    closed = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +190,17 @@ class AnyOf(Shape):
         """Nothing else fits into any of them."""
         return all(shape.closed for shape in self.shapes)
 
+    @property
+    def holds_text(self) -> bool:  # type: ignore[override]
+        """Words fit into one that is open."""
+        return any(shape.holds_text for shape in self.shapes if not shape.closed)
+
+    @property
+    def looks_like(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What proper values of every open one may be taken for."""
+        found = [set(shape.looks_like) for shape in self.shapes if not shape.closed]
+        return tuple(sorted(set.intersection(*found))) if found else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -227,6 +225,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
 
     Raises:
         PolicyError: The operator has no format and no reason stands for it, or its arguments can't be read.
+        MissingCapabilityError: The pools of surrogates are not installed.
 
     Example:
         >>> output_of(OperatorSpec(name="truncate", arguments=3), pa.string(), unshaped=None)
@@ -250,7 +249,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         raise PolicyError(
             f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators' shows them"
         ) from None
-    return Output(type_after(data_type), shape)
+    return Output(shape.written or type_after(data_type), shape)
 
 
 def nested_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
@@ -309,31 +308,14 @@ def common_type(types: Iterable[pa.DataType | None]) -> pa.DataType | None:
     return found.pop() if len(found) == 1 else None
 
 
-def listed_text(value: object) -> str:
-    """A value of a closed list as text; YAML reads unquoted ones as numbers, booleans or dates.
-
-    Raises:
-        ValueError: It is something else.
-
-    Example:
-        >>> listed_text(True), listed_text(7), listed_text(dt.date(2024, 2, 29))
-        ('true', '7', '2024-02-29')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int):
-        return str(value)
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value.isoformat()
-    raise ValueError("a listed value is a text, a whole number, a boolean or a date")
-
-
 def _kept(arguments: Arguments) -> Shape:
     values = tuple(listed_text(value) for value in arguments.get("values", ()))
     return OneOf(values=values) if values else Free()
 
 
 def _masked(arguments: Arguments) -> Shape:
+    if "pattern" in arguments:
+        return MaskedGroups(char=arguments.get("char", "*"), pieces=mask_pieces(arguments))
     classes = ("digits", "letters", "others")
     chosen = arguments.get("classes", classes)
     return MaskedText(
@@ -344,29 +326,49 @@ def _masked(arguments: Arguments) -> Shape:
     )
 
 
-def _token(arguments: Arguments) -> Shape:
-    form, bits = arguments.get("form", "hex"), arguments.get("bits", 128)
+def _token(arguments: Arguments, *, most: int = 128) -> Shape:
+    form, bits = arguments.get("form", "hex"), arguments.get("bits", most)
+    if form in _INTEGERS:
+        return IntegerToken(low=1 << _INTEGERS[form], high=(2 << _INTEGERS[form]) - 1)
     alphabet, per_character = _ALPHABETS[form]
     length = 36 if form == "uuid" else -(-bits // per_character)
     kept = arguments.get("keep_domain")
     domains = None if kept is None else tuple(sorted((*kept_mail_domains(kept), OTHER_DOMAIN)))
-    return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
+    return Token(
+        alphabet=alphabet,
+        length=length,
+        prefix=arguments.get("prefix", ""),
+        hyphens=form == "uuid",
+        domains=domains,
+        first=arguments.get("keep_first", 0),
+        last=arguments.get("keep_last", 0),
+    )
+
+
+def _labels(arguments: Arguments) -> Shape:
+    return OneOf(values=tuple(sorted({*arguments["content"]["labels"], *_otherwise(arguments)})))
+
+
+def _host(arguments: Arguments) -> Shape:
+    return Host(registered=arguments["to"] == "registered_domain", otherwise=next(iter(_otherwise(arguments)), None))
+
+
+def _otherwise(arguments: Arguments) -> tuple[str, ...]:
+    """The text for what an operator can't transform; none where that rejects the row."""
+    text = arguments.get("otherwise", "reject")
+    return () if text == "reject" else (str(text),)
 
 
 def _width(arguments: Arguments) -> Shape:
     return MultipleOf(width=Decimal(str(arguments["width"])))
 
 
-def _noisy(arguments: Arguments) -> Shape:
-    if arguments.get("unit") is not None:
-        return Perturbed(kind="moment")
-    ends = arguments.get("within")
-    low_high = None if ends is None else (Decimal(str(ends[0])), Decimal(str(ends[1])))
-    return Perturbed(kind="number", decimals=arguments.get("decimals", 0), within=low_high)
-
-
 def _same(data_type: pa.DataType | None) -> pa.DataType | None:
     return data_type
+
+
+def _text(data_type: pa.DataType | None) -> pa.DataType:
+    return data_type if data_type in (pa.large_string(), pa.string_view()) else pa.string()
 
 
 def _blank(data_type: pa.DataType | None) -> pa.DataType:
@@ -392,16 +394,24 @@ NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
 `ordered` writes another column's values too: they have the form of its own operator's, or the policy is refused.
 """
 
-_HEX = "0123456789abcdef"
-
-_ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "uuid": (_HEX, 4)}
+_ALPHABETS = {
+    "hex": (HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "base64url": (BASE64URL, 6), "uuid": (HEX, 4),
+}  # fmt: skip
 """Alphabet, and bits in a character."""
 
+_INTEGERS = {"int32": 30, "int64": 62}
+"""Integer forms: the exponent of the least token, which is also how many bits are permuted."""
+
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
-    "add_noise": (None, _same, _noisy),
+    "add_noise": (None, _same, Perturbed.of),
     "drop": (None, _absent, lambda _: Absent()),
+    "fpe": ("domain", _same, Preserved.of),
+    "encrypt": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=1)),
+    "encrypt_random": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=2)),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
+    "hmac": ("domain", _string, lambda arguments: _token(arguments, most=256)),
+    "hierarchy": (None, _text, _labels),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "mask": (None, _same, _masked),
@@ -410,6 +420,8 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
     "shift_date": (None, _same, lambda _: Perturbed(kind="moment")),
+    "surrogate": (None, _string, FromPool.of),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
+    "url": ("to", _same, _host),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

@@ -18,12 +18,15 @@ import pyarrow.compute as pc
 
 from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
+from airlock.keys.derive import key_bytes
 from airlock.operators import Operator, RejectedValuesError, RowOperator
 
 __all__ = ["LAWS", "NESTED", "Trial", "check_laws", "require", "same_values", "unsafe_subkeys"]
 
 _MOST_CUTS = 16
 """Places at which `check_laws` cuts an array; hypothesis chooses more of them in Airlock's own suite."""
+
+_DIGESTS = {32: "sha256", 64: "sha512"}
 
 _MANY = 12
 """Different values of which not all come out equal under two keys by chance."""
@@ -36,7 +39,7 @@ NESTED = pa.struct([pa.field("inner", pa.list_(pa.int64()))])
 
 
 def unsafe_subkeys(requests: Iterable[KeyRequest], *, salt: str = "") -> SubKeys:
-    """Keys that anybody can compute, for tests alone: SHA-256 of `purpose|algorithm|domain`, 32 bytes each.
+    """Keys that anybody can compute, for tests alone: SHA-256 of `purpose|algorithm|domain`; SHA-512 where a key has 64 bytes.
 
     Example:
         >>> unsafe_subkeys([KeyRequest("pseudonymize", "aes-cmac", "customer")])[
@@ -46,7 +49,7 @@ def unsafe_subkeys(requests: Iterable[KeyRequest], *, salt: str = "") -> SubKeys
     """
     named = {request: f"{request.purpose}|{request.algorithm}|{request.domain}{salt}" for request in requests}
     return SubKeys(
-        {request: hashlib.sha256(text.encode()).digest() for request, text in named.items()},
+        {request: hashlib.new(_DIGESTS[key_bytes(request)], text.encode()).digest() for request, text in named.items()},
         {request: f"unsafe:{text}" for request, text in named.items()},
     )
 
@@ -106,6 +109,17 @@ class Trial:
         kernel = self.operator.kernel(self.field, unsafe_subkeys(self.operator.requests(), salt=self.salt))
         return kernel(self.values if values is None else values)
 
+    def reversed(self, made: pa.Array) -> pa.Array:
+        """The way back from what was made."""
+        return self.operator.reverse(self.field, unsafe_subkeys(self.operator.requests(), salt=self.salt))(made)
+
+    def settled(self, made: pa.Array) -> pa.Array:
+        """What two runs must agree in: all that was made; where chance takes part, what it is turned back to, or else its nulls."""
+        contract = self.operator.contract
+        if contract.deterministic:
+            return made
+        return self.reversed(made) if contract.reversible and not contract.partly else made.is_null()
+
     def accepted(self) -> Trial:
         """This trial without the values that the kernel rejects."""
         try:
@@ -115,6 +129,7 @@ class Trial:
             require(rejected.mask.null_count == 0, "rejections", "the mask must have no nulls")
             require(rejected.mask.true_count > 0, "rejections", "the mask must reject something")
             kept = np.flatnonzero(~rejected.mask.to_numpy(zero_copy_only=False))
+            # Values may be rejected for one reason after another.
             return replace(self, values=_take(self.values, pa.array(kept))).accepted()
         return self
 
@@ -184,9 +199,8 @@ def rows_stand_alone(trial: Trial) -> None:
     made = trial.run()
     require(len(made) == len(trial.values), "rows_stand_alone", "the output must be as long as the input")
     backwards = pa.array(np.arange(len(made))[::-1])
-    require(
-        same_values(trial.run(_take(trial.values, backwards)), _take(made, backwards)), "rows_stand_alone", "order must be kept"
-    )
+    turned = trial.settled(trial.run(_take(trial.values, backwards)))
+    require(same_values(turned, _take(trial.settled(made), backwards)), "rows_stand_alone", "order must be kept")
 
 
 def nulls_stay_null(trial: Trial) -> None:
@@ -201,20 +215,20 @@ def nulls_stay_null(trial: Trial) -> None:
 
 def chunks_join(trial: Trial, cut: int | None = None) -> None:
     """The kernel over two parts gives what it gives over the whole, wherever the cut is."""
-    made = trial.run()
+    made = trial.settled(trial.run())
     size = len(trial.values)
     cuts = [cut] if cut is not None else sorted(set(np.linspace(0, size, _MOST_CUTS, dtype=int).tolist()))
     for at in cuts:
-        parts = [trial.run(trial.values.slice(0, at)), trial.run(trial.values.slice(at))]
+        parts = [trial.settled(trial.run(trial.values.slice(*window))) for window in ((0, at), (at,))]
         require(same_values(pa.concat_arrays(parts), made), "chunks_join", f"a cut at {at} of {size} changes the output")
 
 
 def slices_agree(trial: Trial) -> None:
     """A slice of a longer array gives what the same values give alone: offsets and validity bits are respected."""
-    made = trial.run()
+    made = trial.settled(trial.run())
     padded = pa.concat_arrays([trial.values.slice(0, 3), trial.values, trial.values])
     window = padded.slice(min(3, len(trial.values)), len(trial.values))
-    require(same_values(trial.run(window), made), "slices_agree", "a sliced array gives other values")
+    require(same_values(trial.settled(trial.run(window)), made), "slices_agree", "a sliced array gives other values")
 
 
 def empty_and_null_columns(trial: Trial) -> None:
@@ -309,6 +323,9 @@ def contract_holds(trial: Trial) -> None:
     made = trial.run()
     if contract.deterministic:
         require(same_values(trial.run(), made), "contract_holds", "a deterministic operator must repeat itself")
+    else:
+        again = pc.any(pc.equal(_plain(trial.run()), _plain(made))).as_py()
+        require(contract.partly or again is not True, "contract_holds", "chance takes part: no value may be made twice")
     # Canonical steps make values one on purpose: only without them different texts must stay different.
     if contract.injective and not getattr(trial.operator, "canonical", ()):
         distinct, images = (len(pc.unique(_plain(column).drop_null())) for column in (trial.column, made))
@@ -321,6 +338,31 @@ def contract_holds(trial: Trial) -> None:
     require(nests == contract.subtree, "contract_holds", "a struct is taken if and only if the contract says subtree")
 
 
+def ways_back_hold(trial: Trial) -> None:
+    """What a reversible operator made turns back to the values, under its own key alone."""
+    contract = trial.operator.contract
+    if not (contract.reversible and contract.keyed) or contract.partly or isinstance(trial.operator, RowOperator):
+        return
+    made = trial.run()
+    back = trial.reversed(made)
+    require(same_values(back.is_null(), made.is_null()), "ways_back_hold", "nulls must stay where they are")
+    if back.type == trial.field.type:
+        again = trial.settled(trial.run(back))
+        require(same_values(again, trial.settled(made)), "ways_back_hold", "what came back must give the same again")
+        if not getattr(trial.operator, "canonical", ()):
+            equal = pc.all(pc.equal(_plain(back), _plain(trial.values))).as_py()
+            require(equal is not False, "ways_back_hold", "the values must come back")
+    if len(pc.unique(_plain(made).drop_null())) >= _MANY:
+        require(not _opens(replace(trial, salt="another"), made, back), "ways_back_hold", "another key must not turn it back")
+
+
+def _opens(trial: Trial, made: pa.Array, back: pa.Array) -> bool:
+    try:
+        return same_values(trial.reversed(made), back)
+    except RejectedValuesError:
+        return False
+
+
 def _type_after(trial: Trial) -> pa.DataType:
     after = trial.operator.result_field(trial.field)
     return pa.null() if after is None else after.type
@@ -330,7 +372,7 @@ LAWS: dict[str, Callable[[Trial], None]] = {
     law.__name__: law
     for law in (
         rows_stand_alone, nulls_stay_null, chunks_join, slices_agree, empty_and_null_columns, dictionaries_agree, inputs_stay,
-        type_is_declared, declarations_travel, keys_decide, contract_holds,
+        type_is_declared, declarations_travel, keys_decide, contract_holds, ways_back_hold,
     )
 }  # fmt: skip
 """Every law by name."""

@@ -1,11 +1,14 @@
 """Output formats against what the operators really do: types equal, outputs of the declared shape, the identity's not."""
 
+import base64
 import datetime as dt
 import ipaddress
 import math
+import re
 import unicodedata
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -13,14 +16,19 @@ import pytest
 
 from airlock.errors import OperatorTypeError, PolicyError
 from airlock.operators import operator_class, operator_names
-from airlock.policy import formats
+from airlock.policy import formats, pools
 from airlock.policy.formats import (
     Absent,
     AllNull,
     AnyOf,
+    Ciphertext,
     Constant,
     Free,
+    FromPool,
+    Host,
     HostBits,
+    IntegerToken,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -28,6 +36,7 @@ from airlock.policy.formats import (
     Output,
     PeriodStart,
     Perturbed,
+    Preserved,
     Token,
     Unshaped,
     listed_text,
@@ -55,6 +64,8 @@ NUMBER_TYPES = [
 ]
 MOMENT_TYPES = [pa.timestamp("s", tz="UTC"), pa.timestamp("us", tz="Europe/Berlin"), pa.timestamp("ns", tz="+05:30")]
 PERTURB = {"domain": "d", "subject": "s", "no_subject": None}
+
+TREE = {"sha256": "", "leaves": ["7"], "labels": ["seven"]}
 
 DECLARATIONS = [
     *(("mask", arguments, TEXT_TYPES, TEXTS) for arguments in (
@@ -84,6 +95,31 @@ DECLARATIONS = [
         {"domain": "d", "keep_domain": ["example.org"]},
     )),
     ("pseudonymize", "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
+    *(("surrogate", {"kind": kind, "domain": "d", "locale": locale}, TEXT_TYPES, TEXTS) for kind in ("full_name", "email", "street", "address") for locale in (
+        "en_GB", "ja_JP",
+    )),
+    ("surrogate", {"kind": "phone", "domain": "d"}, [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
+    *(("pseudonymize", {"domain": "d", "form": form}, [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS) for form in ("int32", "int64")),
+    ("pseudonymize", {"domain": "d", "keep_first": 1, "keep_last": 2}, TEXT_TYPES, TEXTS),
+    *(("fpe", arguments, TEXT_TYPES, ["123-456", "98 76 54 32 10", None]) for arguments in ("d", {"domain": "d", "max_length": 10}, {"domain": "d", "alphabet": "base62", "separators": " -"})),
+    ("fpe", {"domain": "d", "luhn": True}, TEXT_TYPES, ["4111 1111 1111 1111", None]),
+    ("fpe", {"domain": "d", "length": 6}, [pa.int32(), pa.uint64()], [0, 42, 999_999, None]),
+    *((name, arguments, TEXT_TYPES, TEXTS) for name in ("encrypt", "encrypt_random") for arguments in (
+        "d", {"domain": "d", "form": "hex"}, {"domain": "d", "pad_to": 64, "prefix": "x"}, {"domain": "d", "pad_to": None},
+        {"domain": "d", "form": "hex", "pad_to": None, "prefix": "a.b:c-d_"},
+    )),
+    *((name, "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS) for name in ("encrypt", "encrypt_random", "hmac")),
+    *(("hmac", arguments, TEXT_TYPES, TEXTS) for arguments in (
+        "d", {"domain": "d", "bits": 128}, {"domain": "d", "form": "base64url", "prefix": "h_", "presence": "hide"},
+        {"domain": "d", "form": "base64url", "bits": 128},
+    )),
+    *(("mask", arguments, TEXT_TYPES, ["ab-12", "?", None]) for arguments in (
+        {"pattern": "([a-z]+)-([0-9]+)", "groups": [2]}, {"pattern": "([a-z]+)-([0-9]+)", "keep_groups": [2], "char": "."},
+    )),
+    *(("url", arguments, TEXT_TYPES, ["https://www.example.org/x", "http://192.0.2.1", "?", None]) for arguments in (
+        {"to": "host", "otherwise": "none"}, {"to": "registered_domain", "otherwise": "none"},
+    )),
+    ("hierarchy", {"file": "f", "level": 1, "otherwise": "no", "content": TREE}, [*TEXT_TYPES, pa.int64()], ["7", "8", None]),
     ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
     *(("add_noise", {**PERTURB, "distribution": "laplace", **more}, kinds, values) for more, kinds, values in (
         ({"scale": 3, "within": [0, 100]}, NUMBER_TYPES[:5], NUMBERS),
@@ -158,6 +194,18 @@ def has_host_bits_zero(text, shape):
     return str(address) == text and int(address) % (1 << (128 - shape.v6)) == 0
 
 
+def is_host(text, shape):
+    suffix_and_one = text.count(".") == 1 or not shape.registered
+    return text in ("ip", shape.otherwise) or (
+        re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]+", text) is not None and suffix_and_one
+    )
+
+
+def is_masked_in_groups(text, shape):
+    pattern = "".join(f"{re.escape(shape.char)}*" if piece.masked else piece.pattern for piece in shape.pieces)
+    return re.fullmatch(pattern, text) is not None or set(text) <= {shape.char}
+
+
 def is_token(text, shape):
     token, at, domain = text.partition("@")
     if (shape.domains is None) == bool(at) or (shape.domains is not None and domain not in shape.domains):
@@ -180,18 +228,67 @@ def may_be_perturbed(value, shape):
     )
 
 
+@cache
+def texts_of(part):
+    return frozenset(part.texts.to_pylist())
+
+
+def fits(text, of):
+    """However the text is cut at the separator."""
+    if isinstance(of, pools.Part):
+        return text in texts_of(of)
+    cuts = [at for at in range(len(text)) if text.startswith(of.separator, at)]
+    return any(fits(text[:at], of.left) and fits(text[at + len(of.separator) :], of.right) for at in cuts)
+
+
+def is_between(text, shape):
+    inner = text[shape.first : len(text) - shape.last]
+    return is_token(text, shape) or is_token(inner, shape)
+
+
+def is_preserved(value, shape):
+    if isinstance(value, int):
+        return 0 <= value < 10**shape.longest
+    letters = [c for c in value if c in shape.alphabet]
+    doubled = (
+        sum(sum(divmod(2 * int(c), 10)) if place % 2 else int(c) for place, c in enumerate(letters[::-1])) if shape.luhn else 0
+    )
+    return (
+        set(value) <= set(shape.alphabet + shape.separators)
+        and shape.shortest <= len(letters) <= shape.longest
+        and doubled % 10 == 0
+    )
+
+
+def is_ciphertext(text, shape):
+    body = text.removeprefix(shape.prefix)
+    decode = bytes.fromhex if len(shape.alphabet) == 16 else base64.urlsafe_b64decode
+    try:
+        held = len(decode(body + "=" * (-len(body) % 4) if len(shape.alphabet) == 64 else body))
+    except ValueError:
+        return False
+    allowed = held >= shape.shortest and (held - shape.shortest) % shape.step == 0
+    return text.startswith(shape.prefix) and set(body) <= set(shape.alphabet) and allowed
+
+
 REFERENCE = {
+    FromPool: lambda value, shape: fits(str(value), pools.form(shape.kind, shape.locale, shape.gender)),
+    IntegerToken: lambda value, shape: shape.low <= value <= shape.high,
+    Preserved: is_preserved,
     AllNull: lambda value, shape: False,
+    Ciphertext: is_ciphertext,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
+    Host: is_host,
     HostBits: has_host_bits_zero,
+    MaskedGroups: is_masked_in_groups,
     MaskedText: is_masked,
     MaxLength: lambda value, shape: len(value) <= shape.length,
     MultipleOf: is_multiple,
     OneOf: lambda value, shape: listed_text(value) in shape.values,
     PeriodStart: is_period_start,
     Perturbed: may_be_perturbed,
-    Token: is_token,
+    Token: is_between,
     AnyOf: lambda value, shape: any(has_shape(value, one) for one in shape.shapes),
 }
 
@@ -203,6 +300,8 @@ def declare(name, arguments):
 
 
 def column(values, data_type):
+    if pa.types.is_integer(data_type) and isinstance(values[0], str):
+        values = [None if value is None else int(value) for value in values]
     if pa.types.is_decimal(data_type):
         values = [None if value is None else Decimal(str(value)) for value in values]
     return pa.array(values, data_type)
@@ -236,7 +335,7 @@ def test_outputs_have_the_shape(name, arguments, data_type, values):
     [
         case
         for case in CASES
-        if case.values[0] not in ("drop", "keep", "redact_entities") and any(x is not None for x in case.values[3])
+        if case.values[0] not in ("drop", "fpe", "keep", "redact_entities") and any(x is not None for x in case.values[3])
         # What only the inner door can tell apart, it compares.
         if not declare(*case.values[:2]).contract.same_form
     ],
@@ -244,7 +343,7 @@ def test_outputs_have_the_shape(name, arguments, data_type, values):
 def test_the_identity_is_found(name, arguments, data_type, values):
     shape = output_of(OperatorSpec(name=name, arguments=arguments), data_type, unshaped=None).shape
     raw = python_values(column(values, data_type))
-    if isinstance(shape, Token):
+    if isinstance(shape, Token | Ciphertext | OneOf):
         raw = list(map(str, raw))
     assert not all(has_shape(value, shape) for value in raw)
 
@@ -270,6 +369,19 @@ def test_the_shorthand_is_the_operator_s(name):
     assert formats._FORMATS[name][0] == operator_class(name).shorthand
 
 
+def test_what_leaves_no_room_for_words_and_what_looks_like_an_entity():
+    digits = output_of(OperatorSpec(name="fpe", arguments="d"), pa.string(), unshaped=None).shape
+    assert digits == Preserved(alphabet="0123456789", separators=" -./()+", shortest=6, longest=56)
+    assert not digits.holds_text
+    assert "CREDIT_CARD" in digits.looks_like
+    assert Free().holds_text
+    assert Free().looks_like == ()
+    assert AnyOf(shapes=(digits, Free())).holds_text
+    assert AnyOf(shapes=(digits, Free())).looks_like == ()
+    assert "CREDIT_CARD" in AnyOf(shapes=(digits, Constant(text="x"))).looks_like
+    assert not AnyOf(shapes=(digits, Constant(text="x"))).holds_text
+
+
 def test_exact_shapes():
     def shape(name, arguments=None):
         return output_of(OperatorSpec(name=name, arguments=arguments), pa.string(), unshaped=None).shape
@@ -281,6 +393,11 @@ def test_exact_shapes():
     assert shape("truncate", 3) == MaxLength(length=3)
     assert shape("ip_truncate", {"v6": 56}) == HostBits(v4=24, v6=56)
     assert shape("generalize_number", {"width": "0.10"}) == MultipleOf(width=Decimal("0.1"))
+    gender = {"column": "sex", "female": ["F"]}
+    assert shape("surrogate", {"kind": "email", "domain": "d", "gender": gender}) == FromPool(kind="email", locale="en_US")
+    assert shape("surrogate", {"kind": "first_name", "domain": "d", "locale": "de_DE", "gender": "male"}) == FromPool(
+        kind="first_name", locale="de_DE", gender="male"
+    )
     assert shape("generalize_date", "week") == PeriodStart(unit="week")
     assert shape("keep", {"reason": "x", "values": [1, True, dt.date(2024, 2, 29), "a"]}) == OneOf(
         values=("1", "true", "2024-02-29", "a")
@@ -290,6 +407,12 @@ def test_exact_shapes():
     )
     assert shape("pseudonymize", {"domain": "d", "form": "base32", "bits": 96}).length == 20
     assert shape("pseudonymize", {"domain": "d", "bits": 96}).length == 24
+    assert shape("hmac", "d") == Token(alphabet="0123456789abcdef", length=64)
+    assert [shape("hmac", {"form": "base64url", "bits": bits}).length for bits in (256, 128)] == [43, 22]
+    assert [(shape("encrypt", {"pad_to": pad_to}).shortest, shape("encrypt", {"pad_to": pad_to}).step) for pad_to in (16, 64, None)] == [
+        (32, 16), (80, 64), (16, 1),
+    ]  # fmt: skip
+    assert (shape("encrypt_random", "d").shortest, shape("encrypt_random", "d").prefix) == (48, "enc_")
     assert shape("pseudonymize", {"domain": "d", "form": "uuid"}) == Token(alphabet="0123456789abcdef", length=36, hyphens=True)
 
 
@@ -320,6 +443,10 @@ def test_a_list_of_domains_that_is_none_has_no_shape(choice):
         (MaxLength(length=4), True),
         (MaxLength(length=5), False),
         (OneOf(values=("a",)), True),
+        (Token(alphabet="a", length=9, first=2, last=2), True),
+        (Token(alphabet="a", length=9, first=3, last=2), False),
+        (IntegerToken(low=1, high=2), True),
+        (Preserved(alphabet="01", separators="", shortest=20, longest=20), False),
         (Free(), False),
         (Unshaped(reason="x"), False),
     ],
