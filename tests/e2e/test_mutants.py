@@ -191,6 +191,27 @@ CASES = {
     "url": Case(
         "type: string, class: sensitive, url: registered_domain", pa.array([f"https://u{n}.example.org/plate?is=B-XY-{n}" for n in range(COUNT)]), ShapeError
     ),
+    "age": Case(
+        "type: int64, class: sensitive, age: {at: 2026-11-22, parse: epoch_s}",
+        pa.array([number % 2 * 20_000 for number in range(COUNT)]),
+        ShapeError,
+    ),
+    "clamp": Case("type: int64, class: sensitive, clamp: {top: 90}", pa.array([n % 60 + 40 for n in range(COUNT)]), ShapeError),
+    "geo_grid": Case(
+        'type: double, class: sensitive, geo_grid: {cell: "0.5"}', pa.array([52 + number / COUNT for number in range(COUNT)]), ShapeError
+    ),
+    "geohash": Case(
+        "type: double, class: sensitive, geohash: {length: 4, longitude: longitude}",
+        pa.array([52 + number / COUNT for number in range(COUNT)]),
+        ShapeError,
+        longitude=pa.array([13.4] * COUNT),
+    ),
+    "interval": Case("type: int16, class: sensitive, interval: [18, 65]", pa.array([n % 99 for n in range(COUNT)], pa.int16()), ShapeError),
+    "replace": Case(
+        "type: string, class: sensitive, replace: {map: {home: private, work: business}}", pa.array(["home", "work"] * (COUNT // 2)), ShapeError
+    ),
+    "round": Case("type: int64, class: sensitive, round: {to: 100}", pa.array(range(1_000, 1_000 + COUNT)), ShapeError),
+    "zip3": Case("type: string, class: sensitive, zip3: {}", pa.array([f"{94_000 + number}" for number in range(COUNT)]), ShapeError),
 }  # fmt: skip
 
 POLICY = """\

@@ -30,7 +30,10 @@ _MOST_SHOWN = 4
 
 _MOST_NAMED = 20
 
-_SHOWN_OUTSIDE = ("generalize_date", "generalize_number", "hierarchy", "ip_truncate", "keep", "truncate", "url")
+_SHOWN_OUTSIDE = (
+    "age", "clamp", "generalize_date", "generalize_number", "geo_grid", "geohash", "hierarchy", "interval", "ip_truncate", "keep", "replace", "round",
+    "truncate", "url", "zip3",
+)  # fmt: skip
 """Operators whose output may stand in folder names and footers: it is published for what it says. A token is not."""
 
 

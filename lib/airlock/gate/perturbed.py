@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 
-from airlock.gate.numbers import multiple_offenders, unscaled
+from airlock.gate.numbers import multiple_offenders
 from airlock.policy.formats import MultipleOf, Perturbed
 
 __all__ = ["perturbed_offenders"]
@@ -24,19 +23,5 @@ def perturbed_offenders(values: pa.Array, shape: Perturbed) -> np.ndarray:
     if shape.kind == "moment":
         moment = pa.types.is_date(values.type) or pa.types.is_timestamp(values.type)
         return np.full(len(values), not moment)
-    found = multiple_offenders(values, MultipleOf(width=Decimal(1).scaleb(-shape.decimals)))
-    if shape.within is None or found.all():  # all: these may be no numbers
-        return found
-    return found | _beyond(values, *map(Fraction, shape.within))
-
-
-def _beyond(values: pa.Array, low: Fraction, high: Fraction) -> np.ndarray:
-    if pa.types.is_floating(values.type):
-        # Ends as the type has them: a written end was rounded to it, too.
-        numbers = np.asarray(values)
-        ends = [numbers.dtype.type(float(end)) for end in (low, high)]
-        return np.asarray((numbers < ends[0]) | (numbers > ends[1]))
-    scale = Fraction(10) ** values.type.scale if pa.types.is_decimal(values.type) else Fraction(1)
-    numbers = unscaled(values) if pa.types.is_decimal(values.type) else np.asarray(values)
-    lowest, highest = -(-low * scale // 1), high * scale // 1
-    return np.asarray((numbers < lowest) | (numbers > highest))
+    low, high = shape.within or (None, None)
+    return multiple_offenders(values, MultipleOf(width=Decimal(1).scaleb(-shape.decimals), low=low, high=high))

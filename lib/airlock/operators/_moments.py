@@ -1,4 +1,4 @@
-"""Dates and timestamps as ticks: how many a day has, which ones Arrow's calendar holds, which zones are known.
+"""Dates and timestamps as ticks: how many a day has, and which ones Arrow's calendar holds.
 
 Called by the operators that work on moments.
 """
@@ -6,23 +6,19 @@ Called by the operators that work on moments.
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from airlock.operators._fields import wrong_type
+from airlock.operators._zones import A_DAY, PER_SECOND
 
-__all__ = ["moments", "require_zone", "ticks_of_a_day", "ticks_of_a_second"]
+__all__ = ["moments_of", "ticks_of_a_day", "ticks_of_a_second"]
 
-_A_DAY = 86_400
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799
 """0001-01-01 and 9999-12-31T23:59:59 (RFC 3339's years) in Unix seconds: Arrow's calendar wraps further out."""
 
 _FIRST_NANOSECOND = -9_151_488_000
 """1680-01-01: the first decade that 64-bit nanoseconds hold whole."""
 
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
-
-def moments(kind: pa.DataType, *, first: int | None = None) -> tuple[int, int]:
+def moments_of(kind: pa.DataType, *, first: int | None = None) -> tuple[int, int]:
     """First and last tick of a date or timestamp type that operators accept: the years 1 to 9999, for nanoseconds from 1680 on.
 
     Args:
@@ -30,34 +26,22 @@ def moments(kind: pa.DataType, *, first: int | None = None) -> tuple[int, int]:
         first: Another first moment, in Unix seconds.
 
     Example:
-        >>> moments(pa.date32())
+        >>> moments_of(pa.date32())
         (-719162, 2932896)
     """
     first = _FIRST if first is None else first
     if kind == pa.date32():
-        return first // _A_DAY, _LAST // _A_DAY
-    if ticks_of_a_second(kind) == _PER_SECOND["ns"]:
-        return _FIRST_NANOSECOND * _PER_SECOND["ns"], (1 << 63) - 1
+        return first // A_DAY, _LAST // A_DAY
+    if ticks_of_a_second(kind) == PER_SECOND["ns"]:
+        return _FIRST_NANOSECOND * PER_SECOND["ns"], (1 << 63) - 1
     return first * ticks_of_a_second(kind), (_LAST + 1) * ticks_of_a_second(kind) - 1
 
 
 def ticks_of_a_day(kind: pa.DataType) -> int:
     """How many ticks of a date or timestamp type a day has."""
-    return 1 if kind == pa.date32() else _A_DAY * ticks_of_a_second(kind)
+    return 1 if kind == pa.date32() else A_DAY * ticks_of_a_second(kind)
 
 
 def ticks_of_a_second(kind: pa.DataType) -> int:
     """How many ticks of date64 or a timestamp type a second has."""
-    return _PER_SECOND["ms" if kind == pa.date64() else kind.unit]
-
-
-def require_zone(operator: str, field: pa.Field) -> None:
-    """Refuse a timestamp whose zone is not in this machine's database.
-
-    Raises:
-        OperatorTypeError: It is not.
-    """
-    try:
-        pc.local_timestamp(pa.array([0], field.type))
-    except pa.ArrowInvalid:
-        raise wrong_type(operator, field, "its time zone is not known here") from None
+    return PER_SECOND["ms" if kind == pa.date64() else kind.unit]

@@ -17,6 +17,8 @@ __all__ = ["operator_class", "operator_names"]
 
 _BUILT_IN = {
     "add_noise": "airlock.operators.add_noise:AddNoise",
+    "age": "airlock.operators.age:Age",
+    "clamp": "airlock.operators.clamp:Clamp",
     "drop": "airlock.operators.drop:Drop",
     "encrypt": "airlock.operators.encrypt:Encrypt",
     "encrypt_random": "airlock.operators.encrypt_random:EncryptRandom",
@@ -26,6 +28,9 @@ _BUILT_IN = {
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
     "hierarchy": "airlock.operators.hierarchy:Hierarchy",
     "hmac": "airlock.operators.hmac:Hmac",
+    "geo_grid": "airlock.operators.geo_grid:GeoGrid",
+    "geohash": "airlock.operators.geohash:Geohash",
+    "interval": "airlock.operators.interval:Interval",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
     "keep": "airlock.operators.keep:Keep",
     "mask": "airlock.operators.mask:Mask",
@@ -36,9 +41,12 @@ _BUILT_IN = {
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
     "shift_date": "airlock.operators.shift_date:ShiftDate",
     "surrogate": "airlock.operators.surrogate:Surrogate",
+    "replace": "airlock.operators.replace:Replace",
+    "round": "airlock.operators.round:Round",
     "truncate": "airlock.operators.truncate:Truncate",
     "url": "airlock.operators.url:Url",
     "when": "airlock.operators.when:When",
+    "zip3": "airlock.operators.zip3:Zip3",
 }
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from airlock.crypto.columns import nulls
-from airlock.operators._moments import moments, ticks_of_a_day, ticks_of_a_second
+from airlock.operators._moments import moments_of, ticks_of_a_day, ticks_of_a_second
 from airlock.operators._per_subject import Bools, int64_ticks, moments_like
 
 __all__ = ["Counted", "Steps"]
@@ -95,7 +95,7 @@ class Steps:
     def _limits(self) -> tuple[int, int]:
         kind, edge = self.kind, _WIDEST - 1
         if pa.types.is_temporal(kind):
-            first, last = moments(kind)
+            first, last = moments_of(kind)
             return -(-first // self._ticks), last // self._ticks
         if pa.types.is_decimal(kind):
             most = min(edge, (10**kind.precision - 1) // 10 ** (kind.scale - self.decimals))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -15,8 +14,9 @@ from airlock.crypto.columns import nulls
 from airlock.crypto.draws import draw_words, up_to
 from airlock.operators._base import STRICT, Contract
 from airlock.operators._fields import INDIRECT, wrong_type
-from airlock.operators._moments import moments, require_zone, ticks_of_a_day
+from airlock.operators._moments import moments_of, ticks_of_a_day
 from airlock.operators._per_subject import Bools, PerSubject, int64_ticks, moments_like, reject_out_of_range
+from airlock.operators._zones import A_DAY, from_local, is_zone, to_local
 
 if TYPE_CHECKING:
     from airlock.crypto.aes import Uint64s
@@ -88,27 +88,30 @@ class ShiftDate(PerSubject):
         """The same type: date32, date64 or timestamp."""
         if not pa.types.is_date(field.type) and not pa.types.is_timestamp(field.type):
             raise wrong_type(self.name, field, "it takes dates and timestamps")
-        if pa.types.is_timestamp(field.type) and field.type.tz is not None:
-            require_zone(self.name, field)
+        if pa.types.is_timestamp(field.type) and field.type.tz is not None and not is_zone(field.type.tz):
+            raise wrong_type(self.name, field, "its time zone is not known here")
         return self.own_field(field)
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> RowKernel:
         """A tag of each row's subject, a shift from each tag, one addition."""
         subjects = self.subjects(self.subkey(keys, "subject", self.days, self.min_days, self.keep_weekday))
-        kind, limits, a_day = field.type, moments(field.type), ticks_of_a_day(field.type)
+        kind, limits, a_day = field.type, moments_of(field.type), ticks_of_a_day(field.type)
+        zone = getattr(kind, "tz", None)
+        clock = None if zone in (None, "UTC") else (zone, a_day // A_DAY)
 
         def shift(rows: pa.StructArray) -> pa.Array:
             values = rows.field("value")
             tags, missing = subjects(rows)
             null = nulls(values)
-            reject_out_of_range(_outside(int64_ticks(values), limits) & ~null)
-            local = _local(values)
-            ticks, shifts = int64_ticks(local), self._shifts(draw_words(tags))
+            ticks, shifts = int64_ticks(values), self._shifts(draw_words(tags))
+            reject_out_of_range(_outside(ticks, limits) & ~null)
+            ticks = ticks if clock is None else to_local(ticks, *clock)
             moved = ticks + shifts * a_day
             # In 64-bit nanoseconds a sum may wrap around: then it is far from where it began.
             wrapped = (moved > ticks) != (shifts > 0)
             reject_out_of_range((_outside(moved, limits) | wrapped) & ~null)
-            return _back(moments_like(moved, local.type, null | missing), kind)
+            moved = moved if clock is None else from_local(np.where(null, 0, moved), *clock)
+            return moments_like(moved, kind, null | missing)
 
         return shift
 
@@ -134,15 +137,3 @@ class ShiftDate(PerSubject):
 
 def _outside(ticks: NDArray[np.int64], limits: tuple[int, int]) -> Bools:
     return (ticks < limits[0]) | (ticks > limits[1])
-
-
-def _local(values: pa.Array) -> pa.Array:
-    """What clocks there show, as timestamps without a zone."""
-    zone = getattr(values.type, "tz", None)
-    return values if zone in (None, "UTC") else pc.local_timestamp(values)
-
-
-def _back(local: pa.Array, kind: pa.DataType) -> pa.Array:
-    if local.type == kind:
-        return local
-    return pc.assume_timezone(local, kind.tz, ambiguous="earliest", nonexistent="latest")

@@ -151,27 +151,33 @@ def _perturbed(shape: formats.Perturbed) -> str:
     return f"any {shape.kind}{ends}: scanned for entities"
 
 
+def _ends(low: object, high: object) -> str:
+    return "".join(f", {what} {end}" for what, end in (("at least", low), ("at most", high)) if end is not None)
+
+
 _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Absent: lambda _: "not written",
     formats.AllNull: lambda _: "always null",
     formats.Ciphertext: _ciphertext,
-    formats.Constant: lambda shape: f"always '{shape.text}'",
-    formats.Free: lambda _: "any value: scanned for entities",
     formats.FromPool: lambda shape: f"a {shape.kind.replace('_', ' ')} made up from {shape.locale} lists",
     formats.IntegerToken: lambda shape: f"a whole number from {shape.low:,} to {shape.high:,}",
     formats.Host: lambda shape: "a registered domain" if shape.registered else "a host's name",
+    formats.Between: lambda shape: f"a number{_ends(shape.low, shape.high)}",
+    formats.Constant: lambda shape: f"always '{shape.text}'",
+    formats.Free: lambda _: "any value: scanned for entities",
+    formats.Geohash: lambda shape: f"a geohash of {shape.length} character{'s' if shape.length > 1 else ''}",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
     formats.MaskedGroups: lambda shape: (
         f"'{shape.char}' in place of {sum(p.masked for p in shape.pieces)} parts of a pattern, or throughout"
     ),
     formats.MaskedText: _masked,
     formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
-    formats.MultipleOf: lambda shape: f"a multiple of {shape.width}",
+    formats.MultipleOf: lambda shape: f"a multiple of {shape.width}{_ends(shape.low, shape.high)}",
     formats.OneOf: lambda shape: f"one of {len(shape.values)} listed values",
-    formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}",
     formats.Perturbed: _perturbed,
     formats.Preserved: _preserved,
     formats.Token: _around,
+    formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}{_ends(shape.earliest, None)}",
 }
 
 
@@ -232,6 +238,8 @@ _SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
     formats.AllNull: 0.02,
     formats.Constant: 0.05,
     formats.OneOf: 0.3,
+    formats.Geohash: 2.0,
+    formats.Between: 4.0,
     formats.PeriodStart: 1.0,
     formats.MultipleOf: 2.0,
     formats.FromPool: 5.0,

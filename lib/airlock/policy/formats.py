@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, DecimalException
+from decimal import DecimalException
 from typing import Any
 
 import pyarrow as pa
 
 from airlock.errors import PolicyError
+from airlock.policy.coarse import (
+    Between,
+    Geohash,
+    MultipleOf,
+    PeriodStart,
+    areas_of,
+    between,
+    labels_of,
+    multiples,
+    period,
+    replaced,
+)
 from airlock.policy.listed import listed_text
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
@@ -32,12 +44,10 @@ from airlock.policy.shapes import (
 )
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "Free", "FromPool", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Perturbed", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
-_CHECK_DIGIT = 10
-"""Below this width a rounded number keeps its check digit, or one of few."""
 
 _NETWORK_V4, _NETWORK_V6 = 24, 64
 """Longer prefixes than these name a few hosts, or one."""
@@ -122,29 +132,6 @@ class MaxLength(Shape):
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters."""
         return self.length <= UNREADABLE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MultipleOf(Shape):
-    """A number that is a whole multiple of `width`; of a floating type, the value of that type nearest to one, or NaN."""
-
-    width: Decimal
-
-    @property
-    def closed(self) -> bool:  # type: ignore[override]
-        """A number that lost its last digit carries no check digit; what else it may tell, the gate counts by column."""
-        return self.width >= _CHECK_DIGIT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeriodStart(Shape):
-    """A date or timestamp that is the first moment of its `unit` (year, quarter, month, week, day, hour, decade).
-
-    Weeks begin on Monday, decades in years that ten divides. A timestamp with a zone is the first moment of the local period:
-    the earlier one where the local time comes twice, the end of the gap where it does not exist.
-    """
-
-    unit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,8 +346,8 @@ def _otherwise(arguments: Arguments) -> tuple[str, ...]:
     return () if text == "reject" else (str(text),)
 
 
-def _width(arguments: Arguments) -> Shape:
-    return MultipleOf(width=Decimal(str(arguments["width"])))
+def _replacement(arguments: Arguments) -> Shape:
+    return OneOf(values=replaced(arguments)) if "map" in arguments else Constant(text=arguments["with"])
 
 
 def _same(data_type: pa.DataType | None) -> pa.DataType | None:
@@ -384,6 +371,11 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
     return pa.string()
 
 
+def _int16(data_type: pa.DataType | None) -> pa.DataType:
+    del data_type
+    return pa.int16()
+
+
 NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
     "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
     "ordered": lambda arguments: [arguments["do"]],
@@ -404,14 +396,23 @@ _INTEGERS = {"int32": 30, "int64": 62}
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
     "add_noise": (None, _same, Perturbed.of),
+    "age": ("at", _int16, lambda arguments: multiples(arguments.get("width", 1), 0, arguments.get("top", 90))),
+    "clamp": (None, _same, between),
     "drop": (None, _absent, lambda _: Absent()),
     "fpe": ("domain", _same, Preserved.of),
     "encrypt": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=1)),
     "encrypt_random": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=2)),
-    "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
-    "generalize_number": (None, _same, _width),
     "hmac": ("domain", _string, lambda arguments: _token(arguments, most=256)),
     "hierarchy": (None, _text, _labels),
+    "generalize_date": ("to", _same, period),
+    "generalize_number": (
+        None,
+        _same,
+        lambda arguments: multiples(arguments["width"], arguments.get("bottom"), arguments.get("top")),
+    ),
+    "geo_grid": ("cell", _same, lambda arguments: multiples(arguments["cell"], -180, 180)),
+    "geohash": (None, _string, lambda arguments: Geohash(length=arguments["length"])),
+    "interval": ("breaks", _string, lambda arguments: OneOf(values=labels_of(arguments))),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "mask": (None, _same, _masked),
@@ -421,7 +422,10 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "redact_entities": (None, _same, lambda _: Free()),
     "shift_date": (None, _same, lambda _: Perturbed(kind="moment")),
     "surrogate": (None, _string, FromPool.of),
-    "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
     "url": ("to", _same, _host),
+    "replace": (None, _text, _replacement),
+    "round": ("to", _same, lambda arguments: multiples(arguments["to"], None, None)),
+    "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
+    "zip3": (None, _string, lambda arguments: OneOf(values=areas_of(arguments))),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

@@ -221,3 +221,22 @@ def test_frequencies_count_where_equal_values_stay_equal(column, rules_of, opera
 def test_an_operator_without_a_format_is_a_policy_error(column, rules_of):
     with pytest.raises(PolicyError, match=r"declares no output format"):
         rules_of({"a": column("string", sparkle={})})
+
+
+@pytest.mark.parametrize(
+    ("data_type", "operator"),
+    [
+        ("date32", {"age": "2026-11-22"}),
+        ("int64", {"clamp": {"top": 90}}),
+        ("double", {"geo_grid": 1}),
+        ("double", {"geohash": {"length": 5, "longitude": "lon"}}),
+        ("int64", {"interval": [18]}),
+        ("int64", {"round": 10}),
+        ("string", {"replace": {"map": {"a": "b"}}}),
+        ("string", {"zip3": {}}),
+    ],
+)
+def test_what_is_generalized_must_not_be_nearly_unique_and_may_name_folders(column, rules_of, data_type, operator):
+    columns = {"id": column("int64", pseudonymize="d"), "x": column(data_type, **operator)}
+    rules = rules_of(columns, sink={"partition_by": ["x"], "statistics": ["x"]})
+    assert [leaf.kept for leaf in rules.leaves] == [False, True]

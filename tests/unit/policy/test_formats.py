@@ -21,10 +21,12 @@ from airlock.policy.formats import (
     Absent,
     AllNull,
     AnyOf,
+    Between,
     Ciphertext,
     Constant,
     Free,
     FromPool,
+    Geohash,
     Host,
     HostBits,
     IntegerToken,
@@ -79,6 +81,21 @@ DECLARATIONS = [
     ("generalize_number", {"width": "0.1"}, [pa.float16(), pa.float32(), pa.float64()], [0.15, 0.3, 0.77, -0.01, float("nan"), None]),
     *(("generalize_date", unit, [pa.date32(), pa.date64()], DATES) for unit in ("decade", "year", "quarter", "month", "week")),
     *(("generalize_date", {"to": unit}, MOMENT_TYPES, MOMENTS) for unit in ("decade", "year", "quarter", "month", "week", "day", "hour")),
+    ("age", "2026-11-22", [pa.date32(), pa.date64()], DATES),
+    ("age", {"at": "2026-11-22", "width": 5, "top": 85, "parse": "epoch_s"}, [pa.int64()], [0, -3_000_000_000, None]),
+    *(("generalize_date", {"to": unit, "bottom": dt.date(2000, 5, 17)}, [pa.date32()], DATES) for unit in ("decade", "year", "month", "week")),
+    *(("generalize_date", {"to": unit, "parse": "iso", "zone": "Europe/Berlin"}, TEXT_TYPES, ["2024-02-29T23:30:00Z", None]) for unit in ("year", "day", "hour")),
+    *(("zip3", arguments, [*TEXT_TYPES, pa.int64()], ["94110", "03601", "10001", None]) for arguments in ({}, {"otherwise": "n/a"}, {"as_of": "2000-04-01"})),
+    *(("round", to, NUMBER_TYPES, NUMBERS) for to in (10, {"to": "50"})),
+    ("round", "0.1", [pa.float32(), pa.float64(), pa.decimal128(12, 2)], [0.15, 0.3, 0.77, -0.01, None]),
+    *(("clamp", arguments, NUMBER_TYPES, NUMBERS) for arguments in ({"top": 99}, {"bottom": 10, "top": "100"}, {"bottom": 1})),
+    ("geo_grid", 1, [pa.float32(), pa.float64(), pa.decimal128(9, 6)], [52.5163, -0.1, 0, 180, None]),
+    ("geohash", {"length": 3, "longitude": "lon"}, [pa.float32(), pa.float64(), pa.decimal128(9, 6)], [52.5163, -0.1, None]),
+    ("interval", [10, 100], NUMBER_TYPES, NUMBERS),
+    ("interval", {"breaks": [dt.date(2000, 1, 1)], "labels": ["before", "since"]}, [pa.date32()], DATES),
+    ("replace", {"map": {"x": "y", "": "y"}, "otherwise": "z"}, TEXT_TYPES, TEXTS),
+    ("replace", {"map": {"0": "none"}, "otherwise": None}, [pa.int8(), pa.uint64()], NUMBERS),
+    ("replace", {"with": "gone"}, [*TEXT_TYPES, pa.binary()], ["a", None]),
     ("keep", "needed", [*TEXT_TYPES, pa.binary()], ["a", None]),
     ("keep", {"reason": "needed"}, NUMBER_TYPES, NUMBERS),
     ("keep", {"reason": "listed", "values": ["home", "work"]}, TEXT_TYPES, ["home", None]),
@@ -155,7 +172,22 @@ def is_masked(text, shape):
     return all(c == shape.char or not getattr(shape, kind_of(c)) for c in inner)
 
 
+def is_between(number, shape):
+    if not isinstance(number, int | float | Decimal):
+        return False
+    ends = (shape.low, shape.high)
+    if not isinstance(number, float):
+        return (ends[0] is None or number >= ends[0]) and (ends[1] is None or number <= ends[1])
+    near = [
+        [None if end is None else pa.scalar(float(end), kind).as_py() for end in ends]
+        for kind in (pa.float16(), pa.float32(), pa.float64())
+    ]
+    return math.isnan(number) or any((low is None or number >= low) and (high is None or number <= high) for low, high in near)
+
+
 def is_multiple(number, shape):
+    if not is_between(number, shape):
+        return False
     if isinstance(number, float):
         width = Fraction(shape.width)
         return math.isnan(number) or any(
@@ -165,6 +197,8 @@ def is_multiple(number, shape):
 
 
 def is_period_start(moment, shape):
+    if not isinstance(moment, dt.date):
+        return False
     date = dt.date(moment.year, moment.month, moment.day)
     first = {
         "decade": date.year % 10 == 0 and (date.month, date.day) == (1, 1),
@@ -175,6 +209,10 @@ def is_period_start(moment, shape):
         "day": True,
         "hour": True,
     }[shape.unit]
+    if shape.earliest is not None and date < shape.earliest - dt.timedelta(
+        {"decade": 3652, "year": 365, "month": 30, "week": 6}[shape.unit]
+    ):
+        return False
     if not isinstance(moment, dt.datetime):
         return first
     return (
@@ -241,7 +279,7 @@ def fits(text, of):
     return any(fits(text[:at], of.left) and fits(text[at + len(of.separator) :], of.right) for at in cuts)
 
 
-def is_between(text, shape):
+def is_around(text, shape):
     inner = text[shape.first : len(text) - shape.last]
     return is_token(text, shape) or is_token(inner, shape)
 
@@ -277,18 +315,20 @@ REFERENCE = {
     Preserved: is_preserved,
     AllNull: lambda value, shape: False,
     Ciphertext: is_ciphertext,
+    Host: is_host,
+    Between: is_between,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
-    Host: is_host,
+    Geohash: lambda value, shape: isinstance(value, str) and len(value) == shape.length and not set(value) & set("ailo"),
     HostBits: has_host_bits_zero,
     MaskedGroups: is_masked_in_groups,
     MaskedText: is_masked,
     MaxLength: lambda value, shape: len(value) <= shape.length,
     MultipleOf: is_multiple,
-    OneOf: lambda value, shape: listed_text(value) in shape.values,
+    OneOf: lambda value, shape: (str(value) if isinstance(value, float | Decimal) else listed_text(value)) in shape.values,
     PeriodStart: is_period_start,
     Perturbed: may_be_perturbed,
-    Token: is_between,
+    Token: is_around,
     AnyOf: lambda value, shape: any(has_shape(value, one) for one in shape.shapes),
 }
 
@@ -300,7 +340,7 @@ def declare(name, arguments):
 
 
 def column(values, data_type):
-    if pa.types.is_integer(data_type) and isinstance(values[0], str):
+    if pa.types.is_integer(data_type):
         values = [None if value is None else int(value) for value in values]
     if pa.types.is_decimal(data_type):
         values = [None if value is None else Decimal(str(value)) for value in values]
