@@ -92,7 +92,7 @@ class Case:
 
 
 _MAILS = [f"person{number}@example.org" for number in range(COUNT)]
-_DAYS = pa.array([19_000 + number % 60 for number in range(COUNT)], pa.int32()).view(pa.date32())
+_DAYS = pa.array([19_000 + number % 150 for number in range(COUNT)], pa.int32()).view(pa.date32())
 
 CASES = {
     "add_noise": Case(
