@@ -30,18 +30,7 @@ from airlock.policy.listed import listed_text
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 from airlock.policy.partial import Host, MaskedGroups, mask_pieces
-from airlock.policy.shapes import (
-    BASE64URL,
-    HEX,
-    UNREADABLE,
-    Ciphertext,
-    FromPool,
-    IntegerToken,
-    Perturbed,
-    Preserved,
-    Shape,
-    Token,
-)
+from airlock.policy.shapes import BASE64URL, HEX, UNREADABLE, Ciphertext, FromPool, IntegerToken, Perturbed, Preserved, Shape, Token  # fmt: skip
 
 __all__ = [
     "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
@@ -381,10 +370,8 @@ NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
     "ordered": lambda arguments: [arguments["do"]],
     "when": lambda arguments: [arguments["then"], arguments["otherwise"]],
 }
-"""Operators that send each value through one of several, and where those stand in their arguments.
-
-`ordered` writes another column's values too: they have the form of its own operator's, or the policy is refused.
-"""
+"""Operators that send each value through one of several, and where those stand in their arguments. `ordered` writes another column's
+values too, of the same form."""
 
 _ALPHABETS = {
     "hex": (HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "base64url": (BASE64URL, 6), "uuid": (HEX, 4),
