@@ -30,7 +30,18 @@ from airlock.policy.listed import listed_text
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 from airlock.policy.partial import Host, MaskedGroups, mask_pieces
-from airlock.policy.shapes import BASE64URL, HEX, UNREADABLE, Ciphertext, FromPool, IntegerToken, Perturbed, Preserved, Shape, Token  # fmt: skip
+from airlock.policy.shapes import (  # fmt: skip
+    BASE64URL,
+    HEX,
+    UNREADABLE,
+    Ciphertext,
+    FromPool,
+    IntegerToken,
+    Perturbed,
+    Preserved,
+    Shape,
+    Token,
+)
 
 __all__ = [
     "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
