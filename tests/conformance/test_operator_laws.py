@@ -26,6 +26,9 @@ SLOW = {"redact_entities": 2}
 
 DOMAINS = {"d": KeyDomain()}
 
+SHIFT = NOISE = {"domain": "d", "subject": "subject"}
+TENS = {"width": 10}
+
 EXAMPLES = [
     ("keep", "as it is", pa.decimal64(18, 3)),
     ("keep", "as it is", pa.bool_()),
@@ -117,6 +120,35 @@ EXAMPLES = [
     ("pseudonymize", {"domain": "d", "keep_first": 2, "keep_last": 1}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
+    ("shift_date", SHIFT, pa.date32()),
+    ("shift_date", {**SHIFT, "keep_weekday": True, "no_subject": None}, pa.date64()),
+    ("shift_date", {**SHIFT, "days": 3650, "min_days": 365}, pa.timestamp("ms")),
+    ("shift_date", SHIFT, pa.timestamp("us", tz="Europe/Berlin")),
+    ("shift_date", SHIFT, pa.timestamp("s", tz="UTC")),
+    ("add_noise", {**NOISE, "distribution": "laplace", "scale": 10}, pa.int64()),
+    ("add_noise", {**NOISE, "distribution": "gaussian", "scale": 2, "within": [0, 100]}, pa.uint8()),
+    ("add_noise", {**NOISE, "distribution": "uniform", "scale": 5}, pa.uint64()),
+    ("add_noise", {**NOISE, "distribution": "gaussian", "scale": "0.5", "decimals": 2}, pa.float64()),
+    ("add_noise", {**NOISE, "distribution": "laplace", "scale": 3, "decimals": 1, "no_subject": None}, pa.float32()),
+    ("add_noise", {**NOISE, "distribution": "laplace", "scale": 3, "decimals": 2}, pa.decimal32(7, 2)),
+    ("add_noise", {**NOISE, "distribution": "laplace", "scale": 3}, pa.decimal128(38, 18)),
+    ("add_noise", {**NOISE, "distribution": "gaussian", "scale": 7, "unit": "days"}, pa.date32()),
+    (
+        "add_noise",
+        {**NOISE, "distribution": "gaussian", "scale": 900, "unit": "seconds"},
+        pa.timestamp("ns", tz="Europe/Berlin"),
+    ),
+    ("ordered", {"after": "same", "do": {"shift_date": SHIFT}, "other": {"shift_date": SHIFT}}, pa.date32()),
+    (
+        "ordered",
+        {"after": "same", "do": {"generalize_date": "month"}, "other": {"generalize_date": "month"}},
+        pa.timestamp("s"),
+    ),
+    (
+        "ordered",
+        {"after": "same", "do": {"generalize_number": TENS}, "other": {"generalize_number": TENS}},
+        pa.decimal64(18, 2),
+    ),
     ("surrogate", {"kind": "full_name", "domain": "d", "locale": "de_DE"}, pa.string()),
     ("surrogate", {"kind": "phone", "domain": "d", "locale": "fr_FR"}, pa.int64()),
     ("surrogate", {"kind": "city", "domain": "d", "of": ["street", "city"]}, pa.string()),
@@ -205,7 +237,13 @@ def test_laws_over_the_cases(case):
 def test_laws_over_generated_columns(example, data):
     name, arguments, data_type = example
     drawn = data.draw(st.lists(values_of(data_type) | st.none(), max_size=12))
-    trial = Trial.of(declare(name, arguments), pa.field("column", data_type), pa.array(drawn, data_type)).accepted()
+    # What is looked at by these names is drawn, too; what has another name is null.
+    types = {"subject": pa.int32(), "same": data_type}
+    beside = {
+        other: pa.array(data.draw(st.lists(values_of(kind) | st.none(), min_size=len(drawn), max_size=len(drawn))), kind)
+        for other, kind in types.items()
+    }
+    trial = Trial.of(declare(name, arguments), pa.field("column", data_type), pa.array(drawn, data_type), beside).accepted()
     for law_name, law in LAWS.items():
         if law_name != "chunks_join":
             law(trial)

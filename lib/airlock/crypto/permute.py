@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from airlock.crypto.aes import keystream
-from airlock.crypto.cmac import Cmac
+from airlock.crypto.kdf import derived_key
 
 __all__ = ["permutation"]
 
@@ -30,15 +29,8 @@ def permutation(key: bytes, name: str, count: int) -> NDArray[np.int64]:
         >>> permutation(bytes(32), "split-0/0", 5).tolist()
         [3, 0, 4, 2, 1]
     """
-    draws = np.frombuffer(keystream(_stream_key(key, name), 8 * count), "<u8")
+    draws = np.frombuffer(keystream(derived_key(key, "airlock/permutation", name), 8 * count), "<u8")
     # Each draw's low bits carry its position: sorting values is several times as fast as sorting positions, and ties can't be.
     low = np.uint64((1 << max(count - 1, 0).bit_length()) - 1)
     placed = np.sort((draws & ~low) | np.arange(count, dtype=np.uint64))
     return (placed & low).astype(np.int64)
-
-
-def _stream_key(key: bytes, name: str) -> bytes:
-    # [i] || Label || 0x00 || Context || [L]: two rounds of 128 bits make a key of 256.
-    rest = b"airlock/permutation\x00" + name.encode() + (256).to_bytes(4, "big")
-    rounds = pa.array([round_.to_bytes(4, "big") + rest for round_ in (1, 2)], pa.binary())
-    return Cmac(key).tags(rounds).tobytes()

@@ -30,6 +30,7 @@ from airlock.policy.formats import (
     OneOf,
     Output,
     PeriodStart,
+    Perturbed,
     Shape,
     Token,
     Unshaped,
@@ -239,7 +240,7 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
         return shape.domains is not None or not shape.closed
     if isinstance(shape, Free):  # redacted text differs from row to row
         return any(spec.name == "keep" for spec in leaf_specs(rule.operator))
-    return isinstance(shape, Between | Geohash | Host | MaskedGroups | MultipleOf | OneOf | PeriodStart | Unshaped)
+    return isinstance(shape, Between | Geohash | Host | MaskedGroups | MultipleOf | OneOf | PeriodStart | Perturbed | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

@@ -19,6 +19,7 @@ from airlock.gate.hosts import host_offenders
 from airlock.gate.masks import group_offenders, mask_offenders
 from airlock.gate.numbers import between_offenders, multiple_offenders
 from airlock.gate.periods import period_offenders
+from airlock.gate.perturbed import perturbed_offenders
 from airlock.gate.preserved import preserved_offenders
 from airlock.gate.surrogates import pool_offenders
 from airlock.gate.tokens import token_offenders
@@ -42,6 +43,7 @@ from airlock.policy.formats import (
     MultipleOf,
     OneOf,
     PeriodStart,
+    Perturbed,
     Preserved,
     Shape,
     Token,
@@ -140,6 +142,7 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     MultipleOf: multiple_offenders,
     OneOf: _listed,
     PeriodStart: period_offenders,
+    Perturbed: perturbed_offenders,
     Preserved: preserved_offenders,
     Token: token_offenders,
     Unshaped: _none,

@@ -88,12 +88,15 @@ class Operator(ABC):
 
     `shorthand` names the argument that `operator: value` sets (`keep: "a reason"` is `keep: {reason: "a reason"}`).
     `least` are the arguments of a smallest declaration, where the required ones alone do not make one.
+    `filled` are the arguments that the policy fills in by `beside`, not its rules. `nests`: it may stand inside another operator.
     `distributions` are the packages, beyond those that every operator uses, whose versions shape the output.
     """
 
     name: ClassVar[str]
     shorthand: ClassVar[str | None] = None
     least: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    filled: ClassVar[tuple[str, ...]] = ()
+    nests: ClassVar[bool] = True
     distributions: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -140,6 +143,15 @@ class Operator(ABC):
         del domains
         return self
 
+    def beside(self, operators: Mapping[str, Operator]) -> Self:
+        """This declaration with what other columns' rules say filled in; `operators` has all of them, resolved, by path.
+
+        Raises:
+            ValueError: A column that it needs is not there.
+        """
+        del operators
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """The arguments as JSON-able values; `from_dict` reads them back."""
         made: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json", by_alias=True)
@@ -178,7 +190,7 @@ class RowOperator(Operator):
         return ()
 
     def require_inputs(self, types: Mapping[str, pa.DataType]) -> None:
-        """Refuse inputs of types that the kernel does not take; `types` has one for each of `inputs`.
+        """Refuse inputs of types that the kernel does not take; `types` has one for each of `inputs`, and the column's own as `value`.
 
         Raises:
             OperatorTypeError: It does not take one of them.

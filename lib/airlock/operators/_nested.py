@@ -26,11 +26,27 @@ if TYPE_CHECKING:
 
     from airlock.keys import KeyRequest, SubKeys
 
-__all__ = ["Composite", "NestedOperator", "branch", "run_nested", "texts"]
+__all__ = ["Composite", "FilledOperator", "NestedOperator", "branch", "run_nested", "texts"]
 
 
 def declare_nested(value: object) -> Operator:
-    """An operator from `{name: arguments}`, as a rule has it.
+    """An operator that may stand inside another one, from `{name: arguments}`, as a rule has it.
+
+    Raises:
+        ValueError: It is not one operator with right arguments, or may not stand there.
+    """
+    made = declare_operator(value)
+    if not made.nests:
+        raise ValueError(f"'{made.name}' can't stand inside another operator; it takes the other as its own argument")
+    if getattr(made, "presence", "keep") == "hide":
+        raise ValueError(f"{made.name}: `presence: hide` can't stand inside another operator")
+    if made.contract.subtree:
+        raise ValueError(f"'{made.name}' can't stand inside another operator: it takes a column as a whole. Use redact")
+    return made
+
+
+def declare_operator(value: object) -> Operator:
+    """An operator from `{name: arguments}`.
 
     Raises:
         ValueError: It is not one operator with right arguments; the message says which is wrong.
@@ -45,18 +61,13 @@ def declare_nested(value: object) -> Operator:
     except KeyError:
         raise ValueError(f"there is no operator '{name}'") from None
     try:
-        made = kind.from_dict(OperatorSpec(name=name, arguments=arguments).mapping(kind.shorthand))
+        return kind.from_dict(OperatorSpec(name=name, arguments=arguments).mapping(kind.shorthand))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         said = "; ".join(
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults
         )
         raise ValueError(f"{name}: {said}") from None
-    if getattr(made, "presence", "keep") == "hide":
-        raise ValueError(f"{name}: `presence: hide` can't stand inside another operator")
-    if made.contract.subtree:
-        raise ValueError(f"'{name}' can't stand inside another operator: it takes a column as a whole. Use redact")
-    return made
 
 
 NestedOperator = Annotated[
@@ -66,6 +77,14 @@ NestedOperator = Annotated[
     WithJsonSchema({"type": "object", "minProperties": 1, "maxProperties": 1, "description": "one operator"}),
 ]
 """A field of a declaration that holds another operator's: written as a rule writes it."""
+
+FilledOperator = Annotated[
+    Any,
+    PlainValidator(lambda value: None if value is None else declare_operator(value)),
+    PlainSerializer(lambda operator: None if operator is None else {operator.name: operator.to_dict()}),
+    WithJsonSchema({"type": "object"}),
+]
+"""A field that another column's rule fills in, by `beside`."""
 
 
 class Composite(RowOperator):

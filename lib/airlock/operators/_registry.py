@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["operator_class", "operator_names"]
 
 _BUILT_IN = {
+    "add_noise": "airlock.operators.add_noise:AddNoise",
     "age": "airlock.operators.age:Age",
     "clamp": "airlock.operators.clamp:Clamp",
     "drop": "airlock.operators.drop:Drop",
@@ -34,9 +35,11 @@ _BUILT_IN = {
     "keep": "airlock.operators.keep:Keep",
     "mask": "airlock.operators.mask:Mask",
     "null": "airlock.operators.null:Null",
+    "ordered": "airlock.operators.ordered:Ordered",
     "pseudonymize": "airlock.operators.pseudonymize:Pseudonymize",
     "redact": "airlock.operators.redact:Redact",
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
+    "shift_date": "airlock.operators.shift_date:ShiftDate",
     "surrogate": "airlock.operators.surrogate:Surrogate",
     "replace": "airlock.operators.replace:Replace",
     "round": "airlock.operators.round:Round",

@@ -17,8 +17,9 @@ from airlock.crypto.columns import nulls, validity
 from airlock.operators._base import STRICT, Contract, Operator
 from airlock.operators._dates import Parse, Zone, check_parse, parser
 from airlock.operators._fields import INDIRECT, plain_field, wrong_type
+from airlock.operators._moments import moments_of, ticks_of_a_day
 from airlock.operators._numbers import fixed_width, like, reject
-from airlock.operators._zones import A_DAY, PER_SECOND, from_local, is_zone, to_local
+from airlock.operators._zones import A_DAY, from_local, is_zone, to_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["GeneralizeDate"]
 
 _EPOCH = dt.date(1970, 1, 1)
-_FIRST, _FIRST_DECADE, _LAST = -62_135_596_800, -61_851_600_000, 253_402_300_799
-"""0001-01-01, 0010-01-01 and 9999-12-31T23:59:59 (RFC 3339's years) in Unix seconds: Arrow's calendar wraps further out."""
-
-_FIRST_NANOSECOND = -9_151_488_000
-"""1680-01-01: the first decade that 64-bit nanoseconds hold whole."""
+_FIRST_DECADE = -61_851_600_000
+"""0010-01-01 in Unix seconds: the first decade that Arrow's calendar holds whole."""
 
 
 @dataclass(kw_only=True, config=STRICT)
@@ -104,11 +102,11 @@ class GeneralizeDate(Operator):
         kind = self._type(field)
         zone, local_kind = getattr(kind, "tz", None), pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
         zone = None if zone == "UTC" else zone
-        size = _ticks_of_a_day(kind) // A_DAY
+        size = ticks_of_a_day(kind) // A_DAY
         to_local_time = self._local(kind, zone, size)
         unit, multiple = ("year", 10) if self.to == "decade" else (self.to, 1)
         floor = partial(_by_arrow if self.to == "hour" else _by_day, multiple=multiple, unit=unit)
-        bottom = None if self.bottom is None else (self.bottom - _EPOCH).days * _ticks_of_a_day(kind)
+        bottom = None if self.bottom is None else (self.bottom - _EPOCH).days * ticks_of_a_day(kind)
 
         def first_moment(values: pa.Array) -> pa.Array:
             local = to_local_time(values)
@@ -126,7 +124,7 @@ class GeneralizeDate(Operator):
 
     def _local(self, kind: pa.DataType, zone: str | None, size: int) -> Callable[[pa.Array], NDArray[Any]]:
         """From the column to ticks of local time, in the written type's unit; zero where null."""
-        first, last = self._bounds(kind)
+        first, last = moments_of(kind, first=_FIRST_DECADE if self.to == "decade" else None)
         read = None if self.parse is None else parser(self.parse, self.zone)
 
         def local(values: pa.Array) -> NDArray[Any]:
@@ -138,16 +136,6 @@ class GeneralizeDate(Operator):
 
         return local
 
-    def _bounds(self, kind: pa.DataType) -> tuple[int, int]:
-        """First and last accepted tick of the type."""
-        first = _FIRST_DECADE if self.to == "decade" else _FIRST
-        if kind == pa.date32():
-            return first // A_DAY, _LAST // A_DAY
-        unit = "ms" if kind == pa.date64() else kind.unit
-        if unit == "ns":
-            return _FIRST_NANOSECOND * PER_SECOND["ns"], (1 << 63) - 1
-        return first * PER_SECOND[unit], (_LAST + 1) * PER_SECOND[unit] - 1
-
 
 def _by_arrow(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
     return pc.floor_temporal(values, multiple, unit=unit)
@@ -156,7 +144,7 @@ def _by_arrow(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
 def _by_day(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
     """Periods of whole days: Arrow's calendar over the days that occur, a table for the values. A fifth of the time."""
     kind = values.type
-    a_day = _ticks_of_a_day(kind)
+    a_day = ticks_of_a_day(kind)
     # What stands at a null means nothing, and may be any number of days away.
     tick = np.asarray(values.view(pa.int32() if a_day == 1 else pa.int64()).fill_null(0))
     day = tick if a_day == 1 else tick // a_day
@@ -167,9 +155,3 @@ def _by_day(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
     first = np.asarray(_by_arrow(days, multiple=multiple, unit=unit).view(pa.int32()))
     made = first[day - low] if a_day == 1 else first.astype(np.int64)[day - low] * a_day
     return pa.Array.from_buffers(kind, len(values), [validity(values), pa.py_buffer(made)])
-
-
-def _ticks_of_a_day(kind: pa.DataType) -> int:
-    if kind == pa.date32():
-        return 1
-    return A_DAY * PER_SECOND["ms" if kind == pa.date64() else kind.unit]

@@ -5,7 +5,7 @@ Called by `doors`; joins its own problems with those of the file, so that a user
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -59,6 +59,8 @@ def bind_policy(path: Path) -> BoundPolicy:
         operator = _declare(text, spec, document)
         if operator is not None and policy is not None:
             operators[ColumnPath.parse(text)] = _resolve(text, operator, policy, document)
+    if policy is not None:
+        operators = dict(_settled(operators, policy, document))
     if policy is not None and not document.problems:
         for fault in contract_problems(policy, operators):
             document.report(fault.at, fault.message, fault.kind.code)
@@ -112,16 +114,28 @@ def _moved(problem: Problem, place: tuple[int, int]) -> Problem:
 
 def _resolve(text: str, operator: Operator, policy: Policy, document: Document) -> Operator:
     try:
-        resolved = operator.resolve(policy.keys.domains)
+        return operator.resolve(policy.keys.domains)
     except ValueError as error:
         document.report(("columns", text), str(error))
-        return operator
     except MissingCapabilityError:
         raise
     except PolicyError as error:
         document.report(("columns", text), str(error), error.code if isinstance(error, ContractError) else "")
-        return operator
-    if isinstance(resolved, RowOperator):
-        for fault in input_faults(ColumnPath.parse(text), resolved, policy):
-            document.report(("columns", text), fault)
-    return resolved
+    return operator
+
+
+def _settled(
+    operators: Mapping[ColumnPath, Operator], policy: Policy, document: Document
+) -> Iterator[tuple[ColumnPath, Operator]]:
+    """Each operator with what other rules say filled in; what it looks at is checked."""
+    named = {str(path): operator for path, operator in operators.items()}
+    for path, operator in operators.items():
+        settled = operator
+        try:
+            settled = operator.beside(named)
+        except ValueError as error:
+            document.report(("columns", str(path)), str(error))
+        if isinstance(settled, RowOperator):
+            for fault in input_faults(path, settled, policy):
+                document.report(("columns", str(path)), fault)
+        yield path, settled

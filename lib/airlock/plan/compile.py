@@ -113,7 +113,8 @@ def _operators(policy: Policy) -> dict[ColumnPath, Operator]:
     for path, rule in policy.rules().items():
         kind = operator_class(rule.operator.name)
         made[path] = kind.from_dict(rule.operator.mapping(kind.shorthand)).resolve(policy.keys.domains)
-    return made
+    named = {str(path): operator for path, operator in made.items()}
+    return {path: operator.beside(named) for path, operator in made.items()}
 
 
 def compile_plan(bound: BoundPolicy, schemas: Iterable[pa.Schema | None], partitions: Iterable[str]) -> Plan:

@@ -141,7 +141,7 @@ def _sink_faults(policy: Policy, operators: Mapping[ColumnPath, Operator]) -> It
         for name in names:
             path = ColumnPath.parse(name)
             technique = operators[path].contract.technique
-            if technique != "none" and not technique.startswith("generalization"):
+            if not all(one == "none" or one.startswith("generalization") for one in technique.split("; ")):
                 message = f"'{name}' has operator {operators[path].name}; only kept or generalized columns may stand here"
                 yield Fault(("sink", key), message)
             if len(path.steps) > 1:
@@ -152,6 +152,11 @@ def _subject_faults(policy: Policy, operators: Mapping[ColumnPath, Operator]) ->
     path = ColumnPath.parse(policy.subject)
     if path.repeated:
         yield Fault(("subject",), f"'{policy.subject}' can hold several values a row; a row is about one subject")
+    if "randomization" in operators[path].contract.technique:
+        yield Fault(
+            ("subject",),
+            f"'{policy.subject}' has operator {operators[path].name}: a perturbed subject is another one. Pseudonymize it",
+        )
     model = policy.privacy.k_anonymity
     if isinstance(model, KAnonymity) and model.count == "subjects" and not operators[path].contract.injective:
         yield Fault(

@@ -146,6 +146,11 @@ def _masked(shape: formats.MaskedText) -> str:
     return f"'{shape.char}', but for the {' and '.join(shown)}" if shown else f"'{shape.char}' throughout"
 
 
+def _perturbed(shape: formats.Perturbed) -> str:
+    ends = f" from {shape.within[0]} to {shape.within[1]}" if shape.within else ""
+    return f"any {shape.kind}{ends}: scanned for entities"
+
+
 def _ends(low: object, high: object) -> str:
     return "".join(f", {what} {end}" for what, end in (("at least", low), ("at most", high)) if end is not None)
 
@@ -169,6 +174,7 @@ _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
     formats.MultipleOf: lambda shape: f"a multiple of {shape.width}{_ends(shape.low, shape.high)}",
     formats.OneOf: lambda shape: f"one of {len(shape.values)} listed values",
+    formats.Perturbed: _perturbed,
     formats.Preserved: _preserved,
     formats.Token: _around,
     formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}{_ends(shape.earliest, None)}",

@@ -34,9 +34,10 @@ def input_faults(path: ColumnPath, operator: RowOperator, policy: Policy) -> Ite
             types[needed] = _type(needed, policy)
         else:
             yield fault
-    if types.keys() == set(operator.inputs):
+    own = _type(str(path), policy)
+    if types.keys() == set(operator.inputs) and own is not None:
         try:
-            operator.require_inputs(types)
+            operator.require_inputs(types | {"value": own})
         except OperatorTypeError as error:
             yield str(error)
 

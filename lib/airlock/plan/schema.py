@@ -61,8 +61,8 @@ def _operator(kind: type[Operator], definitions: dict[str, Any]) -> dict[str, An
     arguments = _plain(TypeAdapter(kind).json_schema(by_alias=True))
     own = arguments.pop("$defs", {})
     arguments["description"] = _summary(kind)
-    # Key domains and files fill these in; a rule may not.
-    for name in ("canonical", CONTENT):
+    # Key domains, files and other rules fill these in; a rule may not.
+    for name in ("canonical", CONTENT, *kind.filled):
         arguments["properties"].pop(name, None)
     if CONTENT in arguments.get("required", ()):
         arguments["required"].remove(CONTENT)

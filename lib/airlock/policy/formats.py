@@ -30,11 +30,22 @@ from airlock.policy.listed import listed_text
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 from airlock.policy.partial import Host, MaskedGroups, mask_pieces
-from airlock.policy.shapes import BASE64URL, HEX, UNREADABLE, Ciphertext, FromPool, IntegerToken, Preserved, Shape, Token
+from airlock.policy.shapes import (  # fmt: skip
+    BASE64URL,
+    HEX,
+    UNREADABLE,
+    Ciphertext,
+    FromPool,
+    IntegerToken,
+    Perturbed,
+    Preserved,
+    Shape,
+    Token,
+)
 
 __all__ = [
     "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
+    "PeriodStart", "Perturbed", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
 
@@ -367,9 +378,11 @@ def _int16(data_type: pa.DataType | None) -> pa.DataType:
 
 NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
     "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
+    "ordered": lambda arguments: [arguments["do"]],
     "when": lambda arguments: [arguments["then"], arguments["otherwise"]],
 }
-"""Operators that send each value through one of several, and where those stand in their arguments."""
+"""Operators that send each value through one of several, and where those stand in their arguments. `ordered` writes another column's
+values too, of the same form."""
 
 _ALPHABETS = {
     "hex": (HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "base64url": (BASE64URL, 6), "uuid": (HEX, 4),
@@ -380,6 +393,7 @@ _INTEGERS = {"int32": 30, "int64": 62}
 """Integer forms: the exponent of the least token, which is also how many bits are permuted."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
+    "add_noise": (None, _same, Perturbed.of),
     "age": ("at", _int16, lambda arguments: multiples(arguments.get("width", 1), 0, arguments.get("top", 90))),
     "clamp": (None, _same, between),
     "drop": (None, _absent, lambda _: Absent()),
@@ -404,6 +418,7 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
+    "shift_date": (None, _same, lambda _: Perturbed(kind="moment")),
     "surrogate": (None, _string, FromPool.of),
     "url": ("to", _same, _host),
     "replace": (None, _text, _replacement),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 import pyarrow as pa
@@ -14,7 +15,18 @@ import pyarrow as pa
 from airlock.policy.alphabets import ALPHABETS, LONGEST, letters_of, separators_of, shortest_of
 from airlock.policy.pools import form
 
-__all__ = ["BASE64URL", "HEX", "UNREADABLE", "Ciphertext", "FromPool", "IntegerToken", "Preserved", "Shape", "Token"]
+__all__ = [
+    "BASE64URL",
+    "HEX",
+    "UNREADABLE",
+    "Ciphertext",
+    "FromPool",
+    "IntegerToken",
+    "Perturbed",
+    "Preserved",
+    "Shape",
+    "Token",
+]
 
 HEX = "0123456789abcdef"
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -144,6 +156,30 @@ class Ciphertext(Shape):
         shortest = _BLOCK * blocks + (0 if padding is None else int(padding))
         alphabet = {"hex": HEX, "base64url": BASE64URL}[arguments.get("form", "base64url")]
         return cls(alphabet=alphabet, prefix=arguments.get("prefix", "enc_"), shortest=shortest, step=int(padding or 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perturbed(Shape):
+    """A value that looks like a raw one: a `moment` (date or timestamp), or a `number` that is a multiple of 10^-`decimals` and lies
+    `within` two ends.
+
+    That it was perturbed, nobody can see who has no raw one: the inner door compares.
+    """
+
+    kind: str
+    decimals: int = 0
+    within: tuple[Decimal, Decimal] | None = None
+    closed = False
+    holds_text = False
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """What `add_noise` writes, from its arguments."""
+        if arguments.get("unit") is not None:
+            return cls(kind="moment")
+        ends = arguments.get("within")
+        within = None if ends is None else (Decimal(str(ends[0])), Decimal(str(ends[1])))
+        return cls(kind="number", decimals=arguments.get("decimals", 0), within=within)
 
 
 _TAKEN_FOR: dict[str, tuple[str, ...]] = {"email": ("EMAIL_ADDRESS",), "phone": ("PHONE_NUMBER",)}

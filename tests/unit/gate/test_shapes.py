@@ -25,6 +25,7 @@ from airlock.policy.formats import (
     MultipleOf,
     OneOf,
     PeriodStart,
+    Perturbed,
     Preserved,
     Shape,
     Token,
@@ -337,6 +338,23 @@ def test_pictures_hold_no_letter_or_digit_of_the_text():
     assert picture("Жук ½ x\n") == "Aaa 9 a?"
     assert picture("a" * 50) == "a" * 32 + "…"
     assert not re.search("[b-zB-Z0-8]", picture("Zed Quux 10435, 8th St"))
+
+
+def test_perturbed_values_are_of_their_kind_their_decimals_and_between_their_ends():
+    amount = Perturbed(kind="number", decimals=1, within=(Decimal("0.5"), Decimal(100)))
+    for kind in (pa.float32(), pa.float64()):
+        assert violations(pa.array([0.5, 100, 7.3, float("nan"), None], kind), amount) == 0
+        assert violations(pa.array([0.4, 100.1, 7.31, -0.5], kind), amount) == 4
+    for kind in (pa.decimal32(7, 2), pa.decimal128(38, 5), pa.decimal256(50, 2)):
+        assert violations(pa.array(list(map(Decimal, ["0.5", "100", "7.3"])), kind), amount) == 0
+        assert violations(pa.array(list(map(Decimal, ["0.4", "100.1", "7.31"])), kind), amount) == 3
+    count = Perturbed(kind="number", decimals=0, within=(Decimal(-3), Decimal(3)))
+    assert violations(pa.array([-4, -3, 3, 4]), count) == 2
+    assert violations(pa.array([0, 3, 4, 2**64 - 1], pa.uint64()), count) == 2
+    assert violations(pa.array(["7"]), count) == 1
+    assert violations(pa.array([dt.date(2024, 1, 1)]), count) == 1
+    assert violations(pa.array([dt.date(2024, 1, 1)]), Perturbed(kind="moment")) == 0
+    assert violations(pa.array([7]), Perturbed(kind="moment")) == 1
 
 
 def test_numbers_outside_their_ends():
