@@ -14,6 +14,9 @@ from airlock.policy.path import ColumnPath
 
 __all__ = ["input_faults"]
 
+_OWN = ("value", "known")
+"""Fields of what a row operator's kernel takes; the same names as paths have a backslash before them."""
+
 
 def input_faults(path: ColumnPath, operator: RowOperator, policy: Policy) -> Iterator[str]:
     """Every reason why the operator can't look at what it names.
@@ -53,6 +56,8 @@ def _unreadable(needed: str, policy: Policy) -> str | None:
 
 
 def _misaligned(path: ColumnPath, needed: str, policy: Policy) -> str | None:
+    if needed in _OWN:
+        return f"looks at '{needed}', which is what kernels call their own column; write it as '\\{needed}'"
     if not path.beside(ColumnPath.parse(needed)):
         return f"looks at '{needed}', which may have several values for one of '{path}', or none; name a column of the same row or element"
     if _type(needed, policy) is None:

@@ -101,3 +101,12 @@ def test_a_message_never_quotes_an_argument(policy_file):
     canary = "canary-7781"
     found = faults(policy_file(f"zip: {{type: string, class: quasi_identifier, truncate: {{length: {canary}}}}}"))
     assert canary not in str(found)
+
+
+@pytest.mark.parametrize("name", ["value", "known"])
+def test_a_column_that_is_called_as_kernels_call_their_own_is_escaped(policy_file, name):
+    other = f"{name}: {{type: string, class: sensitive, drop: {{}}}}"
+    rule = "x: {type: string, class: sensitive, when: {column: '%s', in: [a], then: {redact: {}}, otherwise: {truncate: 1}}}"
+    [(_, _, message)] = faults(policy_file(other, rule % name))
+    assert f"write it as '\\{name}'" in message
+    assert bind_policy(policy_file(other, rule % f"\\{name}")).operators
