@@ -16,9 +16,11 @@ from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.gate.literals import demand_plain_literals
 from airlock.policy.arrow import parse_type
 from airlock.policy.formats import (
+    RAW,
     TOKENS,
     Absent,
     AllNull,
+    FewValues,
     Free,
     MaskedText,
     MaxLength,
@@ -221,8 +223,8 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
     if isinstance(shape, Token):
         return shape.domains is not None
     if isinstance(shape, Free):  # redacted text differs from row to row
-        return any(spec.name == "keep" for spec in leaf_specs(rule.operator))
-    return isinstance(shape, MultipleOf | OneOf | PeriodStart | Unshaped)
+        return any(spec.name in RAW for spec in leaf_specs(rule.operator))
+    return isinstance(shape, FewValues | MultipleOf | OneOf | PeriodStart | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

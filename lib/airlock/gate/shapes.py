@@ -23,6 +23,7 @@ from airlock.policy.formats import (
     AllNull,
     AnyOf,
     Constant,
+    FewValues,
     Free,
     HostBits,
     MaskedText,
@@ -102,6 +103,7 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     AllNull: _every,
     AnyOf: _none_of,
     Constant: _constant,
+    FewValues: _none,  # counted over the dataset
     Free: _none,
     HostBits: address_offenders,
     MaskedText: mask_offenders,

@@ -19,6 +19,7 @@ from airlock.operators._base import Contract, Operator, RejectedValuesError, Row
 from airlock.operators._fields import wrong_type
 from airlock.operators._registry import operator_class
 from airlock.policy.model import OperatorSpec
+from airlock.policy.path import ColumnPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,8 @@ def declare_nested(value: object) -> Operator:
         raise ValueError(f"{name}: {said}") from None
     if getattr(made, "presence", "keep") == "hide":
         raise ValueError(f"{name}: `presence: hide` can't stand inside another operator")
+    if made.pass_over(ColumnPath(("value",))) is not None:
+        raise ValueError(f"'{name}' can't stand inside another operator: it looks at more than one row")
     if made.contract.subtree:
         raise ValueError(f"'{name}' can't stand inside another operator: it takes a column as a whole. Use redact")
     return made

@@ -127,10 +127,15 @@ def _masked(shape: formats.MaskedText) -> str:
     return f"'{shape.char}', but for the {' and '.join(shown)}" if shown else f"'{shape.char}' throughout"
 
 
+def _other(other: str | int | None) -> str:
+    return "null" if other is None else f"'{other}'"
+
+
 _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Absent: lambda _: "not written",
     formats.AllNull: lambda _: "always null",
     formats.Constant: lambda shape: f"always '{shape.text}'",
+    formats.FewValues: lambda shape: f"at most {shape.n} frequent values, or {_other(shape.other)}: scanned for entities",
     formats.Free: lambda _: "any value: scanned for entities",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
     formats.MaskedText: _masked,
@@ -198,6 +203,7 @@ _SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
     formats.Absent: 0.0,
     formats.AllNull: 0.02,
     formats.Constant: 0.05,
+    formats.FewValues: 0.3,
     formats.OneOf: 0.3,
     formats.PeriodStart: 1.0,
     formats.MultipleOf: 2.0,

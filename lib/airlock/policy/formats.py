@@ -19,7 +19,7 @@ from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "FewValues", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Shape", "Token", "Unshaped", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
@@ -28,6 +28,9 @@ _UNREADABLE = 4
 
 _CHECK_DIGIT = 10
 """Below this width a rounded number keeps its check digit, or one of few."""
+
+_FEWEST_ROWS = 20
+"""No policy may call a value frequent that fewer rows share."""
 
 _NETWORK_V4, _NETWORK_V6 = 24, 64
 """Longer prefixes than these name a few hosts, or one."""
@@ -43,6 +46,9 @@ TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
 
 REVERSIBLE = ("encrypt", "encrypt_random", "fpe")
 """Operators whose output can be turned back by who holds the key; the gate takes them where the rule says `reversible: allowed`."""
+
+RAW = ("keep", "permute")
+"""Operators that publish a column's raw values: each needs a reason, and no column may be nearly unique."""
 
 Arguments = Mapping[str, Any]
 
@@ -162,6 +168,16 @@ class HostBits(Shape):
     def closed(self) -> bool:  # type: ignore[override]
         """The address of a network, not of a few hosts."""
         return self.v4 <= _NETWORK_V4 and self.v6 <= _NETWORK_V6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FewValues(Shape):
+    """At most `n` different values beside `other`, each in `rows` rows of the dataset or more: the gate counts them. They are scanned."""
+
+    n: int
+    rows: int
+    other: str | int | None
+    closed = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,6 +343,13 @@ def _token(arguments: Arguments) -> Shape:
     return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
 
 
+def _few(arguments: Arguments) -> Shape:
+    n, rows, other = arguments.get("n", 20), arguments.get("min_count", 100), arguments.get("other", "other")
+    if type(n) is not int or type(rows) is not int or not isinstance(other, str | int | None) or rows < _FEWEST_ROWS:
+        raise ValueError("not what keep_top takes")
+    return FewValues(n=n, rows=rows, other=other)
+
+
 def _width(arguments: Arguments) -> Shape:
     return MultipleOf(width=Decimal(str(arguments["width"])))
 
@@ -365,8 +388,10 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "generalize_number": (None, _same, _width),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
+    "keep_top": ("n", _same, _few),
     "mask": (None, _same, _masked),
     "null": (None, _blank, lambda _: AllNull()),
+    "permute": ("reason", _same, lambda _: Free()),
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
