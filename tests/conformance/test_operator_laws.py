@@ -64,6 +64,8 @@ EXAMPLES = [
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
+    ("when", {"column": "c", "null": True, "then": {"truncate": 2}, "otherwise": {"redact": {}}}, pa.string()),
+    ("first_match", {"cases": [{"column": "c", "in": [1], "then": {"redact": {}}}], "otherwise": {"truncate": 1}}, pa.string()),
 ]
 
 

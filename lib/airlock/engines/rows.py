@@ -26,6 +26,8 @@ def leaf_values(batch: pa.RecordBatch, path: ColumnPath) -> tuple[pa.Array, pa.A
         return pa.array([], pa.string()), rows.slice(0, 0)
     array = batch.column(path.column)
     for step in path.steps[1:]:
+        if isinstance(step, str) and array.type.get_field_index(step) < 0:
+            return pa.array([], pa.string()), rows.slice(0, 0)
         array, parents = _inside(array, step)
         if parents is not None:
             rows = rows.take(parents)

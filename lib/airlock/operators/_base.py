@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pyarrow as pa
@@ -88,11 +89,13 @@ class Operator(ABC):
     """One way to transform a column. Subclasses are frozen, keyword-only pydantic dataclasses (`config=STRICT`).
 
     `shorthand` names the argument that `operator: value` sets (`keep: "a reason"` is `keep: {reason: "a reason"}`).
+    `least` are the arguments of a smallest declaration, where the required ones alone do not make one.
     `distributions` are the packages, beyond those that every operator uses, whose versions shape the output.
     """
 
     name: ClassVar[str]
     shorthand: ClassVar[str | None] = None
+    least: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     distributions: ClassVar[tuple[str, ...]] = ()
 
     @property

@@ -86,7 +86,7 @@ def require_comparable(operator: str, columns: Sequence[str], types: Mapping[str
 
 
 def compile_choice(
-    conditions: Sequence[Condition], otherwise: Operator, field: pa.Field, keys: SubKeys
+    conditions: Sequence[Condition], otherwise: Operator, field: pa.Field, keys: SubKeys, *, target: pa.DataType
 ) -> Callable[[pa.StructArray], pa.Array]:
     """A kernel: each row by the first condition that holds, else by `otherwise`."""
     operators = [condition.then for condition in conditions] + [otherwise]
@@ -96,6 +96,6 @@ def compile_choice(
         chosen = np.full(len(rows), len(conditions), np.intp)
         for number, condition in reversed(list(enumerate(conditions))):
             chosen[condition.holds(rows.field(condition.column))] = number
-        return branch(rows, chosen, kernels)
+        return branch(rows, chosen, kernels, target=target)
 
     return choose

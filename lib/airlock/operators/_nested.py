@@ -18,6 +18,7 @@ from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonS
 from airlock.operators._base import Contract, Operator, RejectedValuesError, RowOperator
 from airlock.operators._fields import wrong_type
 from airlock.operators._registry import operator_class
+from airlock.policy.formats import common_type
 from airlock.policy.model import OperatorSpec
 from airlock.policy.path import ColumnPath
 
@@ -65,9 +66,7 @@ NestedOperator = Annotated[
     Any,
     PlainValidator(declare_nested),
     PlainSerializer(lambda operator: {operator.name: operator.to_dict()}),
-    WithJsonSchema(
-        {"type": "object", "minProperties": 1, "maxProperties": 1, "description": "one operator", "examples": [{"redact": {}}]}
-    ),
+    WithJsonSchema({"type": "object", "minProperties": 1, "maxProperties": 1, "description": "one operator"}),
 ]
 """A field of a declaration that holds another operator's: written as a rule writes it."""
 
@@ -128,10 +127,11 @@ class Composite(RowOperator):
             OperatorTypeError: One does not take the column, or they write different types.
         """
         made = [operator.result_field(field) for operator in self.operators]
-        types = list(dict.fromkeys(None if one is None else one.type for one in made))
-        if len(types) > 1 or types[0] is None:
+        types = [None if one is None else one.type for one in made]
+        data_type = common_type(types)
+        if data_type is None:
             raise wrong_type(self.name, field, f"its operators write different types ({', '.join(map(str, types))})")
-        return pa.field(field.name, types[0], nullable=field.nullable)
+        return pa.field(field.name, data_type, nullable=field.nullable)
 
 
 def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Callable[[pa.StructArray], pa.Array]:
@@ -143,13 +143,20 @@ def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Callable[[
     return lambda rows: kernel(pa.StructArray.from_arrays([rows.field(name) for name in named], named))
 
 
-def branch(rows: pa.StructArray, chosen: NDArray[np.intp], kernels: Sequence[Callable[[pa.StructArray], pa.Array]]) -> pa.Array:
+def branch(
+    rows: pa.StructArray,
+    chosen: NDArray[np.intp],
+    kernels: Sequence[Callable[[pa.StructArray], pa.Array]],
+    *,
+    target: pa.DataType,
+) -> pa.Array:
     """Each row through the kernel that was chosen for it, in the rows' order.
 
     Args:
         rows: What the kernels take.
         chosen: For each row the number of its kernel.
-        kernels: All of one output type.
+        kernels: One for each number.
+        target: The type to which their outputs are cast.
 
     Raises:
         RejectedValuesError: From the first kernel that rejects; the mask is as long as `rows`.
@@ -157,19 +164,18 @@ def branch(rows: pa.StructArray, chosen: NDArray[np.intp], kernels: Sequence[Cal
     places = [np.flatnonzero(chosen == number) for number in range(len(kernels))]
     used = [number for number, at in enumerate(places) if len(at)] or [0]
     if len(used) == 1:
-        return kernels[used[0]](rows)
+        return kernels[used[0]](rows).cast(target)
     made = []
     for number in used:
         try:
-            made.append(_movable(kernels[number](_rows_at(rows, places[number]))))
+            made.append(_movable(kernels[number](_rows_at(rows, places[number])).cast(target))[0])
         except RejectedValuesError as error:
             mask = np.zeros(len(rows), bool)
             mask[places[number]] = np.asarray(error.mask)
             raise RejectedValuesError(error.code, pa.array(mask)) from None
     order = np.empty(len(rows), np.int64)
     order[np.concatenate([places[number] for number in used])] = np.arange(len(rows))
-    joined = pa.concat_arrays([one[0] for one in made]).take(pa.array(order))
-    return joined.cast(made[0][1])
+    return pa.concat_arrays(made).take(pa.array(order)).cast(target)
 
 
 def _rows_at(rows: pa.StructArray, places: NDArray[np.int64]) -> pa.StructArray:

@@ -31,9 +31,10 @@ class ResidualRisk:
 
 TECHNIQUES = {
     "none": ResidualRisk("yes", "yes", "yes"),
-    "suppression": ResidualRisk("no", "no", "no"),
-    "suppression: masking": ResidualRisk("yes", "yes", "may not"),
-    "suppression: local suppression": ResidualRisk("yes", "yes", "may not"),
+    "suppression: masking": ResidualRisk("no", "no", "no"),
+    "suppression: masking, partial": ResidualRisk("yes", "yes", "may not"),
+    "suppression: local suppression": ResidualRisk("no", "no", "no"),
+    "suppression: local suppression, partial": ResidualRisk("yes", "yes", "may not"),
     "pseudonymization": ResidualRisk("yes", "yes", "may not"),
     "cryptographic: deterministic encryption": ResidualRisk("yes", "yes", "may not"),
     "cryptographic: format-preserving encryption": ResidualRisk("yes", "yes", "may not"),
@@ -50,7 +51,7 @@ TECHNIQUES = {
 
 Pseudonyms and encryption are its row `hashing or tokenisation`, generalization its row `aggregation or k-anonymity` (its first answer
 holds as far as classes are large: the gate measures that), noise and permutation its row `noise addition`. What is suppressed or has a
-fresh random ciphertext a value says nothing; a mask's readable rest and text whose entities are gone are substitution.
+fresh random ciphertext a value says nothing; what a partial mask leaves readable, and text whose entities are gone, are substitution.
 """
 
 _ORDER: tuple[Answer, ...] = ("no", "may not", "yes")
@@ -63,7 +64,7 @@ def residual_risk(technique: str) -> ResidualRisk:
         KeyError: There is no such technique.
 
     Example:
-        >>> str(residual_risk("suppression; randomization: noise addition"))
+        >>> str(residual_risk("suppression: masking; randomization: noise addition"))
         'singling out: yes, linkability: may not, inference: may not'
     """
     found = [TECHNIQUES[one] for one in technique.split("; ")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import pyarrow as pa
 from pydantic import Field
@@ -47,6 +48,9 @@ class FirstMatch(Composite):
     """
 
     name: ClassVar[str] = "first_match"
+    least: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"cases": [{"column": "x", "null": True, "then": {"redact": {}}}], "otherwise": {"redact": {"with": "-"}}}
+    )
 
     cases: Annotated[tuple[Condition, ...], Field(min_length=1)]
     otherwise: NestedOperator
@@ -73,4 +77,4 @@ class FirstMatch(Composite):
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> RowKernel:
         """Rows parted by the conditions, each part through its operator's kernel."""
-        return compile_choice(self.cases, self.otherwise, field, keys)
+        return compile_choice(self.cases, self.otherwise, field, keys, target=self.result_field(field).type)

@@ -75,7 +75,7 @@ class Mask(Operator):
     @property
     def contract(self) -> Contract:
         """Direct identifiers only with all classes: else there is no bound to what stays readable."""
-        return Contract(technique="suppression: masking", classes=ANY_CLASS if self._all else INDIRECT)
+        return Contract(technique="suppression: masking, partial", classes=ANY_CLASS if self._all else INDIRECT)
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """The same text type."""

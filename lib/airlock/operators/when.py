@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pyarrow as pa
 from pydantic.dataclasses import dataclass
@@ -48,6 +49,9 @@ class When(Condition, Composite):
     """
 
     name: ClassVar[str] = "when"
+    least: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"in": ["x"], "then": {"redact": {}}, "otherwise": {"redact": {"with": "-"}}}
+    )
 
     otherwise: NestedOperator
 
@@ -72,4 +76,4 @@ class When(Condition, Composite):
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> RowKernel:
         """Rows parted by the condition, each part through its operator's kernel."""
-        return compile_choice((self,), self.otherwise, field, keys)
+        return compile_choice((self,), self.otherwise, field, keys, target=self.result_field(field).type)

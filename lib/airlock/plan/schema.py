@@ -91,12 +91,11 @@ def smallest(kind: type[Operator]) -> Operator:
         Truncate(length=1)
     """
     schema = TypeAdapter(kind).json_schema(by_alias=True)
-    return kind.from_dict({name: _least(schema["properties"][name]) for name in schema.get("required", ())})
+    required = {name: _least(schema["properties"][name]) for name in schema.get("required", ())}
+    return kind.from_dict({**required, **kind.least})
 
 
 def _least(schema: Mapping[str, Any]) -> Any:
-    if "examples" in schema:
-        return schema["examples"][0]
     if "anyOf" in schema:
         return _least(schema["anyOf"][0])
     if "enum" in schema:

@@ -7,7 +7,7 @@ shape without knowing the operator; a kernel replaced by the identity must not p
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from typing import Any
@@ -19,8 +19,8 @@ from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 
 __all__ = [
-    "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "FewValues", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Shape", "Token", "Unshaped", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "FewValues", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
 _UNREADABLE = 4
@@ -236,7 +236,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         Output(type=DataType(string), shape=MaxLength(length=3))
     """
     name = operator.name
-    if name in _NESTED:
+    if name in NESTED:
         return _any_of([output_of(one, data_type, unshaped=unshaped) for one in nested_specs(operator)], name)
     if name not in _FORMATS:
         if not unshaped:
@@ -267,10 +267,10 @@ def nested_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
         >>> [spec.name for spec in nested_specs(OperatorSpec(name="when", arguments=choice))]
         ['truncate', 'redact']
     """
-    if operator.name not in _NESTED:
+    if operator.name not in NESTED:
         return ()
     try:
-        named = [next(iter(one.items())) for one in _NESTED[operator.name](operator.mapping(None)) if len(one) == 1]
+        named = [next(iter(one.items())) for one in NESTED[operator.name](operator.mapping(None)) if len(one) == 1]
     except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
         named = []
     if not named:
@@ -292,11 +292,24 @@ def shape_parts(shape: Shape) -> tuple[Shape, ...]:
 
 
 def _any_of(outputs: list[Output], name: str) -> Output:
-    types = list(dict.fromkeys(output.type for output in outputs))
-    if len(types) > 1 or types[0] is None:
-        raise PolicyError(f"the operators of '{name}' write different types ({', '.join(map(str, types))}); all must write one")
+    data_type = common_type(output.type for output in outputs)
+    if data_type is None:
+        raise PolicyError(f"the operators of '{name}' write different types; all must write one")
     shapes = tuple(dict.fromkeys(part for output in outputs for part in shape_parts(output.shape)))
-    return Output(types[0], shapes[0] if len(shapes) == 1 else AnyOf(shapes=shapes))
+    return Output(data_type, shapes[0] if len(shapes) == 1 else AnyOf(shapes=shapes))
+
+
+def common_type(types: Iterable[pa.DataType | None]) -> pa.DataType | None:
+    """The one type of all these, of different layouts of text `string`; None where they differ or there is none.
+
+    Example:
+        >>> common_type([pa.large_string(), pa.string()])
+        DataType(string)
+    """
+    found = set(types)
+    if len(found) > 1 and found <= {pa.string(), pa.large_string(), pa.string_view()}:
+        return pa.string()
+    return found.pop() if len(found) == 1 else None
 
 
 def listed_text(value: object) -> str:
@@ -371,7 +384,7 @@ def _string(data_type: pa.DataType | None) -> pa.DataType:
     return pa.string()
 
 
-_NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
+NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
     "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
     "when": lambda arguments: [arguments["then"], arguments["otherwise"]],
 }

@@ -68,7 +68,7 @@ class RedactEntities(RowOperator):
     @property
     def contract(self) -> Contract:
         """Local suppression within a value (ISO/IEC 20889:2018); only for sensitive text, for not all of it goes."""
-        return Contract(technique="suppression: local suppression", classes=frozenset({Classification.SENSITIVE}))
+        return Contract(technique="suppression: local suppression, partial", classes=frozenset({Classification.SENSITIVE}))
 
     @property
     def known(self) -> tuple[str, ...]:

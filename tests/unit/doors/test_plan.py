@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airlock.doors.plan import plan_policy
-from airlock.errors import UnclassifiedColumnError, ZonesOverlapError
+from airlock.errors import NoEffectError, UnclassifiedColumnError, ZonesOverlapError
 
 POLICY = """\
 apiVersion: airlock/v1
@@ -44,7 +44,7 @@ def small(project):
                 "id": [f"CANARY-{row:06}" for row in range(rows)],
                 "city": [f"CANARY{row % 3}" for row in range(rows)],
                 "plan": ["CANARY"] * rows,
-                "code": ["CANARY"] * rows,
+                "code": ["CANARY-LONG"] * rows,
                 "kind": ["c" if row == 7 else "a" for row in range(rows)],
                 "note": ["CANARY"] * rows,
                 "gone": ["CANARY"] * rows,
@@ -106,11 +106,22 @@ def test_a_plan_needs_no_key(project, settings):
 def test_warnings_come_from_a_sample_and_quote_nothing(small, settings):
     report = plan_policy(small(), settings())
     found = {(warned.path, warned.kind): warned.message for warned in report.warnings}
-    assert set(found) == {("city", "frequency"), ("code", "zero-effect"), ("kind", "rejects")}
+    assert set(found) == {("city", "frequency"), ("kind", "rejects")}
     assert "one value has 34 % of 400 sampled values" in found["city", "frequency"]
-    assert "'truncate' changed none of 400 sampled values" in found["code", "zero-effect"]
     assert "0.2 % of 400 sampled values would be rejected (not-in-list)" in found["kind", "rejects"]
     assert "CANARY" not in json.dumps(report.to_dict())
+
+
+def test_a_rule_that_changes_nothing_is_refused_or_accepted_with_a_reason(small, settings):
+    policy = small()
+    text = policy.read_text()
+    policy.write_text(text.replace("truncate: 9", "truncate: 11"))
+    with pytest.raises(NoEffectError, match="'truncate' changes no sampled value of column 'code'") as caught:
+        plan_policy(policy, settings())
+    assert (caught.value.code, caught.value.exit_code, caught.value.facts) == ("no-effect", 2, {"columns": ["code"]})
+    assert "CANARY" not in str(caught.value)
+    policy.write_text(text.replace("truncate: 9", "accept_no_effect: they are short, truncate: 11"))
+    assert plan_policy(policy, settings()).dataset == "small"
 
 
 def test_few_rows_warn_of_nothing(small, settings):

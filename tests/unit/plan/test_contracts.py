@@ -100,7 +100,7 @@ def test_one_column_is_of_one_kind(said, others):
 
 def test_references_are_for_tokens(said):
     [(_, message)] = said("x: {type: string, class: sensitive, references: a.b, truncate: 1}")
-    assert "'truncate' is not joinable" in message
+    assert "under 'truncate' keys don't join" in message
     [(_, message)] = said("x: {type: int64, class: direct_identifier, references: a, pseudonymize: person}")
     assert message == "references needs DATASET.COLUMN"
     [(_, message)] = said("x: {type: int64, class: direct_identifier, references: a.b, pseudonymize: person}")

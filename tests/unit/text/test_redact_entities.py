@@ -166,7 +166,11 @@ def test_the_declaration_is_a_value():
 
 def test_the_contract():
     contract = FULL.contract
-    assert (contract.technique, contract.deterministic, contract.keyed) == ("suppression: local suppression", True, False)
+    assert (contract.technique, contract.deterministic, contract.keyed) == (
+        "suppression: local suppression, partial",
+        True,
+        False,
+    )
     assert contract.classes == {Classification.SENSITIVE}
     assert ROWS_PER_SECOND > 0
 
