@@ -19,6 +19,9 @@ import pyarrow.compute as pc
 from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators import Operator, RejectedValuesError, RowOperator
+from airlock.passes import DatasetPass, Leaf, Pass, RowGroupPass
+from airlock.plan.passes import Informed
+from airlock.policy.path import ColumnPath
 
 __all__ = ["LAWS", "NESTED", "Trial", "check_laws", "require", "same_values", "unsafe_subkeys"]
 
@@ -27,6 +30,9 @@ _MOST_CUTS = 16
 
 _MANY = 12
 """Different values of which not all come out equal under two keys by chance."""
+
+_OFTEN = 1_000
+"""Rows in which a trial's values stand, for passes that let frequent ones stay."""
 
 Beside = Mapping[str, "pa.Array | Sequence[Any]"]
 """What a RowOperator's kernel looks at, by name."""
@@ -60,12 +66,14 @@ class Trial:
         field: The raw column's field.
         values: What the kernel takes: the column's values, or for a RowOperator a struct of `value`, its inputs, and `known`.
         salt: Makes other keys.
+        dataset: For a dataset-wide pass, the values from which it concludes; by default the trial's own, each a thousand times.
     """
 
     operator: Operator
     field: pa.Field
     values: pa.Array
     salt: str = ""
+    dataset: pa.Array | None = None
 
     @classmethod
     def of(cls, operator: Operator, column: pa.Field, values: pa.Array, beside: Beside | None = None) -> Trial:
@@ -101,10 +109,31 @@ class Trial:
         """Whether null becomes a value too."""
         return getattr(self.operator, "presence", "keep") == "hide"
 
+    @property
+    def keys(self) -> SubKeys:
+        """What the operator asks for."""
+        return unsafe_subkeys(self.operator.requests(), salt=self.salt)
+
+    @property
+    def over(self) -> Pass | None:
+        """What the operator needs more than one row for."""
+        return self.operator.pass_over(ColumnPath((self.field.name,)))
+
     def run(self, values: pa.Array | None = None) -> pa.Array:
-        """Compile anew and transform; `values` in place of the trial's own."""
-        kernel = self.operator.kernel(self.field, unsafe_subkeys(self.operator.requests(), salt=self.salt))
-        return kernel(self.values if values is None else values)
+        """Compile anew and transform, a dataset-wide pass having concluded; `values` in place of the trial's own."""
+        operator, over = self.operator, self.over
+        if isinstance(over, DatasetPass):
+            seen = self.dataset if self.dataset is not None else pa.concat_arrays([self.values] * _OFTEN)
+            operator = Informed(declared=operator, over=over, concluded=over.conclude(over.summarize([flat_leaf(seen)])))
+        return operator.kernel(self.field, self.keys)(self.values if values is None else values)
+
+    def written(self, place: str = "trial/0") -> pa.Array:
+        """What is written: the transformed values after a pass over row groups, repeated until there are rows enough for it."""
+        made, over = self.run(), self.over
+        if not isinstance(over, RowGroupPass) or len(made) == 0:
+            return made
+        rows = pa.chunked_array([made] * -(-over.min_rows // len(made)))
+        return over.apply(pa.table({self.field.name: rows}), place, self.keys).column(0).combine_chunks()
 
     def accepted(self) -> Trial:
         """This trial without the values that the kernel rejects."""
@@ -288,12 +317,12 @@ def keys_decide(trial: Trial) -> None:
     all of many agree. Without keys, keys change nothing.
     """
     keyed = trial.operator.contract.keyed
+    made, other = trial.written(), replace(trial, salt="another").written()
     require(keyed == bool(trial.operator.requests()), "keys_decide", "an operator asks for subkeys if and only if it is keyed")
-    other = replace(trial, salt="another").run()
     if not keyed:
-        require(same_values(other, trial.run()), "keys_decide", "an operator without keys must not depend on them")
+        require(same_values(other, made), "keys_decide", "an operator without keys must not depend on them")
         return
-    made, contract = trial.run(), trial.operator.contract
+    contract = trial.operator.contract
     equal = pc.equal(_plain(other), _plain(made)).drop_null()
     if contract.injective and not contract.partly:
         require(pc.any(equal).as_py() is not True, "keys_decide", "another key must give other values")
@@ -319,6 +348,39 @@ def contract_holds(trial: Trial) -> None:
     require(nests == contract.subtree, "contract_holds", "a struct is taken if and only if the contract says subtree")
 
 
+def passes_hold(trial: Trial) -> None:
+    """A pass over row groups moves values and changes none, to other places in another group. A dataset-wide one concludes the same
+    however the dataset is cut, and from no dataset that every value is alike.
+    """
+    over = trial.over
+    if isinstance(over, RowGroupPass):
+        made, before = trial.written(), trial.run()
+        whole = pa.concat_arrays([before] * (len(made) // max(1, len(before))) or [before])
+        require(same_values(_in_order(made), _in_order(whole)), "passes_hold", "a pass over row groups must keep every value")
+        require(same_values(trial.written(), made), "passes_hold", "a pass must repeat itself")
+        if len(pc.unique(_plain(made))) >= _MANY:
+            require(not same_values(trial.written("trial/1"), made), "passes_hold", "another group must have another order")
+    elif isinstance(over, DatasetPass):
+        cut = len(trial.column) // 3
+        parts = [over.summarize([flat_leaf(part)]) for part in (trial.column.slice(0, cut), trial.column.slice(cut))]
+        whole = over.summarize([flat_leaf(trial.column)])
+        for some in (parts, parts[::-1], [over.merge(parts[:1]), parts[1]]):
+            require(over.merge(some).equals(over.merge([whole])), "passes_hold", "summaries of parts must merge to that of the whole")
+        (made,) = over.apply([trial.column], over.nothing([trial.field.type]), trial.keys)
+        require(len(pc.unique(_plain(made).drop_null())) <= 1, "passes_hold", "from no dataset nothing may stay")
+
+
+def flat_leaf(values: pa.Array) -> Leaf:
+    """One value a row."""
+    return Leaf(values, pa.array(np.arange(len(values))))
+
+
+def _in_order(values: pa.Array) -> pa.Array:
+    plain = _plain(values)
+    bits = plain.view(getattr(pa, f"int{plain.type.bit_width}")()) if pa.types.is_floating(plain.type) else plain
+    return bits.take(pc.sort_indices(bits))
+
+
 def _type_after(trial: Trial) -> pa.DataType:
     after = trial.operator.result_field(trial.field)
     return pa.null() if after is None else after.type
@@ -328,7 +390,7 @@ LAWS: dict[str, Callable[[Trial], None]] = {
     law.__name__: law
     for law in (
         rows_stand_alone, nulls_stay_null, chunks_join, slices_agree, empty_and_null_columns, dictionaries_agree, inputs_stay,
-        type_is_declared, declarations_travel, keys_decide, contract_holds,
+        type_is_declared, declarations_travel, keys_decide, contract_holds, passes_hold,
     )
 }  # fmt: skip
 """Every law by name."""
