@@ -273,7 +273,9 @@ class TooManyValuesError(DisclosureError):
     """A column has more different values than can be counted exactly over the dataset."""
 
     code = "too-many-values"
-    remedy = "Generalise the column by row (truncate, generalize_date, ...) or drop it: few values can't stand out among so many."
+    remedy = (
+        "Generalise the column by row (truncate, generalize_date, ...) or drop it: few values can't stand out among so many."
+    )
 
 
 class FewRowsError(DisclosureError):

@@ -164,7 +164,9 @@ class _Work:
         clean_summaries(self.private, self.dataset, frozenset(names))
         missing = len(set(names) - kept.keys())
         if missing:
-            raise TransientError(f"{missing} of {len(names)} splits have no usable count although their tasks ended well. Run again")
+            raise TransientError(
+                f"{missing} of {len(names)} splits have no usable count although their tasks ended well. Run again"
+            )
         return conclude(self.prepared.plan, [kept[name] for name in names])
 
     def _last(self, lease: Lease) -> None:

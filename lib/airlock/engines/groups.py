@@ -20,7 +20,12 @@ __all__ = ["GroupPasses"]
 _SLACK, _DEVIATIONS = 4, 6
 """Values that may stay in their row in a split whatever the chance, and standard deviations above the expected number."""
 
-_COMPARABLE = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary(), pa.float16(): pa.float32()}
+_COMPARABLE = {
+    pa.string_view(): pa.large_string(),
+    pa.binary_view(): pa.large_binary(),
+    pa.float16(): pa.float32(),
+    pa.null(): pa.int8(),
+}
 
 
 class GroupPasses:

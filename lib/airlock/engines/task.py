@@ -111,8 +111,7 @@ class _SplitTask:
         reading = self.plan.reading.schema
         operators = informed(self.plan, frame.concluded)
         compiled = [
-            (name, compile_column(tree[name], reading.field(name).type, operators, frame.keys))
-            for name in reading.names
+            (name, compile_column(tree[name], reading.field(name).type, operators, frame.keys)) for name in reading.names
         ]
         self.programs: list[tuple[str, ColumnProgram]] = [(name, program) for name, program in compiled if program is not None]
         self.residue: ResidueCheck | None = residue_check(self.plan)

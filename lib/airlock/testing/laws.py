@@ -365,7 +365,11 @@ def passes_hold(trial: Trial) -> None:
         parts = [over.summarize([flat_leaf(part)]) for part in (trial.column.slice(0, cut), trial.column.slice(cut))]
         whole = over.summarize([flat_leaf(trial.column)])
         for some in (parts, parts[::-1], [over.merge(parts[:1]), parts[1]]):
-            require(over.merge(some).equals(over.merge([whole])), "passes_hold", "summaries of parts must merge to that of the whole")
+            require(
+                over.merge(some).equals(over.merge([whole])),
+                "passes_hold",
+                "summaries of parts must merge to that of the whole",
+            )
         (made,) = over.apply([trial.column], over.nothing([trial.field.type]), trial.keys)
         require(len(pc.unique(_plain(made).drop_null())) <= 1, "passes_hold", "from no dataset nothing may stay")
 
