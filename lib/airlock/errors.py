@@ -14,7 +14,7 @@ __all__ = [
     "DisclosureError", "DriftError", "ExposedIdentifierError", "FrequencyError", "IntegrityError", "JoinDomainError",
     "KeyFileError", "KnownValueError", "LeakedNameError", "LeaseHeldError", "LossyJoinError", "LostUniquenessError",
     "MissingCapabilityError", "MissingColumnError", "NearlyUniqueError", "NoEffectError", "NotFoundError",
-    "NotProvenError", "OperatorTypeError", "OutputTypeError", "PermitError", "PointerMovedError", "PolicyError",
+    "NotProvenError", "OperatorTypeError", "OutputTypeError", "PackError", "PermitError", "PointerMovedError", "PolicyError",
     "PolicyFileError", "Problem", "RejectedRowsError", "ResidualEntityError", "ReversibleError", "RevokedError",
     "RollbackError", "RowAccountingError", "RunBoundError", "SchemaMismatchError", "ShapeError", "ShardsMissingError",
     "SignatureError", "SmallDomainError", "SmallGroupError", "SourceChangedError", "StorageUnavailableError",
@@ -157,6 +157,13 @@ class OutputTypeError(ContractError):
 
     code = "output-type"
     remedy = "Correct `output`, or take an operator or form that writes this type."
+
+
+class PackError(ContractError):
+    """The policy does not meet the pack that it names: a regulation's list of what must be removed, and how."""
+
+    code = "pack"
+    remedy = "Mend the named columns as the message says, or say under `pack` what the source does not have and which codes may stay."
 
 
 class NoEffectError(ContractError):

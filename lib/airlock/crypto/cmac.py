@@ -1,4 +1,4 @@
-"""AES-CMAC over whole columns (NIST SP 800-38B, RFC 4493). Called by `pseudonymize`, `permute` and whatever needs a PRF.
+"""AES-CMAC over whole columns (NIST SP 800-38B, RFC 4493). Called by `pseudonymize`, `permute`, `siv` and whatever needs a PRF.
 
 Blocks are copied, gathered and looked up as numpy items of 16 bytes (one move each) and combined as pairs of uint64. A last
 block is masked and padded by two tables of 17 rows, indexed by its length.
@@ -13,27 +13,28 @@ from numpy.typing import NDArray
 from airlock.crypto.aes import BATCH, BLOCK, BlockCipher, Uint8s, Uint64s
 from airlock.crypto.columns import ByteColumn
 
-__all__ = ["Cmac"]
+__all__ = ["RB", "Cmac", "double"]
 
 _Blocks = NDArray[np.void]
 _Indices = NDArray[np.int64]
 
 _ITEM = np.dtype((np.void, BLOCK))
 
-_RB = 0x87
+RB = 0x87
 """The constant of SP 800-38B, section 5.3, for 128-bit blocks."""
 
 
-def _double(block: bytes) -> bytes:
+def double(block: bytes) -> bytes:
+    """The block times x in GF(2^128): how SP 800-38B, section 6.1, makes subkeys."""
     number = int.from_bytes(block, "big") << 1
     carry = number >> 128
-    return ((number & ((1 << 128) - 1)) ^ (_RB * carry)).to_bytes(BLOCK, "big")
+    return ((number & ((1 << 128) - 1)) ^ (RB * carry)).to_bytes(BLOCK, "big")
 
 
 def _tables(key: bytes) -> tuple[_Blocks, _Blocks]:
     """What to keep, then what to add, for a last block of 0 to 16 bytes: 10* and K2 below 16, K1 at 16."""
-    k1 = _double(BlockCipher(key).blocks(np.zeros(2, np.uint64)).tobytes())
-    k2 = _double(k1)
+    k1 = double(BlockCipher(key).blocks(np.zeros(2, np.uint64)).tobytes())
+    k2 = double(k1)
     lengths = range(BLOCK + 1)
     mask = b"".join(b"\xff" * n + bytes(BLOCK - n) for n in lengths)
     pad = np.frombuffer(b"".join((bytes(n) + b"\x80" + bytes(BLOCK))[:BLOCK] for n in lengths), np.uint64)

@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 
 from airlock.crypto.aes import Uint8s
 
-__all__ = ["ByteColumn", "is_ascii", "is_byte_type", "malformed_utf8", "nulls", "text_array", "validity"]
+__all__ = [
+    "ByteColumn",
+    "empty_nulls",
+    "is_ascii",
+    "is_byte_type",
+    "malformed_utf8",
+    "nulls",
+    "room",
+    "scattered",
+    "text_array",
+    "validity",
+]
 
 Offsets = NDArray[np.signedinteger[Any]]
 
@@ -72,10 +83,29 @@ class ByteColumn(NamedTuple):
         return ByteColumn(self.offsets.astype(np.int64) - first, self.data[first:last])
 
 
+def room(size: int) -> Uint8s:
+    """Bytes to write an array's data into, out of Arrow's pool: it hands out memory again that numpy would give back."""
+    return np.frombuffer(pa.allocate_buffer(size), np.uint8)
+
+
 def nulls(values: pa.Array) -> NDArray[np.bool_]:
     """True where the value is null."""
     found: NDArray[np.bool_] = pc.is_null(values).to_numpy(zero_copy_only=False)
     return found
+
+
+def empty_nulls(values: pa.Array) -> pa.Array:
+    """The same texts (not a view layout) without bytes under their nulls.
+
+    Example:
+        >>> hidden = pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(bytes([1])), pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"ab")])
+        >>> ByteColumn.of(empty_nulls(hidden)).offsets.tolist()
+        [0, 1, 1]
+    """
+    if not values.null_count or not np.diff(ByteColumn.of(values).offsets)[nulls(values)].any():
+        return values
+    # `take` copies no bytes where the index is null.
+    return values.take(pa.array(np.arange(len(values)), mask=nulls(values)))
 
 
 def validity(values: pa.Array) -> pa.Buffer | None:
@@ -95,6 +125,27 @@ def text_array(column: ByteColumn, valid: pa.Buffer | None = None) -> pa.Array:
     offsets = np.ascontiguousarray(column.offsets, np.int64)
     buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(column.data))]
     return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
+
+
+def scattered(data: Uint8s, lengths: NDArray[np.int64], at: NDArray[np.int64], count: int, *, text: bool = False) -> pa.Array:
+    """An array of `count` values: those at the places `at` lie in `data` one after the other, the rest is null.
+
+    Its type is large_binary, or string for `text`, which must be UTF-8 and less than 2 GiB.
+
+    Example:
+        >>> scattered(np.frombuffer(b"abc", np.uint8), np.array([1, 2]), np.array([0, 2]), 3).to_pylist()
+        [b'a', None, b'bc']
+    """
+    every = np.zeros(count + 1, np.int64)
+    every[at + 1] = lengths
+    valid = None
+    if len(at) < count:
+        held = np.zeros(count, bool)
+        held[at] = True
+        valid = pa.py_buffer(np.packbits(held, bitorder="little"))
+    offsets = np.cumsum(every, dtype=np.int32 if text else np.int64)
+    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
+    return pa.Array.from_buffers(pa.string() if text else pa.large_binary(), count, buffers)
 
 
 def is_ascii(column: ByteColumn) -> bool:

@@ -19,7 +19,7 @@ from airlock.crypto.columns import validity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BASE32", "HEX", "base32_length", "encode_base32", "encode_hex", "encode_uuid"]
+__all__ = ["BASE32", "HEX", "base32_length", "encode_base32", "encode_hex", "encode_uuid", "hex_pairs", "hex_text"]
 
 HEX = "0123456789abcdef"
 
@@ -99,7 +99,23 @@ def _texts(
 
 
 @cache
-def _hex_pairs() -> NDArray[np.uint32]:
+def _hex_bytes() -> NDArray[np.uint16]:
+    """One byte to its two characters."""
+    return np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
+
+
+def hex_text(data: Uint8s) -> Uint8s:
+    """The characters of a run of bytes, lower case.
+
+    Example:
+        >>> hex_text(np.array([1, 255], np.uint8)).tobytes()
+        b'01ff'
+    """
+    return _hex_bytes().take(data).view(np.uint8)
+
+
+@cache
+def hex_pairs() -> NDArray[np.uint32]:
     """Two bytes, read as one native word, to their four characters."""
     digits = np.frombuffer(HEX.encode(), np.uint8)
     pairs = np.arange(1 << 16, dtype=np.uint16).view(np.uint8).reshape(-1, 2)
@@ -122,7 +138,7 @@ def _put(out: Uint8s, characters: Uint8s) -> None:
 
 def _hex_characters(tokens: Uint8s, out: Uint8s) -> None:
     words = np.ascontiguousarray(tokens).view(np.uint16)
-    _put(out, _hex_pairs()[words].view(np.uint8))
+    _put(out, hex_pairs()[words].view(np.uint8))
 
 
 def _base32_characters(tokens: Uint8s, out: Uint8s) -> None:

@@ -100,9 +100,12 @@ def anonymize(
     permit = permit or local_permit(settings)
     keys_policy = prepared.plan.policy.keys
     ring = FileKeyRing(Path(settings.require("keys.root")))
-    keys = ring.subkeys(prepared.plan.requests, recipient=keys_policy.recipient, epoch=keys_policy.epoch, permit=permit)
+    run = RunId(run_id) if run_id else new_run_id()
+    keys = ring.subkeys(
+        prepared.plan.requests, recipient=keys_policy.recipient, epoch=keys_policy.epoch, permit=permit, run=run
+    )
     work = _Work(prepared, settings, keys, permit, watcher)
-    return work.run(run_id, engine or settings.require("engine"))
+    return work.run(run, engine or settings.require("engine"))
 
 
 class _Work:
@@ -116,9 +119,8 @@ class _Work:
         self.signer = load_signer(Path(settings.require("keys.stage_signing")))
         self.names: list[str] = []
 
-    def run(self, run_id: str | None, engine: str) -> StagedRelease:
+    def run(self, given: RunId, engine: str) -> StagedRelease:
         """Bind the run id, do what is left to do, sign."""
-        given = RunId(run_id) if run_id else new_run_id()
         ttl = float(self.settings.number("lease_seconds"))
         with Lease.acquire(self.private, f"{self.dataset}/lease.json", owner=given, ttl=ttl) as lease:
             lease.keep_alive()

@@ -128,9 +128,9 @@ def _key_ids(prepared: Prepared, settings: Settings) -> Mapping[KeyRequest, str]
     if root is None:
         return {}
     try:
-        made = FileKeyRing(root).subkeys(
-            prepared.plan.requests, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings)
-        )
+        # Keys of which every run has its own don't exist yet.
+        lasting = [request for request in prepared.plan.requests if not request.per_run]
+        made = FileKeyRing(root).subkeys(lasting, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings))
     except KeyFileError:
         return {}
     return made.ids

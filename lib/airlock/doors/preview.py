@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airlock.doors._runs import new_run_id
 from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors.permits import local_permit
@@ -95,7 +96,11 @@ def preview(policy: Path, settings: Settings, *, rows: int = 5, show_raw: bool =
     prepared = prepare(policy, settings)
     declared, plan = prepared.bound.policy, prepared.plan
     keys = FileKeyRing(settings.require("keys.root")).subkeys(
-        plan.requests, recipient=declared.keys.recipient, epoch=declared.keys.epoch, permit=local_permit(settings)
+        plan.requests,
+        recipient=declared.keys.recipient,
+        epoch=declared.keys.epoch,
+        permit=local_permit(settings),
+        run=new_run_id(),
     )
     sample = read_sample(prepared, rows)
     batch = sample.batch

@@ -70,9 +70,11 @@ def _no_id(plan: Plan, number: int, why: str) -> UnreadableSourceError:
 
 
 def _steps(plan: Plan, subject: pa.DataType | None) -> tuple[Canonical, ...]:
-    """The canonical steps of the subject's key domain; none where it has no domain."""
-    domain = getattr(plan.operators.get(ColumnPath.parse(plan.policy.subject)), "domain", None)
+    """The subject's own steps, then its key domain's; none where it has no domain."""
+    operator = plan.operators.get(ColumnPath.parse(plan.policy.subject))
+    domain = getattr(operator, "domain", None)
     steps = plan.policy.keys.domains[domain].canonical if domain in plan.policy.keys.domains else ()
+    steps = (*getattr(operator, "normalize", ()), *steps)
     return steps if subject is not None and why_not(subject, steps) is None else ()
 
 

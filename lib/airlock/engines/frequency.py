@@ -98,11 +98,10 @@ class ColumnCounter:
     def add(self, values: pa.Array) -> None:
         """Count a batch's values."""
         if isinstance(values, pa.DictionaryArray) and not values.dictionary.null_count:
-            self._merge(
-                values.dictionary, np.bincount(np.asarray(values.indices.drop_null()), minlength=len(values.dictionary))
-            )
+            uses = np.bincount(np.asarray(values.indices.drop_null()), minlength=len(values.dictionary))
+            self._merge(_as_bytes(values.dictionary), uses)
             return
-        plain = values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
+        plain = _as_bytes(values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values)
         # Small batches are gathered: a sample of each would cost more than it tells.
         self._waiting.append(plain)
         self._held += len(plain)
@@ -151,6 +150,13 @@ class ColumnCounter:
 
     def _prints(self, tokens: pa.Array) -> np.ndarray:
         return self._mac.tags(tokens)[:, :8].copy().view("<u8")[:, 0]
+
+
+def _as_bytes(tokens: pa.Array) -> pa.Array:
+    """Integers as their bytes; text in a layout that Arrow can count and take from."""
+    if tokens.type == pa.string_view():
+        return tokens.cast(pa.large_string())
+    return tokens.view(pa.binary(tokens.type.bit_width // 8)) if pa.types.is_integer(tokens.type) else tokens
 
 
 class SplitCounter:

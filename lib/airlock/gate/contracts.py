@@ -5,17 +5,19 @@ Called by `rules`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from airlock.errors import DisclosureError
-from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, RAW, REVERSIBLE, MaskedText, Output, leaf_specs, shape_parts
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, RAW, REVERSIBLE, MaskedText, Output, Token, leaf_specs, shape_parts
 from airlock.policy.model import ColumnRule, Policy
+from airlock.policy.packs import pack_faults
 from airlock.policy.path import ColumnPath
 from airlock.types import Classification
 
 __all__ = ["demand_contracts"]
 
 _MOST_SHOWN = 4
-"""Characters that a mask may show of a direct identifier."""
+"""Characters that a mask, or what stands around a token, may show of a direct identifier."""
 
 _MOST_NAMED = 20
 
@@ -23,12 +25,13 @@ _SHOWN_OUTSIDE = ("generalize_date", "generalize_number", "ip_truncate", "keep",
 """Operators whose output may stand in folder names and footers: it is published for what it says. A token is not."""
 
 
-def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...]]) -> None:
+def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...]], *, today: date) -> None:
     """Refuse a policy whose rules could not hold, whatever is written.
 
     Args:
         policy: The outer door's own copy.
         outputs: What each rule writes.
+        today: Up to which ages are counted, where the policy's pack does not say.
 
     Raises:
         DisclosureError: A direct identifier has an operator that may let it through, a raw value stays without a reason, or
@@ -36,6 +39,9 @@ def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...
     """
     faults = [fault for path, rule in policy.rules().items() for fault in _faults(path, rule, outputs[path])]
     faults += _sink_faults(policy)
+    faults += [
+        f"'{fault.column}': {fault.message}" if fault.column else fault.message for fault in pack_faults(policy, today=today)
+    ]
     if faults:
         raise DisclosureError(
             f"policy '{policy.dataset}' asks for what no release may hold: {'; '.join(faults[:_MOST_NAMED])}. Nothing was released. Mend the rules, "
@@ -56,8 +62,8 @@ def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> 
     for name in (spec.name for spec in specs if spec.name not in ON_DIRECT_IDENTIFIERS):
         yield f"'{path}' is a direct identifier under {name}; it takes {', '.join(ON_DIRECT_IDENTIFIERS)}"
     shapes = [part for output in outputs for part in shape_parts(output.shape)]
-    if not all(_hides(shape) for shape in shapes if isinstance(shape, MaskedText)):
-        yield f"'{path}' is a direct identifier whose mask may show more than {_MOST_SHOWN} characters"
+    if not all(_hides(shape) for shape in shapes if isinstance(shape, MaskedText | Token)):
+        yield f"'{path}' is a direct identifier whose mask or token may show more than {_MOST_SHOWN} characters"
 
 
 def _sink_faults(policy: Policy) -> Iterator[str]:
@@ -73,9 +79,10 @@ def _is_reason(reason: object) -> bool:
     return isinstance(reason, str) and bool(reason.strip())
 
 
-def _hides(shape: MaskedText) -> bool:
+def _hides(shape: MaskedText | Token) -> bool:
     counts = (shape.first, shape.last)
     # Arguments come as the file has them: a negative count would hide a large one.
     if not all(type(count) is int and count >= 0 for count in counts):
         return False
-    return sum(counts) <= _MOST_SHOWN and shape.digits and shape.letters and shape.others
+    whole = isinstance(shape, Token) or (shape.digits and shape.letters and shape.others)
+    return whole and sum(counts) <= _MOST_SHOWN

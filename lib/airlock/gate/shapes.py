@@ -14,23 +14,28 @@ import pyarrow.compute as pc
 
 from airlock.gate.addresses import address_offenders
 from airlock.gate.buffers import is_text
+from airlock.gate.ciphertexts import ciphertext_offenders
 from airlock.gate.masks import mask_offenders
 from airlock.gate.numbers import multiple_offenders
 from airlock.gate.periods import period_offenders
+from airlock.gate.preserved import preserved_offenders
 from airlock.gate.tokens import token_offenders
 from airlock.policy.formats import (
     Absent,
     AllNull,
     AnyOf,
+    Ciphertext,
     Constant,
     FewValues,
     Free,
     HostBits,
+    IntegerToken,
     MaskedText,
     MaxLength,
     MultipleOf,
     OneOf,
     PeriodStart,
+    Preserved,
     Shape,
     Token,
     Unshaped,
@@ -98,19 +103,29 @@ def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
     return np.asarray(pc.greater(length(values), shape.length))
 
 
+def _out_of_range(values: pa.Array, shape: IntegerToken) -> np.ndarray:
+    if not pa.types.is_integer(values.type):
+        return _every(values, shape)
+    low, high = (pa.scalar(bound, pa.int64()) for bound in (shape.low, shape.high))
+    return np.asarray(pc.or_(pc.less(values, low), pc.greater(values, high)))
+
+
 _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Absent: _every,
     AllNull: _every,
     AnyOf: _none_of,
+    Ciphertext: ciphertext_offenders,
     Constant: _constant,
     FewValues: _none,  # counted over the dataset
     Free: _none,
     HostBits: address_offenders,
+    IntegerToken: _out_of_range,
     MaskedText: mask_offenders,
     MaxLength: _too_long,
     MultipleOf: multiple_offenders,
     OneOf: _listed,
     PeriodStart: period_offenders,
+    Preserved: preserved_offenders,
     Token: token_offenders,
     Unshaped: _none,
 }

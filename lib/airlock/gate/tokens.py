@@ -28,7 +28,7 @@ def token_offenders(values: pa.Array, shape: Token) -> np.ndarray:
     """
     if not (is_text(values.type) or is_binary(values.type)):
         values = values.cast(pa.string())
-    if shape.domains is not None or not (shape.alphabet + shape.prefix).isascii():
+    if shape.domains is not None or shape.first or shape.last or not (shape.alphabet + shape.prefix).isascii():
         return _by_pattern(values, shape)
     offsets, data = text_buffers(values)
     width = len(shape.prefix) + shape.length
@@ -83,5 +83,7 @@ def _by_pattern(values: pa.Array, shape: Token) -> np.ndarray:
     sizes = (8, 4, 4, 4, shape.length - 24) if shape.hyphens else (shape.length,)
     core = "-".join(f"{letters}{{{size}}}" for size in sizes)
     ending = "" if shape.domains is None else "@(?:" + "|".join(map(re.escape, shape.domains)) + ")"
-    pattern = rf"\A{re.escape(shape.prefix)}{core}{ending}\z"
+    token = f"{re.escape(shape.prefix)}{core}{ending}"
+    around = rf"(?s:.{{{shape.first}}}){token}(?s:.{{{shape.last}}})|" if shape.first or shape.last else ""
+    pattern = rf"\A(?:{around}{token})\z"
     return ~np.asarray(pc.match_substring_regex(values, pattern))

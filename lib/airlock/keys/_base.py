@@ -18,11 +18,16 @@ __all__ = ["KeyRequest", "KeyRing", "Permit", "SubKeys"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class KeyRequest:
-    """One subkey: what for (`pseudonymize`, `order`, ...), for which algorithm (`aes-cmac`, ...), in which key domain."""
+    """One subkey: what for (`pseudonymize`, `order`, ...), for which algorithm (`aes-cmac`, ...), in which key domain.
+
+    Attributes:
+        per_run: Every run has a key of its own: its id takes part in the derivation.
+    """
 
     purpose: str
     algorithm: str
     domain: str = ""
+    per_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,13 @@ class SubKeys:
 class KeyRing(Protocol):
     """Where root keys come from: one implementation per provider."""
 
-    def subkeys(self, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, permit: Permit | None) -> SubKeys:
-        """Derive the requested subkeys.
+    def subkeys(
+        self, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, permit: Permit | None, run: str | None = None
+    ) -> SubKeys:
+        """Derive the requested subkeys; `run` is the id for those that every run has of its own.
 
         Raises:
+            ValueError: Such a one is asked for without a run id.
             PermitError: No permit, or one that has run out.
             KeyFileError: The root of this epoch is missing or not private.
         """

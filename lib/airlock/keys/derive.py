@@ -13,7 +13,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from airlock.keys._base import KeyRequest, SubKeys
 
-__all__ = ["VERSION", "derive", "derive_all", "expand", "key_id", "length_prefixed"]
+__all__ = ["KEY_BYTES", "VERSION", "derive", "derive_all", "expand", "key_bytes", "key_id", "length_prefixed"]
+
+KEY_BYTES = {"aes-siv": 64}
+"""How long keys of an algorithm are; all others have 32 bytes."""
 
 VERSION = "airlock/v1"
 """First part of every `info`: another version would derive other keys from the same roots."""
@@ -37,7 +40,12 @@ def expand(key: bytes, parts: Iterable[str], length: int = 32) -> bytes:
     return HKDF(SHA256(), length, salt=None, info=length_prefixed([VERSION, *parts])).derive(key)
 
 
-def derive(root: bytes, request: KeyRequest, recipient: str, epoch: int, length: int = 32) -> bytes:
+def key_bytes(request: KeyRequest) -> int:
+    """How long the requested key is."""
+    return KEY_BYTES.get(request.algorithm, 32)
+
+
+def derive(root: bytes, request: KeyRequest, recipient: str, epoch: int, length: int = 32, *, run: str | None = None) -> bytes:
     """The subkey of a request. Frozen by golden vectors: a change here would end every join with older releases.
 
     Args:
@@ -46,12 +54,21 @@ def derive(root: bytes, request: KeyRequest, recipient: str, epoch: int, length:
         recipient: Whose pseudonyms these are.
         epoch: The root's generation.
         length: Bytes wanted.
+        run: The run's id, where every run has a key of its own.
+
+    Raises:
+        ValueError: It has, and no run is named.
 
     Example:
         >>> derive(bytes(32), KeyRequest("pseudonymize", "aes-cmac", "customer"), "analytics", 1).hex()[:16]
         '801e32cfe582d76d'
     """
-    return expand(root, [request.purpose, request.algorithm, request.domain, recipient, str(epoch)], length)
+    parts = [request.purpose, request.algorithm, request.domain, recipient, str(epoch)]
+    if request.per_run:
+        if not run:
+            raise ValueError(f"the key for '{request.purpose}' is one run's own and no run is named; expected a run id")
+        parts.append(run)
+    return expand(root, parts, length)
 
 
 def key_id(subkey: bytes, request: KeyRequest, recipient: str, epoch: int) -> str:
@@ -63,7 +80,7 @@ def key_id(subkey: bytes, request: KeyRequest, recipient: str, epoch: int) -> st
     return f"{request.domain or request.purpose}/{recipient}/{epoch}:{digits}"
 
 
-def derive_all(root: bytes, requests: Iterable[KeyRequest], *, recipient: str, epoch: int) -> SubKeys:
+def derive_all(root: bytes, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, run: str | None = None) -> SubKeys:
     """Every requested subkey with its id."""
-    made = {request: derive(root, request, recipient, epoch) for request in requests}
+    made = {request: derive(root, request, recipient, epoch, key_bytes(request), run=run) for request in requests}
     return SubKeys(made, {request: key_id(key, request, recipient, epoch) for request, key in made.items()})

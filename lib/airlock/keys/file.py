@@ -114,7 +114,9 @@ class FileKeyRing:
     def __repr__(self) -> str:
         return f"FileKeyRing({str(self._path)!r})"
 
-    def subkeys(self, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, permit: Permit | None) -> SubKeys:
+    def subkeys(
+        self, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, permit: Permit | None, run: str | None = None
+    ) -> SubKeys:
         """Derive the requested subkeys.
 
         Raises:
@@ -132,7 +134,7 @@ class FileKeyRing:
                 "Set keys.epoch to one of them, or add a root with 'airlock keys rotate'",
                 epoch=epoch,
             )
-        return derive_all(roots[epoch], requests, recipient=recipient, epoch=epoch)
+        return derive_all(roots[epoch], requests, recipient=recipient, epoch=epoch, run=run)
 
 
 def _roots(path: Path) -> dict[int, bytes]:

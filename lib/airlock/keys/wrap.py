@@ -10,6 +10,7 @@ import json
 import secrets
 import tempfile
 from collections.abc import Iterable
+from dataclasses import astuple
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -81,8 +82,7 @@ def frame_key(executor_key: bytes, run_id: str) -> bytes:
 def wrap(subkeys: SubKeys, *, executor_key: bytes, run_id: str, plan_digest: str, recipient: str, epoch: int) -> bytes:
     """Subkeys as a sealed message that opens only under the same run, plan, recipient and epoch."""
     rows = [
-        [request.purpose, request.algorithm, request.domain, base64.b64encode(subkeys[request]).decode(), subkeys.ids[request]]
-        for request in sorted(subkeys)
+        [*astuple(request), base64.b64encode(subkeys[request]).decode(), subkeys.ids[request]] for request in sorted(subkeys)
     ]
     plaintext = json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
     context = _binding(run_id, plan_digest, recipient, epoch)
@@ -97,9 +97,9 @@ def unwrap(wrapped: bytes, *, executor_key: bytes, run_id: str, plan_digest: str
     """
     context = _binding(run_id, plan_digest, recipient, epoch)
     rows = json.loads(unseal(wrapped, key=frame_key(executor_key, run_id), context=context))
-    requests = [KeyRequest(*row[:3]) for row in rows]
-    made = {request: base64.b64decode(row[3]) for request, row in zip(requests, rows, strict=True)}
-    return SubKeys(made, {request: row[4] for request, row in zip(requests, rows, strict=True)})
+    requests = [KeyRequest(*row[:-2]) for row in rows]
+    made = {request: base64.b64decode(row[-2]) for request, row in zip(requests, rows, strict=True)}
+    return SubKeys(made, {request: row[-1] for request, row in zip(requests, rows, strict=True)})
 
 
 def _binding(run_id: str, plan_digest: str, recipient: str, epoch: int) -> list[str]:

@@ -13,14 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from airlock.crypto.columns import ByteColumn, is_ascii, malformed_utf8, nulls, text_array, validity
+from airlock.crypto.columns import ByteColumn, empty_nulls, is_ascii, is_byte_type, malformed_utf8, nulls, text_array, validity
+from airlock.crypto.encode import hex_text
 from airlock.operators._base import RejectedValuesError
 from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["canonical_text", "why_not"]
+__all__ = ["canonical_text", "reject", "why_not"]
 
 _TEXT = (pa.string(), pa.large_string(), pa.string_view())
 _EXACT = 1 << 53
@@ -32,6 +33,7 @@ _UUID = (
 )
 
 _NEVER = {
+    "bytes": {Canonical.DECIMAL, Canonical.DIGITS, Canonical.DATE},
     "an integer": {Canonical.UUID, Canonical.DATE},
     "a date": {Canonical.UUID, Canonical.DECIMAL, Canonical.DIGITS},
     "text": set[Canonical](),
@@ -42,8 +44,10 @@ _NEVER = {
 def _kind(data_type: pa.DataType) -> str | None:
     if data_type in _TEXT:
         return "text"
-    if data_type == pa.date32():
+    if pa.types.is_date(data_type):
         return "a date"
+    if is_byte_type(data_type):
+        return "bytes"
     if pa.types.is_decimal(data_type):
         return "an integer" if data_type.scale == 0 else None
     return "an integer" if pa.types.is_integer(data_type) or pa.types.is_floating(data_type) else None
@@ -58,7 +62,7 @@ def why_not(data_type: pa.DataType, steps: Iterable[Canonical]) -> str | None:
     """
     kind = _kind(data_type)
     if kind is None:
-        return "only text, integers, decimals of scale 0, whole floats and date32 have a canonical text"
+        return "only text, bytes, integers, decimals of scale 0, whole floats and dates have a canonical text"
     misfits = sorted(_NEVER[kind].intersection(steps))
     return f"the canonical step {' and '.join(misfits)} does not fit {kind}" if misfits else None
 
@@ -89,13 +93,25 @@ def canonical_text(values: pa.Array, steps: Iterable[Canonical]) -> pa.Array:
 def _plain_text(values: pa.Array) -> pa.Array:
     if values.type in _TEXT:
         return _well_formed(values.cast(pa.large_string()))
+    if is_byte_type(values.type):
+        return _hexadecimal(values)
     if pa.types.is_floating(values.type):
         values = _whole(values.cast(pa.float64()))
+    if pa.types.is_date64(values.type):
+        values = values.cast(pa.date32())
     return values.cast(pa.large_string())
 
 
-def _reject(code: str, rejected: pa.Array) -> None:
-    mask = pc.fill_null(rejected, fill_value=False)
+def _hexadecimal(values: pa.Array) -> pa.Array:
+    """Two lower-case characters a byte; 16 bytes are so a UUID without hyphens, which step `uuid` takes."""
+    offsets, data = ByteColumn.of(values).compact()
+    text = text_array(ByteColumn(2 * offsets, hex_text(data)), validity(values))
+    return empty_nulls(text)
+
+
+def reject(code: str, rejected: pa.Array | NDArray[np.bool_]) -> None:
+    """Reject the values at which the mask is true; null is not."""
+    mask = pc.fill_null(pa.array(rejected, pa.bool_()) if isinstance(rejected, np.ndarray) else rejected, fill_value=False)
     if mask.true_count:
         raise RejectedValuesError(code, mask)
 
@@ -104,14 +120,13 @@ def _well_formed(text: pa.Array) -> pa.Array:
     malformed = malformed_utf8(ByteColumn.of(text))
     if not malformed.any():
         return text
-    _reject("not-utf8", pa.array(malformed & ~nulls(text)))
-    # What is left stands under nulls; `take` copies no bytes there.
-    return text.take(pa.array(np.arange(len(text)), mask=nulls(text)))
+    reject("not-utf8", malformed & ~nulls(text))
+    return empty_nulls(text)
 
 
 def _whole(values: pa.Array) -> pa.Array:
     whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), float(_EXACT)))
-    _reject("not-canonical", pc.invert(whole))
+    reject("not-canonical", pc.invert(whole))
     return values.cast(pa.int64())
 
 
@@ -119,7 +134,7 @@ def _decimal(text: pa.Array) -> pa.Array:
     """Shortest form: no leading zeros, no minus before zero."""
     negative = pc.starts_with(text, "-")
     digits = pc.if_else(negative, pc.utf8_slice_codeunits(text, 1), text) if pc.any(negative).as_py() else text
-    _reject("not-canonical", pc.invert(pc.ascii_is_decimal(digits)))
+    reject("not-canonical", pc.invert(pc.ascii_is_decimal(digits)))
     short = pc.ascii_ltrim(digits, characters="0")
     zero = pc.equal(pc.binary_length(short), 0)
     short = pc.if_else(zero, pa.scalar("0", pa.large_string()), short)
@@ -140,7 +155,7 @@ def _casefold(text: pa.Array) -> pa.Array:
     """
     column = ByteColumn.of(text)
     if is_ascii(column):
-        return pc.ascii_lower(text)
+        return _ascii_lower(column.compact(), validity(text))
     offsets, data = column.compact()
     whole = data.tobytes().decode()
     starts = np.flatnonzero(data & 0xC0 != 0x80)  # noqa: PLR2004 - all but continuation bytes (RFC 3629, section 3)
@@ -149,6 +164,12 @@ def _casefold(text: pa.Array) -> pa.Array:
     # How much longer, up to each byte, is the folded text? Inside a character the sum is of no account.
     folded = np.frombuffer(whole.casefold().encode(), np.uint8)
     return text_array(ByteColumn(offsets + np.cumsum(growth)[offsets], folded), validity(text))
+
+
+def _ascii_lower(column: ByteColumn, valid: pa.Buffer | None) -> pa.Array:
+    """Not Arrow's: over text whose first offset is not zero (a cast slice) its offsets point past its bytes (Arrow 26)."""
+    capital = column.data - np.uint8(ord("A")) < 26  # noqa: PLR2004 - what lies before them wraps around
+    return text_array(ByteColumn(column.offsets, column.data + np.uint8(32) * capital), valid)
 
 
 def _growth(points: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -167,15 +188,14 @@ def _digits(text: pa.Array) -> pa.Array:
     kept = data - np.uint8(ord("0")) < 10  # noqa: PLR2004 - the ten digits; what lies before them wraps around
     before = np.concatenate([[0], np.cumsum(kept)])
     made = text_array(ByteColumn(before[offsets], data[kept]), validity(text))
-    _reject("not-canonical", pc.and_(pc.equal(pc.binary_length(made), 0), pc.greater(pc.binary_length(text), 0)))
+    reject("not-canonical", pc.and_(pc.equal(pc.binary_length(made), 0), pc.greater(pc.binary_length(text), 0)))
     return made
 
 
 def _uuid(text: pa.Array) -> pa.Array:
     """Lower case with hyphens, from any form of RFC 9562 or with braces or without hyphens."""
-    # Not ascii_lower: over text whose first offset is not zero (a cast slice) its offsets point past its bytes (Arrow 26).
     lower = pc.utf8_lower(text)
-    _reject("not-canonical", pc.invert(pc.match_substring_regex(lower, _UUID[0])))
+    reject("not-canonical", pc.invert(pc.match_substring_regex(lower, _UUID[0])))
     return pc.replace_substring_regex(lower, pattern=_UUID[0], replacement=_UUID[1])
 
 
@@ -183,7 +203,7 @@ def _date(text: pa.Array) -> pa.Array:
     """ISO 8601 calendar dates as they are. The parser takes 2026-02-30 for 2 March, so only what comes back unchanged passes."""
     parsed = pc.strptime(text, format="%Y-%m-%d", unit="s", error_is_null=True).cast(pa.date32()).cast(pa.large_string())
     same = pc.fill_null(pc.equal(parsed, text), fill_value=False)
-    _reject("not-canonical", pc.and_not(pc.is_valid(text), same))
+    reject("not-canonical", pc.and_not(pc.is_valid(text), same))
     return text
 
 

@@ -17,9 +17,13 @@ __all__ = ["operator_class", "operator_names"]
 
 _BUILT_IN = {
     "drop": "airlock.operators.drop:Drop",
+    "encrypt": "airlock.operators.encrypt:Encrypt",
+    "encrypt_random": "airlock.operators.encrypt_random:EncryptRandom",
     "first_match": "airlock.operators.first_match:FirstMatch",
+    "fpe": "airlock.operators.fpe:Fpe",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
+    "hmac": "airlock.operators.hmac:Hmac",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
     "keep": "airlock.operators.keep:Keep",
     "keep_top": "airlock.operators.keep_top:KeepTop",

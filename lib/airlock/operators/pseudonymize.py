@@ -20,6 +20,9 @@ from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract, Operator
 from airlock.operators._canonical import canonical_text, why_not
+from airlock.operators._domains import domain_steps
+from airlock.operators._fields import TEXT
+from airlock.operators._integers import INTEGER_FORMS, integer_tokens, why_no_integer
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import Canonical, KeyDomain
 
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Pseudonymize"]
 
 _ENCODERS = {"hex": encode_hex, "base32": encode_base32, "uuid": encode_uuid}
-_TEXT = (pa.string(), pa.large_string(), pa.string_view())
 
 _ABSENT = pa.array([b"\xff"], pa.binary())
 """What the token of a hidden null is made from: 0xFF occurs in no UTF-8 text (RFC 3629, section 1)."""
@@ -48,22 +50,28 @@ class Pseudonymize(Operator):
     """Replace each value by a token: AES-CMAC (SP 800-38B) of its canonical text under the key domain's key.
 
     Columns of one domain, recipient and epoch get equal tokens for equal canonical texts, whatever their types, so they join;
-    under another domain, recipient or epoch the tokens are unlinkable.
+    under another domain, recipient or epoch the tokens are unlinkable. The integer forms encrypt whole numbers instead (FF1, SP
+    800-38G, radix 2), each into an integer of its own range.
 
     Guarantee: without the key a token says nothing about its value beyond which rows share it, as long as AES is a
     pseudo-random function. With n distinct values two share a token with probability below n^2 / 2^129 (128 bits),
-    n^2 / 2^97 (96) or n^2 / 2^123 (uuid, which gives six bits to version and variant). Frequencies stay visible: a policy must
-    accept them (`accept_frequency`) where they could invert the tokens. Whoever holds the key can test guesses.
+    n^2 / 2^97 (96) or n^2 / 2^123 (uuid, which gives six bits to version and variant); of the integer forms no two do. Frequencies
+    stay visible: a policy must accept them (`accept_frequency`) where they could invert the tokens. Whoever holds the key can test guesses.
 
     Attributes:
         domain: Key domain, one of the policy's `keys.domains`.
-        form: `hex` (32 characters), `base32` (26), `uuid` (version 8).
+        form: `hex` (32 characters), `base32` (26), `uuid` (version 8); `int64` (2^62 to 2^63 - 1, from numbers below 2^61 either way)
+            or `int32` (2^30 to 2^31 - 1, below 2^29), from integers, or from digits under the canonical step `decimal`; other numbers
+            are rejected (`out-of-range`). The two join with each other no more than with texts.
         prefix: Before each token, such as `cus_`.
         bits: Of the tag that are kept: 128, or 96 (24 hex or 20 base32 characters).
         keep_domain: For mail addresses, `token@domain` where a listed domain stays and any other becomes `other.invalid`: `common`
             for well-known public providers, or the policy's own list, such as `[example.org, uni.example]`, of domains that many
             people share. The token is still made from the whole address.
         presence: `keep`: null stays null. `hide`: null gets a token too, one that no text has.
+        keep_first: Characters of the text as it came that stay readable before the token, for texts longer than both ends.
+        keep_last: And after it.
+        normalize: Steps, named as canonical ones, that this column's values take before the domain's.
         canonical: The domain's canonical steps; `resolve` fills them in.
 
     Example:
@@ -81,18 +89,30 @@ class Pseudonymize(Operator):
     shorthand = "domain"
 
     domain: Annotated[str, Field(min_length=1)]
-    form: Literal["hex", "base32", "uuid"] = "hex"
+    form: Literal["hex", "base32", "uuid", "int64", "int32"] = "hex"
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,32}$")] = ""
     bits: Literal[128, 96] = 128
     keep_domain: Annotated[Literal["common"] | tuple[str, ...] | None, BeforeValidator(_choice)] = None
     presence: Literal["keep", "hide"] = "keep"
+    keep_first: Annotated[int, Field(ge=0, le=32)] = 0
+    keep_last: Annotated[int, Field(ge=0, le=32)] = 0
+    normalize: tuple[Canonical, ...] = ()
     canonical: tuple[Canonical, ...] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.form in INTEGER_FORMS and (self.prefix or self.keep_domain or self.shown or self.bits != 128):  # noqa: PLR2004 - the default
+            raise ValueError(f"form {self.form} is a number: leave out prefix, bits, keep_domain, keep_first and keep_last")
+        if self.keep_domain and self.keep_last:
+            raise ValueError("keep_domain and keep_last both say what stands after the token; leave one of them out")
         if self.form == "uuid" and self.bits != 128:  # noqa: PLR2004 - a UUID's own length
             raise ValueError("form uuid has 128 bits; leave `bits` out, or take form hex or base32")
         return self
+
+    @property
+    def shown(self) -> int:
+        """How many characters at the ends stay readable."""
+        return self.keep_first + self.keep_last
 
     @property
     def contract(self) -> Contract:
@@ -101,7 +121,7 @@ class Pseudonymize(Operator):
 
     def requests(self) -> tuple[KeyRequest, ...]:
         """One subkey: this domain's."""
-        return (KeyRequest("pseudonymize", "aes-cmac", self.domain),)
+        return (KeyRequest("pseudonymize", "aes-ff1" if self.form in INTEGER_FORMS else "aes-cmac", self.domain),)
 
     def resolve(self, domains: Mapping[str, KeyDomain]) -> Self:
         """With the domain's canonical steps filled in.
@@ -109,46 +129,53 @@ class Pseudonymize(Operator):
         Raises:
             ValueError: The policy has no such domain, or this declaration says other steps than the domain does.
         """
-        if self.domain not in domains:
-            found = ", ".join(sorted(domains)) or "none"
-            raise ValueError(
-                f"key domain '{self.domain}' is not one of the policy's keys.domains (found: {found}). Add it there"
-            )
-        canonical = domains[self.domain].canonical
-        if self.canonical not in ((), canonical):
-            raise ValueError(
-                f"canonical steps belong to keys.domains.{self.domain}; leave `canonical` out of the column's rule"
-            )
-        return replace(self, canonical=canonical)
+        return replace(self, canonical=domain_steps(self.domain, self.canonical, domains))
 
     def result_field(self, field: pa.Field) -> pa.Field:
-        """Text."""
-        problem = why_not(field.type, self.canonical)
-        if problem is None and self.keep_domain and field.type not in _TEXT:
-            problem = "keep_domain needs text"
+        """Text, or the form's integer type."""
+        problem = self._why_not(field.type)
         if problem:
             raise OperatorTypeError(
                 f"'pseudonymize' does not take column '{field.name}' of type {field.type}: {problem}. "
                 "Correct its type or the key domain's steps, or choose another operator",
                 column=field.name,
             )
-        return pa.field(field.name, pa.string(), nullable=field.nullable)
+        return pa.field(field.name, INTEGER_FORMS.get(self.form, pa.string()), nullable=field.nullable)
+
+    def _why_not(self, data_type: pa.DataType) -> str | None:
+        problem = why_not(data_type, self._steps)
+        if problem is None and self.keep_domain and data_type not in TEXT:
+            return "keep_domain needs text"
+        if problem is None and self.shown and data_type not in TEXT:
+            return "keep_first and keep_last need text"
+        if problem is None and self.form in INTEGER_FORMS:
+            return why_no_integer(data_type, self._steps)
+        return problem
+
+    @property
+    def _steps(self) -> tuple[Canonical, ...]:
+        return (*self.normalize, *self.canonical)
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> Kernel:
-        """Canonical text, its CMAC, its encoding: three columnar steps."""
+        """Canonical text, its CMAC, its encoding: three columnar steps; of the integer forms, FF1 over numbers."""
         self.result_field(field)
-        mac = Cmac(keys[self.requests()[0]])
+        key = keys[self.requests()[0]]
+        if self.form in INTEGER_FORMS:
+            return integer_tokens(key, form=self.form, steps=self._steps, hide=self.presence == "hide")
+        mac = Cmac(key)
         absent = mac.tags(_ABSENT)[0]
 
         def tokens(values: pa.Array) -> pa.Array:
-            text = canonical_text(values, self.canonical)
+            text = canonical_text(values, self._steps)
             tags = mac.tags(text)
             if self.presence == "keep":
                 encoded = self._encode(tags, text)
             else:
                 tags[nulls(text)] = absent
                 encoded = self._encode(tags, None)
-            return encoded if self.keep_domain is None else _with_domain(encoded, text, kept_mail_domains(self.keep_domain))
+            if self.keep_domain is not None:
+                encoded = _with_domain(encoded, text, kept_mail_domains(self.keep_domain))
+            return _between(encoded, values, self.keep_first, self.keep_last) if self.shown else encoded
 
         return tokens
 
@@ -164,3 +191,12 @@ def _with_domain(tokens: pa.Array, addresses: pa.Array, listed: Sequence[str]) -
     known = pc.is_in(domains, value_set=pa.array(listed, pa.string()))
     kept = pc.and_(pc.equal(pc.list_value_length(parts), 2), known)
     return pc.binary_join_element_wise(tokens, pc.if_else(kept, domains, OTHER_DOMAIN), _RECEIVED_AT)
+
+
+def _between(tokens: pa.Array, texts: pa.Array, first: int, last: int) -> pa.Array:
+    """Each token between the ends of its text; alone where the text has no more than those."""
+    plain = pc.fill_null(texts.cast(pa.string()), "")
+    short = pc.less_equal(pc.utf8_length(plain), first + last)
+    plain = pc.if_else(short, "", plain)
+    ends = pc.utf8_slice_codeunits(plain, -last) if last else pa.scalar("", pa.string())
+    return pc.binary_join_element_wise(pc.utf8_slice_codeunits(plain, 0, first), tokens, ends, "")

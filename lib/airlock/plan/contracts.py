@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from airlock.errors import ContractError, ExposedIdentifierError, LostUniquenessError, PolicyError
+from airlock.errors import ContractError, ExposedIdentifierError, LostUniquenessError, PackError, PolicyError
 from airlock.operators import Operator
 from airlock.plan.promises import promise_faults
 from airlock.plan.tree import RuleNode, rule_tree
 from airlock.policy.arrow import NESTED, parse_type
-from airlock.policy.formats import output_of
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, output_of
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
+from airlock.policy.packs import pack_faults
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 from airlock.policy.yaml import Location
 from airlock.types import Classification
@@ -19,7 +21,7 @@ from airlock.types import Classification
 __all__ = ["Fault", "contract_problems"]
 
 _MOST_SHOWN = 4
-"""Characters that `mask` may show of a direct identifier."""
+"""Characters that `mask` and `pseudonymize` may show of a direct identifier."""
 
 
 class Fault(NamedTuple):
@@ -46,6 +48,8 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
     yield from _sink_faults(policy, operators)
     yield from _subject_faults(policy, operators)
     yield from _privacy_faults(policy)
+    for column, message in pack_faults(policy, today=datetime.now(UTC).date()):
+        yield Fault(("pack",) if column is None else ("columns", column), message, PackError)
 
 
 def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
@@ -53,7 +57,7 @@ def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
         allowed = ", ".join(sorted(operator.contract.classes))
         yield (
             f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes "
-            "drop, null, redact, pseudonymize or mask"
+            f"{', '.join(ON_DIRECT_IDENTIFIERS[:-1])} or {ON_DIRECT_IDENTIFIERS[-1]}"
         )
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:

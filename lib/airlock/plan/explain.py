@@ -15,6 +15,7 @@ from airlock.plan.compile import Plan
 from airlock.plan.known import open_text
 from airlock.plan.tree import nested_kind
 from airlock.policy import formats
+from airlock.policy.alphabets import ALPHABETS
 from airlock.policy.arrow import parse_type, type_text
 from airlock.policy.formats import output_of
 from airlock.policy.model import ColumnRule
@@ -122,6 +123,23 @@ def _token(shape: formats.Token) -> str:
     )
 
 
+def _around(shape: formats.Token) -> str:
+    shown = [f"{what} {count}" for what, count in (("first", shape.first), ("last", shape.last)) if count]
+    return f"{_token(shape)}, between the value's {' and '.join(shown)}" if shown else _token(shape)
+
+
+def _preserved(shape: formats.Preserved) -> str:
+    length = f"{shape.shortest}" if shape.shortest == shape.longest else f"{shape.shortest} to {shape.longest}"
+    named = next((name for name, letters in ALPHABETS.items() if letters == shape.alphabet), f"'{shape.alphabet}'")
+    return f"{length} characters of {named}" + (", the last a check digit" if shape.luhn else "") + ": scanned for entities"
+
+
+def _ciphertext(shape: formats.Ciphertext) -> str:
+    form = "hexadecimal" if len(shape.alphabet) == 16 else "base64url"  # noqa: PLR2004 - that is what base 16 means
+    steps = f", in steps of {shape.step}" if shape.step > 1 else ""
+    return f"'{shape.prefix}' + {form} of {shape.shortest} bytes or more{steps}"
+
+
 def _masked(shape: formats.MaskedText) -> str:
     shown = [f"{what} {count}" for what, count in (("first", shape.first), ("last", shape.last)) if count]
     return f"'{shape.char}', but for the {' and '.join(shown)}" if shown else f"'{shape.char}' throughout"
@@ -134,16 +152,19 @@ def _other(other: str | int | None) -> str:
 _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Absent: lambda _: "not written",
     formats.AllNull: lambda _: "always null",
+    formats.Ciphertext: _ciphertext,
     formats.Constant: lambda shape: f"always '{shape.text}'",
     formats.FewValues: lambda shape: f"at most {shape.n} frequent values, or {_other(shape.other)}: scanned for entities",
     formats.Free: lambda _: "any value: scanned for entities",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
+    formats.IntegerToken: lambda shape: f"a whole number from {shape.low:,} to {shape.high:,}",
     formats.MaskedText: _masked,
     formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
     formats.MultipleOf: lambda shape: f"a multiple of {shape.width}",
     formats.OneOf: lambda shape: f"one of {len(shape.values)} listed values",
     formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}",
-    formats.Token: _token,
+    formats.Preserved: _preserved,
+    formats.Token: _around,
 }
 
 
@@ -210,6 +231,8 @@ _SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
     formats.HostBits: 4.0,
     formats.MaxLength: 1.5,
     formats.MaskedText: 3.0,
+    formats.IntegerToken: 7.0,
+    formats.Preserved: 7.0,
 }
 """Bytes a value takes in a written file, zstd level 3: rough means over the generated tables, right within a factor of two."""
 
@@ -227,6 +250,8 @@ def _bytes(path: ColumnPath, rule: ColumnRule, *, free: bool) -> float:
     if isinstance(written.shape, formats.Token):
         # Tokens don't compress below what they carry: 4 or 5 bits a character.
         return times * written.shape.length * (5 if len(written.shape.alphabet) > 16 else 4) / 8  # noqa: PLR2004 - hex or base32
+    if isinstance(written.shape, formats.Ciphertext):
+        return times * (written.shape.shortest + written.shape.step / 2)
     known = _SHAPE_BYTES.get(type(written.shape))
     if known is not None:
         return times * known
@@ -239,7 +264,8 @@ def _bytes(path: ColumnPath, rule: ColumnRule, *, free: bool) -> float:
 def collision_bound(operator: Operator, rows: int) -> str | None:
     """How likely two of `rows` different values share a token, as a power of ten; None for an operator without tokens.
 
-    The birthday bound n^2 / 2^(b+1) for tokens of b bits (SP 800-38B, appendix B): 128, 96, or the 122 free bits of a UUID.
+    The birthday bound n^2 / 2^(b+1) for tokens of b bits (SP 800-38B, appendix B): 128, 96, or the 122 free bits of a UUID. Integer
+    tokens are a permutation: none do.
 
     Example:
         >>> from airlock.operators import operator_class
@@ -250,6 +276,8 @@ def collision_bound(operator: Operator, rows: int) -> str | None:
     bits = getattr(operator, "bits", None)
     if not operator.contract.keyed or not isinstance(bits, int):
         return None
+    if getattr(operator, "form", "") in ("int32", "int64"):
+        return "0"
     free = 122 if getattr(operator, "form", "") == "uuid" else bits
     allowed = 2 ** (free + 1) // max(1, rows) ** 2
     return f"below 10^-{len(str(allowed)) - 1}" if allowed > 1 else "likely"

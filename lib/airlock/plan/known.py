@@ -27,7 +27,7 @@ def open_text(policy: Policy) -> tuple[ColumnPath, ...]:
     found = []
     for path, rule in policy.rules().items():
         made = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped)
-        if made.type is not None and is_byte_type(made.type) and not made.shape.closed:
+        if made.type is not None and is_byte_type(made.type) and not made.shape.closed and made.shape.holds_text:
             found.append(path)
     return tuple(found)
 

@@ -74,8 +74,7 @@ def compile_column(
         return None
     if node.rule is not None:
         operator = operators[node.path]
-        kernel = operator.kernel(pa.field(str(node.path), source), keys)
-        return _Row(node.path, operator, kernel) if isinstance(operator, RowOperator) else _Leaf(operator, kernel, target)
+        return _compiled(node.path, operator, operator.kernel(pa.field(str(node.path), source), keys), target)
     kind = nested_kind(source)
     if kind == "list":
         return _List(_inner(node.children[ELEMENT], source.value_type, operators, keys), target)
@@ -118,6 +117,21 @@ class _Leaf(ColumnProgram):
         if values.null_count:
             return values.take(array.indices)
         return pa.DictionaryArray.from_arrays(array.indices, values)
+
+
+def _compiled(
+    path: ColumnPath, operator: Operator, kernel: Callable[[pa.Array], pa.Array], target: pa.DataType
+) -> ColumnProgram:
+    if not isinstance(operator, RowOperator):
+        return _Leaf(operator, kernel, target)
+    if operator.inputs or operator.known:
+        return _Row(path, operator, kernel)
+    return _Leaf(operator, _alone(kernel), target)
+
+
+def _alone(kernel: Callable[[pa.StructArray], pa.Array]) -> Callable[[pa.Array], pa.Array]:
+    """The kernel of a row operator that looks at nothing else: over distinct values as any other's."""
+    return lambda values: kernel(pa.StructArray.from_arrays([values], ["value"]))
 
 
 @dataclass(frozen=True, slots=True)

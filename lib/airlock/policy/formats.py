@@ -17,20 +17,15 @@ import pyarrow as pa
 from airlock.errors import PolicyError
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
+from airlock.policy.shapes import BASE64URL, HEX, UNREADABLE, Ciphertext, FewValues, IntegerToken, Preserved, Shape, Token
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Constant", "FewValues", "Free", "HostBits", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "FewValues", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
-
-_UNREADABLE = 4
-"""Characters in which no entity fits."""
 
 _CHECK_DIGIT = 10
 """Below this width a rounded number keeps its check digit, or one of few."""
-
-_FEWEST_ROWS = 20
-"""No policy may call a value frequent that fewer rows share."""
 
 _NETWORK_V4, _NETWORK_V6 = 24, 64
 """Longer prefixes than these name a few hosts, or one."""
@@ -38,7 +33,7 @@ _NETWORK_V4, _NETWORK_V6 = 24, 64
 NULL_SUBTREE = pa.string()
 """What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
 
-ON_DIRECT_IDENTIFIERS = ("drop", "mask", "null", "pseudonymize", "redact")
+ON_DIRECT_IDENTIFIERS = ("drop", "encrypt", "encrypt_random", "fpe", "hmac", "mask", "null", "pseudonymize", "redact")
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
 TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
@@ -51,13 +46,6 @@ RAW = ("keep", "permute")
 """Operators that publish a column's raw values: each needs a reason, and no column may be nearly unique."""
 
 Arguments = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """What every non-null value of a written leaf looks like. `closed`: nothing else fits in, so it is not scanned further."""
-
-    closed = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,20 +73,6 @@ class OneOf(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token(Shape):
-    """`prefix`, then exactly `length` characters of `alphabet`, then (with `domains`) '@' and one of them.
-
-    With `hyphens`, the 8-4-4-4-12 form of a UUID, `length` counting the hyphens.
-    """
-
-    alphabet: str
-    length: int
-    prefix: str = ""
-    hyphens: bool = False
-    domains: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MaskedText(Shape):
     """Every character of the masked classes is `char`, but the first `first` and the last `last`; all of them in a text that is
     not longer than first + last. `digits` (Unicode category N), `letters` (L and M) and `others` (the rest): which classes are
@@ -115,7 +89,7 @@ class MaskedText(Shape):
     @property
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters between punctuation."""
-        return self.digits and self.letters and self.first + self.last <= _UNREADABLE
+        return self.digits and self.letters and self.first + self.last <= UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +101,7 @@ class MaxLength(Shape):
     @property
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters."""
-        return self.length <= _UNREADABLE
+        return self.length <= UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,16 +145,6 @@ class HostBits(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FewValues(Shape):
-    """At most `n` different values beside `other`, each in `rows` rows of the dataset or more: the gate counts them. They are scanned."""
-
-    n: int
-    rows: int
-    other: str | int | None
-    closed = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Free(Shape):
     """Any value: scanned for entities."""
 
@@ -205,6 +169,17 @@ class AnyOf(Shape):
     def closed(self) -> bool:  # type: ignore[override]
         """Nothing else fits into any of them."""
         return all(shape.closed for shape in self.shapes)
+
+    @property
+    def holds_text(self) -> bool:  # type: ignore[override]
+        """Words fit into one that is open."""
+        return any(shape.holds_text for shape in self.shapes if not shape.closed)
+
+    @property
+    def looks_like(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What proper values of every open one may be taken for."""
+        found = [set(shape.looks_like) for shape in self.shapes if not shape.closed]
+        return tuple(sorted(set.intersection(*found))) if found else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +228,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         raise PolicyError(
             f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators' shows them"
         ) from None
-    return Output(type_after(data_type), shape)
+    return Output(shape.written or type_after(data_type), shape)
 
 
 def nested_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
@@ -347,20 +322,23 @@ def _masked(arguments: Arguments) -> Shape:
     )
 
 
-def _token(arguments: Arguments) -> Shape:
-    form, bits = arguments.get("form", "hex"), arguments.get("bits", 128)
+def _token(arguments: Arguments, *, most: int = 128) -> Shape:
+    form, bits = arguments.get("form", "hex"), arguments.get("bits", most)
+    if form in _INTEGERS:
+        return IntegerToken(low=1 << _INTEGERS[form], high=(2 << _INTEGERS[form]) - 1)
     alphabet, per_character = _ALPHABETS[form]
     length = 36 if form == "uuid" else -(-bits // per_character)
     kept = arguments.get("keep_domain")
     domains = None if kept is None else tuple(sorted((*kept_mail_domains(kept), OTHER_DOMAIN)))
-    return Token(alphabet=alphabet, length=length, prefix=arguments.get("prefix", ""), hyphens=form == "uuid", domains=domains)
-
-
-def _few(arguments: Arguments) -> Shape:
-    n, rows, other = arguments.get("n", 20), arguments.get("min_count", 100), arguments.get("other", "other")
-    if type(n) is not int or type(rows) is not int or not isinstance(other, str | int | None) or rows < _FEWEST_ROWS:
-        raise ValueError("not what keep_top takes")
-    return FewValues(n=n, rows=rows, other=other)
+    return Token(
+        alphabet=alphabet,
+        length=length,
+        prefix=arguments.get("prefix", ""),
+        hyphens=form == "uuid",
+        domains=domains,
+        first=arguments.get("keep_first", 0),
+        last=arguments.get("keep_last", 0),
+    )
 
 
 def _width(arguments: Arguments) -> Shape:
@@ -390,18 +368,25 @@ NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
 }
 """Operators that send each value through one of several, and where those stand in their arguments."""
 
-_HEX = "0123456789abcdef"
-
-_ALPHABETS = {"hex": (_HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "uuid": (_HEX, 4)}
+_ALPHABETS = {
+    "hex": (HEX, 4), "base32": ("abcdefghijklmnopqrstuvwxyz234567", 5), "base64url": (BASE64URL, 6), "uuid": (HEX, 4),
+}  # fmt: skip
 """Alphabet, and bits in a character."""
+
+_INTEGERS = {"int32": 30, "int64": 62}
+"""Integer forms: the exponent of the least token, which is also how many bits are permuted."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
     "drop": (None, _absent, lambda _: Absent()),
+    "fpe": ("domain", _same, Preserved.of),
+    "encrypt": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=1)),
+    "encrypt_random": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=2)),
     "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
     "generalize_number": (None, _same, _width),
+    "hmac": ("domain", _string, lambda arguments: _token(arguments, most=256)),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
-    "keep_top": ("n", _same, _few),
+    "keep_top": ("n", _same, FewValues.of),
     "mask": (None, _same, _masked),
     "null": (None, _blank, lambda _: AllNull()),
     "permute": ("reason", _same, lambda _: Free()),

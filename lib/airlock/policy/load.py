@@ -20,6 +20,7 @@ from airlock.policy.model import (
     KAnonymity,
     KeyDomain,
     KeysPolicy,
+    Pack,
     Policy,
     PrivacyPolicy,
     Retain,
@@ -39,7 +40,7 @@ _NAMES = re.compile("^(dataset|columns):", re.MULTILINE)
 _KNOWN_KEYS = sorted(
     {
         (info.alias or name)
-        for model in (Policy, Source, Sink, Retain, KeysPolicy, KeyDomain, GatePolicy, PrivacyPolicy, KAnonymity)
+        for model in (Policy, Pack, Source, Sink, Retain, KeysPolicy, KeyDomain, GatePolicy, PrivacyPolicy, KAnonymity)
         for name, info in model.model_fields.items()
     }
     | {*RULE_KEYS, "extends", "none"}

@@ -20,8 +20,8 @@ from airlock.policy.path import ColumnPath
 from airlock.types import Classification, Sha256
 
 __all__ = [
-    "K_MODEL", "NO_MODEL", "RULE_KEYS", "Canonical", "ColumnRule", "GatePolicy", "KAnonymity", "KeyDomain", "KeysPolicy", "NoPrivacyModel",
-    "OperatorSpec", "Policy", "PrivacyPolicy", "Retain", "Sink", "Source",
+    "HIPAA_KINDS", "K_MODEL", "NO_MODEL", "RULE_KEYS", "Canonical", "ColumnRule", "GatePolicy", "KAnonymity", "KeyDomain", "KeysPolicy", "NoPrivacyModel",
+    "OperatorSpec", "Pack", "Policy", "PrivacyPolicy", "Retain", "Sink", "Source",
 ]  # fmt: skip
 
 NAME = re.compile(r"[a-z0-9-]{1,63}")
@@ -135,8 +135,15 @@ class OperatorSpec(_Strict):
         return {shorthand: self.arguments}
 
 
+HIPAA_KINDS = {
+    "names": "A", "geography": "B", "dates": "C", "phone": "D", "fax": "E", "email": "F", "ssn": "G", "medical_record": "H",
+    "health_plan": "I", "account": "J", "license": "K", "vehicle": "L", "device": "M", "url": "N", "ip": "O", "biometric": "P",
+    "photo": "Q", "other_unique": "R",
+}  # fmt: skip
+"""The kinds of identifiers of 45 CFR 164.514(b)(2)(i), and their letters."""
+
 RULE_KEYS = (
-    "type", "class", "optional", "references", "unique", "output", "reversible", "unshaped", "accept_frequency", "accept_no_effect",
+    "type", "class", "identifier", "optional", "references", "unique", "output", "reversible", "unshaped", "accept_frequency", "accept_no_effect",
 )  # fmt: skip
 """Keys of a column's rule that are not an operator."""
 
@@ -145,6 +152,7 @@ class ColumnRule(_Strict):
     """What happens to one column or leaf: its raw type, its classification and exactly one operator.
 
     Attributes:
+        identifier: Which kind of identifier the pack's regulation calls it; `free_text`, which may hold any, or `none`.
         references: `DATASET.COLUMN` that this column must join with.
         unique: Different raw values must stay different.
         output: The Arrow type that readers rely on.
@@ -155,6 +163,7 @@ class ColumnRule(_Strict):
     type: tuple[str, ...] = Field(strict=False)
     classification: Classification = Field(alias="class", strict=False)
     operator: OperatorSpec
+    identifier: str | None = None
     optional: bool = False
     references: str | None = None
     unique: bool = False
@@ -190,6 +199,13 @@ class ColumnRule(_Strict):
             parse_type(name)
         return tuple(names)
 
+    @field_validator("identifier")
+    @classmethod
+    def _known_kind(cls, value: str | None) -> str | None:
+        if value is not None and value not in {*HIPAA_KINDS, "free_text", "none"}:
+            raise ValueError(f"is one of {', '.join(HIPAA_KINDS)}, free_text, none")
+        return value
+
     @field_validator("output")
     @classmethod
     def _a_leafs_type(cls, value: str | None) -> str | None:
@@ -203,7 +219,7 @@ class GatePolicy(_Strict):
 
     absent: list[str] = Field(default_factory=list)
     not_proven: dict[str, Reason] = Field(default_factory=dict)
-    synthetic: dict[str, str] = Field(default_factory=dict)
+    synthetic: dict[str, str | Annotated[tuple[str, ...], Field(strict=False)]] = Field(default_factory=dict)
     max_rejects: int = Field(default=0, ge=0)
 
 
@@ -237,6 +253,21 @@ class PrivacyPolicy(_Strict):
     ]
 
 
+class Pack(_Strict):
+    """A regulation that the whole policy must meet (`packs` has its rules).
+
+    Attributes:
+        as_of: The day up to which ages are counted; without it the day of the check, so that the policy needs a look every year.
+        absent: Kinds of identifiers that the source does not have, and how that is known.
+        codes: Columns whose one-way codes stay (164.514(c)), and why nobody can turn them back.
+    """
+
+    name: Literal["hipaa-safe-harbor"]
+    as_of: date | None = None
+    absent: dict[Literal[tuple(HIPAA_KINDS)], Reason] = Field(default_factory=dict)  # type: ignore[valid-type]
+    codes: dict[str, Reason] = Field(default_factory=dict)
+
+
 class Policy(_Strict):
     """One dataset's policy, resolved (`extends` already merged).
 
@@ -253,6 +284,7 @@ class Policy(_Strict):
     subject: str
     order: Literal["shuffled"] | Annotated[dict[Literal["kept"], Reason], Field(min_length=1)] = "shuffled"
     unlisted_columns: Literal["refuse", "drop"] = "refuse"
+    pack: Annotated[Pack | None, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)] = None
     keys: KeysPolicy
     columns: dict[str, ColumnRule] = Field(min_length=1)
     gate: GatePolicy = GatePolicy()

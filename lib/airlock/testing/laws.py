@@ -18,18 +18,20 @@ import pyarrow.compute as pc
 
 from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
+from airlock.keys.derive import key_bytes
 from airlock.operators import Operator, RejectedValuesError, RowOperator
-from airlock.passes import DatasetPass, Leaf, Pass, RowGroupPass
+from airlock.passes import DatasetPass, Pass, RowGroupPass
 from airlock.plan.passes import Informed
 from airlock.policy.path import ColumnPath
+from airlock.testing._arrays import MANY, plainly, require, same_values, taken
+from airlock.testing._pass_laws import flat_leaf, passes_hold
 
 __all__ = ["LAWS", "NESTED", "Trial", "check_laws", "require", "same_values", "unsafe_subkeys"]
 
 _MOST_CUTS = 16
 """Places at which `check_laws` cuts an array; hypothesis chooses more of them in Airlock's own suite."""
 
-_MANY = 12
-"""Different values of which not all come out equal under two keys by chance."""
+_DIGESTS = {32: "sha256", 64: "sha512"}
 
 _OFTEN = 1_000
 """Rows in which a trial's values stand, for passes that let frequent ones stay."""
@@ -42,7 +44,7 @@ NESTED = pa.struct([pa.field("inner", pa.list_(pa.int64()))])
 
 
 def unsafe_subkeys(requests: Iterable[KeyRequest], *, salt: str = "") -> SubKeys:
-    """Keys that anybody can compute, for tests alone: SHA-256 of `purpose|algorithm|domain`, 32 bytes each.
+    """Keys that anybody can compute, for tests alone: SHA-256 of `purpose|algorithm|domain`; SHA-512 where a key has 64 bytes.
 
     Example:
         >>> unsafe_subkeys([KeyRequest("pseudonymize", "aes-cmac", "customer")])[
@@ -52,7 +54,7 @@ def unsafe_subkeys(requests: Iterable[KeyRequest], *, salt: str = "") -> SubKeys
     """
     named = {request: f"{request.purpose}|{request.algorithm}|{request.domain}{salt}" for request in requests}
     return SubKeys(
-        {request: hashlib.sha256(text.encode()).digest() for request, text in named.items()},
+        {request: hashlib.new(_DIGESTS[key_bytes(request)], text.encode()).digest() for request, text in named.items()},
         {request: f"unsafe:{text}" for request, text in named.items()},
     )
 
@@ -135,6 +137,17 @@ class Trial:
         rows = pa.chunked_array([made] * -(-over.min_rows // len(made)))
         return over.apply(pa.table({self.field.name: rows}), place, self.keys).column(0).combine_chunks()
 
+    def reversed(self, made: pa.Array) -> pa.Array:
+        """The way back from what was made."""
+        return self.operator.reverse(self.field, self.keys)(made)
+
+    def settled(self, made: pa.Array) -> pa.Array:
+        """What two runs must agree in: all that was made; where chance takes part, what it is turned back to, or else its nulls."""
+        contract = self.operator.contract
+        if contract.deterministic:
+            return made
+        return self.reversed(made) if contract.reversible and not contract.partly else made.is_null()
+
     def accepted(self) -> Trial:
         """This trial without the values that the kernel rejects."""
         try:
@@ -144,7 +157,8 @@ class Trial:
             require(rejected.mask.null_count == 0, "rejections", "the mask must have no nulls")
             require(rejected.mask.true_count > 0, "rejections", "the mask must reject something")
             kept = np.flatnonzero(~rejected.mask.to_numpy(zero_copy_only=False))
-            return replace(self, values=_take(self.values, pa.array(kept)))
+            # Values may be rejected for one reason after another.
+            return replace(self, values=taken(self.values, pa.array(kept))).accepted()
         return self
 
 
@@ -169,37 +183,6 @@ def check_laws(operator: Operator, column: pa.Field, values: pa.Array, *, beside
         law(trial)
 
 
-def require(holds: object, law: str, what: str) -> None:
-    """Raise AssertionError, naming the law, unless it holds."""
-    if not holds:
-        raise AssertionError(f"law '{law}': {what}")
-
-
-def same_values(left: pa.Array, right: pa.Array) -> bool:
-    """Equal types and values; NaN equals NaN."""
-    if left.type == right.type and pa.types.is_floating(left.type):
-        bits = getattr(pa, f"int{left.type.bit_width}")()
-        left, right = left.view(bits), right.view(bits)
-    return bool(left.equals(right))
-
-
-def _take(values: pa.Array, indices: pa.Array) -> pa.Array:
-    # Arrow has no take over string_view.
-    if pa.types.is_struct(values.type):
-        parts = [_take(values.field(i), indices) for i in range(values.type.num_fields)]
-        return pa.StructArray.from_arrays(parts, fields=list(values.type), mask=values.is_null().take(indices))
-    return _plain(values).take(indices).cast(values.type)
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    """In a layout over which Arrow's hash functions work."""
-    if values.type == pa.string_view():
-        return values.cast(pa.large_string())
-    if pa.types.is_decimal32(values.type) or pa.types.is_decimal64(values.type):
-        return values.cast(pa.decimal128(values.type.precision, values.type.scale))
-    return values
-
-
 def _digest(values: pa.Array) -> str:
     """Of every byte of every buffer."""
     total = hashlib.sha256()
@@ -213,9 +196,8 @@ def rows_stand_alone(trial: Trial) -> None:
     made = trial.run()
     require(len(made) == len(trial.values), "rows_stand_alone", "the output must be as long as the input")
     backwards = pa.array(np.arange(len(made))[::-1])
-    require(
-        same_values(trial.run(_take(trial.values, backwards)), _take(made, backwards)), "rows_stand_alone", "order must be kept"
-    )
+    turned = trial.settled(trial.run(taken(trial.values, backwards)))
+    require(same_values(turned, taken(trial.settled(made), backwards)), "rows_stand_alone", "order must be kept")
 
 
 def nulls_stay_null(trial: Trial) -> None:
@@ -230,20 +212,20 @@ def nulls_stay_null(trial: Trial) -> None:
 
 def chunks_join(trial: Trial, cut: int | None = None) -> None:
     """The kernel over two parts gives what it gives over the whole, wherever the cut is."""
-    made = trial.run()
+    made = trial.settled(trial.run())
     size = len(trial.values)
     cuts = [cut] if cut is not None else sorted(set(np.linspace(0, size, _MOST_CUTS, dtype=int).tolist()))
     for at in cuts:
-        parts = [trial.run(trial.values.slice(0, at)), trial.run(trial.values.slice(at))]
+        parts = [trial.settled(trial.run(trial.values.slice(*window))) for window in ((0, at), (at,))]
         require(same_values(pa.concat_arrays(parts), made), "chunks_join", f"a cut at {at} of {size} changes the output")
 
 
 def slices_agree(trial: Trial) -> None:
     """A slice of a longer array gives what the same values give alone: offsets and validity bits are respected."""
-    made = trial.run()
+    made = trial.settled(trial.run())
     padded = pa.concat_arrays([trial.values.slice(0, 3), trial.values, trial.values])
     window = padded.slice(min(3, len(trial.values)), len(trial.values))
-    require(same_values(trial.run(window), made), "slices_agree", "a sliced array gives other values")
+    require(same_values(trial.settled(trial.run(window)), made), "slices_agree", "a sliced array gives other values")
 
 
 def empty_and_null_columns(trial: Trial) -> None:
@@ -272,10 +254,10 @@ def dictionaries_agree(trial: Trial) -> None:
     nested = pa.types.is_nested(trial.values.type)
     if nested or not trial.operator.contract.deterministic:
         return
-    encoded = _plain(trial.values).dictionary_encode()
+    encoded = plainly(trial.values).dictionary_encode()
     dictionary = pa.concat_arrays([encoded.dictionary.cast(trial.field.type), pa.nulls(1, trial.field.type)])
     index = pc.fill_null(encoded.indices, len(dictionary) - 1)
-    require(same_values(_take(trial.run(dictionary), index), trial.run()), "dictionaries_agree", "values by dictionary differ")
+    require(same_values(taken(trial.run(dictionary), index), trial.run()), "dictionaries_agree", "values by dictionary differ")
 
 
 def inputs_stay(trial: Trial) -> None:
@@ -323,10 +305,10 @@ def keys_decide(trial: Trial) -> None:
         require(same_values(other, made), "keys_decide", "an operator without keys must not depend on them")
         return
     contract = trial.operator.contract
-    equal = pc.equal(_plain(other), _plain(made)).drop_null()
+    equal = pc.equal(plainly(other), plainly(made)).drop_null()
     if contract.injective and not contract.partly:
         require(pc.any(equal).as_py() is not True, "keys_decide", "another key must give other values")
-    elif not contract.partly and len(pc.unique(_plain(trial.column).drop_null())) >= _MANY:
+    elif not contract.partly and len(pc.unique(plainly(trial.column).drop_null())) >= MANY:
         require(pc.all(equal).as_py() is not True, "keys_decide", "another key must give other values")
 
 
@@ -336,9 +318,12 @@ def contract_holds(trial: Trial) -> None:
     made = trial.run()
     if contract.deterministic:
         require(same_values(trial.run(), made), "contract_holds", "a deterministic operator must repeat itself")
+    else:
+        again = pc.any(pc.equal(plainly(trial.run()), plainly(made))).as_py()
+        require(contract.partly or again is not True, "contract_holds", "chance takes part: no value may be made twice")
     # Canonical steps make values one on purpose: only without them different texts must stay different.
     if contract.injective and not getattr(trial.operator, "canonical", ()):
-        distinct, images = (len(pc.unique(_plain(column).drop_null())) for column in (trial.column, made))
+        distinct, images = (len(pc.unique(plainly(column).drop_null())) for column in (trial.column, made))
         require(images >= distinct, "contract_holds", "different values must stay different")
     try:
         trial.operator.result_field(pa.field("subtree", NESTED))
@@ -348,41 +333,29 @@ def contract_holds(trial: Trial) -> None:
     require(nests == contract.subtree, "contract_holds", "a struct is taken if and only if the contract says subtree")
 
 
-def passes_hold(trial: Trial) -> None:
-    """A pass over row groups moves values and changes none, to other places in another group. A dataset-wide one concludes the same
-    however the dataset is cut, and from no dataset that every value is alike.
-    """
-    over = trial.over
-    if isinstance(over, RowGroupPass):
-        made, before = trial.written(), trial.run()
-        whole = pa.concat_arrays([before] * (len(made) // max(1, len(before))) or [before])
-        require(same_values(_in_order(made), _in_order(whole)), "passes_hold", "a pass over row groups must keep every value")
-        require(same_values(trial.written(), made), "passes_hold", "a pass must repeat itself")
-        if len(pc.unique(_plain(made))) >= _MANY:
-            require(not same_values(trial.written("trial/1"), made), "passes_hold", "another group must have another order")
-    elif isinstance(over, DatasetPass):
-        cut = len(trial.column) // 3
-        parts = [over.summarize([flat_leaf(part)]) for part in (trial.column.slice(0, cut), trial.column.slice(cut))]
-        whole = over.summarize([flat_leaf(trial.column)])
-        for some in (parts, parts[::-1], [over.merge(parts[:1]), parts[1]]):
-            require(
-                over.merge(some).equals(over.merge([whole])),
-                "passes_hold",
-                "summaries of parts must merge to that of the whole",
-            )
-        (made,) = over.apply([trial.column], over.nothing([trial.field.type]), trial.keys)
-        require(len(pc.unique(_plain(made).drop_null())) <= 1, "passes_hold", "from no dataset nothing may stay")
+def ways_back_hold(trial: Trial) -> None:
+    """What a reversible operator made turns back to the values, under its own key alone."""
+    contract = trial.operator.contract
+    if not (contract.reversible and contract.keyed) or contract.partly or isinstance(trial.operator, RowOperator):
+        return
+    made = trial.run()
+    back = trial.reversed(made)
+    require(same_values(back.is_null(), made.is_null()), "ways_back_hold", "nulls must stay where they are")
+    if back.type == trial.field.type:
+        again = trial.settled(trial.run(back))
+        require(same_values(again, trial.settled(made)), "ways_back_hold", "what came back must give the same again")
+        if not getattr(trial.operator, "canonical", ()):
+            equal = pc.all(pc.equal(plainly(back), plainly(trial.values))).as_py()
+            require(equal is not False, "ways_back_hold", "the values must come back")
+    if len(pc.unique(plainly(made).drop_null())) >= MANY:
+        require(not _opens(replace(trial, salt="another"), made, back), "ways_back_hold", "another key must not turn it back")
 
 
-def flat_leaf(values: pa.Array) -> Leaf:
-    """One value a row."""
-    return Leaf(values, pa.array(np.arange(len(values))))
-
-
-def _in_order(values: pa.Array) -> pa.Array:
-    plain = _plain(values)
-    bits = plain.view(getattr(pa, f"int{plain.type.bit_width}")()) if pa.types.is_floating(plain.type) else plain
-    return bits.take(pc.sort_indices(bits))
+def _opens(trial: Trial, made: pa.Array, back: pa.Array) -> bool:
+    try:
+        return same_values(trial.reversed(made), back)
+    except RejectedValuesError:
+        return False
 
 
 def _type_after(trial: Trial) -> pa.DataType:
@@ -394,7 +367,7 @@ LAWS: dict[str, Callable[[Trial], None]] = {
     law.__name__: law
     for law in (
         rows_stand_alone, nulls_stay_null, chunks_join, slices_agree, empty_and_null_columns, dictionaries_agree, inputs_stay,
-        type_is_declared, declarations_travel, keys_decide, contract_holds, passes_hold,
+        type_is_declared, declarations_travel, keys_decide, contract_holds, ways_back_hold, passes_hold,
     )
 }  # fmt: skip
 """Every law by name."""

@@ -62,6 +62,16 @@ def test_few_are_counted_exactly_whatever_the_layout():
         assert found.top == expected[-1]
 
 
+@pytest.mark.parametrize("kind", [pa.int32(), pa.int64(), pa.string_view(), pa.large_string()], ids=str)
+def test_tokens_of_every_type_are_counted(kind):
+    values = pa.array([7, 8, None, 7] * 5_000 + list(range(20_000, 40_000))).cast(pa.string()).cast(kind)
+    for batch in (values, values.slice(3), *([values.dictionary_encode()] if kind != pa.string_view() else [])):
+        found = counted(batch)
+        assert found.many
+        assert found.top >= 4_000  # a lower bound of what stands out
+    assert sorted(counted(values.slice(0, 4)).pairs["count"].tolist()) == [1, 2]
+
+
 def test_equal_entries_of_a_dictionary_are_one_token():
     twice = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, None]), pa.array(["a", "a", "b"]))
     assert sorted(counted(twice).pairs["count"].tolist()) == [1, 2]

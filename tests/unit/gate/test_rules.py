@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from airlock.errors import DisclosureError, NotProvenError, PolicyError
+from airlock.gate.entities import FLOOR
 from airlock.gate.rules import GateConfig, Waiver
 from airlock.operators import operator_class, operator_names
 from airlock.plan.schema import smallest
@@ -62,9 +63,11 @@ DIRECT: dict[str, list[dict[str, object]]] = {
         {"keep": "r"}, {"keep": {"reason": "r", "values": ["a"]}}, {"truncate": 1}, {"ip_truncate": {}}, {"redact_entities": {}},
         {"mask": {"keep_last": 5}}, {"mask": {"keep_first": 3, "keep_last": 2}}, {"mask": {"classes": ["digits", "letters"]}},
         {"mask": {"keep_first": -9, "keep_last": 13}}, {"mask": {"keep_last": True}},
-        {"rot13": {}, "unshaped": "r"},
+        {"rot13": {}, "unshaped": "r"}, {"pseudonymize": {"domain": "e", "keep_first": 3, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "keep_last": True}},
     ],
-    "accepted": [{"drop": {}}, {"null": {}}, {"redact": {}}, {"pseudonymize": "e"}, {"mask": {"keep_first": 2, "keep_last": 2}}, {"mask": {}}],
+    "accepted": [{"drop": {}}, {"null": {}}, {"redact": {}}, {"pseudonymize": "e"}, {"mask": {"keep_first": 2, "keep_last": 2}}, {"mask": {}},
+        {"pseudonymize": {"domain": "e", "keep_first": 2, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "form": "int64"}}, {"fpe": "e", "reversible": "allowed"},
+    ],
 }  # fmt: skip
 
 
@@ -79,6 +82,29 @@ def test_a_direct_identifier_is_let_through_by_no_operator(column, rules_of, ope
 def test_what_hides_a_direct_identifier(column, rules_of, operator):
     columns = {"id": column("int64", pseudonymize="d"), "x": column("string", kind="direct_identifier", **operator)}
     assert len(rules_of(columns).leaves) == 2
+
+
+def test_what_keeps_its_form_is_scanned_but_for_what_the_policy_accepts(column, rules_of):
+    card = column("string", kind="direct_identifier", fpe={"domain": "e", "luhn": True}, reversible="allowed")
+
+    def forbidden(synthetic, rule):
+        columns = {"id": column("int64", pseudonymize="d"), "x": rule}
+        return set(rules_of(columns, gate={"synthetic": {"x": synthetic}}).leaves[1].forbidden)
+
+    assert {"CREDIT_CARD", "PHONE_NUMBER", "EMAIL_ADDRESS"} <= forbidden([], card)
+    assert forbidden("CREDIT_CARD", card) == set(FLOOR) - {"CREDIT_CARD"}
+    assert forbidden(["CREDIT_CARD", "PHONE_NUMBER"], card) == set(FLOOR) - {"CREDIT_CARD", "PHONE_NUMBER"}
+    assert forbidden(["EMAIL_ADDRESS", "IBAN_CODE"], card) == set(FLOOR)  # no digits look like these
+    letters = column("string", fpe={"domain": "e", "alphabet": "upper"}, reversible="allowed")
+    assert forbidden("CREDIT_CARD", letters) == set(FLOOR)
+    ids = column("string", fpe={"domain": "e", "alphabet": "alphanumeric"}, reversible="allowed")
+    assert forbidden("IBAN_CODE", ids) == set(FLOOR) - {"IBAN_CODE"}
+    assert forbidden("CREDIT_CARD", column("string", keep="r")) == set(FLOOR)
+
+
+def test_a_way_back_needs_leave(column, rules_of):
+    with pytest.raises(DisclosureError, match="'x' can be turned back under fpe"):
+        rules_of({"id": column("int64", pseudonymize="d"), "x": column("string", fpe="e")})
 
 
 SAID = {
@@ -187,6 +213,20 @@ def test_subjects_that_are_not_written_cannot_be_counted(column, rules_of):
                 {"id": column("int64", kind="direct_identifier", **operator)},
                 privacy={"k_anonymity": {"k": 2, "count": "subjects"}},
             )
+
+
+@pytest.mark.parametrize(
+    ("operator", "counts"), [("encrypt", True), ("hmac", True), ("pseudonymize", True), ("encrypt_random", False)]
+)
+def test_frequencies_count_where_equal_values_stay_equal(column, rules_of, operator, counts):
+    allowed = {"reversible": "allowed"} if operator.startswith("encrypt") else {}
+    columns = {
+        "id": column("int64", pseudonymize={"domain": "d"}),
+        "a": column("string", **allowed, **{operator: {"domain": "e"}}),
+        "b": column("string", **allowed, **{operator: {"domain": "d"}}),
+        "c": column("string", accept_frequency="r", **allowed, **{operator: {"domain": "e"}}),
+    }
+    assert [leaf.frequency for leaf in rules_of(columns).leaves] == [False, counts, False, False]
 
 
 def test_an_operator_without_a_format_is_a_policy_error(column, rules_of):

@@ -13,14 +13,17 @@ from airlock.gate.shapes import offenders, violations
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    Ciphertext,
     Constant,
     Free,
     HostBits,
+    IntegerToken,
     MaskedText,
     MaxLength,
     MultipleOf,
     OneOf,
     PeriodStart,
+    Preserved,
     Shape,
     Token,
     Unshaped,
@@ -72,6 +75,71 @@ def test_tokens_with_hyphens_and_domains():
     kept = ["00af@gmail.com", "00af@other.invalid"]
     bad = ["00af@gmailxcom", "0af@gmail.com", "00af@gmail.com.x", "ann@gmail.com", "00af", "00af@gmail.com\n"]
     assert off([*kept, *bad], mail) == bad
+
+
+def test_tokens_between_the_ends_of_the_value():
+    shape = Token(alphabet=HEX, length=4, prefix="t_", first=1, last=2)
+    assert off(["At_0af9é9", "\nt_ffff\n\n", "t_0af9"], shape) == []
+    wrong = ["t_0af9é9", "Bt_0af9", "ABt_0af999", "At_0ag999", "Bt_0af9999"]
+    assert off(wrong, shape) == wrong
+    assert off(["t_0af9x", "t_0af9"], Token(alphabet=HEX, length=4, prefix="t_", last=1)) == []
+
+
+def test_integer_tokens():
+    shape = IntegerToken(low=1 << 62, high=(1 << 63) - 1)
+    assert off([1 << 62, (1 << 63) - 1, None], shape) == []
+    assert off([0, -1, (1 << 62) - 1], shape) == [0, -1, (1 << 62) - 1]
+    assert off([1 << 30, 5], IntegerToken(low=1 << 30, high=(1 << 31) - 1), pa.int32()) == [5]
+    assert off(["4611686018427387904"], shape) == ["4611686018427387904"]
+
+
+def test_preserved_forms():
+    digits = Preserved(alphabet="0123456789", separators=" -", shortest=6, longest=8)
+    assert off(["123456", "12 34-56 78", "-123456-", None], digits) == []
+    assert off(["12345", "123456789", "12345a", "12.3456", "", "١٢٣٤٥٦"], digits) == [
+        "12345",
+        "123456789",
+        "12345a",
+        "12.3456",
+        "",
+        "١٢٣٤٥٦",
+    ]
+    assert off([0, 99_999_999, -1, 100_000_000, None], digits) == [-1, 100_000_000]
+    wide = Preserved(alphabet="äöü-]^", separators=" \\", shortest=3, longest=4)
+    assert off(["äö ü", "-]^\\ä"], wide) == []
+    assert off(["äö", "äöüäö", "äöa"], wide) == ["äö", "äöüäö", "äöa"]
+    assert violations(pa.array([1.5]), digits) == 1
+
+
+def test_check_digits():
+    cards = Preserved(alphabet="0123456789", separators=" ", shortest=7, longest=19, luhn=True)
+    assert off(["4111 1111 1111 1111", "378282246310005", "79927398713"], cards) == []
+    assert off(["4111 1111 1111 1112", "79927398710", "18", "4111111111111111"], cards) == [
+        "4111 1111 1111 1112",
+        "79927398710",
+        "18",
+    ]
+
+
+BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def test_ciphertexts():
+    padded = Ciphertext(alphabet=BASE64URL, prefix="enc_", shortest=32, step=16)
+    good = ["enc_" + "aZ09-_" * 7 + "a", "enc_" + "A" * 64, "enc_" + "b" * 86, None]
+    bad = [
+        "enc_" + "a" * 42, "enc_" + "a" * 44, "enc_" + "a" * 65, "enc_" + "a" * 22, "enc_", "", "e", "aZ09-_" * 7 + "aenc_",
+        "enx_" + "a" * 43, "enc_" + "a" * 42 + "=", "enc_" + "a" * 42 + "+", "enc_" + "a" * 41 + "é", "Enc_" + "A" * 43, "Ann Lee",
+    ]  # fmt: skip
+    assert off([*good, *bad, *good], padded) == bad
+    exact = Ciphertext(alphabet=HEX, prefix=".:", shortest=16)
+    assert off([".:" + "0a" * size for size in range(16, 40)], exact) == []
+    wrong = [".:" + "0a" * 15, ".:" + "0" * 33, ".:" + "0A" * 16, ":." + "0a" * 16, "0a" * 17]
+    assert off([*wrong, ".:" + "0a" * 16], exact) == wrong
+    six_bits = Ciphertext(alphabet=BASE64URL, prefix="x", shortest=16)
+    assert off(["x" + "a" * size for size in range(20, 32)], six_bits) == ["x" + "a" * size for size in (20, 21, 25, 29)]
+    assert off([b"enc_" + b"a" * 43], padded, pa.binary()) != []
+    assert off([7], padded) == [7]
 
 
 @pytest.mark.parametrize("others", [True, False])
@@ -226,6 +294,11 @@ TYPES = {
         ("pseudonymize", {"domain": "d", "form": "uuid"}, ["string"]),
         ("pseudonymize", {"domain": "d", "keep_domain": "common"}, ["string"]),
         ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, ["string"]),
+        ("pseudonymize", {"domain": "d", "keep_first": 1, "keep_last": 1}, ["string"]),
+        ("pseudonymize", {"domain": "d", "form": "int64"}, ["int64", "string"]),
+        ("encrypt", {"domain": "d"}, ["string", "int64"]),
+        ("encrypt_random", {"domain": "d", "form": "hex", "pad_to": None, "prefix": "e"}, ["string", "int64"]),
+        ("hmac", {"domain": "d"}, ["string", "int64"]),
         ("mask", {"keep_last": 2}, ["string"]),
         ("mask", {"keep_first": 1, "keep_last": 3, "classes": ["digits", "letters"]}, ["string"]),
         ("redact", {"with": "[gone]"}, ["string"]),

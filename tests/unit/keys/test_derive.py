@@ -65,3 +65,23 @@ def test_ids_tell_keys_apart_and_show_none() -> None:
     other = replace(REQUEST, purpose="tweak")
     both = derive_all(ROOT, [REQUEST, other], recipient="analytics", epoch=3)
     assert both.ids[REQUEST] != both.ids[other]
+
+
+def test_a_run_s_own_key_is_frozen_and_needs_its_run() -> None:
+    frozen = GOLDEN["run_key"]
+    request = KeyRequest(frozen["purpose"], frozen["algorithm"], frozen["domain"], per_run=True)
+    made = derive_all(ROOT, [request], recipient=frozen["recipient"], epoch=frozen["epoch"], run=frozen["run"])
+    assert made[request].hex() == frozen["key"]
+    other = derive_all(ROOT, [request], recipient=frozen["recipient"], epoch=frozen["epoch"], run="run-2")
+    assert other[request] != made[request]
+    assert other.ids[request] != made.ids[request]
+    lasting = replace(request, per_run=False)
+    assert derive_all(ROOT, [lasting], recipient=frozen["recipient"], epoch=1, run="run-1")[lasting] != made[request]
+    with pytest.raises(ValueError, match="the key for 'encrypt_random' is one run's own and no run is named"):
+        derive_all(ROOT, [request], recipient=frozen["recipient"], epoch=frozen["epoch"])
+
+
+def test_keys_are_as_long_as_their_algorithm_needs() -> None:
+    requests = [KeyRequest("a", "aes-siv"), KeyRequest("b", "aes-cmac"), KeyRequest("c", "hmac-sha-256")]
+    made = derive_all(ROOT, requests, recipient="r", epoch=1)
+    assert [len(made[request]) for request in requests] == [64, 32, 32]

@@ -17,13 +17,17 @@ EXECUTOR = b"e" * 32
 BOUND = {"executor_key": EXECUTOR, "run_id": "run-1", "plan_digest": "f" * 64, "recipient": "analytics", "epoch": 1}
 CUSTOMER = KeyRequest("pseudonymize", "aes-cmac", "customer")
 ORDER = KeyRequest("order", "aes-cmac")
-KEYS = SubKeys({CUSTOMER: b"c" * 32, ORDER: b"o" * 32}, {CUSTOMER: "customer/analytics/1:aa", ORDER: "order/analytics/1:bb"})
+RUN = KeyRequest("encrypt_random", "aes-siv", "customer", per_run=True)
+KEYS = SubKeys(
+    {CUSTOMER: b"c" * 32, ORDER: b"o" * 32, RUN: b"r" * 64},
+    {CUSTOMER: "customer/analytics/1:aa", ORDER: "order/analytics/1:bb", RUN: "customer/analytics/1:cc"},
+)
 
 
 def test_there_and_back() -> None:
     opened = unwrap(wrap(KEYS, **BOUND), **BOUND)
     assert dict(opened.ids) == dict(KEYS.ids)
-    assert {request: opened[request] for request in opened} == {CUSTOMER: b"c" * 32, ORDER: b"o" * 32}
+    assert {request: opened[request] for request in opened} == {CUSTOMER: b"c" * 32, ORDER: b"o" * 32, RUN: b"r" * 64}
 
 
 @pytest.mark.parametrize(

@@ -210,12 +210,21 @@ def test_nothing_in_nothing_out(step: Canonical) -> None:
 
 
 def test_types_and_steps_that_do_not_fit() -> None:
-    for data_type in (pa.binary(), pa.bool_(), pa.timestamp("us"), pa.decimal128(12, 2), pa.decimal128(5, -2), pa.date64()):
+    for data_type in (pa.bool_(), pa.timestamp("us"), pa.decimal128(12, 2), pa.decimal128(5, -2)):
         assert (
-            why_not(data_type, []) == "only text, integers, decimals of scale 0, whole floats and date32 have a canonical text"
+            why_not(data_type, [])
+            == "only text, bytes, integers, decimals of scale 0, whole floats and dates have a canonical text"
         )
     assert (
         why_not(pa.date32(), [Canonical.DECIMAL, Canonical.UUID]) == "the canonical step decimal and uuid does not fit a date"
     )
+    assert why_not(pa.date64(), [Canonical.DATE]) is None
+    assert why_not(pa.binary(16), [Canonical.UUID]) is None
+    assert why_not(pa.binary(), [Canonical.DIGITS]) == "the canonical step digits does not fit bytes"
     assert why_not(pa.int64(), [Canonical.DATE]) == "the canonical step date does not fit an integer"
     assert why_not(pa.string_view(), list(Canonical)) is None
+
+
+def test_a_slice_of_capitals_is_folded_within_its_own_bytes() -> None:
+    sliced = pa.array(["A" * 60, "@AZ[`az{", "B"], pa.string()).slice(1)
+    assert canonical_text(sliced, [Canonical.CASEFOLD]).to_pylist() == ["@az[`az{", "b"]

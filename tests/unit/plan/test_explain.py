@@ -12,6 +12,7 @@ from airlock.plan.bind import bind_policy
 from airlock.plan.compile import compile_plan
 from airlock.plan.explain import collision_bound, describe_shape, explain_columns, fetched, written_bytes_a_row
 from airlock.policy import formats
+from airlock.policy.shapes import BASE64URL, HEX
 
 NAME = pa.struct([("first", pa.string()), ("age", pa.int8())])
 
@@ -73,8 +74,23 @@ def test_what_is_fetched_and_what_is_not(plan):
         (formats.OneOf(values=("a", "b")), "one of 2 listed values"),
         (formats.Token(alphabet="0123456789abcdef", length=36, hyphens=True), "UUID"),
         (formats.Token(alphabet="abcdefghijklmnopqrstuvwxyz234567", length=26, prefix="p_"), "'p_' + 26 characters of a-z 2-7"),
+        (formats.Token(alphabet="0123456789abcdef", length=24, last=2), "24 characters of 0-9 a-f, between the value's last 2"),
+        (formats.IntegerToken(low=1 << 30, high=(1 << 31) - 1), "a whole number from 1,073,741,824 to 2,147,483,647"),
+        (
+            formats.Preserved(alphabet="0123456789", separators=" ", shortest=12, longest=19, luhn=True),
+            "12 to 19 characters of digits, the last a check digit: scanned for entities",
+        ),
+        (
+            formats.Preserved(alphabet="ACGT", separators="", shortest=10, longest=10),
+            "10 characters of 'ACGT': scanned for entities",
+        ),
         (formats.MaskedText(char="*", first=1, last=2), "'*', but for the first 1 and last 2"),
         (formats.MaskedText(char="*", first=0, last=0), "'*' throughout"),
+        (
+            formats.Ciphertext(alphabet=BASE64URL, prefix="e_", shortest=32, step=16),
+            "'e_' + base64url of 32 bytes or more, in steps of 16",
+        ),
+        (formats.Ciphertext(alphabet=HEX, prefix="e_", shortest=16), "'e_' + hexadecimal of 16 bytes or more"),
         (formats.MaxLength(length=1), "at most 1 character"),
         (formats.MultipleOf(width=Decimal("0.5")), "a multiple of 0.5"),
         (formats.PeriodStart(unit="week"), "first moment of its week"),
@@ -93,6 +109,8 @@ def test_shapes_in_words(shape, words):
         ({"bits": 128}, 1_000_000_000, "below 10^-20"),
         ({"bits": 96}, 1_000_000_000, "below 10^-11"),
         ({"form": "uuid"}, 1_000_000_000, "below 10^-19"),
+        ({"form": "int64"}, 1_000_000_000, "0"),
+        ({"form": "int32"}, 1_000_000_000, "0"),
         ({"bits": 96}, 2**49, "likely"),
         ({}, 0, "below 10^-38"),
     ],

@@ -1,5 +1,6 @@
 """Output formats against what the operators really do: types equal, outputs of the declared shape, the identity's not."""
 
+import base64
 import datetime as dt
 import ipaddress
 import math
@@ -18,15 +19,18 @@ from airlock.policy.formats import (
     Absent,
     AllNull,
     AnyOf,
+    Ciphertext,
     Constant,
     Free,
     HostBits,
+    IntegerToken,
     MaskedText,
     MaxLength,
     MultipleOf,
     OneOf,
     Output,
     PeriodStart,
+    Preserved,
     Token,
     Unshaped,
     listed_text,
@@ -82,6 +86,20 @@ DECLARATIONS = [
         {"domain": "d", "keep_domain": ["example.org"]},
     )),
     ("pseudonymize", "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
+    *(("pseudonymize", {"domain": "d", "form": form}, [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS) for form in ("int32", "int64")),
+    ("pseudonymize", {"domain": "d", "keep_first": 1, "keep_last": 2}, TEXT_TYPES, TEXTS),
+    *(("fpe", arguments, TEXT_TYPES, ["123-456", "98 76 54 32 10", None]) for arguments in ("d", {"domain": "d", "max_length": 10}, {"domain": "d", "alphabet": "base62", "separators": " -"})),
+    ("fpe", {"domain": "d", "luhn": True}, TEXT_TYPES, ["4111 1111 1111 1111", None]),
+    ("fpe", {"domain": "d", "length": 6}, [pa.int32(), pa.uint64()], [0, 42, 999_999, None]),
+    *((name, arguments, TEXT_TYPES, TEXTS) for name in ("encrypt", "encrypt_random") for arguments in (
+        "d", {"domain": "d", "form": "hex"}, {"domain": "d", "pad_to": 64, "prefix": "x"}, {"domain": "d", "pad_to": None},
+        {"domain": "d", "form": "hex", "pad_to": None, "prefix": "a.b:c-d_"},
+    )),
+    *((name, "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS) for name in ("encrypt", "encrypt_random", "hmac")),
+    *(("hmac", arguments, TEXT_TYPES, TEXTS) for arguments in (
+        "d", {"domain": "d", "bits": 128}, {"domain": "d", "form": "base64url", "prefix": "h_", "presence": "hide"},
+        {"domain": "d", "form": "base64url", "bits": 128},
+    )),
     ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
     ("when", {"column": "c", "in": ["x"], "then": {"mask": {"keep_last": 1}}, "otherwise": {"redact": {"with": "-"}}}, TEXT_TYPES, TEXTS),
     ("first_match", {"cases": [{"column": "c", "null": True, "then": {"truncate": 2}}], "otherwise": {"redact": {}}}, TEXT_TYPES, TEXTS),
@@ -158,8 +176,41 @@ def is_token(text, shape):
     return token.startswith(shape.prefix) and len(body) == shape.length and set(letters) <= set(shape.alphabet)
 
 
+def is_between(text, shape):
+    inner = text[shape.first : len(text) - shape.last]
+    return is_token(text, shape) or is_token(inner, shape)
+
+
+def is_preserved(value, shape):
+    if isinstance(value, int):
+        return 0 <= value < 10**shape.longest
+    letters = [c for c in value if c in shape.alphabet]
+    doubled = (
+        sum(sum(divmod(2 * int(c), 10)) if place % 2 else int(c) for place, c in enumerate(letters[::-1])) if shape.luhn else 0
+    )
+    return (
+        set(value) <= set(shape.alphabet + shape.separators)
+        and shape.shortest <= len(letters) <= shape.longest
+        and doubled % 10 == 0
+    )
+
+
+def is_ciphertext(text, shape):
+    body = text.removeprefix(shape.prefix)
+    decode = bytes.fromhex if len(shape.alphabet) == 16 else base64.urlsafe_b64decode
+    try:
+        held = len(decode(body + "=" * (-len(body) % 4) if len(shape.alphabet) == 64 else body))
+    except ValueError:
+        return False
+    allowed = held >= shape.shortest and (held - shape.shortest) % shape.step == 0
+    return text.startswith(shape.prefix) and set(body) <= set(shape.alphabet) and allowed
+
+
 REFERENCE = {
+    IntegerToken: lambda value, shape: shape.low <= value <= shape.high,
+    Preserved: is_preserved,
     AllNull: lambda value, shape: False,
+    Ciphertext: is_ciphertext,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
     HostBits: has_host_bits_zero,
@@ -168,7 +219,7 @@ REFERENCE = {
     MultipleOf: is_multiple,
     OneOf: lambda value, shape: listed_text(value) in shape.values,
     PeriodStart: is_period_start,
-    Token: is_token,
+    Token: is_between,
     AnyOf: lambda value, shape: any(has_shape(value, one) for one in shape.shapes),
 }
 
@@ -211,13 +262,13 @@ def test_outputs_have_the_shape(name, arguments, data_type, values):
     [
         case
         for case in CASES
-        if case.values[0] not in ("drop", "keep", "redact_entities") and any(x is not None for x in case.values[3])
+        if case.values[0] not in ("drop", "fpe", "keep", "redact_entities") and any(x is not None for x in case.values[3])
     ],
 )
 def test_the_identity_is_found(name, arguments, data_type, values):
     shape = output_of(OperatorSpec(name=name, arguments=arguments), data_type, unshaped=None).shape
     raw = python_values(column(values, data_type))
-    if isinstance(shape, Token):
+    if isinstance(shape, Token | Ciphertext):
         raw = list(map(str, raw))
     assert not all(has_shape(value, shape) for value in raw)
 
@@ -243,6 +294,19 @@ def test_the_shorthand_is_the_operator_s(name):
     assert formats._FORMATS[name][0] == operator_class(name).shorthand
 
 
+def test_what_leaves_no_room_for_words_and_what_looks_like_an_entity():
+    digits = output_of(OperatorSpec(name="fpe", arguments="d"), pa.string(), unshaped=None).shape
+    assert digits == Preserved(alphabet="0123456789", separators=" -./()+", shortest=6, longest=56)
+    assert not digits.holds_text
+    assert "CREDIT_CARD" in digits.looks_like
+    assert Free().holds_text
+    assert Free().looks_like == ()
+    assert AnyOf(shapes=(digits, Free())).holds_text
+    assert AnyOf(shapes=(digits, Free())).looks_like == ()
+    assert "CREDIT_CARD" in AnyOf(shapes=(digits, Constant(text="x"))).looks_like
+    assert not AnyOf(shapes=(digits, Constant(text="x"))).holds_text
+
+
 def test_exact_shapes():
     def shape(name, arguments=None):
         return output_of(OperatorSpec(name=name, arguments=arguments), pa.string(), unshaped=None).shape
@@ -263,6 +327,12 @@ def test_exact_shapes():
     )
     assert shape("pseudonymize", {"domain": "d", "form": "base32", "bits": 96}).length == 20
     assert shape("pseudonymize", {"domain": "d", "bits": 96}).length == 24
+    assert shape("hmac", "d") == Token(alphabet="0123456789abcdef", length=64)
+    assert [shape("hmac", {"form": "base64url", "bits": bits}).length for bits in (256, 128)] == [43, 22]
+    assert [(shape("encrypt", {"pad_to": pad_to}).shortest, shape("encrypt", {"pad_to": pad_to}).step) for pad_to in (16, 64, None)] == [
+        (32, 16), (80, 64), (16, 1),
+    ]  # fmt: skip
+    assert (shape("encrypt_random", "d").shortest, shape("encrypt_random", "d").prefix) == (48, "enc_")
     assert shape("pseudonymize", {"domain": "d", "form": "uuid"}) == Token(alphabet="0123456789abcdef", length=36, hyphens=True)
 
 
@@ -293,6 +363,10 @@ def test_a_list_of_domains_that_is_none_has_no_shape(choice):
         (MaxLength(length=4), True),
         (MaxLength(length=5), False),
         (OneOf(values=("a",)), True),
+        (Token(alphabet="a", length=9, first=2, last=2), True),
+        (Token(alphabet="a", length=9, first=3, last=2), False),
+        (IntegerToken(low=1, high=2), True),
+        (Preserved(alphabet="01", separators="", shortest=20, longest=20), False),
         (Free(), False),
         (Unshaped(reason="x"), False),
     ],

@@ -108,12 +108,16 @@ class UniquenessCheck:
 
 
 def _shown(values: pa.Array, rule: LeafRule) -> pa.Array:
-    """What the values say of their rows: of tokens, the mail domains that stay readable."""
+    """What the values say of their rows: of tokens, the mail domains and characters around them that stay readable."""
     shape = rule.shape(plain_type(values.type))
     if not isinstance(shape, Token):
         return values
     plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-    domains = pc.utf8_slice_codeunits(plain, len(shape.prefix) + shape.length + 1)
+    token = len(shape.prefix) + shape.length
+    after = pc.utf8_slice_codeunits(plain, shape.first + token)
+    if shape.domains is None:
+        return pc.binary_join_element_wise(pc.utf8_slice_codeunits(plain, 0, shape.first), after, "")
+    domains = pc.utf8_slice_codeunits(after, 1)
     return domains.filter(pc.not_equal(domains, OTHER_DOMAIN))
 
 

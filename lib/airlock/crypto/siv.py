@@ -1,0 +1,249 @@
+"""AES-SIV over whole columns (RFC 5297): deterministic authenticated encryption, or with a nonce for each value.
+
+Called by `encrypt` and `encrypt_random`. The synthetic IV is the columnar CMAC's chain over blocks of many values; the counter
+blocks of a batch go through AES in calls of thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from airlock.crypto.aes import BATCH, BLOCK, BlockCipher, Uint8s, Uint64s
+from airlock.crypto.blocks import ITEM, BlockItems, Blocks, ByteSink, Indices, Sink, batches, words
+from airlock.crypto.cmac import RB, Cmac, double
+from airlock.crypto.columns import ByteColumn, nulls
+
+__all__ = ["Siv"]
+
+_KEY_BYTES = (32, 48, 64)
+_MOST_ASSOCIATED = 125
+"""RFC 5297, section 2.6: 127 inputs to S2V at most, of which the plaintext and a nonce are two."""
+
+_CLEARED = np.uint64(~((1 << 63) | (1 << 31)) & ((1 << 64) - 1))
+"""Section 2.5: bits 31 and 63 of the counter's start are zero, so that no sum of it carries beyond 32 bits."""
+
+
+class Siv:
+    """AES-SIV with one key of 32, 48 or 64 bytes: its first half authenticates, its second encrypts.
+
+    Guarantee: as long as AES is a pseudo-random permutation, equal values (of equal associated data and nonce) give equal
+    ciphertexts and nothing else shows but lengths; no value opens that this key did not seal (RFC 5297, section 6).
+
+    Example:
+        >>> siv = Siv(bytes(64))
+        >>> sealed = siv.seal(pa.array(["ann", None]), [b"names"])
+        >>> siv.open(sealed, [b"names"])[0].to_pylist()
+        [b'ann', None]
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) not in _KEY_BYTES:
+            raise ValueError(f"AES-SIV needs a key of 32, 48 or 64 bytes, found {len(key)}")
+        self._mac_key, self._counter_key = key[: len(key) // 2], key[len(key) // 2 :]
+        self._mac = Cmac(self._mac_key)
+
+    def __repr__(self) -> str:
+        return "Siv(<key>)"
+
+    def seal(
+        self,
+        values: pa.Array,
+        associated: Sequence[bytes] = (),
+        *,
+        nonces: Uint8s | None = None,
+        pad_to: int | None = None,
+        sink: Callable[[Indices, Indices, int], Sink] = ByteSink,
+    ) -> pa.Array:
+        """Encrypt each value: the synthetic IV of 16 bytes, then as many bytes as the value has.
+
+        Args:
+            values: Text or binary, of any layout.
+            associated: What every value is bound to, in this order.
+            nonces: Shape (len(values), 16): bound to each value after the associated data, and written before the IV.
+            pad_to: ISO/IEC 7816-4 padding of the plaintext to a multiple of so many bytes (itself a multiple of 16).
+            sink: What the bytes are written as.
+
+        Returns:
+            A large_binary array, or what the sink makes; null stays null.
+        """
+        column, valid = ByteColumn.of(values), np.flatnonzero(~nulls(values))
+        starts, lengths = column.offsets[:-1][valid].astype(np.int64), np.diff(column.offsets)[valid].astype(np.int64)
+        sealed = BLOCK * (1 if nonces is None else 2) + (lengths if pad_to is None else (lengths // pad_to + 1) * pad_to)
+        out, worker = sink(sealed, valid, len(values)), _Worker(self._mac_key, self._counter_key, self._components(associated))
+        for batch in batches(sealed):
+            data, first = _part(column.data, starts[batch], lengths[batch])
+            blocks = Blocks.of(data, starts[batch] - first, lengths[batch], pad_to)
+            made = worker.seal(blocks, None if nonces is None else _items(nonces[valid[batch]]))
+            out.put(batch, made, np.cumsum(sealed[batch]) - sealed[batch])
+        return out.array()
+
+    def open(
+        self, sealed: pa.Array, associated: Sequence[bytes] = (), *, nonces: bool = False
+    ) -> tuple[pa.Array, NDArray[np.bool_]]:
+        """Decrypt what `seal` made, padding left on.
+
+        Args:
+            sealed: Binary, of any layout.
+            associated: As `seal` had it.
+            nonces: Whether a nonce stands before each IV.
+
+        Returns:
+            A large_binary array, null where `sealed` is; and true where a value does not authenticate (or is too short to be
+            one): zeros stand in its place.
+        """
+        heads = 2 if nonces else 1
+        column, valid = ByteColumn.of(sealed), np.flatnonzero(~nulls(sealed))
+        starts, lengths = column.offsets[:-1][valid].astype(np.int64), np.diff(column.offsets)[valid].astype(np.int64)
+        short = lengths < heads * BLOCK
+        bodies = np.where(short, 0, lengths - heads * BLOCK)
+        worker = _Worker(self._mac_key, self._counter_key, self._components(associated))
+        out = ByteSink(bodies, valid, len(sealed))
+        failed = np.zeros(len(sealed), bool)
+        for batch in batches(lengths):
+            data, first = _part(column.data, starts[batch], lengths[batch])
+            # A value too short to be one is read as if it were empty, from where there surely are bytes.
+            at = [np.where(short[batch], 0, starts[batch] - first + BLOCK * part) for part in range(heads + 1)]
+            front = [Blocks.of(data, at[head], np.where(short[batch], 0, BLOCK)).data for head in range(heads)]
+            plain, bad = worker.open(Blocks.of(data, at[heads], bodies[batch]), front[-1], front[0] if nonces else None)
+            words(plain.data).reshape(-1, 2)[plain.spread(bad)] = 0
+            out.put(batch, plain.joined(), np.cumsum(bodies[batch]) - bodies[batch])
+            failed[valid[batch]] = bad | short[batch]
+        return out.array(), failed
+
+    def _components(self, associated: Sequence[bytes]) -> bytes:
+        """S2V of RFC 5297, section 2.4, up to what differs from value to value."""
+        if len(associated) > _MOST_ASSOCIATED:
+            raise ValueError(f"AES-SIV takes at most {_MOST_ASSOCIATED} associated strings, found {len(associated)}")
+        tags = self._mac.tags(pa.array([bytes(BLOCK), *associated], pa.binary()))
+        state = tags[0].tobytes()
+        for tag in tags[1:]:
+            state = _xor(double(state), tag.tobytes())
+        return state
+
+
+class _Worker:
+    """Seals and opens batches: its ciphers' buffers serve one thread."""
+
+    def __init__(self, mac_key: bytes, counter_key: bytes, state: bytes) -> None:
+        self._mac, self._counter = BlockCipher(mac_key), BlockCipher(counter_key)
+        k1 = double(self._mac.blocks(np.zeros(2, np.uint64)).tobytes())
+        self._subkeys = np.frombuffer(double(k1) + k1, ITEM)
+        self._state = np.frombuffer(state, ITEM)
+
+    def seal(self, plain: Blocks, nonces: BlockItems | None) -> Uint8s:
+        """Nonce, if any, IV and ciphertext of each value."""
+        tags = self._tags(plain, nonces)
+        cipher = plain._replace(data=self._keyed(plain, tags))
+        return cipher.joined([tags] if nonces is None else [nonces, tags])
+
+    def open(self, cipher: Blocks, tags: BlockItems, nonces: BlockItems | None) -> tuple[Blocks, NDArray[np.bool_]]:
+        """The plaintext, and where it is not what was sealed."""
+        plain = cipher.masked(self._keyed(cipher, tags))
+        differs = words(self._tags(plain, nonces)) ^ words(tags)
+        return plain, (differs[0::2] | differs[1::2]) != 0
+
+    def _tags(self, plain: Blocks, nonces: BlockItems | None) -> BlockItems:
+        """The last step of S2V, and CMAC of what it makes (RFC 5297, section 2.4)."""
+        state = self._state
+        if nonces is not None:
+            tags = self._mac.blocks((words(nonces).reshape(-1, 2) ^ words(self._subkeys[1:])).ravel())
+            state = (_doubled(words(state)) ^ tags.reshape(-1, 2)).ravel().view(ITEM)
+        last = plain.firsts + plain.counts - 1
+        rest = plain.lengths - ((plain.counts - 1) << 4)
+        chain = plain.data.copy()
+        if int(rest.min()) == BLOCK:
+            added = words(state).reshape(-1, 2) ^ words(self._subkeys[1:])
+            if plain.each:
+                words(chain).reshape(len(last), -1)[:, -2:] ^= added
+            else:
+                _add(chain, last, added)
+        else:
+            self._add_ends(chain, plain, last, rest, state)
+        return _chained(chain, plain, self._mac)
+
+    def _add_ends(self, chain: BlockItems, plain: Blocks, last: Indices, rest: Indices, state: BlockItems) -> None:
+        """`xorend` for values of a block or more, `dbl` and padding for shorter ones; then CMAC's own padding and subkey."""
+        short = plain.lengths < BLOCK
+        # A window 16 - rest bytes early shows what falls on the block before the last, one block later what falls on the last.
+        shifts = np.zeros((len(state), 3), ITEM)
+        shifts[:, 1] = state
+        window = np.ndarray((48 * len(state) - 15,), ITEM, shifts.view(np.uint8), strides=(1,))
+        at = (48 * np.arange(len(rest)) if len(state) > 1 else 0) + BLOCK - rest
+        ends = words(window[np.where(short, 0, at + BLOCK)]).reshape(-1, 2)
+        np.copyto(ends, _doubled(words(state)), where=short[:, None])
+        ends ^= words(self._subkeys[(short | (rest == BLOCK)).astype(np.int64)]).reshape(-1, 2)
+        open_ended = np.flatnonzero(rest < BLOCK)
+        chain.view(np.uint8)[(last[open_ended] << 4) + rest[open_ended]] = 0x80
+        _add(chain, last, ends)
+        several = np.flatnonzero(plain.counts > 1)
+        _add(chain, last[several] - 1, words(window[at[several]]).reshape(-1, 2))
+
+    def _keyed(self, blocks: Blocks, tags: BlockItems) -> BlockItems:
+        """CTR from each value's IV on (RFC 5297, section 2.5); encrypts and decrypts."""
+        starts = tags.view(">u8").reshape(-1, 2)
+        counters = np.empty((len(blocks.data), 2), ">u8")
+        counters[:, 0] = blocks.spread(starts[:, 0])
+        counters[:, 1] = blocks.spread(starts[:, 1].astype(np.uint64) & _CLEARED) + blocks.numbers().view(np.uint64)
+        stream, plain = counters.view(np.uint64).ravel(), words(blocks.data)
+        for start in range(0, len(stream), 2 * BATCH):
+            part = slice(start, start + 2 * BATCH)
+            np.bitwise_xor(self._counter.blocks(stream[part]), plain[part], out=stream[part])
+        return stream.view(ITEM)
+
+
+def _chained(chain: BlockItems, values: Blocks, cipher: BlockCipher) -> BlockItems:
+    """CBC over each value's blocks, all values at once: longest first, so that each step works on a shrinking prefix."""
+    if values.each:
+        rows = words(chain).reshape(-1, values.each, 2)
+        same = rows[:, 0].ravel()
+        for step in range(values.each):
+            if step:
+                same ^= rows[:, step].ravel()
+            same = cipher.blocks(same).copy()
+        return same.view(ITEM)
+    counts, firsts = values.counts, values.firsts
+    most = int(counts.max())
+    order = np.argsort((most - counts).astype(np.uint16) if most < 1 << 16 else -counts, kind="stable")
+    firsts = firsts[order]
+    active = len(counts) - np.cumsum(np.bincount(counts))
+    state = words(chain[firsts])
+    for step in range(most):
+        size = 2 * int(active[step])
+        if step:
+            state[:size] ^= words(chain[firsts[: size // 2] + step])
+        state[:size] = cipher.blocks(state[:size])
+    tags = np.empty(len(counts), ITEM)
+    tags[order] = state.view(ITEM)
+    return tags
+
+
+def _add(blocks: BlockItems, at: Indices, what: Uint64s) -> None:
+    made = words(blocks[at]).reshape(-1, 2)
+    made ^= what
+    blocks[at] = made.ravel().view(ITEM)
+
+
+def _doubled(state: Uint64s) -> Uint64s:
+    """`dbl` of RFC 5297, section 2.3, of many blocks at once: shape (n, 2)."""
+    high, low = state.view(">u8").astype(np.uint64).reshape(-1, 2).T
+    one, most = np.uint64(1), np.uint64(63)
+    made = np.stack([(high << one) | (low >> most), (low << one) ^ ((high >> most) * np.uint64(RB))], axis=1)
+    return made.astype(">u8").view(np.uint64)
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(left, right, strict=True))
+
+
+def _part(data: Uint8s, starts: Indices, lengths: Indices) -> tuple[Uint8s, int]:
+    """The bytes that a batch lies in, and where they begin."""
+    first = int(starts[0])
+    return data[first : int(starts[-1] + lengths[-1])], first
+
+
+def _items(rows: Uint8s) -> BlockItems:
+    return np.ascontiguousarray(rows).view(ITEM)[:, 0]

@@ -1,0 +1,110 @@
+"""What `encrypt` and `encrypt_random` share: from a column's values to text that AES-SIV sealed, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from airlock.crypto import Siv
+from airlock.crypto.aes import Uint8s
+from airlock.crypto.blocks import unpadded
+from airlock.crypto.columns import ByteColumn, scattered
+from airlock.crypto.encode_bytes import TextSink, decode_bytes
+from airlock.operators._base import RejectedValuesError
+from airlock.operators._canonical import canonical_text
+from airlock.operators._domains import keyed_field
+from airlock.policy.model import Canonical
+
+__all__ = ["Form", "PadTo", "Prefix", "Sealed", "is_binary", "sealed_field"]
+
+Form = Literal["base64url", "hex"]
+Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,32}$")]
+PadTo = Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
+
+_VERSION = b"airlock/v1"
+
+
+def is_binary(data_type: pa.DataType) -> bool:
+    """Whether values of the type are bytes, which are sealed as they are."""
+    types = pa.types
+    return (
+        types.is_binary(data_type)
+        or types.is_large_binary(data_type)
+        or types.is_binary_view(data_type)
+        or types.is_fixed_size_binary(data_type)
+    )
+
+
+def sealed_field(operator: str, field: pa.Field, steps: Sequence[Canonical]) -> pa.Field:
+    """Text, for bytes and for whatever has a canonical text.
+
+    Raises:
+        OperatorTypeError: The column has neither, or canonical steps stand for bytes.
+    """
+    if is_binary(field.type) and not steps:
+        return pa.field(field.name, pa.string(), nullable=field.nullable)
+    return keyed_field(operator, field, steps)
+
+
+class Sealed:
+    """One key and form: seals values and opens them.
+
+    Args:
+        key: 64 bytes.
+        domain: The key domain, to which every ciphertext is bound.
+        form: `base64url` or `hex`.
+        prefix: Before each ciphertext.
+        pad_to: Lengths are padded up to multiples of it; None leaves them as they are.
+    """
+
+    def __init__(self, key: bytes, domain: str, *, form: str, prefix: str, pad_to: int | None) -> None:
+        self._siv, self._associated = Siv(key), [_VERSION, domain.encode()]
+        self._form, self._prefix, self._pad_to = form, prefix, pad_to
+
+    def seal(self, values: pa.Array, steps: Sequence[Canonical] = (), nonces: Uint8s | None = None) -> pa.Array:
+        """Ciphertexts as text; null stays null."""
+        plain = values if is_binary(values.type) else canonical_text(values, steps)
+        sink = partial(TextSink, form=self._form, prefix=self._prefix)
+        return self._siv.seal(plain, self._associated, nonces=nonces, pad_to=self._pad_to, sink=sink)
+
+    def open(self, texts: pa.Array, data_type: pa.DataType, *, nonces: bool = False) -> pa.Array:
+        """Plaintexts in the type that they had, or as text where they don't convert back to it.
+
+        Raises:
+            RejectedValuesError: `not-authentic` for values that this key, domain and form did not make.
+        """
+        sealed, wrong = decode_bytes(texts, self._form, prefix=self._prefix)
+        opened, failed = self._siv.open(sealed, self._associated, nonces=nonces)
+        column, valid = ByteColumn.of(opened), np.flatnonzero(np.asarray(opened.is_valid()))
+        if self._pad_to:
+            lengths, unmarked = unpadded(column)
+            failed |= unmarked & np.asarray(opened.is_valid())
+            opened = _shortened(column, lengths, valid, len(opened))
+        if (wrong | failed).any():
+            raise RejectedValuesError("not-authentic", pa.array(wrong | failed))
+        return _as(opened, data_type)
+
+
+def _shortened(column: ByteColumn, lengths: np.ndarray, valid: np.ndarray, count: int) -> pa.Array:
+    """The first `lengths` bytes of each value."""
+    offsets, data = column.compact()
+    ends = np.zeros(len(data) + 1, np.int8)
+    np.add.at(ends, offsets[:-1], 1)
+    np.add.at(ends, offsets[:-1] + lengths, -1)
+    kept = np.cumsum(ends[:-1], dtype=np.int8) > 0
+    return scattered(data[kept], lengths[valid], valid, count)
+
+
+def _as(opened: pa.Array, data_type: pa.DataType) -> pa.Array:
+    if is_binary(data_type):
+        return opened.cast(data_type)
+    text = opened.cast(pa.large_string())
+    try:
+        return text.cast(data_type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return text.cast(pa.string())

@@ -1,0 +1,144 @@
+"""An operator of another package: found by its entry point, held to the laws, run by both doors, and never in place of one of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+MODULE = '''\
+"""Initials of names."""
+
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic.dataclasses import dataclass
+
+from airlock.operators import STRICT, Contract, Operator
+
+
+@dataclass(kw_only=True, config=STRICT)
+class Initials(Operator):
+    """The first letter alone.
+
+    Guarantee: one character at most.
+    """
+
+    name: ClassVar[str] = "initials"
+    upper: bool = True
+
+    @property
+    def contract(self):
+        return Contract(technique="generalization")
+
+    def result_field(self, field):
+        return pa.field(field.name, field.type, nullable=field.nullable)
+
+    def kernel(self, field, keys):
+        def first(values):
+            made = pc.utf8_slice_codeunits(values, 0, 1)
+            return pc.utf8_upper(made) if self.upper else made
+        return first
+'''
+
+POLICY = """\
+apiVersion: airlock/v1
+dataset: people
+owner: o@example.org
+purpose: a test
+source: {path: people}
+sink: {path: people}
+subject: id
+keys: {recipient: r, epoch: 1, domains: {person: {}}}
+columns:
+  id: {type: int64, class: direct_identifier, pseudonymize: person}
+  name: {type: string, class: sensitive, unshaped: "initials, reviewed", initials: {}}
+gate: {not_proven: {PERSON: "initials", LOCATION: "initials"}}
+privacy: {k_anonymity: {none: a test}}
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A folder as an installed distribution leaves it: the module, and its metadata."""
+    folder = tmp_path / "site"
+    metadata = folder / "acme_operators-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (folder / "acme_operators.py").write_text(MODULE)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-operators\nVersion: 1.0\n")
+    points = "[airlock.operators]\ninitials = acme_operators:Initials\ntruncate = acme_operators:Initials\n"
+    (metadata / "entry_points.txt").write_text(points)
+    return folder
+
+
+@pytest.fixture
+def python(package, tmp_path):
+    """Run a program with the package on its path."""
+
+    def run(*arguments):
+        environment = os.environ | {"PYTHONPATH": str(package), "COLUMNS": "200"}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+def test_it_is_listed_beside_ours_and_replaces_none(python):
+    done = python("-m", "airlock", "operators", "list")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line[:1] not in ("", " ")}
+    assert "The first letter alone." in lines["initials"]
+    assert "The first letter alone." not in lines["truncate"]
+
+
+def test_the_laws_are_there_to_be_run(python):
+    text = (
+        "import pyarrow as pa\nfrom acme_operators import Initials\nfrom airlock.testing import check_laws\n"
+        "check_laws(Initials(), pa.field('name', pa.string()), pa.array(['ann', None, '', 'Ömer']))\n"
+        "check_laws(Initials(upper=False), pa.field('name', pa.large_string()), pa.array(['ann', None], pa.large_string()))\n"
+    )
+    done = python("-c", text)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_both_doors_run_it_in_worker_processes(python, tmp_path):
+    (tmp_path / "raw" / "people").mkdir(parents=True)
+    table = pa.table({"id": range(50), "name": [f"name {number}" for number in range(50)]})
+    pq.write_table(table, tmp_path / "raw" / "people" / "part.parquet")
+    (tmp_path / "policies").mkdir()
+    policy = tmp_path / "policies" / "people.yaml"
+    policy.write_text(POLICY)
+    made = python("-m", "airlock", "keys", "init")
+    assert made.returncode == 0, made.stderr
+    zones = "zones: {raw: {uri: raw}, private: {uri: private}, staging: {uri: staging}, sanitized: {uri: sanitized}}\n"
+    (tmp_path / "airlock.yaml").write_text(zones + made.stdout + "policies: policies\nworkers: 2\n")
+    done = python("-m", "airlock", "run", str(policy))
+    assert done.returncode == 0, done.stderr
+    found = python("-m", "airlock", "path", "sanitized/people")
+    released = pq.read_table(tmp_path / found.stdout.strip())
+    assert set(released.column("name").to_pylist()) == {"N"}
+    manifest = json.loads(next((tmp_path / "sanitized/people/evidence").glob("*/manifest.json")).read_text())
+    assert manifest["columns"]["name"]["operator"] == "initials"
+
+
+def test_without_a_reason_it_has_no_form_that_the_gate_could_check(python, tmp_path):
+    (tmp_path / "raw" / "people").mkdir(parents=True)
+    policy = tmp_path / "people.yaml"
+    policy.write_text(POLICY.replace('unshaped: "initials, reviewed", ', ""))
+    (tmp_path / "airlock.yaml").write_text("zones: {raw: {uri: raw}}\n")
+    done = python("-m", "airlock", "plan", str(policy))
+    assert done.returncode == 2
+    assert "'initials' declares no output format" in done.stderr
