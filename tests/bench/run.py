@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bench_pseudonymize
 import data
 import inner
+import operators
 import outer
 import scale
 
@@ -72,6 +73,12 @@ def pseudonym_figures(_: Path, __: Settings, rows: int) -> Iterator[Figure]:
             yield Figure(f"pseudonymize: {line.name.strip()} (hmac {line.python:.0f})", line.columnar, line.figure * 1.25, "ns")
 
 
+def operator_figures(_: Path, __: Settings, rows: int) -> Iterator[Figure]:
+    """CPU time of a value for each operator, nested and coded columns, and the keyed ones against their peers."""
+    for line in operators.measure(min(rows, 1_000_000)):
+        yield Figure(line.name, line.measured, line.bound, line.unit, most=line.most)
+
+
 def scale_figures(folder: Path, settings: Settings, rows: int) -> Iterator[Figure]:
     """Memory flat, time linear, planning of many files."""
     tenfold = scale.linked(folder, folder / "tenfold", 10)
@@ -86,6 +93,7 @@ def scale_figures(folder: Path, settings: Settings, rows: int) -> Iterator[Figur
 
 PARTS: dict[str, Callable[[Path, Settings, int], Iterator[Figure]]] = {
     "pseudonymize": pseudonym_figures,
+    "operators": operator_figures,
     "inner": inner_figures,
     "outer": outer_figures,
     "scale": scale_figures,

@@ -42,6 +42,7 @@ EXAMPLES = [
     ("mask", {"keep_first": 1, "char": "•"}, pa.string()),
     ("mask", {"classes": ["digits"], "keep_last": 1}, pa.string()),
     ("mask", {"classes": ["letters", "others"], "keep_first": 2, "char": "é"}, pa.string()),
+    ("mask", {"pattern": "(.)(.*)", "groups": [2]}, pa.string()),
     ("truncate", 3, pa.string()),
     ("fpe", "d", pa.string()),
     ("fpe", {"domain": "d", "alphabet": "base62", "separators": ":"}, pa.string()),
@@ -72,6 +73,32 @@ EXAMPLES = [
     ("hmac", "d", pa.string()),
     ("hmac", {"domain": "d", "form": "base64url", "bits": 128, "presence": "hide", "prefix": "h_"}, pa.string()),
     ("hmac", {"domain": "d", "form": "base64url"}, pa.int64()),
+    ("round", {"to": 20}, pa.int8()),
+    ("round", {"to": 7}, pa.int64()),
+    ("round", {"to": 36}, pa.uint8()),
+    ("round", {"to": "0.25"}, pa.float64()),
+    ("round", {"to": "0.50"}, pa.decimal64(18, 2)),
+    ("clamp", {"bottom": -2, "top": 90}, pa.int8()),
+    ("clamp", {"bottom": "0.1"}, pa.float32()),
+    ("clamp", {"top": 7}, pa.decimal128(38, 4)),
+    ("age", "2026-11-22", pa.date32()),
+    ("age", {"at": "2024-02-29", "width": 10}, pa.timestamp("us", tz="Europe/Berlin")),
+    ("age", {"at": "2500-01-01", "parse": "epoch_s"}, pa.int64()),
+    ("generalize_date", {"to": "year", "bottom": "1936-06-01"}, pa.date32()),
+    ("generalize_date", {"to": "hour", "parse": "epoch_ms", "zone": "Europe/Berlin"}, pa.int64()),
+    ("zip3", {}, pa.int32()),
+    ("geo_grid", "0.1", pa.float64()),
+    ("geo_grid", 5, pa.decimal128(9, 6)),
+    ("geohash", {"length": 5, "longitude": "lon"}, pa.float64()),
+    ("interval", [0, 1, 100], pa.int64()),
+    ("interval", {"breaks": ["0.1", 5]}, pa.float32()),
+    ("interval", {"breaks": [0, "0.5"], "labels": ["a", "b", "c"]}, pa.decimal64(18, 3)),
+    ("interval", ["-0.5", 100], pa.decimal256(60, 4)),
+    ("interval", ["1900-01-01", "2000-01-01"], pa.date32()),
+    ("replace", {"with": "x"}, pa.float64()),
+    ("zip3", {}, pa.string()),
+    ("replace", {"map": {"ann@gmail.com": "a", "192.0.2.1": "b"}, "otherwise": "c"}, pa.string()),
+    ("replace", {"map": {"0": "a", "1": "b"}, "otherwise": None}, pa.uint8()),
     ("ip_truncate", {}, pa.string()),
     ("ip_truncate", {"v4": 9, "v6": 99}, pa.large_string()),
     ("keep_top", {"n": 3, "min_count": 20}, pa.string()),
@@ -81,6 +108,14 @@ EXAMPLES = [
     ("permute", {"reason": "sums", "min_rows": 2}, pa.string()),
     ("permute", {"reason": "sums", "min_rows": 60}, pa.decimal64(18, 3)),
     ("permute", "sums", pa.float64()),
+    ("url", {"to": "host", "otherwise": "none"}, pa.string()),
+    ("url", {"to": "registered_domain", "otherwise": "none"}, pa.string()),
+    (
+        "hierarchy",
+        {"file": "f", "level": 1, "otherwise": "z", "content": {"sha256": "", "leaves": ["a", "7"], "labels": ["x", "y"]}},
+        pa.string(),
+    ),
+    ("hierarchy", {"file": "f", "level": 1, "content": {"sha256": "", "leaves": ["7", "0"], "labels": ["y", "y"]}}, pa.int32()),
     ("pseudonymize", "d", pa.string()),
     ("pseudonymize", {"domain": "d", "form": "base32", "presence": "hide"}, pa.string()),
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
@@ -89,6 +124,10 @@ EXAMPLES = [
     ("pseudonymize", {"domain": "d", "keep_first": 2, "keep_last": 1}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
+    ("surrogate", {"kind": "full_name", "domain": "d", "locale": "de_DE"}, pa.string()),
+    ("surrogate", {"kind": "phone", "domain": "d", "locale": "fr_FR"}, pa.int64()),
+    ("surrogate", {"kind": "city", "domain": "d", "of": ["street", "city"]}, pa.string()),
+    ("surrogate", {"kind": "email", "domain": "d", "gender": {"column": "sex", "female": ["F"], "male": ["M"]}}, pa.string()),
     ("when", {"column": "c", "null": True, "then": {"truncate": 2}, "otherwise": {"redact": {}}}, pa.string()),
     ("first_match", {"cases": [{"column": "c", "in": [1], "then": {"redact": {}}}], "otherwise": {"truncate": 1}}, pa.string()),
 ]
@@ -98,7 +137,7 @@ TEXTS = (
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
     | st.from_regex(r"\A[0-9]{3}[ -]?[0-9]{3,9}\Z")
     | st.ip_addresses().map(str)
-    | st.sampled_from(["ann@gmail.com", "", "e\u0301"])
+    | st.sampled_from(["ann@gmail.com", "", "e\u0301", "https://Ann@www.example.org:80/x", "http://example.org"])
 )
 MOMENTS = st.integers(-9_151_400_000, 9_183_110_400).map(
     lambda second: dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(0, second)

@@ -1,6 +1,6 @@
 """Pools of names and streets by country, made once by Faker; rows only point into them. Called by `people`.
 
-The only home of Faker, a library of the `dev` extra.
+Faker draws them here; `policy.pools` reads its lists. It comes with the extra `surrogates`.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def _fakers(seed: int) -> list[Any]:
         from faker import Faker  # noqa: PLC0415 - imported where it is needed: only the demo needs it
     except ImportError:
         raise MissingCapabilityError(
-            "generated data needs Faker, which is not installed. Install the extra 'dev': pip install 'airlock[dev]'",
-            extra="dev",
+            "generated data needs Faker, which is not installed. Install the extra 'surrogates': pip install 'airlock[surrogates]'",
+            extra="surrogates",
         ) from None
     fakers = [Faker(locale) for locale in LOCALES]
     for fake in fakers:

@@ -16,6 +16,7 @@ from airlock.evidence.trust import Trust
 from airlock.gate.inspect import ManifestFacts
 from airlock.policy.load import load_policy, policy_files
 from airlock.policy.model import Policy
+from airlock.policy.pools import demand_same_lists
 from airlock.settings import Settings
 from airlock.storage import Store
 from airlock.types import RunState, Zone
@@ -64,6 +65,7 @@ def find_offered(named: Policy, settings: Settings, run: str | None, refuse: Ref
         RunBoundError: It was refused or revoked before.
         SignatureError, IntegrityError: It is not what it should be.
         UnknownPolicyError, PolicyError: Its policy is not approved here; or no waiting run's is.
+        MissingCapabilityError: Its surrogates were made from word lists that this door does not have.
     """
     staging = open_zone(settings, Zone.STAGING)
     waiting = _waiting(staging, named.dataset)
@@ -123,6 +125,7 @@ class _Desk:
     def approved(self, run: str, signed: SignedRun) -> Offered:
         """The run with the outer door's own copy of its policy."""
         policy = _approved(signed.manifest, self.named, self.settings)
+        demand_same_lists(signed.manifest.code)
         return Offered(f"{self.named.dataset}/{run}", policy, signed.manifest, sha256_hex(signed.data), signed.envelope)
 
 

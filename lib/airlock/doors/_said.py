@@ -17,9 +17,11 @@ _CODE = frozenset(
     {
         "airlock",
         "cryptography",
+        "faker",
         "numpy",
         "phonenumbers",
         "presidio-analyzer",
+        "publicsuffixlist",
         "pyarrow",
         "python",
         "regex",

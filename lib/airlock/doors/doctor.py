@@ -80,7 +80,9 @@ def _programs(settings: Settings) -> Iterator[Check]:
     yield _library("pandas", "pandas", "pip install 'airlock[spark]'; or engine: local", missing=wanted)
     yield Check("programs", "engine", "ok", _engine(settings))
     yield _presidio()
-    yield _library("faker", "Faker", "pip install 'airlock[dev]', if 'airlock demo' is to make data here", missing="warning")
+    yield _library(
+        "faker", "Faker", "pip install 'airlock[surrogates]', for operator surrogate and 'airlock demo'", missing="warning"
+    )
 
 
 def _engine(settings: Settings) -> str:

@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from datetime import date
 
 from airlock.errors import DisclosureError
-from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, RAW, REVERSIBLE, MaskedText, Output, Token, leaf_specs, shape_parts
+from airlock.policy.formats import (
+    ON_DIRECT_IDENTIFIERS,
+    RAW,
+    REVERSIBLE,
+    MaskedGroups,
+    MaskedText,
+    Output,
+    Token,
+    leaf_specs,
+    shape_parts,
+)
 from airlock.policy.model import ColumnRule, Policy
 from airlock.policy.packs import pack_faults
 from airlock.policy.path import ColumnPath
@@ -21,7 +31,10 @@ _MOST_SHOWN = 4
 
 _MOST_NAMED = 20
 
-_SHOWN_OUTSIDE = ("generalize_date", "generalize_number", "ip_truncate", "keep", "keep_top", "truncate")
+_SHOWN_OUTSIDE = (
+    "age", "clamp", "generalize_date", "generalize_number", "geo_grid", "geohash", "hierarchy", "interval", "ip_truncate", "keep", "keep_top", "replace", "round",
+    "truncate", "url", "zip3",
+)  # fmt: skip
 """Operators whose output may stand in folder names and footers: it is published for what it says. A token is not."""
 
 
@@ -34,10 +47,12 @@ def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...
         today: Up to which ages are counted, where the policy's pack does not say.
 
     Raises:
-        DisclosureError: A direct identifier has an operator that may let it through, a raw value stays without a reason, or
-            folder names or footers would show a column that is neither kept nor generalized.
+        DisclosureError: A direct identifier has an operator that may let it through, a raw value stays without a reason, what is
+            written looks like an entity and nobody accepted that, or folder names or footers would show a column that is neither kept
+            nor generalized.
     """
     faults = [fault for path, rule in policy.rules().items() for fault in _faults(path, rule, outputs[path])]
+    faults += _synthetic_faults(policy, outputs)
     faults += _sink_faults(policy)
     faults += [
         f"'{fault.column}': {fault.message}" if fault.column else fault.message for fault in pack_faults(policy, today=today)
@@ -62,8 +77,17 @@ def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> 
     for name in (spec.name for spec in specs if spec.name not in ON_DIRECT_IDENTIFIERS):
         yield f"'{path}' is a direct identifier under {name}; it takes {', '.join(ON_DIRECT_IDENTIFIERS)}"
     shapes = [part for output in outputs for part in shape_parts(output.shape)]
-    if not all(_hides(shape) for shape in shapes if isinstance(shape, MaskedText | Token)):
+    shown = [shape for shape in shapes if isinstance(shape, MaskedGroups | MaskedText | Token)]
+    if not all(not isinstance(shape, MaskedGroups) and _hides(shape) for shape in shown):
         yield f"'{path}' is a direct identifier whose mask or token may show more than {_MOST_SHOWN} characters"
+
+
+def _synthetic_faults(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...]]) -> Iterator[str]:
+    """What is not scanned, for its form is declared, and looks real all the same."""
+    for path, outputs_of in outputs.items():
+        parts = [part for output in outputs_of for part in shape_parts(output.shape) if part.closed]
+        for entity in sorted({entity for part in parts for entity in part.looks_like} - policy.gate.accepted(str(path))):
+            yield f"'{path}' would hold what looks like {entity}, which gate.synthetic does not accept"
 
 
 def _sink_faults(policy: Policy) -> Iterator[str]:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airlock.gate.buffers import text_buffers
-from airlock.policy.formats import MaskedText
+from airlock.policy.formats import MaskedGroups, MaskedText
 
-__all__ = ["mask_offenders"]
+__all__ = ["group_offenders", "mask_offenders"]
 
 _DIGITS, _LETTERS = r"\p{N}", r"\p{L}\p{M}"
 
@@ -33,6 +33,20 @@ def mask_offenders(values: pa.Array, shape: MaskedText) -> np.ndarray:
     others = values.filter(pa.array(~plain))
     bad[~plain] = ~np.asarray(pc.match_substring_regex(others, _pattern(shape)))
     return bad
+
+
+def group_offenders(values: pa.Array, shape: MaskedGroups) -> np.ndarray:
+    """True where a value is not made of the pieces, nor of the mask character alone.
+
+    Example:
+        >>> from airlock.policy.groups import cut
+        >>> shape = MaskedGroups(char="*", pieces=cut(r"([0-9]+)-([0-9]+)", [1]))
+        >>> group_offenders(pa.array(["***-12", "****", "123-12", "***-ab"]), shape).tolist()
+        [False, False, True, True]
+    """
+    hidden = f"{re.escape(shape.char)}*"
+    whole = "".join(hidden if piece.masked else f"(?:{piece.pattern})" for piece in shape.pieces)
+    return ~np.asarray(pc.match_substring_regex(values.cast(pa.large_string()), rf"\A(?:{whole}|{hidden})\z"))
 
 
 def _bytewise(offsets: np.ndarray, data: np.ndarray, shape: MaskedText) -> np.ndarray:

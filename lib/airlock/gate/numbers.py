@@ -4,15 +4,17 @@ what of a column is whole numbers, for ids are often stored as floats or decimal
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
+from math import ceil, floor
 
 import numpy as np
 import pyarrow as pa
 
 from airlock.gate.buffers import words
-from airlock.policy.formats import MultipleOf
+from airlock.policy.formats import Between, MultipleOf
 
-__all__ = ["multiple_offenders", "unscaled", "whole_numbers"]
+__all__ = ["between_offenders", "multiple_offenders", "unscaled", "whole_numbers"]
 
 _INT64 = 1 << 63
 _BEYOND = 10.0**19
@@ -28,13 +30,43 @@ def multiple_offenders(values: pa.Array, shape: MultipleOf) -> np.ndarray:
         [False, False, True]
     """
     width = Fraction(shape.width)
+    outside = _outside(values, shape.low, shape.high)
     if pa.types.is_floating(values.type):
-        return _float_offenders(values, width)
+        return _float_offenders(values, width) | outside
     if pa.types.is_decimal(values.type):
-        return _off(unscaled(values), width * Fraction(10) ** values.type.scale)
+        return _off(unscaled(values), width * Fraction(10) ** values.type.scale) | outside
     if pa.types.is_integer(values.type):
-        return _off(np.asarray(values), width)
+        return _off(np.asarray(values), width) | outside
     return np.ones(len(values), bool)
+
+
+def between_offenders(values: pa.Array, shape: Between) -> np.ndarray:
+    """True where a number lies outside; other types are never inside.
+
+    Example:
+        >>> between_offenders(pa.array([-1, 0, 9]), Between(low=None, high=Decimal(8))).tolist()
+        [False, False, True]
+    """
+    return _outside(values, shape.low, shape.high)
+
+
+def _outside(values: pa.Array, low: Decimal | None, high: Decimal | None) -> np.ndarray:
+    kind, ends = values.type, (low, high)
+    if pa.types.is_floating(kind):
+        numbers = np.asarray(values)
+        below, above = (None if end is None else numbers.dtype.type(float(end)) for end in ends)
+    elif pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        numbers = unscaled(values) if pa.types.is_decimal(kind) else np.asarray(values)
+        scale = Fraction(10) ** getattr(kind, "scale", 0)
+        below = None if low is None else ceil(Fraction(low) * scale)
+        above = None if high is None else floor(Fraction(high) * scale)
+    else:
+        return np.ones(len(values), bool)
+    off = np.zeros(len(values), bool)
+    # NaN is on neither side.
+    off |= False if below is None else np.asarray(numbers < below)
+    off |= False if above is None else np.asarray(numbers > above)
+    return off
 
 
 def whole_numbers(values: pa.Array) -> np.ndarray | None:

@@ -33,7 +33,10 @@ def period_offenders(values: pa.Array, shape: PeriodStart) -> np.ndarray:
     ticks = np.asarray(distinct.view(bits))
     earlier = pa.array(ticks - 1).view(values.type)
     here, before = (_period(_local(each), shape.unit) for each in (distinct, earlier))
-    return np.asarray(here <= before)[np.asarray(encoded.indices)]
+    off = here <= before
+    if shape.earliest is not None:
+        off |= here < _period(np.array([shape.earliest], "M8[D]"), shape.unit)
+    return np.asarray(off)[np.asarray(encoded.indices)]
 
 
 def _local(values: pa.Array) -> np.ndarray:

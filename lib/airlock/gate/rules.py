@@ -20,8 +20,12 @@ from airlock.policy.formats import (
     TOKENS,
     Absent,
     AllNull,
+    Between,
     FewValues,
     Free,
+    Geohash,
+    Host,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -204,7 +208,8 @@ def _outputs(rule: ColumnRule) -> tuple[Output, ...]:
 
 def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> LeafRule:
     open_ended = not all(output.shape.closed for output in outputs)
-    forbidden = _sought(policy) - _accepted(policy, path, outputs) if open_ended else set()
+    proper = set.intersection(*(set(part.proper) for output in outputs for part in shape_parts(output.shape)))
+    forbidden = _sought(policy) - _accepted(policy, path, outputs) - proper if open_ended else set()
     return LeafRule(
         path=path,
         outputs=outputs,
@@ -218,8 +223,7 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
 
 def _accepted(policy: Policy, path: ColumnPath, outputs: tuple[Output, ...]) -> set[str]:
     """What the policy accepts as synthetic; of the floor, only what the operator's proper values may look like: others are raw."""
-    named = policy.gate.synthetic.get(str(path), ())
-    wanted = {named} if isinstance(named, str) else set(named)
+    wanted = set(policy.gate.accepted(str(path)))
     if all(isinstance(output.shape, Unshaped) for output in outputs):
         return wanted
     likely = set.intersection(*(set(output.shape.looks_like) for output in outputs))
@@ -237,7 +241,7 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
         return shape.domains is not None or not shape.closed
     if isinstance(shape, Free):  # redacted text differs from row to row
         return any(spec.name in RAW for spec in leaf_specs(rule.operator))
-    return isinstance(shape, FewValues | MultipleOf | OneOf | PeriodStart | Unshaped)
+    return isinstance(shape, Between | FewValues | Geohash | Host | MaskedGroups | MultipleOf | OneOf | PeriodStart | Unshaped)
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

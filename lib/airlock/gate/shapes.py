@@ -15,21 +15,29 @@ import pyarrow.compute as pc
 from airlock.gate.addresses import address_offenders
 from airlock.gate.buffers import is_text
 from airlock.gate.ciphertexts import ciphertext_offenders
-from airlock.gate.masks import mask_offenders
-from airlock.gate.numbers import multiple_offenders
+from airlock.gate.hosts import host_offenders
+from airlock.gate.masks import group_offenders, mask_offenders
+from airlock.gate.numbers import between_offenders, multiple_offenders
 from airlock.gate.periods import period_offenders
 from airlock.gate.preserved import preserved_offenders
+from airlock.gate.surrogates import pool_offenders
 from airlock.gate.tokens import token_offenders
+from airlock.policy.coarse import GEOHASH
 from airlock.policy.formats import (
     Absent,
     AllNull,
     AnyOf,
+    Between,
     Ciphertext,
     Constant,
     FewValues,
     Free,
+    FromPool,
+    Geohash,
+    Host,
     HostBits,
     IntegerToken,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -98,6 +106,10 @@ def _not_in(values: pa.Array, texts: tuple[str, ...]) -> np.ndarray:
     return ~np.asarray(pc.is_in(values.cast(pa.string()), value_set=pa.array(texts, pa.string())))
 
 
+def _geohash(values: pa.Array, shape: Geohash) -> np.ndarray:
+    return token_offenders(values, Token(alphabet=GEOHASH, length=shape.length))
+
+
 def _too_long(values: pa.Array, shape: MaxLength) -> np.ndarray:
     length = pc.utf8_length if is_text(values.type) else pc.binary_length
     return np.asarray(pc.greater(length(values), shape.length))
@@ -115,11 +127,16 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     AllNull: _every,
     AnyOf: _none_of,
     Ciphertext: ciphertext_offenders,
+    FromPool: pool_offenders,
+    IntegerToken: _out_of_range,
+    Host: host_offenders,
+    Between: between_offenders,
     Constant: _constant,
     FewValues: _none,  # counted over the dataset
     Free: _none,
+    Geohash: _geohash,
     HostBits: address_offenders,
-    IntegerToken: _out_of_range,
+    MaskedGroups: group_offenders,
     MaskedText: mask_offenders,
     MaxLength: _too_long,
     MultipleOf: multiple_offenders,

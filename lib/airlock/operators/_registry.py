@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["operator_class", "operator_names"]
 
 _BUILT_IN = {
+    "age": "airlock.operators.age:Age",
+    "clamp": "airlock.operators.clamp:Clamp",
     "drop": "airlock.operators.drop:Drop",
     "encrypt": "airlock.operators.encrypt:Encrypt",
     "encrypt_random": "airlock.operators.encrypt_random:EncryptRandom",
@@ -23,7 +25,11 @@ _BUILT_IN = {
     "fpe": "airlock.operators.fpe:Fpe",
     "generalize_date": "airlock.operators.generalize_date:GeneralizeDate",
     "generalize_number": "airlock.operators.generalize_number:GeneralizeNumber",
+    "hierarchy": "airlock.operators.hierarchy:Hierarchy",
     "hmac": "airlock.operators.hmac:Hmac",
+    "geo_grid": "airlock.operators.geo_grid:GeoGrid",
+    "geohash": "airlock.operators.geohash:Geohash",
+    "interval": "airlock.operators.interval:Interval",
     "ip_truncate": "airlock.operators.ip_truncate:IpTruncate",
     "keep": "airlock.operators.keep:Keep",
     "keep_top": "airlock.operators.keep_top:KeepTop",
@@ -33,8 +39,13 @@ _BUILT_IN = {
     "pseudonymize": "airlock.operators.pseudonymize:Pseudonymize",
     "redact": "airlock.operators.redact:Redact",
     "redact_entities": "airlock.text.redact_entities:RedactEntities",
+    "surrogate": "airlock.operators.surrogate:Surrogate",
+    "replace": "airlock.operators.replace:Replace",
+    "round": "airlock.operators.round:Round",
     "truncate": "airlock.operators.truncate:Truncate",
+    "url": "airlock.operators.url:Url",
     "when": "airlock.operators.when:When",
+    "zip3": "airlock.operators.zip3:Zip3",
 }
 
 

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
-from airlock.crypto.columns import validity
-from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
+from airlock.crypto.columns import nulls, validity
+from airlock.operators._base import STRICT, Contract, Operator
+from airlock.operators._dates import Parse, Zone, check_parse, parser
 from airlock.operators._fields import INDIRECT, plain_field, wrong_type
+from airlock.operators._numbers import fixed_width, like, reject
+from airlock.operators._zones import A_DAY, PER_SECOND, from_local, is_zone, to_local
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airlock.keys import SubKeys
     from airlock.operators._base import Kernel
 
 __all__ = ["GeneralizeDate"]
 
-_A_DAY = 86_400
+_EPOCH = dt.date(1970, 1, 1)
 _FIRST, _FIRST_DECADE, _LAST = -62_135_596_800, -61_851_600_000, 253_402_300_799
 """0001-01-01, 0010-01-01 and 9999-12-31T23:59:59 (RFC 3339's years) in Unix seconds: Arrow's calendar wraps further out."""
 
 _FIRST_NANOSECOND = -9_151_488_000
 """1680-01-01: the first decade that 64-bit nanoseconds hold whole."""
-
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 @dataclass(kw_only=True, config=STRICT)
@@ -38,9 +44,18 @@ class GeneralizeDate(Operator):
         Every output is the first moment of a period, so moments of one period can't be told apart. Weeks begin on Monday,
         decades in years that ten divides. A timestamp with a zone is taken by its local time: where the local first moment
         comes twice, the earlier one stands; where it does not exist, the end of the gap. Moments outside the years 1 to 9999
-        (10 to 9999 for decades, from 1680 on for nanoseconds) are rejected as `out-of-range`.
+        (10 to 9999 for decades, from 1680 on for nanoseconds) are rejected as `out-of-range`. With `bottom`, no output is before
+        the first moment of its period. With `parse`, what can't be read is rejected as `not-a-date`.
 
     Source: ISO/IEC 20889:2018, generalization (rounding); weeks as in ISO 8601.
+
+    Args:
+        to: The period.
+        bottom: A date; earlier ones lie in its period, so that a year of birth does not tell who is 90 or older.
+        parse: How texts and numbers are read: `iso`, `epoch_s`, `epoch_ms`, or a pattern such as "%d.%m.%Y". The output is a date
+            (for hours a timestamp[s] in the zone).
+        zone: With `parse`, in whose local time a number, or a text with an offset, counts (UTC by default); a text without an
+            offset is local already.
 
     Example:
         >>> import datetime as dt
@@ -53,60 +68,85 @@ class GeneralizeDate(Operator):
     shorthand: ClassVar[str | None] = "to"
 
     to: Literal["decade", "year", "quarter", "month", "week", "day", "hour"]
+    bottom: dt.date | None = None
+    parse: Parse | None = None
+    zone: Zone | None = None
+
+    @model_validator(mode="after")
+    def _zone_goes_with_parse(self) -> Self:
+        if self.zone is not None and self.parse is None:
+            raise ValueError("zone goes with parse: a timestamp has its own, in its type")
+        return self
 
     @property
     def contract(self) -> Contract:
         """Equal moments stay equal; different ones may become so."""
-        return Contract(technique="generalization: rounding", classes=INDIRECT)
+        coded = "" if self.bottom is None else ", top and bottom coding"
+        return Contract(technique=f"generalization: rounding{coded}", classes=INDIRECT)
 
     def result_field(self, field: pa.Field) -> pa.Field:
-        """The same type: date32, date64 or timestamp."""
+        """The same type, date32, date64 or timestamp; with `parse` date32, or timestamp[s] in the zone for hours."""
+        if self.parse is not None:
+            check_parse(self.name, field, self.parse)
+            return pa.field(field.name, self._type(field), nullable=field.nullable)
         kind = field.type
         if pa.types.is_date(kind) and self.to in ("day", "hour"):
             raise wrong_type(self.name, field, f"a date has no part finer than a day, to: {self.to} would change nothing")
         if not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
-            raise wrong_type(self.name, field, "it takes dates and timestamps")
-        if pa.types.is_timestamp(kind) and kind.tz is not None:
-            self._check_zone(field)
+            raise wrong_type(self.name, field, "it takes dates and timestamps, or with `parse` text and integers")
+        if pa.types.is_timestamp(kind) and kind.tz is not None and not is_zone(kind.tz):
+            raise wrong_type(self.name, field, "its time zone is not known here")
         return plain_field(field)
 
     def kernel(self, field: pa.Field, keys: SubKeys | None) -> Kernel:
         """Arrow's calendar, over local time where there is a zone."""
         del keys
+        kind = self._type(field)
+        zone, local_kind = getattr(kind, "tz", None), pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
+        zone = None if zone == "UTC" else zone
+        size = _ticks_of_a_day(kind) // A_DAY
+        to_local_time = self._local(kind, zone, size)
         unit, multiple = ("year", 10) if self.to == "decade" else (self.to, 1)
-        zone = getattr(field.type, "tz", None)
-        first, last = self._bounds(field.type)
-        ticks = pa.int32() if field.type == pa.date32() else pa.int64()
         floor = partial(_by_arrow if self.to == "hour" else _by_day, multiple=multiple, unit=unit)
+        bottom = None if self.bottom is None else (self.bottom - _EPOCH).days * _ticks_of_a_day(kind)
 
         def first_moment(values: pa.Array) -> pa.Array:
-            tick = values.view(ticks)
-            outside = pc.fill_null(pc.or_(pc.less(tick, first), pc.greater(tick, last)), fill_value=False)
-            if outside.true_count:
-                raise RejectedValuesError("out-of-range", outside)
-            if zone in (None, "UTC"):
-                return floor(values)
-            # Arrow's own rounding of zoned time fails where local midnight comes twice or never.
-            local = floor(pc.local_timestamp(values))
-            return pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest")
+            local = to_local_time(values)
+            if bottom is not None:
+                local = np.maximum(local, bottom)
+            made = floor(like(values, local, local_kind))
+            return made.view(kind) if zone is None else like(values, from_local(fixed_width(made), zone, size), kind)
 
         return first_moment
+
+    def _type(self, field: pa.Field) -> pa.DataType:
+        if self.parse is None:
+            return field.type
+        return pa.timestamp("s", tz=self.zone or "UTC") if self.to == "hour" else pa.date32()
+
+    def _local(self, kind: pa.DataType, zone: str | None, size: int) -> Callable[[pa.Array], NDArray[Any]]:
+        """From the column to ticks of local time, in the written type's unit; zero where null."""
+        first, last = self._bounds(kind)
+        read = None if self.parse is None else parser(self.parse, self.zone)
+
+        def local(values: pa.Array) -> NDArray[Any]:
+            moments = values if read is None else read(values)
+            tick = np.where(nulls(values), 0, fixed_width(moments)) if values.null_count else fixed_width(moments)
+            tick = (tick // A_DAY).astype(np.int32) if read is not None and kind == pa.date32() else tick
+            reject(pa.array((tick < first) | (tick > last)))
+            return tick if zone is None or read is not None else to_local(tick, zone, size)
+
+        return local
 
     def _bounds(self, kind: pa.DataType) -> tuple[int, int]:
         """First and last accepted tick of the type."""
         first = _FIRST_DECADE if self.to == "decade" else _FIRST
         if kind == pa.date32():
-            return first // _A_DAY, _LAST // _A_DAY
+            return first // A_DAY, _LAST // A_DAY
         unit = "ms" if kind == pa.date64() else kind.unit
         if unit == "ns":
-            return _FIRST_NANOSECOND * _PER_SECOND["ns"], (1 << 63) - 1
-        return first * _PER_SECOND[unit], (_LAST + 1) * _PER_SECOND[unit] - 1
-
-    def _check_zone(self, field: pa.Field) -> None:
-        try:
-            pc.local_timestamp(pa.array([0], field.type))
-        except pa.ArrowInvalid:
-            raise wrong_type(self.name, field, "its time zone is not known here") from None
+            return _FIRST_NANOSECOND * PER_SECOND["ns"], (1 << 63) - 1
+        return first * PER_SECOND[unit], (_LAST + 1) * PER_SECOND[unit] - 1
 
 
 def _by_arrow(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
@@ -132,4 +172,4 @@ def _by_day(values: pa.Array, *, multiple: int, unit: str) -> pa.Array:
 def _ticks_of_a_day(kind: pa.DataType) -> int:
     if kind == pa.date32():
         return 1
-    return _A_DAY * _PER_SECOND["ms" if kind == pa.date64() else kind.unit]
+    return A_DAY * PER_SECOND["ms" if kind == pa.date64() else kind.unit]

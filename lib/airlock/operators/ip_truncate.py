@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from airlock.crypto.columns import ByteColumn
+from airlock.crypto.columns import ByteColumn, validity
 from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
 from airlock.operators._fields import INDIRECT, over_text, text_field
+from airlock.operators._networks import networks
 
 if TYPE_CHECKING:
     from airlock.keys import SubKeys
@@ -27,12 +28,14 @@ Groups = NDArray[np.uint16]
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _V4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-_ONLY_V4 = rf"\A{_V4}\z"
 _V4_TAIL = rf"\A(?P<head>.*:)(?P<tail>{_V4})\z"
 _GROUP = "[0-9A-Fa-f]{1,4}"
 _SOME = f"(?:{_GROUP}(?::{_GROUP})*)?"
 _WHOLE_V6 = rf"\A{_GROUP}(?::{_GROUP}){{7}}\z"
 _SHORT_V6 = rf"\A{_SOME}::{_SOME}\z"
+
+_BLOCK = 1 << 15
+"""Values at a time: what is made of them on the way stays in the cache."""
 
 _NOTHING, _GAP = 2 << 16, (2 << 16) + 1
 """Places of "" and "::" in the table of an IPv6 address' parts."""
@@ -71,28 +74,33 @@ class IpTruncate(Operator):
         return text_field(self.name, field)
 
     def kernel(self, field: pa.Field, keys: SubKeys | None) -> Kernel:
-        """Both families over whole columns, IPv6 only where there is any."""
+        """Both families over whole columns, on their bytes."""
         del field, keys
         return over_text(self._truncated)
 
     def _truncated(self, values: pa.Array) -> pa.Array:
-        octets = None if values.null_count else _octets(ByteColumn.of(values).compact())
-        if octets is not None:
-            return self._v4_text(octets).cast(values.type)
-        is_v4 = _where(pc.match_substring_regex(values, _ONLY_V4))
-        made = pc.replace_with_mask(pa.nulls(len(values), pa.string()), is_v4, self._v4_text(_octets_of(values.filter(is_v4))))
-        rest = pc.and_(pc.is_valid(values), pc.invert(is_v4))
-        if rest.true_count:
-            candidates = _without_v4_tail(values.filter(rest))
-            is_v6 = _is_v6(candidates)
-            if not pc.all(is_v6).as_py():
-                wrong = pc.replace_with_mask(rest, rest, pc.invert(is_v6))
-                raise RejectedValuesError("not-an-address", wrong)
-            made = pc.replace_with_mask(made, rest, self._v6_text(_parsed(candidates)))
-        return made.cast(values.type)
+        """The usual forms on the bytes, the others by pattern: a mapped address, a gap in front, a long prefix."""
+        parts = [self._usual(values.slice(start, _BLOCK)) for start in range(0, len(values), _BLOCK)]
+        if not parts:
+            return values
+        made, done = pa.concat_arrays([text for text, _ in parts]), np.concatenate([done for _, done in parts])
+        if done.all():
+            return made
+        left = pc.and_(pc.is_valid(values), pa.array(~done))
+        if not left.true_count:
+            return made
+        return pc.replace_with_mask(made, left, self._by_pattern(values.filter(left), left).cast(values.type))
 
-    def _v4_text(self, octets: Octets) -> pa.Array:
-        return _dotted(octets & _prefix(self.v4, np.dtype(">u1"), 4), zeros=self.v4 <= 16)  # noqa: PLR2004 - half of 32
+    def _usual(self, values: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
+        found = networks(ByteColumn.of(values).compact(), v4=self.v4, v6=self.v6)
+        return found.text(values.type, validity(values)), found.done
+
+    def _by_pattern(self, texts: pa.Array, places: pa.BooleanArray) -> pa.Array:
+        candidates = _without_v4_tail(texts)
+        is_v6 = _is_v6(candidates)
+        if not pc.all(is_v6).as_py():
+            raise RejectedValuesError("not-an-address", pc.replace_with_mask(places, places, pc.invert(is_v6)))
+        return self._v6_text(_parsed(candidates))
 
     def _v6_text(self, groups: Groups) -> pa.Array:
         mapped = ~groups[:, :5].any(axis=1) & (groups[:, 5] == 0xFFFF)  # noqa: PLR2004 - RFC 4291, section 2.5.5.2
@@ -106,10 +114,6 @@ class IpTruncate(Operator):
         return pc.replace_with_mask(made, pa.array(mapped), dotted)
 
 
-def _where(mask: pa.BooleanArray) -> pa.BooleanArray:
-    return pc.fill_null(mask, fill_value=False)
-
-
 def _prefix(bits: int, kind: np.dtype[np.unsignedinteger], count: int) -> NDArray[np.unsignedinteger]:
     """The first `bits` bits as ones, cut into `count` words."""
     width = kind.itemsize * 8 * count
@@ -117,61 +121,14 @@ def _prefix(bits: int, kind: np.dtype[np.unsignedinteger], count: int) -> NDArra
     return np.frombuffer(ones.to_bytes(width // 8, "big"), kind).astype(kind.newbyteorder("="))
 
 
-def _octets(column: ByteColumn) -> Octets | None:
-    """Shape (n, 4), of dotted decimal; None unless every value is that and nothing else (a fifth of what a pattern takes)."""
-    digit = column.data - np.uint8(ord("0"))
-    dots = np.flatnonzero(digit > 9)  # noqa: PLR2004 - the last digit
-    count = len(column.offsets) - 1
-    if len(dots) != 3 * count or not (column.data[dots] == ord(".")).all():
-        return None
-    # Columns: before the value, its three dots, behind it.
-    bounds = np.empty((5, count), np.int64)
-    bounds[0], bounds[4], bounds[1:4] = column.offsets[:-1] - 1, column.offsets[1:], dots.reshape(-1, 3).T
-    octets = np.empty((count, 4), np.uint8)
-    for part in range(4):
-        made = _octet(digit, bounds[part] + 1, bounds[part + 1])
-        if made is None:
-            return None
-        octets[:, part] = made
-    return octets
-
-
-def _octet(digit: NDArray[np.uint8], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.uint8] | None:
-    """The numbers between `first` and `stop`; None if one is not from 0 to 255 in shortest form."""
-    length = stop - first
-    if len(length) and (int(length.min()) < 1 or int(length.max()) > 3):  # noqa: PLR2004 - 255
-        return None
-    leading = digit[first]
-    made = leading.astype(np.uint16)
-    for more in (1, 2):
-        made = np.where(length > more, made * 10 + digit[np.minimum(first + more, len(digit) - 1)], made)
-    if (made > 255).any() or ((leading == 0) & (length > 1)).any():  # noqa: PLR2004 - eight bits
-        return None
-    return made.astype(np.uint8)
-
-
-def _octets_of(texts: pa.Array) -> Octets:
-    """Shape (n, 4), of what a pattern has found to be dotted decimal."""
-    octets = _octets(ByteColumn.of(texts).compact())
-    assert octets is not None  # the pattern takes the same texts
-    return octets
-
-
-def _dotted(octets: Octets, *, zeros: bool = False) -> pa.Array:
-    """Dotted decimal; with `zeros` the last two octets are known to be nothing else."""
-    halves = octets.view(">u2")
-    if zeros:
-        return _halves()[1].take(pa.array(halves[:, 0].astype(np.int32)))
-    pair, _ = _halves()
-    return pc.binary_join_element_wise(*(pair.take(pa.array(halves[:, i].astype(np.int32))) for i in range(2)), ".")
+def _dotted(octets: Octets) -> pa.Array:
+    """Dotted decimal."""
+    return pc.binary_join_element_wise(*(_numbers().take(pa.array(octets[:, i])) for i in range(4)), ".")
 
 
 @cache
-def _halves() -> tuple[pa.Array, pa.Array]:
-    """Two octets in dotted decimal, at the number that they make: alone, and with ".0.0" behind."""
-    octet = [str(number) for number in range(256)]
-    pairs = [f"{high}.{low}" for high in octet for low in octet]
-    return pa.array(pairs), pa.array([f"{pair}.0.0" for pair in pairs])
+def _numbers() -> pa.Array:
+    return pa.array([str(number) for number in range(256)])
 
 
 @cache
@@ -188,7 +145,8 @@ def _without_v4_tail(texts: pa.Array) -> pa.Array:
     if not tailed.true_count:
         return texts
     found = split.filter(tailed)
-    pairs = _octets_of(found.field("tail")).reshape(-1, 4).view(">u2").astype(np.int64)
+    octets = np.asarray(pc.split_pattern(found.field("tail"), ".").flatten().cast(pa.uint8())).reshape(-1, 4)
+    pairs = octets.view(">u2").astype(np.int64)
     first, last = (_parts().take(pa.array(pairs[:, i])) for i in range(2))
     groups = pc.binary_join_element_wise(first, last, ":").cast(texts.type)
     rewritten = pc.binary_join_element_wise(found.field("head"), groups, pa.scalar("", texts.type))

@@ -11,7 +11,7 @@ from airlock.operators import Operator
 from airlock.plan.promises import promise_faults
 from airlock.plan.tree import RuleNode, rule_tree
 from airlock.policy.arrow import NESTED, parse_type
-from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, output_of
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, output_of, shape_parts
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.packs import pack_faults
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
@@ -41,6 +41,7 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
         yield from (Fault(at, message, ExposedIdentifierError) for message in _class_faults(rule, operator))
         yield from (Fault(at, message) for message in (*_form_faults(rule), *_nesting_faults(path, rule, operator)))
         yield from (Fault(at, message) for message in _pass_faults(path, operator))
+        yield from (Fault(at, message) for message in _synthetic_faults(policy, path, rule))
         yield from (Fault(at, *fault) for fault in promise_faults(path, rule, operator))
     yield from _overlap_faults(rules)
     for node in rule_tree(rules).values():
@@ -56,8 +57,8 @@ def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
     if rule.classification not in operator.contract.classes:
         allowed = ", ".join(sorted(operator.contract.classes))
         yield (
-            f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes "
-            f"{', '.join(ON_DIRECT_IDENTIFIERS[:-1])} or {ON_DIRECT_IDENTIFIERS[-1]}"
+            f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes one of "
+            f"{', '.join(ON_DIRECT_IDENTIFIERS)}"
         )
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:
@@ -73,6 +74,17 @@ def _form_faults(rule: ColumnRule) -> Iterator[str]:
         output_of(rule.operator, data_type, unshaped=rule.unshaped)
     except PolicyError as error:
         yield str(error)
+
+
+def _synthetic_faults(policy: Policy, path: ColumnPath, rule: ColumnRule) -> Iterator[str]:
+    """What nobody can tell from the real thing needs a word that it is not."""
+    try:
+        shape = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape
+    except PolicyError:
+        return  # `_form_faults` says so
+    entities = {entity for part in shape_parts(shape) if part.closed for entity in part.looks_like}
+    for entity in sorted(entities - policy.gate.accepted(str(path))):
+        yield f"'{rule.operator.name}' writes what looks like {entity}. Accept it under gate: `synthetic: {{{path}: {entity}}}`"
 
 
 def _nesting_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[str]:

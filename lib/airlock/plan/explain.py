@@ -18,6 +18,7 @@ from airlock.policy import formats
 from airlock.policy.alphabets import ALPHABETS
 from airlock.policy.arrow import parse_type, type_text
 from airlock.policy.formats import output_of
+from airlock.policy.inline import without_content
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 
@@ -72,7 +73,7 @@ def _column(
         output=made,
         classification=str(rule.classification),
         operator=operator.name,
-        arguments=_arguments(rule.operator.arguments),
+        arguments=_arguments(without_content(rule.operator.arguments)),
         key=", ".join(names) or None,
         shape=describe_shape(written.shape),
         unread=not any(path.covers(leaf) for leaf in read),
@@ -149,22 +150,33 @@ def _other(other: str | int | None) -> str:
     return "null" if other is None else f"'{other}'"
 
 
+def _ends(low: object, high: object) -> str:
+    return "".join(f", {what} {end}" for what, end in (("at least", low), ("at most", high)) if end is not None)
+
+
 _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Absent: lambda _: "not written",
     formats.AllNull: lambda _: "always null",
     formats.Ciphertext: _ciphertext,
+    formats.FromPool: lambda shape: f"a {shape.kind.replace('_', ' ')} made up from {shape.locale} lists",
+    formats.IntegerToken: lambda shape: f"a whole number from {shape.low:,} to {shape.high:,}",
+    formats.Host: lambda shape: "a registered domain" if shape.registered else "a host's name",
+    formats.Between: lambda shape: f"a number{_ends(shape.low, shape.high)}",
     formats.Constant: lambda shape: f"always '{shape.text}'",
     formats.FewValues: lambda shape: f"at most {shape.n} frequent values, or {_other(shape.other)}: scanned for entities",
     formats.Free: lambda _: "any value: scanned for entities",
+    formats.Geohash: lambda shape: f"a geohash of {shape.length} character{'s' if shape.length > 1 else ''}",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
-    formats.IntegerToken: lambda shape: f"a whole number from {shape.low:,} to {shape.high:,}",
+    formats.MaskedGroups: lambda shape: (
+        f"'{shape.char}' in place of {sum(p.masked for p in shape.pieces)} parts of a pattern, or throughout"
+    ),
     formats.MaskedText: _masked,
     formats.MaxLength: lambda shape: f"at most {shape.length} character{'s' if shape.length > 1 else ''}",
-    formats.MultipleOf: lambda shape: f"a multiple of {shape.width}",
+    formats.MultipleOf: lambda shape: f"a multiple of {shape.width}{_ends(shape.low, shape.high)}",
     formats.OneOf: lambda shape: f"one of {len(shape.values)} listed values",
-    formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}",
     formats.Preserved: _preserved,
     formats.Token: _around,
+    formats.PeriodStart: lambda shape: f"first moment of its {shape.unit}{_ends(shape.earliest, None)}",
 }
 
 
@@ -226,10 +238,15 @@ _SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
     formats.Constant: 0.05,
     formats.FewValues: 0.3,
     formats.OneOf: 0.3,
+    formats.Geohash: 2.0,
+    formats.Between: 4.0,
     formats.PeriodStart: 1.0,
     formats.MultipleOf: 2.0,
+    formats.FromPool: 5.0,
+    formats.Host: 1.5,
     formats.HostBits: 4.0,
     formats.MaxLength: 1.5,
+    formats.MaskedGroups: 3.0,
     formats.MaskedText: 3.0,
     formats.IntegerToken: 7.0,
     formats.Preserved: 7.0,
@@ -262,7 +279,8 @@ def _bytes(path: ColumnPath, rule: ColumnRule, *, free: bool) -> float:
 
 
 def collision_bound(operator: Operator, rows: int) -> str | None:
-    """How likely two of `rows` different values share a token, as a power of ten; None for an operator without tokens.
+    """How likely two of `rows` different values share a token, as a power of ten; None for an operator without tokens. Of surrogates,
+    which are few, how many different ones there are.
 
     The birthday bound n^2 / 2^(b+1) for tokens of b bits (SP 800-38B, appendix B): 128, 96, or the 122 free bits of a UUID. Integer
     tokens are a permutation: none do.
@@ -273,11 +291,19 @@ def collision_bound(operator: Operator, rows: int) -> str | None:
         >>> collision_bound(operator, 1_000_000)
         'below 10^-26'
     """
-    bits = getattr(operator, "bits", None)
-    if not operator.contract.keyed or not isinstance(bits, int):
+    images = _images(operator)
+    if images is None:
         return None
     if getattr(operator, "form", "") in ("int32", "int64"):
         return "0"
-    free = 122 if getattr(operator, "form", "") == "uuid" else bits
-    allowed = 2 ** (free + 1) // max(1, rows) ** 2
-    return f"below 10^-{len(str(allowed)) - 1}" if allowed > 1 else "likely"
+    allowed = 2 * images // max(1, rows) ** 2
+    bound = f"below 10^-{len(str(allowed)) - 1}" if allowed >= 10 else "likely"  # noqa: PLR2004 - a power of ten
+    return f"{bound}, of {images:,} surrogates" if hasattr(operator, "images") else bound
+
+
+def _images(operator: Operator) -> int | None:
+    """How many tokens there can be."""
+    bits = getattr(operator, "bits", None)
+    if isinstance(bits, int) and operator.contract.keyed:
+        return 1 << (122 if getattr(operator, "form", "") == "uuid" else bits)
+    return getattr(operator, "images", None)

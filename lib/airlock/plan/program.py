@@ -106,17 +106,23 @@ class _Leaf(ColumnProgram):
         if not isinstance(array, pa.DictionaryArray):
             return self.kernel(array)
         # Hidden nulls become values, and a dictionary longer than its batch costs more than it saves.
-        hides = getattr(self.operator, "presence", "keep") == "hide"
-        if hides or array.dictionary.null_count or len(array.dictionary) > len(array):
+        if getattr(self.operator, "presence", "keep") == "hide" or len(array.dictionary) > len(array):
             return self.kernel(array.dictionary_decode())
         try:
             values = self.kernel(array.dictionary)
         except RejectedValuesError:
             # The rejected value may be one that no row uses.
-            return self.kernel(array.dictionary_decode())
-        if values.null_count:
-            return values.take(array.indices)
-        return pa.DictionaryArray.from_arrays(array.indices, values)
+            return self._used(array)
+        return _recoded(array.indices, values)
+
+    def _used(self, array: pa.DictionaryArray) -> pa.Array:
+        used = np.zeros(len(array.dictionary), bool)
+        used[array.indices.drop_null().to_numpy()] = True
+        indices = pa.array(np.cumsum(used) - 1, pa.int32()).take(array.indices)
+        try:
+            return _recoded(indices, self.kernel(array.dictionary.filter(pa.array(used))))
+        except RejectedValuesError as error:
+            raise RejectedValuesError(error.code, pc.fill_null(error.mask.take(indices), fill_value=False)) from None
 
 
 def _compiled(
@@ -167,11 +173,12 @@ class _List(ColumnProgram):
     target: pa.ListType
 
     def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
+        values, offsets = _flat(array)
         try:
-            values = plain(self.inner.transform(pc.list_flatten(array), inputs))
+            made = plain(self.inner.transform(values, inputs))
         except RejectedValuesError as error:
             raise RejectedValuesError(error.code, _parents_mask(error.mask, array)) from None
-        return pa.ListArray.from_arrays(_offsets(array), values, type=self.target, mask=_mask(array))
+        return pa.ListArray.from_arrays(offsets, made, type=self.target, mask=_mask(array))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +189,13 @@ class _Map(ColumnProgram):
 
     def transform(self, array: pa.Array, inputs: Inputs = _nothing) -> pa.Array:
         entries = array.cast(pa.list_(pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])))
-        keys, items = pc.list_flatten(entries).flatten()
+        pairs, offsets = _flat(entries)
+        keys, items = pairs.flatten()
         try:
             made = plain(self.key.transform(keys, inputs)), plain(self.item.transform(items, inputs))
         except RejectedValuesError as error:
             raise RejectedValuesError(error.code, _parents_mask(error.mask, entries)) from None
-        return pa.MapArray.from_arrays(_offsets(entries), *made, type=self.target, mask=_mask(array))
+        return pa.MapArray.from_arrays(offsets, *made, type=self.target, mask=_mask(array))
 
 
 def plain(array: pa.Array) -> pa.Array:
@@ -199,10 +207,24 @@ def _mask(array: pa.Array) -> pa.Array | None:
     return array.is_null() if array.null_count else None
 
 
-def _offsets(array: pa.Array) -> pa.Array:
-    """Offsets into list_flatten(): null lists are empty there."""
+def _flat(array: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """The values of all lists, and each list's offset into them: as they are, or null lists' values left out."""
+    if array.null_count == 0 and pa.types.is_list(array.type) and len(array):
+        offsets = array.offsets
+        first = offsets[0].as_py()
+        return array.flatten(), offsets if first == 0 else pc.subtract(offsets, first)
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-    return pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    return pc.list_flatten(array), pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+
+
+def _recoded(indices: pa.Array, values: pa.Array) -> pa.DictionaryArray:
+    """A dictionary column; where a dictionary's value is null, so is the index."""
+    if values.null_count:
+        valid = values.is_valid()
+        places = np.cumsum(valid.to_numpy(zero_copy_only=False)) - 1
+        indices = pc.if_else(valid, pa.array(places, pa.int32()), pa.scalar(None, pa.int32())).take(indices)
+        values = values.drop_null()
+    return pa.DictionaryArray.from_arrays(indices, values)
 
 
 def _parents_mask(mask: pa.BooleanArray, lists: pa.Array) -> pa.BooleanArray:

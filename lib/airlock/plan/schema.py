@@ -5,12 +5,14 @@ The file's own form, not the resolved model's: an operator is a key of its colum
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from airlock.operators import Operator, operator_class, operator_names
+from airlock.policy.inline import CONTENT
 from airlock.policy.model import Policy
 
 __all__ = ["policy_schema", "smallest"]
@@ -57,10 +59,14 @@ def _column_rule(rule: Mapping[str, Any], definitions: dict[str, Any]) -> dict[s
 def _operator(kind: type[Operator], definitions: dict[str, Any]) -> dict[str, Any]:
     """The operator's arguments; null stands for none of them."""
     arguments = _plain(TypeAdapter(kind).json_schema(by_alias=True))
-    definitions |= arguments.pop("$defs", {})
+    own = arguments.pop("$defs", {})
     arguments["description"] = _summary(kind)
-    # Key domains fill it in; a rule may not.
-    arguments["properties"].pop("canonical", None)
+    # Key domains and files fill these in; a rule may not.
+    for name in ("canonical", CONTENT):
+        arguments["properties"].pop(name, None)
+    if CONTENT in arguments.get("required", ()):
+        arguments["required"].remove(CONTENT)
+    definitions |= {name: own[name] for name in own if f'"#/$defs/{name}"' in json.dumps(arguments)}
     forms = [arguments]
     if kind.shorthand is not None:
         forms.insert(0, arguments["properties"][kind.shorthand])
@@ -91,15 +97,18 @@ def smallest(kind: type[Operator]) -> Operator:
         Truncate(length=1)
     """
     schema = TypeAdapter(kind).json_schema(by_alias=True)
-    required = {name: _least(schema["properties"][name]) for name in schema.get("required", ())}
-    return kind.from_dict({**required, **kind.least})
+    return kind.from_dict({**_least(schema, schema.get("$defs", {})), **kind.least})
 
 
-def _least(schema: Mapping[str, Any]) -> Any:
+def _least(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+    if "$ref" in schema:
+        return _least(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "anyOf" in schema:
-        return _least(schema["anyOf"][0])
+        return _least(schema["anyOf"][0], definitions)
+    if schema.get("type") == "object":
+        return {name: _least(schema["properties"][name], definitions) for name in schema.get("required", ())}
     if "enum" in schema:
         return schema["enum"][0]
     if schema.get("type") == "array":
-        return [_least(schema["items"])]
+        return [_least(schema["items"], definitions)]
     return max(1, schema.get("minimum", 1)) if schema.get("type") in ("integer", "number") else "x"

@@ -6,26 +6,48 @@ shape without knowing the operator; a kernel replaced by the identity must not p
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, DecimalException
+from decimal import DecimalException
 from typing import Any
 
 import pyarrow as pa
 
 from airlock.errors import PolicyError
+from airlock.policy.coarse import (
+    Between,
+    Geohash,
+    MultipleOf,
+    PeriodStart,
+    areas_of,
+    between,
+    labels_of,
+    multiples,
+    period,
+    replaced,
+)
+from airlock.policy.listed import listed_text
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
-from airlock.policy.shapes import BASE64URL, HEX, UNREADABLE, Ciphertext, FewValues, IntegerToken, Preserved, Shape, Token
+from airlock.policy.partial import Host, MaskedGroups, mask_pieces
+from airlock.policy.shapes import (
+    BASE64URL,
+    HEX,
+    UNREADABLE,
+    Ciphertext,
+    FewValues,
+    FromPool,
+    IntegerToken,
+    Preserved,
+    Shape,
+    Token,
+)
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Ciphertext", "Constant", "FewValues", "Free", "HostBits", "IntegerToken", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "nested_specs", "output_of", "shape_parts",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "FewValues", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
-_CHECK_DIGIT = 10
-"""Below this width a rounded number keeps its check digit, or one of few."""
 
 _NETWORK_V4, _NETWORK_V6 = 24, 64
 """Longer prefixes than these name a few hosts, or one."""
@@ -33,7 +55,18 @@ _NETWORK_V4, _NETWORK_V6 = 24, 64
 NULL_SUBTREE = pa.string()
 """What `null` writes for a struct, list or map: one column, for the names and types inside may be data, or say what was there."""
 
-ON_DIRECT_IDENTIFIERS = ("drop", "encrypt", "encrypt_random", "fpe", "hmac", "mask", "null", "pseudonymize", "redact")
+ON_DIRECT_IDENTIFIERS = (
+    "drop",
+    "encrypt",
+    "encrypt_random",
+    "fpe",
+    "hmac",
+    "mask",
+    "null",
+    "pseudonymize",
+    "redact",
+    "surrogate",
+)
 """Operators whose output keeps nothing of a direct identifier; the gate takes no others there, whatever their contracts say."""
 
 TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
@@ -102,29 +135,6 @@ class MaxLength(Shape):
     def closed(self) -> bool:  # type: ignore[override]
         """No entity fits in four characters."""
         return self.length <= UNREADABLE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MultipleOf(Shape):
-    """A number that is a whole multiple of `width`; of a floating type, the value of that type nearest to one, or NaN."""
-
-    width: Decimal
-
-    @property
-    def closed(self) -> bool:  # type: ignore[override]
-        """A number that lost its last digit carries no check digit; what else it may tell, the gate counts by column."""
-        return self.width >= _CHECK_DIGIT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeriodStart(Shape):
-    """A date or timestamp that is the first moment of its `unit` (year, quarter, month, week, day, hour, decade).
-
-    Weeks begin on Monday, decades in years that ten divides. A timestamp with a zone is the first moment of the local period:
-    the earlier one where the local time comes twice, the end of the gap where it does not exist.
-    """
-
-    unit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +215,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
 
     Raises:
         PolicyError: The operator has no format and no reason stands for it, or its arguments can't be read.
+        MissingCapabilityError: The pools of surrogates are not installed.
 
     Example:
         >>> output_of(OperatorSpec(name="truncate", arguments=3), pa.string(), unshaped=None)
@@ -287,31 +298,14 @@ def common_type(types: Iterable[pa.DataType | None]) -> pa.DataType | None:
     return found.pop() if len(found) == 1 else None
 
 
-def listed_text(value: object) -> str:
-    """A value of a closed list as text; YAML reads unquoted ones as numbers, booleans or dates.
-
-    Raises:
-        ValueError: It is something else.
-
-    Example:
-        >>> listed_text(True), listed_text(7), listed_text(dt.date(2024, 2, 29))
-        ('true', '7', '2024-02-29')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int):
-        return str(value)
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value.isoformat()
-    raise ValueError("a listed value is a text, a whole number, a boolean or a date")
-
-
 def _kept(arguments: Arguments) -> Shape:
     values = tuple(listed_text(value) for value in arguments.get("values", ()))
     return OneOf(values=values) if values else Free()
 
 
 def _masked(arguments: Arguments) -> Shape:
+    if "pattern" in arguments:
+        return MaskedGroups(char=arguments.get("char", "*"), pieces=mask_pieces(arguments))
     classes = ("digits", "letters", "others")
     chosen = arguments.get("classes", classes)
     return MaskedText(
@@ -341,12 +335,30 @@ def _token(arguments: Arguments, *, most: int = 128) -> Shape:
     )
 
 
-def _width(arguments: Arguments) -> Shape:
-    return MultipleOf(width=Decimal(str(arguments["width"])))
+def _labels(arguments: Arguments) -> Shape:
+    return OneOf(values=tuple(sorted({*arguments["content"]["labels"], *_otherwise(arguments)})))
+
+
+def _host(arguments: Arguments) -> Shape:
+    return Host(registered=arguments["to"] == "registered_domain", otherwise=next(iter(_otherwise(arguments)), None))
+
+
+def _otherwise(arguments: Arguments) -> tuple[str, ...]:
+    """The text for what an operator can't transform; none where that rejects the row."""
+    text = arguments.get("otherwise", "reject")
+    return () if text == "reject" else (str(text),)
+
+
+def _replacement(arguments: Arguments) -> Shape:
+    return OneOf(values=replaced(arguments)) if "map" in arguments else Constant(text=arguments["with"])
 
 
 def _same(data_type: pa.DataType | None) -> pa.DataType | None:
     return data_type
+
+
+def _text(data_type: pa.DataType | None) -> pa.DataType:
+    return data_type if data_type in (pa.large_string(), pa.string_view()) else pa.string()
 
 
 def _blank(data_type: pa.DataType | None) -> pa.DataType:
@@ -360,6 +372,15 @@ def _absent(data_type: pa.DataType | None) -> None:
 def _string(data_type: pa.DataType | None) -> pa.DataType:
     del data_type
     return pa.string()
+
+
+def _int16(data_type: pa.DataType | None) -> pa.DataType:
+    del data_type
+    return pa.int16()
+
+
+def _text(data_type: pa.DataType | None) -> pa.DataType:
+    return data_type if data_type in (pa.large_string(), pa.string_view()) else pa.string()
 
 
 NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
@@ -377,13 +398,23 @@ _INTEGERS = {"int32": 30, "int64": 62}
 """Integer forms: the exponent of the least token, which is also how many bits are permuted."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
+    "age": ("at", _int16, lambda arguments: multiples(arguments.get("width", 1), 0, arguments.get("top", 90))),
+    "clamp": (None, _same, between),
     "drop": (None, _absent, lambda _: Absent()),
     "fpe": ("domain", _same, Preserved.of),
     "encrypt": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=1)),
     "encrypt_random": ("domain", _string, lambda arguments: Ciphertext.of(arguments, blocks=2)),
-    "generalize_date": ("to", _same, lambda arguments: PeriodStart(unit=arguments["to"])),
-    "generalize_number": (None, _same, _width),
     "hmac": ("domain", _string, lambda arguments: _token(arguments, most=256)),
+    "hierarchy": (None, _text, _labels),
+    "generalize_date": ("to", _same, period),
+    "generalize_number": (
+        None,
+        _same,
+        lambda arguments: multiples(arguments["width"], arguments.get("bottom"), arguments.get("top")),
+    ),
+    "geo_grid": ("cell", _same, lambda arguments: multiples(arguments["cell"], -180, 180)),
+    "geohash": (None, _string, lambda arguments: Geohash(length=arguments["length"])),
+    "interval": ("breaks", _string, lambda arguments: OneOf(values=labels_of(arguments))),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
     "keep_top": ("n", _same, FewValues.of),
@@ -393,6 +424,11 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),
+    "surrogate": (None, _string, FromPool.of),
+    "url": ("to", _same, _host),
+    "replace": (None, _text, _replacement),
+    "round": ("to", _same, lambda arguments: multiples(arguments["to"], None, None)),
     "truncate": ("length", _same, lambda arguments: MaxLength(length=arguments["length"])),
+    "zip3": (None, _string, lambda arguments: OneOf(values=areas_of(arguments))),
 }
 """Each operator's shorthand argument, its output type by its input type, and its shape by its arguments."""

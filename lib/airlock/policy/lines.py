@@ -7,6 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from airlock.policy.inline import without_content
 from airlock.policy.model import RULE_KEYS, ColumnRule
 
 __all__ = ["rule_line"]
@@ -23,7 +24,7 @@ def rule_line(path: str, rule: ColumnRule) -> str:
     kinds = list(rule.type)
     made: dict[str, Any] = {"type": kinds if len(kinds) > 1 else kinds[0], "class": rule.classification.value}
     made |= {name: value for name in RULE_KEYS[2:] if (value := getattr(rule, name))}
-    made[rule.operator.name] = {} if rule.operator.arguments is None else rule.operator.arguments
+    made[rule.operator.name] = {} if rule.operator.arguments is None else without_content(rule.operator.arguments)
     writer = YAML(typ="rt")
     writer.default_flow_style, writer.width = True, 1 << 20
     out = io.StringIO()

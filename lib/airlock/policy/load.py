@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from airlock.errors import NotFoundError, PolicyFileError
+from airlock.policy.inline import inline_files
 from airlock.policy.model import (
     K_MODEL,
     NO_MODEL,
@@ -97,6 +98,7 @@ def parse_policy(path: Path) -> PolicyDocument:
     document = read_yaml(_text(path), str(path))
     if isinstance(document.data, dict):
         document.data = _extend(document, path)
+        inline_files(document, path.parent)
     elif not document.problems:
         document.report((), "a policy is a mapping that begins with 'apiVersion: airlock/v1'")
     policy: Policy | None = None

@@ -222,6 +222,11 @@ class GatePolicy(_Strict):
     synthetic: dict[str, str | Annotated[tuple[str, ...], Field(strict=False)]] = Field(default_factory=dict)
     max_rejects: int = Field(default=0, ge=0)
 
+    def accepted(self, column: str) -> frozenset[str]:
+        """Entities that the proper values of a column may look like."""
+        named = self.synthetic.get(column, ())
+        return frozenset({named} if isinstance(named, str) else named)
+
 
 class KAnonymity(_Strict):
     """Every equivalence class of the written quasi-identifiers has at least `k` rows, or subjects."""

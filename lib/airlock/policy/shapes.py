@@ -12,8 +12,20 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 
 from airlock.policy.alphabets import ALPHABETS, LONGEST, letters_of, separators_of, shortest_of
+from airlock.policy.pools import form
 
-__all__ = ["BASE64URL", "HEX", "UNREADABLE", "Ciphertext", "FewValues", "IntegerToken", "Preserved", "Shape", "Token"]
+__all__ = [
+    "BASE64URL",
+    "HEX",
+    "UNREADABLE",
+    "Ciphertext",
+    "FewValues",
+    "FromPool",
+    "IntegerToken",
+    "Preserved",
+    "Shape",
+    "Token",
+]
 
 HEX = "0123456789abcdef"
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -39,12 +51,13 @@ class Shape:
     """What every non-null value of a written leaf looks like.
 
     `closed`: nothing else fits in, so it is not scanned further. `holds_text`: what is not closed leaves room for words, such as a
-    row's own names. `looks_like`: entities that proper values may be taken for, which a policy may accept as synthetic. `written`: the
+    row's own names. `proper`: entities that every proper value is; they are not looked for there. `looks_like`: entities that proper values may be taken for, which a policy may accept as synthetic. `written`: the
     type that such values have, where it is not the operator's usual one.
     """
 
     closed = True
     holds_text = True
+    proper: ClassVar[tuple[str, ...]] = ()
     looks_like: ClassVar[tuple[str, ...]] = ()
     written: ClassVar[pa.DataType | None] = None
 
@@ -168,3 +181,39 @@ class FewValues(Shape):
         if type(n) is not int or type(rows) is not int or not isinstance(other, str | int | None) or rows < _FEWEST_ROWS:
             raise ValueError("not what keep_top takes")
         return cls(n=n, rows=rows, other=other)
+
+
+_TAKEN_FOR: dict[str, tuple[str, ...]] = {"email": ("EMAIL_ADDRESS",), "phone": ("PHONE_NUMBER",)}
+_TAKEN_FOR |= dict.fromkeys(("first_name", "full_name", "last_name"), ("PERSON",))
+_TAKEN_FOR |= dict.fromkeys(("address", "city", "country", "postcode", "state", "street"), ("LOCATION",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromPool(Shape):
+    """A surrogate: texts out of the pools of a kind, locale and gender, put together as `policy.pools` says."""
+
+    kind: str
+    locale: str
+    gender: str = "any"
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """What `surrogate` writes, from its arguments; by a column's gender, names of either.
+
+        Raises:
+            ValueError: There is no such kind, locale or gender.
+            MissingCapabilityError: The word lists are not installed.
+        """
+        gender = arguments.get("gender", "any")
+        shape = cls(
+            kind=arguments["kind"],
+            locale=arguments.get("locale", "en_US"),
+            gender=gender if isinstance(gender, str) else "any",
+        )
+        form(shape.kind, shape.locale, shape.gender)
+        return shape
+
+    @property
+    def looks_like(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Nobody can tell a surrogate from the real thing."""
+        return _TAKEN_FOR.get(self.kind, ())

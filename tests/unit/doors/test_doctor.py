@@ -70,7 +70,7 @@ PARTS = {
     "pyspark": "pip install 'airlock[spark]'",
     "pandas": "pip install 'airlock[spark]'",
     "presidio": "pip install 'airlock[text]'",
-    "Faker": "pip install 'airlock[dev]'",
+    "Faker": "pip install 'airlock[surrogates]'",
 }
 
 

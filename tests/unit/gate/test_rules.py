@@ -63,6 +63,7 @@ DIRECT: dict[str, list[dict[str, object]]] = {
         {"keep": "r"}, {"keep": {"reason": "r", "values": ["a"]}}, {"truncate": 1}, {"ip_truncate": {}}, {"redact_entities": {}},
         {"mask": {"keep_last": 5}}, {"mask": {"keep_first": 3, "keep_last": 2}}, {"mask": {"classes": ["digits", "letters"]}},
         {"mask": {"keep_first": -9, "keep_last": 13}}, {"mask": {"keep_last": True}},
+        {"mask": {"pattern": "(.)(.*)", "groups": [2]}}, {"url": "host"},
         {"rot13": {}, "unshaped": "r"}, {"pseudonymize": {"domain": "e", "keep_first": 3, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "keep_last": True}},
     ],
     "accepted": [{"drop": {}}, {"null": {}}, {"redact": {}}, {"pseudonymize": "e"}, {"mask": {"keep_first": 2, "keep_last": 2}}, {"mask": {}},
@@ -232,3 +233,22 @@ def test_frequencies_count_where_equal_values_stay_equal(column, rules_of, opera
 def test_an_operator_without_a_format_is_a_policy_error(column, rules_of):
     with pytest.raises(PolicyError, match=r"declares no output format"):
         rules_of({"a": column("string", sparkle={})})
+
+
+@pytest.mark.parametrize(
+    ("data_type", "operator"),
+    [
+        ("date32", {"age": "2026-11-22"}),
+        ("int64", {"clamp": {"top": 90}}),
+        ("double", {"geo_grid": 1}),
+        ("double", {"geohash": {"length": 5, "longitude": "lon"}}),
+        ("int64", {"interval": [18]}),
+        ("int64", {"round": 10}),
+        ("string", {"replace": {"map": {"a": "b"}}}),
+        ("string", {"zip3": {}}),
+    ],
+)
+def test_what_is_generalized_must_not_be_nearly_unique_and_may_name_folders(column, rules_of, data_type, operator):
+    columns = {"id": column("int64", pseudonymize="d"), "x": column(data_type, **operator)}
+    rules = rules_of(columns, sink={"partition_by": ["x"], "statistics": ["x"]})
+    assert [leaf.kept for leaf in rules.leaves] == [False, True]

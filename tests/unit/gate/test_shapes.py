@@ -13,9 +13,11 @@ from airlock.gate.shapes import offenders, violations
 from airlock.policy.formats import (
     Absent,
     AllNull,
+    Between,
     Ciphertext,
     Constant,
     Free,
+    Geohash,
     HostBits,
     IntegerToken,
     MaskedText,
@@ -335,3 +337,33 @@ def test_pictures_hold_no_letter_or_digit_of_the_text():
     assert picture("Жук ½ x\n") == "Aaa 9 a?"
     assert picture("a" * 50) == "a" * 32 + "…"
     assert not re.search("[b-zB-Z0-8]", picture("Zed Quux 10435, 8th St"))
+
+
+def test_numbers_outside_their_ends():
+    five = MultipleOf(width=Decimal(5), low=Decimal(0), high=Decimal(90))
+    assert off([0, 90, 95, -5, 3], five, pa.int16()) == [95, -5, 3]
+    assert off([0.0, 90.0, 95.0, -5.0], five) == [95.0, -5.0]
+    assert off([Decimal("90.00"), Decimal("95.00")], five, pa.decimal128(5, 2)) == [Decimal("95.00")]
+    ends = Between(low=Decimal("-0.5"), high=Decimal("0.1"))
+    assert off([-1, 0, 1], ends) == [-1, 1]
+    assert off([float(np.float32(0.1)), 0.2, -0.5, -0.6], ends, pa.float32()) == [pytest.approx(0.2), pytest.approx(-0.6)]
+    assert violations(pa.array([float("nan"), float("inf"), float("-inf")]), ends) == 2
+    assert off([Decimal("0.10"), Decimal("0.11"), Decimal("-0.51")], ends, pa.decimal32(5, 2)) == [
+        Decimal("0.11"),
+        Decimal("-0.51"),
+    ]
+    assert violations(pa.array([0, 2**64 - 1], pa.uint64()), Between(low=Decimal(-5), high=Decimal(7))) == 1
+    assert violations(pa.array(["5"]), ends) == 1
+
+
+def test_periods_before_the_earliest():
+    days = [dt.date(1935, 1, 1), dt.date(1936, 1, 1), dt.date(1937, 1, 1)]
+    assert off(days, PeriodStart(unit="year", earliest=dt.date(1936, 6, 1)), pa.date32()) == days[:1]
+    moments = [dt.datetime(2024, 1, 31, 23, tzinfo=UTC), dt.datetime(2023, 12, 31, 23, tzinfo=UTC)]
+    month = PeriodStart(unit="month", earliest=dt.date(2024, 2, 15))
+    assert off(moments, month, pa.timestamp("us", tz="Europe/Berlin")) == [moments[1].astimezone(ZoneInfo("Europe/Berlin"))]
+
+
+def test_geohashes():
+    assert off(["ezs42", "ezs4", "ezs4a", "EZS42", "ezs421"], Geohash(length=5)) == ["ezs4", "ezs4a", "EZS42", "ezs421"]
+    assert violations(pa.array([52.5]), Geohash(length=5)) == 1

@@ -31,7 +31,7 @@ def test_a_direct_identifier_is_never_generalized_or_kept(said, operator):
     [(line, message)] = said(f"x: {{type: string, class: direct_identifier, {operator}}}")
     assert line == 15
     assert "may not stand on a direct_identifier" in message
-    assert "A direct identifier takes drop, encrypt, encrypt_random, fpe, hmac, mask, null, pseudonymize or redact" in message
+    assert "one of drop, encrypt, encrypt_random, fpe, hmac, mask, null, pseudonymize, redact, surrogate" in message
 
 
 @pytest.mark.parametrize("operator", ["drop: {}", "null: {}", "redact: {}", "mask: {keep_last: 4}", "pseudonymize: email"])
@@ -146,3 +146,19 @@ def test_subjects_are_counted_only_if_they_can_be_told_apart(said):
 def test_k_needs_a_quasi_identifier(said):
     [(_, message)] = said(privacy="{k: 5}")
     assert "no column is a quasi_identifier" in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "entity"), [("email", "EMAIL_ADDRESS"), ("phone", "PHONE_NUMBER"), ("last_name", "PERSON"), ("city", "LOCATION")]
+)
+def test_what_looks_real_needs_the_policys_word(said, kind, entity):
+    rule = f"x: {{type: string, class: direct_identifier, surrogate: {{kind: {kind}, domain: email}}}}"
+    [(line, message)] = said(rule)
+    assert line == 15
+    assert message == f"'surrogate' writes what looks like {entity}. Accept it under gate: `synthetic: {{x: {entity}}}`"
+    assert said(rule, more=f"gate: {{synthetic: {{x: {entity}}}}}\n") == []
+
+
+def test_surrogates_are_no_join_key(said):
+    rule = "x: {type: string, class: direct_identifier, references: other.id, surrogate: {kind: username, domain: person}}"
+    assert any("references 'other.id', but under 'surrogate' keys don't join" in message for _, message in said(rule))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 
 import pyarrow as pa
@@ -93,8 +94,13 @@ def test_what_is_fetched_and_what_is_not(plan):
         (formats.Ciphertext(alphabet=HEX, prefix="e_", shortest=16), "'e_' + hexadecimal of 16 bytes or more"),
         (formats.MaxLength(length=1), "at most 1 character"),
         (formats.MultipleOf(width=Decimal("0.5")), "a multiple of 0.5"),
+        (formats.MultipleOf(width=Decimal(5), low=Decimal(0), high=Decimal(90)), "a multiple of 5, at least 0, at most 90"),
+        (formats.Between(low=None, high=Decimal(80)), "a number, at most 80"),
+        (formats.Geohash(length=5), "a geohash of 5 characters"),
         (formats.PeriodStart(unit="week"), "first moment of its week"),
+        (formats.PeriodStart(unit="year", earliest=dt.date(1936, 1, 1)), "first moment of its year, at least 1936-01-01"),
         (formats.HostBits(v4=24, v6=48), "an address, zero after /24 or /48"),
+        (formats.FromPool(kind="full_name", locale="de_DE"), "a full name made up from de_DE lists"),
         (formats.Free(), "any value: scanned for entities"),
         (formats.Unshaped(reason="r"), "no declared form: scanned for entities"),
     ],
@@ -117,6 +123,14 @@ def test_shapes_in_words(shape, words):
 )
 def test_the_birthday_bound(arguments, rows, bound):
     assert collision_bound(operator_class("pseudonymize")(domain="d", **arguments), rows) == bound
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "bound"),
+    [("phone", 1_000, "likely, of 60,600 surrogates"), ("address", 100, "below 10^-6, of 5,930,200,000 surrogates"), ("phone", 10, "below 10^-3, of 60,600 surrogates")],
+)  # fmt: skip
+def test_the_bound_of_surrogates_is_their_number(kind, rows, bound):
+    assert collision_bound(operator_class("surrogate")(kind=kind, domain="d"), rows) == bound
 
 
 def test_no_tokens_no_collisions():

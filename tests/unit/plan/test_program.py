@@ -298,3 +298,42 @@ def test_input_is_not_changed(program):
     before = rows.to_pylist()
     apply.transform(rows)
     assert rows.to_pylist() == before
+
+
+# --- dictionaries and lists without copies ---------------------------------------------------------------------------------
+
+
+def coded(indices, entries):
+    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(entries, TEXT))
+
+
+def test_null_entries_become_null_rows_of_a_dictionary(program):
+    apply, _ = program(TEXT, f"x: {CUT}")
+    made = apply.transform(coded([0, 1, 2, None, 1], ["ab", None, "cd"]))
+    assert pa.types.is_dictionary(made.type)
+    assert made.dictionary.to_pylist() == ["a", "c"]
+    assert made.dictionary_decode().to_pylist() == ["a", None, "c", None, None]
+
+
+def test_entries_that_no_row_uses_reject_nothing(program):
+    apply, _ = program(TEXT, f"x: {KEEP_A}")
+    made = apply.transform(coded([2, 0, None, 2], ["a", "4 Elm Street", "a"]))
+    assert pa.types.is_dictionary(made.type)
+    assert made.dictionary_decode().to_pylist() == ["a", "a", None, "a"]
+
+
+def test_a_rejected_entry_names_its_rows(program):
+    apply, _ = program(TEXT, f"x: {KEEP_A}")
+    with pytest.raises(RejectedValuesError) as caught:
+        apply.transform(coded([2, 1, None, 1], ["a", "4 Elm Street", "a"]))
+    assert caught.value.mask.to_pylist() == [False, True, False, True]
+
+
+def test_lists_without_nulls_keep_their_offsets(program):
+    apply, target = program(pa.list_(TEXT), f"x[]: {CUT}")
+    rows = pa.array([["ab"], [], ["cd", None, "ef"], ["gh"]])
+    made = apply.transform(rows)
+    whole(made, target, [["a"], [], ["c", None, "e"], ["g"]])
+    assert made.offsets.buffers()[1].address == rows.offsets.buffers()[1].address
+    whole(apply.transform(rows.slice(1, 2)), target, [[], ["c", None, "e"]])
+    assert apply.transform(rows.slice(1, 2)).values.to_pylist() == ["c", None, "e"]

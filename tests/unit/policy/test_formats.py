@@ -4,9 +4,11 @@ import base64
 import datetime as dt
 import ipaddress
 import math
+import re
 import unicodedata
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -14,17 +16,22 @@ import pytest
 
 from airlock.errors import OperatorTypeError, PolicyError
 from airlock.operators import operator_class, operator_names
-from airlock.policy import formats
+from airlock.policy import formats, pools
 from airlock.policy.formats import (
     Absent,
     AllNull,
     AnyOf,
+    Between,
     Ciphertext,
     Constant,
     FewValues,
     Free,
+    FromPool,
+    Geohash,
+    Host,
     HostBits,
     IntegerToken,
+    MaskedGroups,
     MaskedText,
     MaxLength,
     MultipleOf,
@@ -59,6 +66,8 @@ NUMBER_TYPES = [
 ]
 MOMENT_TYPES = [pa.timestamp("s", tz="UTC"), pa.timestamp("us", tz="Europe/Berlin"), pa.timestamp("ns", tz="+05:30")]
 
+TREE = {"sha256": "", "leaves": ["7"], "labels": ["seven"]}
+
 DECLARATIONS = [
     *(("mask", arguments, TEXT_TYPES, TEXTS) for arguments in (
         None, {}, {"keep_last": 2}, {"keep_first": 1, "char": "•"}, {"classes": ["digits"]}, {"classes": ["letters", "others"], "keep_last": 1},
@@ -74,6 +83,21 @@ DECLARATIONS = [
     ("generalize_number", {"width": "0.1"}, [pa.float16(), pa.float32(), pa.float64()], [0.15, 0.3, 0.77, -0.01, float("nan"), None]),
     *(("generalize_date", unit, [pa.date32(), pa.date64()], DATES) for unit in ("decade", "year", "quarter", "month", "week")),
     *(("generalize_date", {"to": unit}, MOMENT_TYPES, MOMENTS) for unit in ("decade", "year", "quarter", "month", "week", "day", "hour")),
+    ("age", "2026-11-22", [pa.date32(), pa.date64()], DATES),
+    ("age", {"at": "2026-11-22", "width": 5, "top": 85, "parse": "epoch_s"}, [pa.int64()], [0, -3_000_000_000, None]),
+    *(("generalize_date", {"to": unit, "bottom": dt.date(2000, 5, 17)}, [pa.date32()], DATES) for unit in ("decade", "year", "month", "week")),
+    *(("generalize_date", {"to": unit, "parse": "iso", "zone": "Europe/Berlin"}, TEXT_TYPES, ["2024-02-29T23:30:00Z", None]) for unit in ("year", "day", "hour")),
+    *(("zip3", arguments, [*TEXT_TYPES, pa.int64()], ["94110", "03601", "10001", None]) for arguments in ({}, {"otherwise": "n/a"}, {"as_of": "2000-04-01"})),
+    *(("round", to, NUMBER_TYPES, NUMBERS) for to in (10, {"to": "50"})),
+    ("round", "0.1", [pa.float32(), pa.float64(), pa.decimal128(12, 2)], [0.15, 0.3, 0.77, -0.01, None]),
+    *(("clamp", arguments, NUMBER_TYPES, NUMBERS) for arguments in ({"top": 99}, {"bottom": 10, "top": "100"}, {"bottom": 1})),
+    ("geo_grid", 1, [pa.float32(), pa.float64(), pa.decimal128(9, 6)], [52.5163, -0.1, 0, 180, None]),
+    ("geohash", {"length": 3, "longitude": "lon"}, [pa.float32(), pa.float64(), pa.decimal128(9, 6)], [52.5163, -0.1, None]),
+    ("interval", [10, 100], NUMBER_TYPES, NUMBERS),
+    ("interval", {"breaks": [dt.date(2000, 1, 1)], "labels": ["before", "since"]}, [pa.date32()], DATES),
+    ("replace", {"map": {"x": "y", "": "y"}, "otherwise": "z"}, TEXT_TYPES, TEXTS),
+    ("replace", {"map": {"0": "none"}, "otherwise": None}, [pa.int8(), pa.uint64()], NUMBERS),
+    ("replace", {"with": "gone"}, [*TEXT_TYPES, pa.binary()], ["a", None]),
     ("keep", "needed", [*TEXT_TYPES, pa.binary()], ["a", None]),
     ("keep", {"reason": "needed"}, NUMBER_TYPES, NUMBERS),
     ("keep", {"reason": "listed", "values": ["home", "work"]}, TEXT_TYPES, ["home", None]),
@@ -90,6 +114,10 @@ DECLARATIONS = [
         {"domain": "d", "keep_domain": ["example.org"]},
     )),
     ("pseudonymize", "d", [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
+    *(("surrogate", {"kind": kind, "domain": "d", "locale": locale}, TEXT_TYPES, TEXTS) for kind in ("full_name", "email", "street", "address") for locale in (
+        "en_GB", "ja_JP",
+    )),
+    ("surrogate", {"kind": "phone", "domain": "d"}, [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS),
     *(("pseudonymize", {"domain": "d", "form": form}, [pa.int64(), pa.uint8(), pa.decimal128(12, 0)], NUMBERS) for form in ("int32", "int64")),
     ("pseudonymize", {"domain": "d", "keep_first": 1, "keep_last": 2}, TEXT_TYPES, TEXTS),
     *(("fpe", arguments, TEXT_TYPES, ["123-456", "98 76 54 32 10", None]) for arguments in ("d", {"domain": "d", "max_length": 10}, {"domain": "d", "alphabet": "base62", "separators": " -"})),
@@ -104,6 +132,13 @@ DECLARATIONS = [
         "d", {"domain": "d", "bits": 128}, {"domain": "d", "form": "base64url", "prefix": "h_", "presence": "hide"},
         {"domain": "d", "form": "base64url", "bits": 128},
     )),
+    *(("mask", arguments, TEXT_TYPES, ["ab-12", "?", None]) for arguments in (
+        {"pattern": "([a-z]+)-([0-9]+)", "groups": [2]}, {"pattern": "([a-z]+)-([0-9]+)", "keep_groups": [2], "char": "."},
+    )),
+    *(("url", arguments, TEXT_TYPES, ["https://www.example.org/x", "http://192.0.2.1", "?", None]) for arguments in (
+        {"to": "host", "otherwise": "none"}, {"to": "registered_domain", "otherwise": "none"},
+    )),
+    ("hierarchy", {"file": "f", "level": 1, "otherwise": "no", "content": TREE}, [*TEXT_TYPES, pa.int64()], ["7", "8", None]),
     ("redact_entities", {"entities": ["EMAIL_ADDRESS"]}, TEXT_TYPES, ["write to ann@example.org", None]),
     ("when", {"column": "c", "in": ["x"], "then": {"mask": {"keep_last": 1}}, "otherwise": {"redact": {"with": "-"}}}, TEXT_TYPES, TEXTS),
     ("first_match", {"cases": [{"column": "c", "null": True, "then": {"truncate": 2}}], "otherwise": {"redact": {}}}, TEXT_TYPES, TEXTS),
@@ -130,7 +165,22 @@ def is_masked(text, shape):
     return all(c == shape.char or not getattr(shape, kind_of(c)) for c in inner)
 
 
+def is_between(number, shape):
+    if not isinstance(number, int | float | Decimal):
+        return False
+    ends = (shape.low, shape.high)
+    if not isinstance(number, float):
+        return (ends[0] is None or number >= ends[0]) and (ends[1] is None or number <= ends[1])
+    near = [
+        [None if end is None else pa.scalar(float(end), kind).as_py() for end in ends]
+        for kind in (pa.float16(), pa.float32(), pa.float64())
+    ]
+    return math.isnan(number) or any((low is None or number >= low) and (high is None or number <= high) for low, high in near)
+
+
 def is_multiple(number, shape):
+    if not is_between(number, shape):
+        return False
     if isinstance(number, float):
         width = Fraction(shape.width)
         return math.isnan(number) or any(
@@ -140,6 +190,8 @@ def is_multiple(number, shape):
 
 
 def is_period_start(moment, shape):
+    if not isinstance(moment, dt.date):
+        return False
     date = dt.date(moment.year, moment.month, moment.day)
     first = {
         "decade": date.year % 10 == 0 and (date.month, date.day) == (1, 1),
@@ -150,6 +202,10 @@ def is_period_start(moment, shape):
         "day": True,
         "hour": True,
     }[shape.unit]
+    if shape.earliest is not None and date < shape.earliest - dt.timedelta(
+        {"decade": 3652, "year": 365, "month": 30, "week": 6}[shape.unit]
+    ):
+        return False
     if not isinstance(moment, dt.datetime):
         return first
     return (
@@ -169,6 +225,18 @@ def has_host_bits_zero(text, shape):
     return str(address) == text and int(address) % (1 << (128 - shape.v6)) == 0
 
 
+def is_host(text, shape):
+    suffix_and_one = text.count(".") == 1 or not shape.registered
+    return text in ("ip", shape.otherwise) or (
+        re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]+", text) is not None and suffix_and_one
+    )
+
+
+def is_masked_in_groups(text, shape):
+    pattern = "".join(f"{re.escape(shape.char)}*" if piece.masked else piece.pattern for piece in shape.pieces)
+    return re.fullmatch(pattern, text) is not None or set(text) <= {shape.char}
+
+
 def is_token(text, shape):
     token, at, domain = text.partition("@")
     if (shape.domains is None) == bool(at) or (shape.domains is not None and domain not in shape.domains):
@@ -180,7 +248,20 @@ def is_token(text, shape):
     return token.startswith(shape.prefix) and len(body) == shape.length and set(letters) <= set(shape.alphabet)
 
 
-def is_between(text, shape):
+@cache
+def texts_of(part):
+    return frozenset(part.texts.to_pylist())
+
+
+def fits(text, of):
+    """However the text is cut at the separator."""
+    if isinstance(of, pools.Part):
+        return text in texts_of(of)
+    cuts = [at for at in range(len(text)) if text.startswith(of.separator, at)]
+    return any(fits(text[:at], of.left) and fits(text[at + len(of.separator) :], of.right) for at in cuts)
+
+
+def is_around(text, shape):
     inner = text[shape.first : len(text) - shape.last]
     return is_token(text, shape) or is_token(inner, shape)
 
@@ -211,20 +292,25 @@ def is_ciphertext(text, shape):
 
 
 REFERENCE = {
+    FromPool: lambda value, shape: fits(str(value), pools.form(shape.kind, shape.locale, shape.gender)),
     IntegerToken: lambda value, shape: shape.low <= value <= shape.high,
     Preserved: is_preserved,
     AllNull: lambda value, shape: False,
     FewValues: lambda value, shape: True,  # counted over the dataset
     Ciphertext: is_ciphertext,
+    Host: is_host,
+    Between: is_between,
     Constant: lambda value, shape: value == shape.text,
     Free: lambda value, shape: True,
+    Geohash: lambda value, shape: isinstance(value, str) and len(value) == shape.length and not set(value) & set("ailo"),
     HostBits: has_host_bits_zero,
+    MaskedGroups: is_masked_in_groups,
     MaskedText: is_masked,
     MaxLength: lambda value, shape: len(value) <= shape.length,
     MultipleOf: is_multiple,
-    OneOf: lambda value, shape: listed_text(value) in shape.values,
+    OneOf: lambda value, shape: (str(value) if isinstance(value, float | Decimal) else listed_text(value)) in shape.values,
     PeriodStart: is_period_start,
-    Token: is_between,
+    Token: is_around,
     AnyOf: lambda value, shape: any(has_shape(value, one) for one in shape.shapes),
 }
 
@@ -236,6 +322,8 @@ def declare(name, arguments):
 
 
 def column(values, data_type):
+    if pa.types.is_integer(data_type):
+        values = [None if value is None else int(value) for value in values]
     if pa.types.is_decimal(data_type):
         values = [None if value is None else Decimal(str(value)) for value in values]
     return pa.array(values, data_type)
@@ -274,7 +362,7 @@ def test_outputs_have_the_shape(name, arguments, data_type, values):
 def test_the_identity_is_found(name, arguments, data_type, values):
     shape = output_of(OperatorSpec(name=name, arguments=arguments), data_type, unshaped=None).shape
     raw = python_values(column(values, data_type))
-    if isinstance(shape, Token | Ciphertext):
+    if isinstance(shape, Token | Ciphertext | OneOf):
         raw = list(map(str, raw))
     assert not all(has_shape(value, shape) for value in raw)
 
@@ -324,6 +412,11 @@ def test_exact_shapes():
     assert shape("truncate", 3) == MaxLength(length=3)
     assert shape("ip_truncate", {"v6": 56}) == HostBits(v4=24, v6=56)
     assert shape("generalize_number", {"width": "0.10"}) == MultipleOf(width=Decimal("0.1"))
+    gender = {"column": "sex", "female": ["F"]}
+    assert shape("surrogate", {"kind": "email", "domain": "d", "gender": gender}) == FromPool(kind="email", locale="en_US")
+    assert shape("surrogate", {"kind": "first_name", "domain": "d", "locale": "de_DE", "gender": "male"}) == FromPool(
+        kind="first_name", locale="de_DE", gender="male"
+    )
     assert shape("generalize_date", "week") == PeriodStart(unit="week")
     assert shape("keep", {"reason": "x", "values": [1, True, dt.date(2024, 2, 29), "a"]}) == OneOf(
         values=("1", "true", "2024-02-29", "a")

@@ -1,0 +1,311 @@
+"""IP addresses to their networks on the raw bytes of a column: the forms that data has. What it leaves, `ip_truncate` reads by pattern.
+
+Bytes are looked at once, for delimiters; every number is one load of four bytes at its place, a shift and a table.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from airlock.crypto.columns import ByteColumn
+
+__all__ = ["Networks", "networks"]
+
+Words = NDArray[np.uint64]
+Places = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_LONGEST = 24
+"""Bytes of an output: at most four groups and a gap, or four octets."""
+
+_HALF_V6 = 64
+"""With a prefix up to this, the last zeros of an IPv6 address are its longest run: they alone are written as "::"."""
+
+_LONGEST_V4 = 15
+
+_NO_OCTET = 4 << 12
+"""Behind the places of up to three digits in the table of octets."""
+
+_WORD = 0xFFFF
+
+
+class Networks(NamedTuple):
+    """Value i is the first `length[i]` bytes of row i of the `words` side by side, where `done[i]`; nothing otherwise.
+
+    Attributes:
+        words: Two or three times eight bytes of each row, little-endian.
+    """
+
+    words: list[Words]
+    length: Places
+    done: Flags
+
+    def text(self, data_type: pa.DataType, valid: pa.Buffer | None) -> pa.Array:
+        """An array of type string or large_string; empty where nothing was done."""
+        offsets = np.zeros(len(self.length) + 1, np.int32 if data_type == pa.string() else np.int64)
+        np.cumsum(self.length, out=offsets[1:])
+        data = np.zeros(int(offsets[-1]) + _LONGEST, np.uint8)
+        # Values are written in order, each whole word over the surplus of the one before.
+        item = f"V{8 * len(self.words)}"
+        anywhere = np.ndarray((len(data) - _LONGEST + 1,), item, data, strides=(1,))
+        anywhere[offsets[:-1]] = np.stack(self.words, axis=1).view(item).ravel()
+        buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(data[: offsets[-1]])]
+        return pa.Array.from_buffers(data_type, len(self.length), buffers)
+
+
+def networks(column: ByteColumn, *, v4: int, v6: int) -> Networks:
+    """The networks of the addresses in usual form.
+
+    Usual is dotted decimal, and, where `v6` is at most 64, IPv6 in full or with a gap that neither begins the text nor has more
+    than four groups behind it.
+
+    Args:
+        column: Offsets from zero; values of any form.
+        v4: Bits kept of an IPv4 address.
+        v6: Bits kept of an IPv6 address.
+
+    Example:
+        >>> texts = pa.array(["192.0.2.77", "2001:DB8:1:2::3", "::1", "1.2.3"])
+        >>> found = networks(ByteColumn.of(texts).compact(), v4=24, v6=48)
+        >>> found.text(pa.string(), None).to_pylist(), found.done.tolist()
+        (['192.0.2.0', '2001:db8:1::', '', ''], [True, True, False, False])
+    """
+    count = len(column.offsets) - 1
+    # What stands behind a value's length is written over by the next one.
+    made = Networks([np.empty(count, np.uint64), np.empty(count, np.uint64)], np.zeros(count, np.int64), np.zeros(count, bool))
+    marks = _Marks.of(column)
+    four = marks.counts == 3  # noqa: PLR2004 - dots of four octets
+    if not four.all():
+        four &= marks.kinds(0) == ord(".")
+    number = int(four.sum())
+    if number:
+        # Gathering some rows and scattering their results costs about as much as doing them all.
+        _four(marks, slice(None) if 2 * number > count else np.flatnonzero(four), v4, made)
+    if v6 <= _HALF_V6 and number < count:
+        made.words.append(np.empty(count, np.uint64))
+        _six(marks, np.flatnonzero((marks.counts >= 2) & (marks.counts <= 8) & (marks.kinds(0) == ord(":"))), v6, made)  # noqa: PLR2004 - "1::" to "1:2:3:4:5:6:7::"
+    return made
+
+
+class _Marks(NamedTuple):
+    """Where a column's values have a byte that is no hexadecimal digit.
+
+    Attributes:
+        data: The column's bytes, sixteen more behind.
+        at: The places of all marks.
+        first: For each value, the number of its first mark.
+        counts: How many marks each value has.
+        even: That is three for every value.
+    """
+
+    starts: Places
+    stops: Places
+    data: NDArray[np.uint8]
+    at: Places
+    first: Places
+    counts: Places
+    even: bool
+
+    @classmethod
+    def of(cls, column: ByteColumn) -> _Marks:
+        data, offsets = column.data, column.offsets
+        digit = data - np.uint8(ord("0")) < 10  # noqa: PLR2004 - unsigned wrap-around makes one comparison of two
+        digit |= (data | np.uint8(32)) - np.uint8(ord("a")) < 6  # noqa: PLR2004
+        at = np.flatnonzero(~digit)
+        first, even = _first_marks(at, offsets)
+        return cls(
+            offsets[:-1], offsets[1:], np.concatenate([data, np.zeros(16, np.uint8)]), at, first[:-1], np.diff(first), even
+        )
+
+    def kinds(self, number: int) -> NDArray[np.uint8]:
+        """The byte at each value's mark of this number; any byte where it has no such mark."""
+        return self.data[self.mark(number, slice(None))]
+
+    def mark(self, number: int, rows: Places | slice) -> Places:
+        """The place of the mark of this number; any place where the value has no such mark."""
+        if not len(self.at):
+            return np.zeros_like(self.starts[rows])
+        return self.at[np.minimum(self.first[rows] + number, len(self.at) - 1)]
+
+    def load(self, at: Places) -> NDArray[np.uint32]:
+        """Four bytes, little-endian, at each place."""
+        return np.ndarray((len(self.data) - 3,), "<u4", self.data, strides=(1,))[at]
+
+    def words(self, at: Places) -> tuple[Words, Words]:
+        """Sixteen bytes at each place as two numbers, little-endian: one gather at any place costs as much as one of four bytes."""
+        found = np.ndarray((len(self.data) - 15,), "V16", self.data, strides=(1,))[at].view("<u8").reshape(-1, 2)
+        return np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1])
+
+
+def _first_marks(at: Places, offsets: Places) -> tuple[Places, bool]:
+    """For each offset, how many marks stand before it; whether that is three more each time."""
+    count = len(offsets) - 1
+    if count and len(at) == 3 * count:  # three each is what a column of IPv4 has
+        first = np.arange(0, len(at) + 1, 3)
+        if (at[first[:-1]] >= offsets[:-1]).all() and (at[first[1:] - 1] < offsets[1:]).all():
+            return first, True
+    return np.searchsorted(at, offsets), False
+
+
+# --- IPv4 -------------------------------------------------------------------------------------------------------------
+
+
+def _four(marks: _Marks, rows: Places | slice, bits: int, made: Networks) -> None:
+    dots = [marks.at[number::3] if marks.even else marks.mark(number, rows) for number in range(3)]
+    starts, stops = marks.starts[rows], marks.stops[rows]
+    good = (
+        (marks.data[dots[0]] == ord("."))
+        & (marks.data[dots[1]] == ord("."))
+        & (marks.data[dots[2]] == ord("."))
+        & (stops - starts <= _LONGEST_V4)
+    )
+    good &= marks.counts[rows] == 3  # noqa: PLR2004
+    bounds = [(place - starts).astype(np.uint64) for place in (*dots, stops)]
+    first, second = marks.words(starts)
+    seen, octets, begin = np.zeros(1, np.uint32), [], np.zeros(1, np.uint64)
+    for part, stop in enumerate(bounds):
+        skipped = begin << np.uint64(3)
+        word = first >> skipped if part else first
+        if part > 1:  # two octets and their dots take up to eight bytes; numpy shifts by 64 and more to zero
+            word |= second << (np.uint64(64) - skipped)
+            word |= second >> (skipped - np.uint64(64))
+        size = (stop - begin).astype(np.uint32)
+        # Right-aligned, so that what follows the number is shifted away.
+        word = word.astype(np.uint32) << np.uint32(32) - (size << np.uint32(3))
+        begin = stop + np.uint64(1)
+        seen = seen | word
+        # Three digits of four bits, in the order that one multiplication brings them to.
+        key = ((word & np.uint32(0x0F0F0F00)) * np.uint32(0x1001)) >> np.uint32(20)
+        octets.append(_octet_values().take(np.minimum(key + (size << np.uint32(12)), _NO_OCTET)))
+    good &= (seen & np.uint32(0x40404040)) == 0  # a letter
+    good &= (octets[0] | octets[1] | octets[2] | octets[3]) < 256  # noqa: PLR2004 - eight bits
+    network = ((1 << bits) - 1) << (32 - bits)
+    high, low = (octets[i] << np.uint32(8) | octets[i + 1] for i in (0, 2))
+    _put_four(made, rows, good, high & np.uint32(network >> 16), low & np.uint32(network & _WORD))
+
+
+def _put_four(made: Networks, rows: Places | slice, good: Flags, high: NDArray[np.uint32], low: NDArray[np.uint32]) -> None:
+    texts, sizes = _pairs()
+    left, right = texts.take(high), texts.take(low)
+    size = sizes.take(high)
+    left |= np.uint64(ord(".")) << (size << np.uint64(3))
+    shift = (size + np.uint64(1)) << np.uint64(3)
+    made.words[0][rows] = left | right << shift
+    made.words[1][rows] = right >> (np.uint64(64) - shift)
+    made.length[rows] = np.where(good, size + sizes.take(low) + np.uint64(1), 0)
+    made.done[rows] = good
+
+
+@cache
+def _octet_values() -> NDArray[np.uint32]:
+    """The number at (length, its digits); not below 256 where it is no octet in shortest form."""
+    table = np.full(_NO_OCTET + 1, 256, np.uint32)
+    for number in range(256):
+        hundreds, tens, ones = number // 100, number // 10 % 10, number % 10
+        table[len(str(number)) << 12 | tens << 8 | ones << 4 | hundreds] = number
+    return table
+
+
+@cache
+def _pairs() -> tuple[Words, Words]:
+    """Two octets in dotted decimal, little-endian, and the length of that, at the number that they make."""
+    texts = [f"{pair >> 8}.{pair & 255}".encode() for pair in range(1 << 16)]
+    return np.array([int.from_bytes(text, "little") for text in texts], np.uint64), np.array([*map(len, texts)], np.uint64)
+
+
+# --- IPv6 -------------------------------------------------------------------------------------------------------------
+
+
+def _six(marks: _Marks, rows: Places, bits: int, made: Networks) -> None:
+    ends, before_gap, good = _well_formed(marks, rows)
+    groups = -(-bits // 16)
+    written, values, start = np.zeros(len(rows), np.uint8), [], marks.starts[rows]
+    for number in range(max(groups, 1)):
+        value = _group(marks.load(start), ends[number] - start) * (number < before_gap)
+        if number == 0:
+            good &= value != 0  # may be a mapped address
+        value &= np.uint32(_group_mask(bits, number))
+        written = np.where(value != 0, np.uint8(number + 1), written)
+        values.append(value)
+        start = np.minimum(ends[number] + 1, len(marks.data) - 4)
+    words = [np.zeros(len(rows), np.uint64) for _ in range(3)]
+    length = np.zeros(len(rows), np.uint64)
+    texts, sizes = _hexadecimal()
+    for number, value in enumerate(values[:groups]):
+        shown = number < written
+        _append(words, length, texts.take(value) * shown, sizes.take(value) * shown)
+    # Each group ended with a colon: one more makes the gap, two where nothing stands before it.
+    nothing = (written == 0).astype(np.uint64)
+    _append(words, length, np.uint64(0x3A) + nothing * np.uint64(0x3A00), nothing + np.uint64(1))
+    for column in range(3):
+        made.words[column][rows] = words[column]
+    made.length[rows] = length * good
+    made.done[rows] = good
+
+
+def _well_formed(marks: _Marks, rows: Places) -> tuple[list[Places], NDArray[np.uint8], Flags]:
+    """Where each group ends, how many stand before the gap (8: there is none), and whether it is an address of usual form."""
+    counts, stops = marks.counts[rows].astype(np.uint8), marks.stops[rows]
+    gap, gaps = np.full(len(rows), 8, np.uint8), np.zeros(len(rows), np.uint8)
+    good, empty = np.ones(len(rows), bool), np.zeros(len(rows), bool)
+    ends, start = [], marks.starts[rows]
+    for number in range(int(counts.max(initial=0))):
+        here = number < counts
+        end = marks.mark(number, rows)
+        if not here.all():
+            end = np.where(here, end, stops)
+        length = end - start
+        good &= (length <= 4) & ((marks.data[end] == ord(":")) | ~here)  # noqa: PLR2004 - digits of a group
+        empty = (length == 0) & here
+        gaps += empty
+        gap = np.where(empty, np.uint8(number), gap)
+        ends.append(end)
+        # Behind the last group nothing is shorter than nothing.
+        start = np.minimum(end + 1, stops + 1) if not here.all() else end + 1
+    last = marks.mark(0, rows) if not ends else marks.at[marks.first[rows] + marks.counts[rows] - 1]
+    tail = stops - last - 1
+    at_end = tail == 0
+    behind = np.where(at_end, 0, counts - gap)
+    full = (gaps == 0) & (counts == 7) & ~at_end  # noqa: PLR2004 - between eight groups
+    # A gap stands for at least one group.
+    short = (gaps == 1) & (gap > 0) & (behind <= 4) & (counts <= np.where(at_end, 8, 7))  # noqa: PLR2004
+    short &= ~at_end | (gap == counts - 1)
+    good &= (full | short) & (tail <= 4)  # noqa: PLR2004
+    ends += [stops] * (4 - len(ends))
+    return ends, gap, good
+
+
+def _group(word: NDArray[np.uint32], length: Places) -> NDArray[np.uint32]:
+    """The number that up to four hexadecimal digits make; what follows them in the word is shifted away."""
+    word = word << (np.uint32(32) - (np.clip(length, 0, 4).astype(np.uint32) << np.uint32(3)))
+    digits = (word & np.uint32(0x0F0F0F0F)) + ((word >> np.uint32(6)) & np.uint32(0x01010101)) * np.uint32(9)
+    pairs = (digits << np.uint32(4) | digits >> np.uint32(8)) & np.uint32(0x00FF00FF)
+    return (pairs << np.uint32(8) | pairs >> np.uint32(16)) & np.uint32(_WORD)
+
+
+def _group_mask(bits: int, number: int) -> int:
+    kept = min(16, max(0, bits - 16 * number))
+    return _WORD << (16 - kept) & _WORD
+
+
+@cache
+def _hexadecimal() -> tuple[Words, Words]:
+    """Each group in hexadecimal with a colon behind, little-endian, and the length of that."""
+    texts = [f"{group:x}:".encode() for group in range(1 << 16)]
+    return np.array([int.from_bytes(text, "little") for text in texts], np.uint64), np.array([*map(len, texts)], np.uint64)
+
+
+def _append(words: list[Words], length: Words, piece: Words, size: Words) -> None:
+    """Write pieces of up to eight bytes behind what the rows hold already. numpy shifts by 64 and more to zero."""
+    bit = length << np.uint64(3)
+    for column in range(len(words)):
+        base = np.uint64(64 * column)
+        words[column] |= piece << (bit - base)
+        if column:
+            words[column] |= piece >> (base - bit)
+    length += size
