@@ -192,12 +192,6 @@ CASES = {
         ShapeError,
     ),
     "clamp": Case("type: int64, class: sensitive, clamp: {top: 90}", pa.array([n % 60 + 40 for n in range(COUNT)]), ShapeError),
-    "drop": Case("type: string, class: direct_identifier, drop: {}", pa.array(_MAILS), LeakedNameError),
-    "generalize_date": Case(
-        "type: date32, class: sensitive, generalize_date: {to: month}",
-        pa.array([number * 13 for number in range(COUNT)], pa.int32()).view(pa.date32()),
-        ShapeError,
-    ),
     "geo_grid": Case(
         'type: double, class: sensitive, geo_grid: {cell: "0.5"}', pa.array([52 + number / COUNT for number in range(COUNT)]), ShapeError
     ),
@@ -208,22 +202,11 @@ CASES = {
         longitude=pa.array([13.4] * COUNT),
     ),
     "interval": Case("type: int16, class: sensitive, interval: [18, 65]", pa.array([n % 99 for n in range(COUNT)], pa.int16()), ShapeError),
-    "ip_truncate": Case(
-        "type: string, class: sensitive, ip_truncate: {v4: 24, v6: 48}", pa.array([f"10.1.{n // 9}.{n % 250 + 1}" for n in range(COUNT)]), ShapeError
-    ),
     "replace": Case(
         "type: string, class: sensitive, replace: {map: {home: private, work: business}}", pa.array(["home", "work"] * (COUNT // 2)), ShapeError
     ),
     "round": Case("type: int64, class: sensitive, round: {to: 100}", pa.array(range(1_000, 1_000 + COUNT)), ShapeError),
-    "truncate": Case(
-        "type: string, class: sensitive, truncate: {length: 3}", pa.array([f"{10_000 + number}" for number in range(COUNT)]), ShapeError
-    ),
     "zip3": Case("type: string, class: sensitive, zip3: {}", pa.array([f"{94_000 + number}" for number in range(COUNT)]), ShapeError),
-    "when": Case(
-        "type: string, class: direct_identifier, when: {column: person, in: [1, 2], then: {mask: {keep_last: 2}}, otherwise: {redact: {}}}",
-        pa.array([f"Street {number}" for number in range(COUNT)]),
-        ShapeError,
-    ),
 }  # fmt: skip
 
 POLICY = """\

@@ -27,7 +27,7 @@ from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
 from airlock.engines.frequency import demand_frequencies
 from airlock.engines.records import SplitRecord, read_record, record_folder, split_names
-from airlock.engines.summaries import conclude, read_summaries
+from airlock.engines.summaries import Gathering
 from airlock.engines.tables import digest_of
 from airlock.engines.task import TaskResult
 from airlock.errors import AirlockError, DriftError, FrequencyError, TaskFailedError, TransientError, all_errors
@@ -158,18 +158,17 @@ class _Work:
         """What dataset-wide passes conclude; splits of which no summary is kept are read for it, in one stage."""
         if not dataset_passes(self.prepared.plan):
             return {}
-        kept = read_summaries(self.private, self.dataset, names, self.keys)
-        todo = [index for index, name in enumerate(names) if name not in kept]
+        gathering = Gathering(self.prepared.plan)
+        todo = [index for index, name in enumerate(names) if not gathering.take(self.private, name, self.keys)]
         if todo:
             self._demand_done(run, self._stage(engine, self._frame(run, names, first=True), todo))
-            kept |= read_summaries(self.private, self.dataset, [names[index] for index in todo], self.keys)
+        missing = sum(not gathering.take(self.private, names[index], self.keys) for index in todo)
         clean_summaries(self.private, self.dataset, frozenset(names))
-        missing = len(set(names) - kept.keys())
         if missing:
             raise TransientError(
                 f"{missing} of {len(names)} splits have no usable count although their tasks ended well. Run again"
             )
-        return conclude(self.prepared.plan, [kept[name] for name in names])
+        return gathering.conclude()
 
     def _last(self, lease: Lease) -> None:
         """Right before the commit."""

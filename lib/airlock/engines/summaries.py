@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 import pyarrow as pa
@@ -26,7 +26,7 @@ from airlock.plan.tree import type_at
 from airlock.storage import AlreadyExistsError, ConflictError, Store, open_store
 from airlock.storage.sources import read_batches
 
-__all__ = ["SUMMARIES", "conclude", "read_summaries", "summarize_split", "summary_folder"]
+__all__ = ["SUMMARIES", "Gathering", "summarize_split", "summary_folder"]
 
 SUMMARIES = "summaries"
 """The folder's name, which no run may have."""
@@ -110,33 +110,45 @@ def _batches(frame: TaskFrame, index: int) -> Iterable[pa.RecordBatch]:
         yield read.batch.filter(pc.invert(mask))
 
 
-def read_summaries(store: Store, dataset: str, names: Iterable[str], keys: SubKeys) -> dict[str, dict[str, pa.Table]]:
-    """The kept summaries by split, those that this key made, each by the leaf that its pass writes."""
-    found = {name: _read(store, dataset, name, keys) for name in names}
-    return {name: tables for name, tables in found.items() if tables is not None}
+class Gathering:
+    """The summaries of a dataset's splits, merged one after the other: the driver never holds two large ones."""
 
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._gathered = [Gathered(one) for one in dataset_passes(plan)]
 
-def conclude(plan: Plan, summaries: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
-    """What each pass concludes from the summaries of all splits, by the leaf that it writes.
+    def take(self, store: Store, name: str, keys: SubKeys) -> bool:
+        """Add a split's kept summaries; false where there are none that this key made.
 
-    Raises:
-        TooManyValuesError: A summary is too large.
-        ConfigError: A conclusion is too large for the frame.
-    """
-    made = {}
-    for one in dataset_passes(plan):
-        (path,), gathered = one.writes, Gathered(one)
-        for tables in summaries:
-            if str(path) in tables:
-                gathered.add(tables[str(path)])
-        whole = gathered.whole()
-        if whole is None:
-            made[str(path)] = one.nothing([type_at(plan.reading.schema, each) for each in one.reads])
-            continue
-        made[str(path)] = one.conclude(whole, spare=plan.policy.gate.max_rejects)
-        if made[str(path)].nbytes > _MOST_CONCLUDED:
-            raise ConfigError(f"column '{path}': what stays takes more than {_MOST_CONCLUDED >> 20} MiB. Lower n")
-    return made
+        Raises:
+            TooManyValuesError: A summary is too large.
+        """
+        tables = _read(store, self._plan.policy.dataset, name, keys)
+        if tables is None:
+            return False
+        for each in self._gathered:
+            if (table := tables.get(str(each.over.writes[0]))) is not None:
+                each.add(table)
+        return True
+
+    def conclude(self) -> dict[str, pa.Table]:
+        """What each pass concludes from all that was taken, by the leaf that it writes.
+
+        Raises:
+            TooManyValuesError: A summary is too large.
+            ConfigError: A conclusion is too large for the frame.
+        """
+        made = {}
+        for each in self._gathered:
+            (path,), whole = each.over.writes, each.whole()
+            if whole is None:
+                concluded = each.over.nothing([type_at(self._plan.reading.schema, one) for one in each.over.reads])
+            else:
+                concluded = each.over.conclude(whole, spare=self._plan.policy.gate.max_rejects)
+            if concluded.nbytes > _MOST_CONCLUDED:
+                raise ConfigError(f"column '{path}': what stays takes more than {_MOST_CONCLUDED >> 20} MiB. Lower n")
+            made[str(path)] = concluded
+        return made
 
 
 def _write(store: Store, dataset: str, name: str, tables: Mapping[str, pa.Table], keys: SubKeys) -> None:

@@ -379,10 +379,6 @@ def _int16(data_type: pa.DataType | None) -> pa.DataType:
     return pa.int16()
 
 
-def _text(data_type: pa.DataType | None) -> pa.DataType:
-    return data_type if data_type in (pa.large_string(), pa.string_view()) else pa.string()
-
-
 NESTED: dict[str, Callable[[Arguments], list[Any]]] = {
     "first_match": lambda arguments: [*(case["then"] for case in arguments["cases"]), arguments["otherwise"]],
     "when": lambda arguments: [arguments["then"], arguments["otherwise"]],

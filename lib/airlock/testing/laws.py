@@ -144,7 +144,7 @@ class Trial:
     def settled(self, made: pa.Array) -> pa.Array:
         """What two runs must agree in: all that was made; where chance takes part, what it is turned back to, or else its nulls."""
         contract = self.operator.contract
-        if contract.deterministic:
+        if contract.deterministic or self.over is not None:
             return made
         return self.reversed(made) if contract.reversible and not contract.partly else made.is_null()
 
