@@ -40,7 +40,7 @@ class GroupPasses:
     def __call__(self, group: pa.Table, place: str) -> pa.Table:
         """The group after every pass."""
         for one in self._passes:
-            made = one.apply(group, place, self._keys)
+            made = one.carry_out(group, place, self._keys)
             for path in one.writes:
                 self._compare(path.column, group.column(path.column), made.column(path.column))
             group = made

@@ -71,7 +71,7 @@ class KeepTop(Operator):
         """Everything becomes `other`: what stays, only the pass knows when it has seen the dataset."""
         top = self.pass_over(ColumnPath((field.name,)))
         nothing = top.nothing([field.type])
-        return lambda values: top.apply([values], nothing, keys)[0]
+        return lambda values: top.carry_out([values], nothing, keys)[0]
 
     def pass_over(self, path: ColumnPath) -> TopValues:
         """The dataset's most frequent values at a leaf."""

@@ -41,7 +41,7 @@ class Permute(Operator):
         >>> from airlock.policy.path import ColumnPath
         >>> salary = Permute(reason="totals by site stay right", min_rows=4).pass_over(ColumnPath(("salary",)))
         >>> group = pa.table({"site": ["a", "b", "c", "d"], "salary": [10, 20, None, 40]})
-        >>> salary.apply(group, "split/0", SubKeys({PERMUTE: bytes(32)}, {PERMUTE: "permute/r/1:0"}))["salary"].to_pylist()
+        >>> salary.carry_out(group, "split/0", SubKeys({PERMUTE: bytes(32)}, {PERMUTE: "permute/r/1:0"}))["salary"].to_pylist()
         [10, None, 40, 20]
     """
 

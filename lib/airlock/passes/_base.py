@@ -50,7 +50,7 @@ class RowGroupPass(Pass):
     """Fewest rows that it may be given; the writer sees to it as far as a split has as many."""
 
     @abstractmethod
-    def apply(self, group: pa.Table, place: str, keys: SubKeys) -> pa.Table:
+    def carry_out(self, group: pa.Table, place: str, keys: SubKeys) -> pa.Table:
         """The group anew: as many rows, the same schema, other columns untouched.
 
         Args:
@@ -82,7 +82,7 @@ class DatasetPass(Pass):
 
     @abstractmethod
     def conclude(self, summary: pa.Table, *, spare: int = 0) -> pa.Table:
-        """What `apply` needs to know, from the whole dataset's summary.
+        """What `carry_out` needs to know, from the whole dataset's summary.
 
         Args:
             summary: Of every split.
@@ -94,5 +94,5 @@ class DatasetPass(Pass):
         """The conclusion from no row at all, over leaves of these types: with it, nothing of a value is let through."""
 
     @abstractmethod
-    def apply(self, columns: Sequence[pa.Array], concluded: pa.Table, keys: SubKeys | None) -> list[pa.Array]:
+    def carry_out(self, columns: Sequence[pa.Array], concluded: pa.Table, keys: SubKeys | None) -> list[pa.Array]:
         """The leaves of `writes` anew, flat and as long as they came; looks at one row at a time."""

@@ -33,7 +33,7 @@ class RowOrder(RowGroupPass):
         """No value: their places alone."""
         return ()
 
-    def apply(self, group: pa.Table, place: str, keys: SubKeys) -> pa.Table:
+    def carry_out(self, group: pa.Table, place: str, keys: SubKeys) -> pa.Table:
         """Every column in the same new order."""
         order = pa.array(permutation(keys[ORDER], place, group.num_rows))
         return pa.Table.from_arrays([taken(column, order) for column in group.columns], schema=group.schema)
@@ -48,7 +48,7 @@ class Permutation(RowGroupPass):
     Example:
         >>> keys = SubKeys({PERMUTE: bytes(32)}, {PERMUTE: "permute/r/1:0"})
         >>> group = pa.table({"id": [1, 2, 3, 4], "pay": [10, 20, 30, 40]})
-        >>> Permutation(column="pay", min_rows=4).apply(group, "split/0", keys).to_pydict()
+        >>> Permutation(column="pay", min_rows=4).carry_out(group, "split/0", keys).to_pydict()
         {'id': [1, 2, 3, 4], 'pay': [20, 40, 10, 30]}
     """
 
@@ -65,7 +65,7 @@ class Permutation(RowGroupPass):
         """The column."""
         return self.reads
 
-    def apply(self, group: pa.Table, place: str, keys: SubKeys) -> pa.Table:
+    def carry_out(self, group: pa.Table, place: str, keys: SubKeys) -> pa.Table:
         """The column's values elsewhere."""
         if group.num_rows < self.min_rows:
             raise FewRowsError(

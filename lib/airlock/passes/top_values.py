@@ -26,7 +26,7 @@ class TopValues(DatasetPass):
         >>> top = TopValues(path=ColumnPath(("job",)), n=1, min_count=2, other="other")
         >>> jobs = pa.array(["cook", "cook", "mayor", None])
         >>> concluded = top.conclude(top.summarize([Leaf(jobs, pa.array([0, 1, 2, 3]))]))
-        >>> top.apply([jobs], concluded, None)[0].to_pylist()
+        >>> top.carry_out([jobs], concluded, None)[0].to_pylist()
         ['cook', 'cook', 'other', None]
     """
 
@@ -77,7 +77,7 @@ class TopValues(DatasetPass):
         (data_type,) = types
         return pa.table({"value": _plain(pa.array([], data_type))})
 
-    def apply(self, columns: Sequence[pa.Array], concluded: pa.Table, keys: SubKeys | None) -> list[pa.Array]:
+    def carry_out(self, columns: Sequence[pa.Array], concluded: pa.Table, keys: SubKeys | None) -> list[pa.Array]:
         """A look at each value's place among those that stay."""
         del keys
         (column,) = columns

@@ -61,7 +61,7 @@ class Informed(Operator):
     def kernel(self, field: pa.Field, keys: SubKeys) -> Kernel:
         """The pass, with what it concluded."""
         del field
-        return lambda values: self.over.apply([values], self.concluded, keys)[0]
+        return lambda values: self.over.carry_out([values], self.concluded, keys)[0]
 
 
 def informed(plan: Plan, concluded: Mapping[str, pa.Table]) -> dict[ColumnPath, Operator]:

@@ -39,7 +39,7 @@ def passes_hold(trial: Trial) -> None:
                 "passes_hold",
                 "summaries of parts must merge to that of the whole",
             )
-        (made,) = over.apply([trial.column], over.nothing([trial.field.type]), trial.keys)
+        (made,) = over.carry_out([trial.column], over.nothing([trial.field.type]), trial.keys)
         require(len(pc.unique(plainly(made).drop_null())) <= 1, "passes_hold", "from no dataset nothing may stay")
 
 

@@ -135,7 +135,7 @@ class Trial:
         if not isinstance(over, RowGroupPass) or len(made) == 0:
             return made
         rows = pa.chunked_array([made] * -(-over.min_rows // len(made)))
-        return over.apply(pa.table({self.field.name: rows}), place, self.keys).column(0).combine_chunks()
+        return over.carry_out(pa.table({self.field.name: rows}), place, self.keys).column(0).combine_chunks()
 
     def reversed(self, made: pa.Array) -> pa.Array:
         """The way back from what was made."""

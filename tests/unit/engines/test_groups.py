@@ -135,7 +135,7 @@ def test_a_permutation_that_leaves_values_where_they_are_is_found(monkeypatch, s
         order = [*range(stay), *reversed(range(stay, group.num_rows))]
         return group.set_column(1, "a", group.column("a").take(pa.array(order, pa.int64())))
 
-    monkeypatch.setattr(Permutation, "apply", lazy)
+    monkeypatch.setattr(Permutation, "carry_out", lazy)
     groups = passes("a", order=False)
     groups(pa.Table.from_batches([rows(500)]), "split/0")
     with pytest.raises(
