@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.servers import vault
 
 from airlock.keys.file import create_root_file
 from airlock.keys.signing import create_signing_key
@@ -180,7 +181,9 @@ _PARTS: dict[str, Callable[[], str | None]] = {
     "java": _java,
     "duckdb": _module("duckdb"),
     "polars": _module("polars"),
+    "moto": _module("moto"),
     "presidio": _module("presidio_analyzer"),
+    "vault": vault.missing,
 }
 
 

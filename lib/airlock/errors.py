@@ -12,14 +12,14 @@ from typing import ClassVar, Literal
 __all__ = [
     "AirlockError", "BoundaryError", "ChangedTypeError", "ConfigError", "ContractError", "DigestMismatchError",
     "DisclosureError", "DriftError", "ExposedIdentifierError", "FrequencyError", "IntegrityError", "JoinDomainError",
-    "KeyFileError", "KnownValueError", "LeakedNameError", "LeaseHeldError", "LossyJoinError", "LostUniquenessError",
-    "MissingCapabilityError", "MissingColumnError", "NearlyUniqueError", "NoEffectError", "NotFoundError",
-    "NotProvenError", "OperatorTypeError", "OutputTypeError", "PackError", "PermitError", "PointerMovedError", "PolicyError",
-    "PolicyFileError", "Problem", "RejectedRowsError", "ResidualEntityError", "ReversibleError", "RevokedError",
-    "RollbackError", "RowAccountingError", "RunBoundError", "SchemaMismatchError", "ShapeError", "ShardsMissingError",
-    "SignatureError", "SmallDomainError", "SmallGroupError", "SourceChangedError", "StorageUnavailableError",
-    "TaskFailedError", "TransientError", "UnchangedValuesError", "UnclassifiedColumnError", "UnknownPolicyError",
-    "UnreadableSourceError", "ZonesOverlapError", "all_errors",
+    "KeyAccessError", "KeyEpochError", "KeyFileError", "KeyProviderError", "KnownValueError", "LeakedNameError",
+    "LeaseHeldError", "LossyJoinError", "LostUniquenessError", "MissingCapabilityError", "MissingColumnError",
+    "NearlyUniqueError", "NoEffectError", "NotFoundError", "NotProvenError", "OperatorTypeError", "OutputTypeError",
+    "PackError", "PermitError", "PointerMovedError", "PolicyError", "PolicyFileError", "Problem", "RejectedRowsError",
+    "ResidualEntityError", "ReversibleError", "RevokedError", "RollbackError", "RowAccountingError", "RunBoundError",
+    "SchemaMismatchError", "ShapeError", "ShardsMissingError", "SignatureError", "SmallDomainError", "SmallGroupError",
+    "SourceChangedError", "StorageUnavailableError", "TaskFailedError", "TransientError", "UnchangedValuesError",
+    "UnclassifiedColumnError", "UnknownPolicyError", "UnreadableSourceError", "ZonesOverlapError", "all_errors",
 ]  # fmt: skip
 
 Actor = Literal["policy owner", "data owner", "platform team", "privacy team", "nobody: run again"]
@@ -353,6 +353,29 @@ class KeyFileError(BoundaryError):
 
     code = "key-file"
     remedy = "Name the right file under keys, for this user alone (chmod 600); where there is none yet, 'airlock keys init' makes it."
+
+
+class KeyEpochError(KeyFileError):
+    """The root of this epoch is not there: it was never made, or it was destroyed."""
+
+    code = "key-epoch"
+    remedy = "Set keys.epoch of the policy to one that 'airlock keys show' lists; what was destroyed does not come back."
+
+
+class KeyProviderError(BoundaryError):
+    """The key service answered, but not with keys that can be used: refused, not there, or malformed."""
+
+    code = "key-provider"
+    remedy = (
+        "Correct what the message names under keys in airlock.yaml, or in the key service; 'airlock doctor' tries it again."
+    )
+
+
+class KeyAccessError(KeyProviderError):
+    """The key service does not let this identity in, or not to this key."""
+
+    code = "key-access"
+    remedy = "Check the identity and its policy in the key service: the inner door may read and decrypt, and nobody else."
 
 
 # --- something is not what was signed or counted ----------------------------------------------------------------------

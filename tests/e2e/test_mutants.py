@@ -80,7 +80,10 @@ def assert_nothing_published(folder: Path, error: AirlockError, raw: Sequence[An
 
 @dataclass(frozen=True)
 class Case:
-    """A column, its rule, and what the gate says to raw values in it; of what keeps its form, what the inner door itself says."""
+    """A column, its rule, and what the gate says to raw values in it; of what keeps its form, what the inner door itself says.
+
+    `longitude` is a column beside it.
+    """
 
     rule: str
     values: pa.Array
@@ -89,6 +92,7 @@ class Case:
     nestings: tuple[str, ...] = ("flat", "in a struct", "in a list")
     inner: bool = False
     """The inner door refuses: what is written looks as it should."""
+    longitude: pa.Array | None = None
 
 
 _MAILS = [f"person{number}@example.org" for number in range(COUNT)]
@@ -252,6 +256,9 @@ def things(folder: Path, case: Case, nesting: str) -> tuple[Path, Settings]:
 
     (folder / "raw" / "things").mkdir(parents=True)
     table = pa.table({"person": pa.array(range(COUNT)), "x": wrap(case.values)})
+    if case.longitude is not None:
+        column += "\n  longitude: {type: double, class: sensitive, drop: {}}"
+        table = table.append_column("longitude", case.longitude)
     pq.write_table(table, folder / "raw" / "things" / "part.parquet")
     policy = folder / "policies" / "things.yaml"
     policy.parent.mkdir()
@@ -264,8 +271,13 @@ def things(folder: Path, case: Case, nesting: str) -> tuple[Path, Settings]:
 
 def replace_by_identity(monkeypatch: pytest.MonkeyPatch, kind: type[Operator]) -> None:
     def identity(self: Operator, field: pa.Field, keys: object) -> Any:
-        del self, field, keys
-        return (lambda rows: rows.field("value")) if issubclass(kind, RowOperator) else (lambda values: values)
+        del keys
+        after = self.result_field(field)
+        # Where the operator changes the type, the raw value in that type.
+        same = (
+            (lambda values: values) if after is None or after.type == field.type else (lambda values: values.cast(after.type))
+        )
+        return (lambda rows: same(rows.field("value"))) if issubclass(kind, RowOperator) else same
 
     monkeypatch.setattr(kind, "kernel", identity)
     # Of operators with a pass it is the pass that does the work.

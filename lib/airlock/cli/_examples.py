@@ -26,7 +26,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "airlock draft --update customers.yaml",
     ),
     "explain": ("airlock explain", "airlock explain small-group"),
-    "keys init": ("airlock keys init", "airlock keys init --folder /etc/airlock/keys --trust /etc/airlock/trust"),
+    "keys destroy": ("airlock keys destroy --epoch 1 --reason 'contract with the recipient ended' --yes",),
+    "keys init": (
+        "airlock keys init",
+        "airlock keys init --folder /etc/airlock/keys --trust /etc/airlock/trust",
+        "airlock keys init --provider vault-transit",
+        "airlock keys init --reidentify --folder reidentify-keys --trust trust",
+    ),
+    "keys rotate": ("airlock keys rotate", "airlock keys rotate --policy policies/"),
+    "keys show": ("airlock keys show", "airlock keys show --policy customers.yaml --format json"),
+    "keys verify-destroyed": ("airlock keys verify-destroyed keys/destroyed/destroyed-epoch-1.json --trust trust/stage.pub",),
     "operators list": ("airlock operators list",),
     "operators show": ("airlock operators show pseudonymize",),
     "path": (
@@ -36,6 +45,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "plan": ("airlock plan customers.yaml", "airlock plan policies/ --format json"),
     "policy schema": ("airlock policy schema > policy.schema.json",),
     "preview": ("airlock preview customers.yaml --rows 5",),
+    "reidentify": (
+        "airlock reidentify sanitized/customers --column email --policy customers.yaml --reason 'recall 2026-11' -o found.csv",
+        "airlock reidentify part.parquet --column email --policy customers.yaml --reason 'recall' --values tokens.txt --to-stdout",
+    ),
     "release": (
         "airlock release customers.yaml",
         "airlock release policies/ --policies approved/",

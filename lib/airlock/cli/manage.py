@@ -1,4 +1,4 @@
-"""Commands that make things to start from: draft, keys init, demo. They overwrite nothing."""
+"""Commands that make things to start from: draft, demo. They overwrite nothing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from airlock.cli._context import Context
 from airlock.cli._report import talk
 from airlock.doors.demo import create_demo
 from airlock.doors.draft import Draft, SourceFormat, draft_policy, draft_update, write_draft
-from airlock.doors.keys import create_keys
 from airlock.errors import ConfigError
 
 __all__ = ["app"]
 
 app = typer.Typer()
-keys_app = typer.Typer(help="Root and signing keys.", no_args_is_help=True)
-app.add_typer(keys_app, name="keys")
 
 _STDOUT = Path("-")
 
@@ -68,22 +65,6 @@ def _updated(made: Draft, policy: Path, output: Path | None) -> None:
     write_draft(made, output or policy, replace=output is None)
     talk.print(f"{output or policy}: appended {len(made.rules)} rules: {', '.join(made.rules)}", markup=False)
     talk.print("Read each before you run: what could not be decided is dropped", style="dim")
-
-
-@keys_app.command("init")
-def keys_init(
-    *,
-    folder: Annotated[Path, typer.Option(help="for the private keys; made if it is not there")] = Path("keys"),
-    trust: Annotated[Path | None, typer.Option(help="for the public keys; else 'trust' beside the folder")] = None,
-) -> None:
-    """Make a root key, and a signing key for each door. Prints the lines for airlock.yaml."""
-    made = create_keys(folder, trust=trust)
-    for path in made.private:
-        talk.print(f"{path}  0600", markup=False)
-    for role, keyid in sorted(made.key_ids.items()):
-        talk.print(f"{made.trust / role}.pub  key {keyid[:16]}", markup=False)
-    talk.print("Back the root up: without it no later release joins with earlier ones. Then, in airlock.yaml:", style="dim")
-    print(made.settings(Path.cwd()), end="")  # noqa: T201 - stdout is data
 
 
 @app.command("demo")

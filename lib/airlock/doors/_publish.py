@@ -128,5 +128,5 @@ def _manifest(made: Published, now: datetime) -> PublicManifest:
 
 def separation_of(settings: Settings) -> Separation:
     """`identities` only where this process's configuration knows nothing of the inner side."""
-    inner = settings.only("zones.raw", "zones.private", "keys.root", "keys.stage_signing")
+    inner = settings.only("zones.raw", "zones.private", "keys.root", "keys.vault", "keys.kms", "keys.stage_signing")
     return Separation.NONE if inner or settings.get("separation") == "none" else Separation.IDENTITIES

@@ -13,6 +13,8 @@ from airlock.types import Zone
 
 __all__ = ["open_own_zone", "open_private", "open_zone", "require_disjoint"]
 
+_KEY_FILES = ("keys.root", "keys.stage_signing", "keys.release_signing", "keys.vault.credential", "reidentify.signing")
+
 
 def open_zone(settings: Settings, zone: Zone) -> Store:
     """A zone's store. Raises ConfigError where the configuration does not name it."""
@@ -49,7 +51,7 @@ def require_disjoint(settings: Settings) -> None:
                 f"{first} and {second} overlap: one location is, or lies in, the other. Give each zone a location of its own",
                 zones=[first, second],
             )
-    keys = {name: settings.path(name) for name in ("keys.root", "keys.stage_signing", "keys.release_signing")}
+    keys = {name: settings.path(name) for name in _KEY_FILES}
     files = {name: path.resolve() for name, path in keys.items() if path is not None}
     for (first, one), (second, other) in combinations(files.items(), 2):
         if one == other:

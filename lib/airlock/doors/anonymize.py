@@ -32,7 +32,7 @@ from airlock.engines.tables import digest_of
 from airlock.engines.task import TaskResult
 from airlock.errors import AirlockError, DriftError, FrequencyError, TaskFailedError, TransientError, all_errors
 from airlock.keys import Permit, SubKeys
-from airlock.keys.file import FileKeyRing
+from airlock.keys.open import open_key_ring
 from airlock.keys.signing import load_signer
 from airlock.keys.wrap import create_executor_key_file
 from airlock.plan.passes import dataset_passes
@@ -87,7 +87,7 @@ def anonymize(
 
     Args:
         policy: The policy file.
-        settings: Names zones raw, private and staging, the root key and the stage-signing key.
+        settings: Names zones raw, private and staging, a key provider and the stage-signing key.
         run_id: Continue or bind this run id; without it a new UUIDv7.
         engine: `auto`, `local` or `spark`; without it the setting.
         permit: Leave to use keys; without it the door checks its own boundary and makes one.
@@ -99,9 +99,8 @@ def anonymize(
     prepared = prepare(policy, settings)
     permit = permit or local_permit(settings)
     keys_policy = prepared.plan.policy.keys
-    ring = FileKeyRing(Path(settings.require("keys.root")))
     run = RunId(run_id) if run_id else new_run_id()
-    keys = ring.subkeys(
+    keys = open_key_ring(settings).subkeys(
         prepared.plan.requests, recipient=keys_policy.recipient, epoch=keys_policy.epoch, permit=permit, run=run
     )
     work = _Work(prepared, settings, keys, permit, watcher)

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Literal
 
 import airlock
+from airlock.doors._provider import provider_looks
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.engines.spark import java_version, spark_ready
 from airlock.errors import AirlockError
 from airlock.evidence.trust import Trust
-from airlock.keys.file import read_private_file
+from airlock.keys.private import read_private_file
 from airlock.keys.signing import load_signer
 from airlock.settings import Settings
 from airlock.text import analyzer
@@ -165,14 +166,31 @@ def _apart(settings: Settings) -> Check:
 
 
 def _keys(settings: Settings) -> Iterator[Check]:
-    for name in ("root", "stage_signing", "release_signing", "executor"):
+    hint = "if this door needs it: airlock keys init, then airlock.yaml"
+    yield from list(_provider(settings)) or [Check("keys", "root", "warning", "not configured", hint)]
+    for name in ("stage_signing", "release_signing", "executor"):
         path = settings.path(f"keys.{name}")
         if path is not None:
             yield _attempt("keys", name, partial(_private, name, path))
         elif name != "executor":
-            yield Check(
-                "keys", name, "warning", "not configured", "if this door needs it: airlock keys init, then airlock.yaml"
-            )
+            yield Check("keys", name, "warning", "not configured", hint)
+    reidentify = settings.path("reidentify.signing")
+    if reidentify is not None:
+        yield _attempt("keys", "reidentify", partial(_private, "reidentify_signing", reidentify))
+
+
+def _provider(settings: Settings) -> Iterator[Check]:
+    try:
+        looks = list(provider_looks(settings))
+    except AirlockError as error:
+        yield Check("keys", "provider", "failed", str(error), error.remedy)
+        return
+    for name, look in looks:
+        yield _attempt("keys", name, partial(_looked, name, look))
+
+
+def _looked(name: str, look: Callable[[], str]) -> Check:
+    return Check("keys", name, "ok", look())
 
 
 def _private(name: str, path: Path) -> Check:

@@ -15,8 +15,9 @@ from airlock.doors._source import Prepared, prepare
 from airlock.doors._warnings import Warned, sample_warnings
 from airlock.doors.permits import local_permit
 from airlock.engines.rows import leaf_values
-from airlock.errors import KeyFileError
-from airlock.keys import FileKeyRing, KeyRequest
+from airlock.errors import KeyFileError, KeyProviderError, MissingCapabilityError, TransientError
+from airlock.keys import KeyRequest, open_key_ring
+from airlock.keys.open import needed_settings
 from airlock.plan.explain import ColumnPlan, Fetched, collision_bound, explain_columns, fetched, written_bytes_a_row
 from airlock.plan.known import open_text
 from airlock.policy.path import ColumnPath
@@ -88,7 +89,7 @@ def plan_policy(policy: Path, settings: Settings, *, sample_rows: int = 2_000) -
 
     Args:
         policy: One policy file.
-        settings: Zone `raw` is needed; `keys.root` adds fingerprints to key ids.
+        settings: Zone `raw` is needed; a key provider adds fingerprints to key ids.
         sample_rows: Rows to read for warnings and estimates.
 
     Raises:
@@ -124,14 +125,16 @@ def plan_policy(policy: Path, settings: Settings, *, sample_rows: int = 2_000) -
 
 def _key_ids(prepared: Prepared, settings: Settings) -> Mapping[KeyRequest, str]:
     """Ids with fingerprints where the root is at hand; a plan needs no key."""
-    root, keys = settings.path("keys.root"), prepared.bound.policy.keys
-    if root is None:
+    keys = prepared.bound.policy.keys
+    if any(settings.get(name) is None for name in needed_settings(settings)):
         return {}
     try:
         # Keys of which every run has its own don't exist yet.
         lasting = [request for request in prepared.plan.requests if not request.per_run]
-        made = FileKeyRing(root).subkeys(lasting, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings))
-    except KeyFileError:
+        made = open_key_ring(settings).subkeys(
+            lasting, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings)
+        )
+    except (KeyFileError, KeyProviderError, MissingCapabilityError, TransientError):
         return {}
     return made.ids
 

@@ -22,7 +22,7 @@ from airlock.doors.permits import local_permit
 from airlock.engines.exclusion import excluded_rows
 from airlock.engines.rows import inputs_of, leaf_values
 from airlock.errors import ConfigError
-from airlock.keys import FileKeyRing, SubKeys
+from airlock.keys import SubKeys, open_key_ring
 from airlock.operators import Operator, RejectedValuesError
 from airlock.plan.program import compile_column
 from airlock.plan.tree import rule_tree
@@ -83,19 +83,19 @@ def preview(policy: Path, settings: Settings, *, rows: int = 5, show_raw: bool =
 
     Args:
         policy: One policy file.
-        settings: Zone `raw` and `keys.root` are needed.
+        settings: Zone `raw` and a key provider are needed.
         rows: How many, at most 1,000.
         show_raw: Show raw values instead of their pictures, before and after. Callers see to it that only a person at a terminal gets them.
 
     Raises:
         ConfigError: `rows` is out of range, or a setting is missing.
-        KeyFileError: The root key can't be read.
+        KeyFileError, KeyProviderError: The root key can't be read.
     """
     if not 1 <= rows <= _MOST_ROWS:
         raise ConfigError(f"preview shows 1 to {_MOST_ROWS:,} rows, asked for {rows}. Choose --rows in between")
     prepared = prepare(policy, settings)
     declared, plan = prepared.bound.policy, prepared.plan
-    keys = FileKeyRing(settings.require("keys.root")).subkeys(
+    keys = open_key_ring(settings).subkeys(
         plan.requests,
         recipient=declared.keys.recipient,
         epoch=declared.keys.epoch,

@@ -14,14 +14,15 @@ from ruamel.yaml import YAML
 
 from airlock.doors._zones import require_disjoint
 from airlock.errors import AirlockError, DisclosureError
+from airlock.keys.open import needed_settings
 from airlock.settings import Settings
 from airlock.storage.scratch import scratch_folder
 from airlock.types import Zone
 
 __all__ = ["run_both"]
 
-_NEEDED = (*(f"zones.{zone}.uri" for zone in Zone), "keys.root", "keys.stage_signing", "keys.release_signing", "trust")
-_INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.stage_signing", "keys.executor", "trust",
+_NEEDED = (*(f"zones.{zone}.uri" for zone in Zone), "keys.stage_signing", "keys.release_signing", "trust")
+_INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.vault", "keys.kms", "keys.stage_signing", "keys.executor", "trust",
           "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "permit_minutes", "log_format")  # fmt: skip
 _OUTER = ("zones.staging", "zones.sanitized", "keys.release_signing", "trust", "policies", "waivers", "reports", "workers",
           "lease_seconds", "grace_minutes", "log_format")  # fmt: skip
@@ -42,7 +43,7 @@ def run_both(policies: Sequence[Path], settings: Settings, *, run_id: str | None
     Raises:
         ConfigError: A setting that one of the doors needs is not set.
     """
-    for name in _NEEDED:
+    for name in (*_NEEDED, *needed_settings(settings)):
         settings.require(name)  # a door would name its own derived file as the place to set it
     require_disjoint(settings)
     with scratch_folder() as private:
@@ -51,14 +52,14 @@ def run_both(policies: Sequence[Path], settings: Settings, *, run_id: str | None
         outer = _write(private / "outer.yaml", {**settings.only(*_OUTER), "policies": own, "separation": "none"})
         talk = ["--debug"] if debug else []
         chosen = ["--run", run_id] if run_id else []
-        first = _door([*talk, "anonymize", *map(str, policies), *chosen], inner)
+        first = _door([*talk, "anonymize", *map(str, policies), *chosen], inner, holds_keys=True)
         staged = [result for result in first if result["exit_code"] == 0]
         if not staged:
             return first
         names = {result["policy"] for result in staged}
         ready = [str(policy) for policy in policies if policy.name in names]
         runs = [part for result in staged for part in ("--run", f"{result['dataset']}={result['run']}")]
-        second = _door([*talk, "release", *ready, *runs], outer)
+        second = _door([*talk, "release", *ready, *runs], outer, holds_keys=False)
     released = {result["policy"]: result for result in second}
     return [_joined(result, released.get(result["policy"])) for result in first]
 
@@ -84,9 +85,11 @@ def _write(path: Path, values: Mapping[str, str]) -> Path:
     return path
 
 
-def _door(arguments: Sequence[str], config: Path) -> list[dict[str, Any]]:
+def _door(arguments: Sequence[str], config: Path, *, holds_keys: bool) -> list[dict[str, Any]]:
     """One door in a process of its own; its talk goes to our stderr, its last line of stdout is the JSON summary."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
+    # The door that knows no key provider gets no way in to one either.
+    hidden = ("AIRLOCK_",) if holds_keys else ("AIRLOCK_", "VAULT_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     command = [sys.executable, "-m", "airlock", "--config", str(config), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=False)  # noqa: S603 - our own program
     lines = done.stdout.decode().strip().splitlines()

@@ -17,7 +17,7 @@ from airlock.errors import SignatureError
 from airlock.evidence.canonical import canonical_json, parse_canonical, time_text
 from airlock.evidence.trust import Role, Trust, TrustedKey
 
-__all__ = ["IN_TOTO", "POINTER", "SHARD", "SignedAt", "sign", "verify"]
+__all__ = ["DESTROYED", "IN_TOTO", "POINTER", "REIDENTIFIED", "SHARD", "SignedAt", "sign", "verify"]
 
 IN_TOTO = "application/vnd.in-toto+json"
 """Payload type of in-toto Statements."""
@@ -28,10 +28,16 @@ POINTER = "application/vnd.airlock.pointer+json"
 SHARD = "application/vnd.airlock.shard+json"
 """Payload type of shard verdicts."""
 
+DESTROYED = "application/vnd.airlock.key-destroyed+json"
+"""Payload type of records of destroyed keys."""
+
+REIDENTIFIED = "application/vnd.airlock.reidentified+json"
+"""Payload type of records of reversed tokens."""
+
 SignedAt = datetime | Callable[[bytes], datetime]
 """When it was signed: a time, or how to find it in the (by then verified) payload."""
 
-_PAYLOAD_TYPES = frozenset({IN_TOTO, POINTER, SHARD})
+_PAYLOAD_TYPES = frozenset({IN_TOTO, POINTER, SHARD, DESTROYED, REIDENTIFIED})
 _MAX_SIGNATURES = 8
 
 

@@ -23,7 +23,7 @@ from airlock.evidence.canonical import parse_time, time_text
 
 __all__ = ["Role", "Trust", "TrustedKey"]
 
-Role = Literal["stage", "release"]
+Role = Literal["stage", "release", "reidentify"]
 
 _FIELDS = {"role", "keyid", "public", "not_before", "not_after", "revoked"}
 _ADVICE = (
@@ -81,7 +81,7 @@ class Trust:
     """A set of trusted keys, found by their id.
 
     Raises:
-        SignatureError: A key is malformed, or stands twice: one key never has both roles.
+        SignatureError: A key is malformed, or stands twice: one key never has two roles.
     """
 
     def __init__(self, keys: Iterable[TrustedKey]) -> None:
@@ -154,6 +154,6 @@ def _parsed(data: Any) -> TrustedKey:
     ):
         raise ValueError("every value is text; only not_after and revoked may be null")
     if text["role"] not in get_args(Role):
-        raise ValueError("'role' is neither stage nor release")
+        raise ValueError(f"'role' is none of {', '.join(get_args(Role))}")
     times = {name: parse_time(text[name]) for name in ("not_before", "not_after", "revoked") if name in text}
     return TrustedKey(keyid=text["keyid"], role=text["role"], public=text["public"], **times)

@@ -87,6 +87,7 @@ class KeyRing(Protocol):
         Raises:
             ValueError: Such a one is asked for without a run id.
             PermitError: No permit, or one that has run out.
-            KeyFileError: The root of this epoch is missing or not private.
+            KeyFileError, KeyProviderError: The root of this epoch is missing, not private, or refused to this identity.
+            TransientError: The key service does not answer.
         """
         ...

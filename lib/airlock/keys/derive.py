@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from airlock.keys._base import KeyRequest, SubKeys
 
-__all__ = ["KEY_BYTES", "VERSION", "derive", "derive_all", "expand", "key_bytes", "key_id", "length_prefixed"]
+__all__ = ["KEY_BYTES", "VERSION", "derive", "derive_all", "expand", "key_bytes", "key_check", "key_id", "length_prefixed"]
 
 KEY_BYTES = {"aes-siv": 64}
 """How long keys of an algorithm are; all others have 32 bytes."""
@@ -78,6 +78,16 @@ def key_id(subkey: bytes, request: KeyRequest, recipient: str, epoch: int) -> st
     """
     digits = expand(subkey, ["key-id", request.algorithm, request.domain, recipient, str(epoch)], _ID_BYTES).hex()
     return f"{request.domain or request.purpose}/{recipient}/{epoch}:{digits}"
+
+
+def key_check(root: bytes, epoch: int) -> str:
+    """A public fingerprint of an epoch's root, 16 hex digits: equal for equal roots, and it says nothing about them.
+
+    Example:
+        >>> len(key_check(bytes(32), 1))
+        16
+    """
+    return expand(root, ["key-check", str(epoch)], _ID_BYTES).hex()
 
 
 def derive_all(root: bytes, requests: Iterable[KeyRequest], *, recipient: str, epoch: int, run: str | None = None) -> SubKeys:

@@ -1,6 +1,7 @@
 """Signing keys: Ed25519, private half in a 0600 file, public half as the JSON that a trust folder holds. Doors load signers here.
 
-`airlock keys init` makes one for each door: `stage` for the inner one, `release` for the outer one.
+`airlock keys init` makes one for each door: `stage` for the inner one, `release` for the outer one; with `--reidentify` the one
+that signs for `airlock reidentify`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 
 from airlock.errors import KeyFileError
-from airlock.keys.file import create_private_file, read_private_file
+from airlock.keys.private import create_private_file, read_private_file
 
 __all__ = ["SigningRole", "create_signing_key", "load_signer"]
 
-SigningRole = Literal["stage", "release"]
+SigningRole = Literal["stage", "release", "reidentify"]
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 

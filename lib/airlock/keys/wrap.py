@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from airlock.errors import IntegrityError, KeyFileError
 from airlock.keys._base import KeyRequest, SubKeys
 from airlock.keys.derive import expand, length_prefixed
-from airlock.keys.file import create_private_file, read_private_file
+from airlock.keys.private import create_private_file, read_private_file
 
 __all__ = ["create_executor_key_file", "frame_key", "read_executor_key", "seal", "unseal", "unwrap", "wrap"]
 

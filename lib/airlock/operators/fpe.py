@@ -18,7 +18,7 @@ from airlock.crypto.columns import ByteColumn, empty_nulls, nulls, text_array
 from airlock.crypto.ff1 import Ff1
 from airlock.crypto.luhn import check_digits
 from airlock.crypto.spelling import Alphabet, from_digits, to_digits
-from airlock.errors import OperatorTypeError
+from airlock.errors import OperatorTypeError, SmallDomainError
 from airlock.keys import KeyRequest
 from airlock.operators._base import STRICT, Contract, RowOperator
 from airlock.operators._canonical import canonical_text, reject, why_not
@@ -105,15 +105,8 @@ class Fpe(RowOperator):
             raise ValueError("tweak and tweak_column are two tweaks; leave one of them out")
         if self.length is not None and (self.min_length is not None or self.max_length is not None):
             raise ValueError("length says it all; leave min_length and max_length out, or length")
-        shortest, least = self._shortest, shortest_of(letters, luhn=self.luhn)
-        size = len(letters) ** (shortest - self.luhn)
-        if size < SMALLEST_DOMAIN:
-            raise ValueError(
-                f"{shortest} characters of {len(letters)}{' with a check digit' if self.luhn else ''} are {size:,} values, which can "
-                f"be tried out (SP 800-38G Rev. 1: at least {SMALLEST_DOMAIN:,}); encrypt {least} characters or more, or pseudonymize"
-            )
-        if shortest > self._longest:
-            raise ValueError(f"min_length {shortest} is above max_length {self._longest}; exchange them")
+        if self._shortest > self._longest:
+            raise ValueError(f"min_length {self._shortest} is above max_length {self._longest}; exchange them")
         return self
 
     @property
@@ -157,7 +150,15 @@ class Fpe(RowOperator):
 
         Raises:
             ValueError: The policy has no such domain, or it has canonical steps, which would change the value's form.
+            SmallDomainError: There are fewer than a million values of the shortest length (SP 800-38G Rev. 1).
         """
+        size, least = len(self._letters) ** (self._shortest - self.luhn), shortest_of(self._letters, luhn=self.luhn)
+        if size < SMALLEST_DOMAIN:
+            raise SmallDomainError(
+                f"{self._shortest} characters of {len(self._letters)}{' with a check digit' if self.luhn else ''} are {size:,} values, "
+                f"which can be tried out (SP 800-38G Rev. 1: at least {SMALLEST_DOMAIN:,}); encrypt {least} characters or more, or "
+                "pseudonymize"
+            )
         if self.domain not in domains:
             found = ", ".join(sorted(domains)) or "none"
             raise ValueError(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from airlock.errors import MissingCapabilityError, PolicyError, PolicyFileError, Problem
+from airlock.errors import ContractError, MissingCapabilityError, PolicyError, PolicyFileError, Problem
 from airlock.operators import Operator, RowOperator, operator_class, operator_names
 from airlock.plan.contracts import contract_problems
 from airlock.plan.inputs import input_faults
@@ -119,7 +119,7 @@ def _resolve(text: str, operator: Operator, policy: Policy, document: Document) 
     except MissingCapabilityError:
         raise
     except PolicyError as error:
-        document.report(("columns", text), str(error))
+        document.report(("columns", text), str(error), error.code if isinstance(error, ContractError) else "")
         return operator
     if isinstance(resolved, RowOperator):
         for fault in input_faults(ColumnPath.parse(text), resolved, policy):

@@ -35,13 +35,35 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("zones.private.uri", "uri", "what stays on the raw side: accounting, rejected rows, split records"),
     Setting("zones.staging.uri", "uri", "written by the inner door, read by the outer door"),
     Setting("zones.sanitized.uri", "uri", "releases; written by the outer door alone"),
-    Setting("keys.provider", "text", "where root keys come from", "file", ("file",)),
-    Setting("keys.root", "path", "root key file (inner door)"),
+    Setting("keys.provider", "text", "where root keys come from", "file", ("file", "vault-kv", "vault-transit", "aws-kms")),
+    Setting("keys.root", "path", "root key file (inner door); of vault-transit and aws-kms: the file of wrapped roots"),
+    Setting("keys.vault.address", "text", "https://host:port of Vault or OpenBao (inner door)"),
+    Setting("keys.vault.mount", "text", "where the engine is mounted; none: secret (vault-kv), transit (vault-transit)"),
+    Setting("keys.vault.path", "text", "vault-kv: the secret that holds the roots"),
+    Setting("keys.vault.key", "text", "vault-transit: the key that wraps the roots"),
+    Setting(
+        "keys.vault.auth",
+        "text",
+        "how to log in; none: token; env: by VAULT_TOKEN",
+        None,
+        ("token", "env", "kubernetes", "approle"),
+    ),
+    Setting("keys.vault.auth_mount", "text", "where the login method is mounted; none: under its own name"),
+    Setting("keys.vault.role", "text", "kubernetes: the role; approle: the role id"),
+    Setting("keys.vault.credential", "path", "file with the token, projected service account token, or secret id"),
+    Setting("keys.vault.ca", "path", "PEM file of the authority of Vault's certificate; none: the system's"),
+    Setting("keys.vault.namespace", "text", "namespace of Vault Enterprise"),
+    Setting("keys.kms.key_id", "text", "aws-kms: ARN, id or alias of the key that wraps the roots (inner door)"),
+    Setting("keys.kms.region", "text", "aws-kms: region; none: as the AWS environment says"),
+    Setting("keys.kms.endpoint", "text", "aws-kms: URL instead of the region's own endpoint"),
     Setting("keys.stage_signing", "path", "private key that signs staged releases (inner door)"),
     Setting("keys.release_signing", "path", "private key that signs releases (outer door)"),
     Setting(
         "keys.executor", "path", "executor key file, mounted in driver and executors; none: a fresh private one for each run"
     ),
+    Setting("keys.records", "path", "folder for signed records of destroyed epochs; none: beside keys.stage_signing"),
+    Setting("reidentify.signing", "path", "private key that signs who reversed which tokens; of neither door"),
+    Setting("reidentify.max_values", "number", "the most tokens that one `airlock reidentify` may reverse", "10000"),
     Setting("trust", "path", "folder of trusted public keys, or one of them"),
     Setting("policies", "path", "the outer door's own approved policies"),
     Setting("waivers", "path", "the gate's own waivers, a YAML file"),
@@ -105,6 +127,10 @@ class Settings:
     def zone(self, zone: Zone) -> str:
         """A zone's location. Raises ConfigError where this configuration does not name it."""
         return self.require(f"zones.{zone}.uri")
+
+    def having(self, values: dict[str, str]) -> Settings:
+        """The same with these on top, as flags would be."""
+        return Settings({**self.values, **values}, {**self.origins, **dict.fromkeys(values, "flag")}, self.file)
 
     def only(self, *prefixes: str) -> dict[str, str]:
         """The values that are set, of the settings whose names start with one of `prefixes`."""

@@ -73,7 +73,7 @@ def _pem(key):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"role": "admin"}, "neither stage nor release"),
+        ({"role": "admin"}, "none of stage, release, reidentify"),
         ({"role": None}, "every value is text"),
         ({"keyid": "0" * 64}, "'keyid' is not the id"),
         ({"public": "x"}, "not a PEM public key"),

@@ -15,7 +15,7 @@ import pytest
 from airlock.errors import KeyFileError, PermitError
 from airlock.keys import FileKeyRing, KeyRequest, Permit, create_root_file
 from airlock.keys.derive import derive
-from airlock.keys.file import create_private_file, read_private_file
+from airlock.keys.private import create_private_file, read_private_file
 from airlock.types import Sha256
 
 REQUEST = KeyRequest("pseudonymize", "aes-cmac", "customer")

@@ -18,7 +18,7 @@ subject: {subject}
 keys:
   recipient: tests
   epoch: 1
-  domains: {{person: {{canonical: [decimal]}}, email: {{canonical: [trim, casefold]}}}}
+  domains: {{person: {{canonical: [decimal]}}, email: {{canonical: [trim, casefold]}}, form: {{}}}}
 privacy: {{k_anonymity: {privacy}}}
 {more}columns:
 """

@@ -71,7 +71,7 @@ def test_a_value_stands_for_an_argument_only_where_the_operator_says_so(policy_f
 def test_an_unknown_domain_lists_the_known_ones(policy_file):
     [(line, _, message)] = faults(policy_file("mail: {type: string, class: direct_identifier, pseudonymize: {domain: mails}}"))
     assert line == 15
-    assert message.startswith("key domain 'mails' is not one of the policy's keys.domains (found: email, person)")
+    assert message.startswith("key domain 'mails' is not one of the policy's keys.domains (found: email, form, person)")
 
 
 def test_a_known_value_needs_a_rule_of_its_own_or_one_that_covers_it(policy_file):

@@ -42,7 +42,13 @@ def codes(policy_file):
         ("type: string, class: sensitive, output: string, drop: {}", "output-type"),
         (f"{IDENTIFIER}, encrypt: person", "reversible"),
         (f"{IDENTIFIER}, encrypt_random: person", "reversible"),
-        (f"{IDENTIFIER}, fpe: {{domain: person, min_length: 6}}", "reversible"),
+        (f"{IDENTIFIER}, fpe: {{domain: form, min_length: 6}}", "reversible"),
+        (f"{IDENTIFIER}, reversible: allowed, fpe: {{domain: form, min_length: 5}}", "fpe-domain-small"),
+        (
+            f"{IDENTIFIER}, reversible: allowed, when: {{column: id, in: [1], then: {{redact: {{}}}}, "
+            "otherwise: {fpe: {domain: form, alphabet: lower, length: 4}}}",
+            "fpe-domain-small",
+        ),
     ],
 )
 def test_each_broken_contract_has_an_error_of_its_own(codes, rule, code):

@@ -1,0 +1,113 @@
+"""Signed records of what was done with keys by hand: an epoch's root destroyed, tokens reversed. No key and no value is in them.
+
+A destruction is signed by the stage key, whose door used the root; a reversal by a key of its own role.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from securesystemslib.signer import Signer
+
+from airlock.evidence._strict import STRICT, Digest, Record, Time
+from airlock.evidence.canonical import parse_canonical, parse_time
+from airlock.evidence.dsse import DESTROYED, REIDENTIFIED, sign, verify
+from airlock.evidence.trust import Trust
+from airlock.types import Separation
+
+__all__ = ["Destroyed", "Reidentified"]
+
+_Line = Annotated[str, Field(min_length=1, max_length=500)]
+_Epoch = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Destroyed(Record):
+    """An epoch's root was destroyed, or (`begun`) is about to be.
+
+    Attributes:
+        provider: Where the root was kept.
+        key_check: The root's public fingerprint, as `airlock keys show` told it.
+        user: Number and name of the user.
+        check: How it was seen that nothing can be derived any more; None while `begun`.
+    """
+
+    what: ClassVar[str] = "record of a destroyed key"
+
+    version: Literal[1] = 1
+    state: Literal["begun", "destroyed"]
+    epoch: _Epoch
+    provider: str
+    place: str
+    key_check: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    user: _Line
+    reason: _Line
+    check: Literal["derivation refused: key-epoch"] | None = None
+    signed_at: Time
+
+    def to_envelope(self, signer: Signer) -> bytes:
+        """Signed."""
+        return sign(self.to_bytes(), payload_type=DESTROYED, signer=signer)
+
+    @classmethod
+    def parse(cls, envelope: bytes, trust: Trust) -> Self:
+        """Verify and read.
+
+        Raises:
+            SignatureError: Not signed by a trusted stage key.
+            IntegrityError: Signed, but not such a record.
+        """
+        return cls.from_bytes(verify(envelope, trust=trust, role="stage", at=_signed_at, payload_type=DESTROYED))
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Reidentified(Record):
+    """Tokens are about to be reversed.
+
+    Attributes:
+        user: Number and name of the user.
+        run: Whose key it was, where every run has its own.
+        tokens: How many different ones.
+        tokens_sha256: SHA-256 of the sorted tokens as UTF-8, joined by line feeds.
+        key_ids: Of the subkeys that reverse them.
+        separation: `identities` where this configuration knows nothing of the doors' private keys.
+    """
+
+    what: ClassVar[str] = "record of a reidentification"
+
+    version: Literal[1] = 1
+    dataset: str
+    column: str
+    operator: str
+    recipient: str
+    epoch: _Epoch
+    policy_sha256: Digest
+    key_ids: tuple[str, ...]
+    run: str | None = None
+    tokens: Annotated[int, Field(ge=1)]
+    tokens_sha256: Digest
+    user: _Line
+    reason: _Line
+    separation: Separation
+    signed_at: Time
+
+    def to_envelope(self, signer: Signer) -> bytes:
+        """Signed."""
+        return sign(self.to_bytes(), payload_type=REIDENTIFIED, signer=signer)
+
+    @classmethod
+    def parse(cls, envelope: bytes, trust: Trust) -> Self:
+        """Verify and read.
+
+        Raises:
+            SignatureError: Not signed by a trusted key of role reidentify.
+            IntegrityError: Signed, but not such a record.
+        """
+        return cls.from_bytes(verify(envelope, trust=trust, role="reidentify", at=_signed_at, payload_type=REIDENTIFIED))
+
+
+def _signed_at(payload: bytes) -> datetime:
+    return parse_time(parse_canonical(payload)["signed_at"])
