@@ -134,6 +134,13 @@ def test_counts_that_are_not_ones_own_are_made_anew(towns, read):
     assert len(list(base.iterdir())) == 3
 
 
+def test_a_policy_that_counts_no_longer_leaves_no_counts(towns, read):
+    anonymize(towns.policy(), towns.settings())
+    ruled(towns, 'city: {type: string, class: insensitive, redact: {with: "-"}}')
+    anonymize(towns.policy(), towns.settings())
+    assert [name for name in towns.files("private") if "/summaries/" in name] == []
+
+
 def test_inside_lists_a_row_counts_once_for_a_value(make_project, people, read):
     made = ruled(make_project(files=0), TOP.replace("city:", '"city[].name":'))
     lists = [[{"name": "Lima"}, {"name": "Lima"}, {"name": None}]] * 19 + [[{"name": "Oslo"}, {"name": RARE}], None, []] * 20

@@ -156,6 +156,7 @@ class _Work:
     def _first_reading(self, run: RunId, engine: str, names: Sequence[str]) -> dict[str, pa.Table]:
         """What dataset-wide passes conclude; splits of which no summary is kept are read for it, in one stage."""
         if not dataset_passes(self.prepared.plan):
+            clean_summaries(self.private, self.dataset, frozenset())  # of another policy
             return {}
         gathering = Gathering(self.prepared.plan)
         todo = [index for index, name in enumerate(names) if not gathering.take(self.private, name, self.keys)]
