@@ -23,6 +23,7 @@ __all__ = ["Warned", "sample_warnings"]
 
 _FEW_DISTINCT, _REPEATING = 10_000, 0.9
 _TOP_SHARE, _TOP_ROWS = 0.01, 100
+_RARE = 2
 _SEARCHED = 200
 """Values of a sample in which entities are searched: that takes milliseconds for each."""
 
@@ -33,7 +34,7 @@ class Warned:
 
     Attributes:
         path: The column.
-        kind: `frequency`, `zero-effect` or `rejects`.
+        kind: `frequency`, `zero-effect`, `rejects` or `uniqueness`.
         message: What was seen in the sample and what to do; no value.
     """
 
@@ -60,7 +61,20 @@ def sample_warnings(plan: Plan, batch: pa.RecordBatch, *, rows: int | None) -> t
             found += _frequency(path, values, scale=(rows or batch.num_rows) / batch.num_rows) if path in counted else ()
         else:
             found += _effect(batch, path, operator, values)
-    return tuple(sorted(found))
+    return tuple(sorted([*found, *_rare(plan, batch)]))
+
+
+def _rare(plan: Plan, batch: pa.RecordBatch) -> Iterator[Warned]:
+    """Under a pack, what is said to be no identifier is looked through for what is rare: the review of HIPAA's kind R begins here."""
+    for path, rule in plan.policy.rules().items():
+        if plan.policy.pack is None or rule.identifier != "none":
+            continue
+        values, _ = leaf_values(batch, path)
+        counts = pc.value_counts(values.drop_null()).field("counts")
+        total, rare = int(pc.sum(counts).as_py() or 0), int(pc.sum(pc.less_equal(counts, _RARE)).as_py() or 0)
+        if rare and total >= ENOUGH:
+            message = f"{rare:,} values of {total:,} sampled occur once or twice: does one of them, or several together, tell a person?"
+            yield Warned(str(path), "uniqueness", message)
 
 
 def _frequency(path: ColumnPath, values: pa.Array, *, scale: float) -> Iterator[Warned]:

@@ -268,7 +268,7 @@ class Pack(_Strict):
     """
 
     name: Literal["hipaa-safe-harbor"]
-    as_of: date | None = None
+    as_of: Annotated[date, Field(strict=False)] | None = None
     absent: dict[Literal[tuple(HIPAA_KINDS)], Reason] = Field(default_factory=dict)  # type: ignore[valid-type]
     codes: dict[str, Reason] = Field(default_factory=dict)
 

@@ -45,10 +45,7 @@ def codes(policy_file):
         (f"{IDENTIFIER}, fpe: {{domain: form, min_length: 6}}", "reversible"),
         (f"{IDENTIFIER}, reversible: allowed, fpe: {{domain: form, min_length: 5}}", "fpe-domain-small"),
         (
-            (
-                f"{IDENTIFIER}, reversible: allowed, when: {{column: id, in: [1], then: {{redact: {{}}}}, "
-                "otherwise: {fpe: {domain: form, alphabet: lower, length: 4}}}"
-            ),
+            f"{IDENTIFIER}, reversible: allowed, when: {{column: id, null: true, then: {{redact: {{}}}}, otherwise: {{fpe: {{domain: form, length: 5}}}}}}",
             "fpe-domain-small",
         ),
     ],
