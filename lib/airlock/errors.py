@@ -270,6 +270,28 @@ class FrequencyError(DisclosureError):
     code = "frequency"
 
 
+class RareValueError(DisclosureError):
+    """Values stay that too few rows of the dataset share, or more different ones than the rule lets stay."""
+
+    code = "rare-value"
+
+
+class TooManyValuesError(DisclosureError):
+    """A column has more different values than can be counted exactly over the dataset."""
+
+    code = "too-many-values"
+    remedy = (
+        "Generalise the column by row (truncate, generalize_date, ...) or drop it: few values can't stand out among so many."
+    )
+
+
+class FewRowsError(DisclosureError):
+    """A column's values would be permuted among too few rows."""
+
+    code = "few-rows"
+    remedy = "Join small files at the source, lower min_rows of permute, or drop the column."
+
+
 class KnownValueError(DisclosureError):
     """A direct identifier of a row stands in a text cell written for that row."""
 

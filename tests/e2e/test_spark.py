@@ -10,9 +10,11 @@ import csv
 import json
 import re
 import shutil
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.conftest import make_people, new_project
@@ -316,3 +318,33 @@ def test_the_readme_reads_a_release_in_four_ways(project, spark, require, partit
 
 def by_id(rows):
     return sorted(rows, key=lambda row: row["id"])
+
+
+# --- passes -----------------------------------------------------------------------------------------------------------------
+
+
+def test_passes_make_the_same_bytes_as_the_local_engine_and_tell_spark_nothing(project, spark, people):
+    made = project(files=0)
+    made.write_policy(
+        change=lambda text: re.sub(
+            r"city: .*", "city: {type: string, class: insensitive, keep_top: {n: 1, min_count: 20}}", text
+        ).replace("generalize_number: {width: 100}", 'permute: {reason: "sums stay", min_rows: 30}')
+    )
+    for number in range(3):
+        cities = pa.array(["Canarytown"] * 8 + ["Canaryville"] * 6 + [f"Canary{n}" for n in range(16)])
+        amounts = pa.array([n // 2 for n in range(30)], pa.int64())
+        table = people(30, first=1_000 * number).set_column(4, "city", cities).set_column(6, "amount", amounts)
+        made.write(table, f"{number}.parquet")
+    found = {}
+    for engine in ("local", "spark"):
+        anonymize(made.policy(), settings(made), run_id="fixed", engine=engine)
+        folder = made.root / "staging" / "people" / "fixed" / "data"
+        found[engine] = {(file.name.partition("-")[0], file.read_bytes()) for file in folder.iterdir()}
+        rows = rows_of(made, "fixed")
+        assert Counter(row["city"] for row in rows) == {"Canarytown": 24, "other": 66}
+        for zone in ("private", "staging"):
+            shutil.rmtree(made.root / zone)
+    assert found["local"] == found["spark"]
+    said = [file.read_bytes() for file in spark.folder.rglob("*") if file.is_file()]
+    assert said
+    assert not any(b"Canarytown" in data for data in said)

@@ -45,6 +45,7 @@ def rules_of(*, k: int = 3, count: str = "subjects", waivers: tuple[Waiver, ...]
                 "note": {"type": "string", "class": "sensitive", "keep": "r"},
                 "card": {"type": "int64", "class": "sensitive", "keep": "r"},
                 "dt": {"type": "string", "class": "insensitive", "keep": "r"},
+                "job": {"type": "string", "class": "sensitive", "keep_top": {"n": 2, "min_count": 20}},
             },
             "privacy": {"k_anonymity": {"k": k, "count": count}},
         }
@@ -62,12 +63,13 @@ ROW = st.fixed_dictionaries(
         "note": st.sampled_from(["quiet", "ann.lee@example.org", "536-90-4399", ""]),
         "card": st.sampled_from([4111111111111111, 4111111111111112, 5, None]),
         "dt": st.sampled_from(["2026-11-22", "ann.lee@example.org"]),
+        "job": st.sampled_from(["cook", "nurse", "pilot", "other", None]),
     }
 )
 SCHEMA = pa.schema(
     {
         "id": pa.string(), "mail": pa.string(), "zip": pa.string(), "raw": pa.binary(), "sum": pa.int64(), "note": pa.string(),
-        "card": pa.int64(), "dt": pa.string(),
+        "card": pa.int64(), "dt": pa.string(), "job": pa.string(),
     }
 )  # fmt: skip
 OTHER = pa.schema({"id": pa.int64(), "Marigold": pa.string()})

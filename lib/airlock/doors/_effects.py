@@ -46,7 +46,9 @@ def _judged(plan: Plan) -> Iterator[ColumnPath]:
     rules = plan.policy.rules()
     for path, operator in plan.operators.items():
         keyless = not operator.contract.keyed and operator.contract.technique != "none"
-        if keyless and not isinstance(operator, RedactEntities) and rules[path].accept_no_effect is None:
+        # What a pass over the dataset lets stay is not known from a sample; that it is all may be right.
+        rowwise = operator.pass_over(path) is None
+        if keyless and rowwise and not isinstance(operator, RedactEntities) and rules[path].accept_no_effect is None:
             yield path
 
 

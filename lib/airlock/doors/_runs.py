@@ -14,6 +14,7 @@ from airlock.doors._digests import DIGESTS
 from airlock.doors._source import Prepared
 from airlock.doors._verdicts import read_verdict
 from airlock.engines.records import SplitRecord, record_folder
+from airlock.engines.summaries import SUMMARIES, summary_folder
 from airlock.errors import ConfigError, RunBoundError
 from airlock.evidence.canonical import canonical_json, parse_canonical
 from airlock.settings import Settings
@@ -21,12 +22,12 @@ from airlock.storage import AlreadyExistsError, Store
 from airlock.storage.pending import sweep
 from airlock.types import RunId, RunState, Sha256
 
-__all__ = ["RunFolder", "clean_own", "clean_records", "clean_staging", "new_run_id", "plan_digest"]
+__all__ = ["RunFolder", "clean_own", "clean_records", "clean_staging", "clean_summaries", "new_run_id", "plan_digest"]
 
 MANIFEST, ENVELOPE, VERDICT = "manifest.json", "manifest.intoto.json", "verdict.json"
 
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TAKEN = {"splits", "lease.json", DIGESTS}
+_TAKEN = {"splits", "lease.json", DIGESTS, SUMMARIES}
 """What else stands beside the runs' folders in zone `private`."""
 
 
@@ -147,6 +148,14 @@ def clean_records(private: Store, dataset: str, record: Callable[[str], SplitRec
     for split, found in files.items():
         for name in _unnamed(found, record(split) if split in recorded and len(found) > 1 else None, split in recorded):
             private.delete(f"{base}/{name}")
+
+
+def clean_summaries(private: Store, dataset: str, kept: frozenset[str]) -> None:
+    """Delete the summaries of splits that are not named in `kept`. Needs the dataset's lease."""
+    sweep(private, summary_folder(dataset), grace=0)
+    for entry in private.list(summary_folder(dataset)):
+        if entry.path.rpartition("/")[2] not in kept:
+            private.delete(entry.path)
 
 
 def _unnamed(found: list[str], record: SplitRecord | None, recorded: bool) -> list[str]:

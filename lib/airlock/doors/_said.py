@@ -29,6 +29,9 @@ _CODE = frozenset(
         "tldextract",
     }
 )
+_PURPOSES = ("permute",)
+"""What keys of no domain are named by."""
+
 _VERSION = re.compile(r"[0-9][0-9a-z.+]{0,31}")
 _IMAGE = re.compile(r"(?:[a-z0-9._:/-]{1,200}@)?sha256:[0-9a-f]{64}")
 _SPLIT = re.compile(r"[0-9a-f]{32}")
@@ -52,7 +55,7 @@ def require_known_words(manifest: PublicManifest, policy: Policy) -> None:
 
 def _judged(manifest: PublicManifest, policy: Policy) -> Iterator[tuple[str, bool]]:
     operators = {str(path): rule.operator.name for path, rule in policy.rules().items()}
-    domains = "|".join(map(re.escape, policy.keys.domains))
+    domains = "|".join(map(re.escape, (*policy.keys.domains, *_PURPOSES)))
     key = re.compile(rf"(?:{domains})/{re.escape(policy.keys.recipient)}/{policy.keys.epoch}:[0-9a-f]{{16}}")
     yield "owner", manifest.owner == policy.owner
     yield "purpose", manifest.purpose == policy.purpose

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
+
+import pyarrow as pa
 
 from airlock.doors._adopt import adopt
 from airlock.doors._digests import source_digests
 from airlock.doors._effects import demand_effect
-from airlock.doors._engine import Runner, choose_runner
+from airlock.doors._engine import choose_runner
 from airlock.doors._failures import Failure, write_failures
 from airlock.doors._pulse import pulse
-from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, new_run_id
+from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, clean_summaries, new_run_id
 from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._staged import StagedFacts, stage_manifest
@@ -24,12 +27,15 @@ from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
 from airlock.engines.frequency import demand_frequencies
 from airlock.engines.records import SplitRecord, read_record, record_folder, split_names
+from airlock.engines.summaries import Gathering
+from airlock.engines.tables import digest_of
 from airlock.engines.task import TaskResult
 from airlock.errors import AirlockError, DriftError, FrequencyError, TaskFailedError, TransientError, all_errors
 from airlock.keys import Permit, SubKeys
 from airlock.keys.open import open_key_ring
 from airlock.keys.signing import load_signer
 from airlock.keys.wrap import create_executor_key_file
+from airlock.plan.passes import dataset_passes
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Settings
 from airlock.storage.lease import Lease
@@ -122,13 +128,17 @@ class _Work:
             sweep(self.staging, self.dataset)
             sweep(self.staging, folder.base, grace=0)
             digests = source_digests(self.prepared.raw, self.prepared.listing.files, self.private, self.dataset, self.keys)
-            self.names = split_names(self.prepared.splits, digests, self.prepared.plan, self.keys, self.prepared.excluded)
-            folder.bind(self.prepared, self.names)
-            if folder.state(self.settings) is not RunState.OPEN:
+            first = self._split_names(digests, {})
+            # What the dataset concludes follows from its splits: they alone name the plan.
+            folder.bind(self.prepared, first)
+            state = folder.state(self.settings)
+            concluded = self._first_reading(given, engine, first)
+            self.names = self._split_names(digests, {"concluded": digest_of(concluded)}) if concluded else first
+            if state is not RunState.OPEN:
                 return self._result(given, self._records(), reused=len(self.names), continued=True)
             clean_staging(self.staging, self.dataset, keep=given, settings=self.settings)
             clean_records(self.private, self.dataset, lambda name: read_record(self.private, self.dataset, name, self.keys))
-            fresh = self._work_off(folder, engine)
+            fresh = self._work_off(folder, engine, concluded)
             records = self._complete(folder, fresh)
             self._demand_frequencies(folder, records)
             self.permit.require()
@@ -139,6 +149,27 @@ class _Work:
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
             return self._result(given, records, reused=len(self.names) - len(fresh))
 
+    def _split_names(self, digests: Mapping[str, str], more: Mapping[str, str]) -> list[str]:
+        prepared = self.prepared
+        return split_names(prepared.splits, digests, prepared.plan, self.keys, prepared.excluded, more=more)
+
+    def _first_reading(self, run: RunId, engine: str, names: Sequence[str]) -> dict[str, pa.Table]:
+        """What dataset-wide passes conclude; splits of which no summary is kept are read for it, in one stage."""
+        if not dataset_passes(self.prepared.plan):
+            clean_summaries(self.private, self.dataset, frozenset())  # of another policy
+            return {}
+        gathering = Gathering(self.prepared.plan)
+        todo = [index for index, name in enumerate(names) if not gathering.take(self.private, name, self.keys)]
+        if todo:
+            self._demand_done(run, self._stage(engine, self._frame(run, names, first=True), todo))
+        missing = sum(not gathering.take(self.private, names[index], self.keys) for index in todo)
+        clean_summaries(self.private, self.dataset, frozenset(names))
+        if missing:
+            raise TransientError(
+                f"{missing} of {len(names)} splits have no usable count although their tasks ended well. Run again"
+            )
+        return gathering.conclude()
+
     def _last(self, lease: Lease) -> None:
         """Right before the commit."""
         self.permit.require()
@@ -148,7 +179,7 @@ class _Work:
         found = {name: read_record(self.private, self.dataset, name, self.keys) for name in self.names}
         return {name: record for name, record in found.items() if record is not None}
 
-    def _work_off(self, folder: RunFolder, engine: str) -> frozenset[str]:
+    def _work_off(self, folder: RunFolder, engine: str, concluded: Mapping[str, pa.Table]) -> frozenset[str]:
         """Run the splits that have no usable record; returns their names."""
         usable = adopt(self.private, self.staging, folder.base, self._records().values())
         todo = [index for index, name in enumerate(self.names) if name not in usable]
@@ -157,11 +188,10 @@ class _Work:
         if todo:
             sample = read_sample(self.prepared, _SAMPLED, splits=[self.prepared.splits[index] for index in todo])
             demand_effect(self.prepared.plan, sample.batch)
-            with ExitStack() as stack:
-                binding, sealed = self._frame(folder.run, stack)
-                sizes = [split.bytes for split in self.prepared.splits]
-                runner = stack.enter_context(choose_runner(engine, self.settings, sizes))
-                self._collect(runner, sealed, binding, todo, reused)
+            with pulse(lambda: self._look(todo, reused)):
+                failed = self._stage(engine, self._frame(folder.run, self.names, concluded=concluded), todo)
+            self._say(reused + len(todo) - len(failed), reused)
+            self._demand_done(folder.run, failed)
         return frozenset(self.names[index] for index in todo)
 
     def _complete(self, folder: RunFolder, fresh: frozenset[str]) -> dict[str, SplitRecord]:
@@ -185,33 +215,40 @@ class _Work:
             self.staging.delete_tree(folder.base)
             raise
 
-    def _frame(self, run: RunId, stack: ExitStack) -> tuple[FrameBinding, bytes]:
-        mounted = self.settings.path("keys.executor")
-        if mounted is None:
-            mounted = create_executor_key_file(stack.enter_context(scratch_folder()))
-        keys_policy = self.policy.keys
-        binding = FrameBinding(run, self.prepared.plan.digest, keys_policy.recipient, keys_policy.epoch, str(mounted))
-        frame = TaskFrame(
+    def _stage(self, engine: str, frame: TaskFrame, todo: Sequence[int]) -> list[TaskResult]:
+        """Carry out some of a frame's splits; returns those that failed."""
+        with ExitStack() as stack:
+            mounted = self.settings.path("keys.executor")
+            if mounted is None:
+                mounted = create_executor_key_file(stack.enter_context(scratch_folder()))
+            keys_policy = self.policy.keys
+            binding = FrameBinding(frame.run, self.prepared.plan.digest, keys_policy.recipient, keys_policy.epoch, str(mounted))
+            sizes = [split.bytes for split in self.prepared.splits]
+            runner = stack.enter_context(choose_runner(engine, self.settings, sizes))
+            self.permit.require()
+            return [result for result in runner(seal_frame(frame, binding), binding, todo) if result.code]
+
+    def _demand_done(self, run: RunId, failed: list[TaskResult]) -> None:
+        if failed:
+            found = (Failure(result.name, result.files, result.column, result.code, 0) for result in failed)
+            write_failures(self.private, f"{self.dataset}/{run}", found)
+            raise _failure(self.dataset, run, failed)
+
+    def _frame(
+        self, run: RunId, names: Sequence[str], *, first: bool = False, concluded: Mapping[str, pa.Table] = MappingProxyType({})
+    ) -> TaskFrame:
+        return TaskFrame(
             plan=self.prepared.plan,
             run=run,
             splits=self.prepared.splits,
-            names=tuple(self.names),
+            names=tuple(names),
             zones={zone: self.settings.zone(zone) for zone in (Zone.RAW, Zone.PRIVATE, Zone.STAGING)},
             excluded=self.prepared.excluded,
             codec=self.settings.require("staging_codec"),
             keys=self.keys,
+            first=first,
+            concluded=concluded,
         )
-        return binding, seal_frame(frame, binding)
-
-    def _collect(self, runner: Runner, sealed: bytes, binding: FrameBinding, todo: Sequence[int], reused: int) -> None:
-        self.permit.require()
-        with pulse(lambda: self._look(todo, reused)):
-            failed = [result for result in runner(sealed, binding, todo) if result.code]
-        self._say(reused + len(todo) - len(failed), reused)
-        if failed:
-            found = (Failure(result.name, result.files, result.column, result.code, 0) for result in failed)
-            write_failures(self.private, f"{self.dataset}/{binding.run}", found)
-            raise _failure(self.dataset, binding.run, failed)
 
     def _look(self, todo: Sequence[int], reused: int) -> None:
         """Say how many splits have a record by now; the end is said where results are."""

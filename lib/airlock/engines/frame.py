@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from airlock.engines.tables import pack, unpack
 from airlock.keys import SubKeys
 from airlock.keys.wrap import frame_key, read_executor_key, seal, unseal, unwrap, wrap
 from airlock.plan.compile import Plan
@@ -49,6 +53,9 @@ class TaskFrame:
         zones: Location of raw, private and staging.
         excluded: Subject ids whose rows are suppressed, as `exclusion.listed_ids` made them.
         codec: Compression of staged files.
+        names: Of what each split leaves behind: its record, or in a first reading its summaries.
+        first: Only read what dataset-wide passes look at; write nothing to staging.
+        concluded: What those passes concluded, by the leaf that each writes. Raw data: it travels sealed.
     """
 
     plan: Plan
@@ -59,6 +66,8 @@ class TaskFrame:
     excluded: tuple[str, ...]
     codec: str
     keys: SubKeys
+    first: bool = False
+    concluded: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 def seal_frame(frame: TaskFrame, binding: FrameBinding) -> bytes:
@@ -80,6 +89,8 @@ def seal_frame(frame: TaskFrame, binding: FrameBinding) -> bytes:
         "zones": frame.zones,
         "excluded": frame.excluded,
         "codec": frame.codec,
+        "first": frame.first,
+        "concluded": base64.b64encode(pack(frame.concluded)).decode(),
         "keys": base64.b64encode(wrapped).decode(),
     }
     return seal(json.dumps(body).encode(), key=frame_key(executor_key, binding.run), context=binding.context)
@@ -112,6 +123,8 @@ def open_frame(sealed: bytes, binding: FrameBinding) -> TaskFrame:
         zones=body["zones"],
         excluded=tuple(body["excluded"]),
         codec=body["codec"],
+        first=body["first"],
+        concluded=unpack(base64.b64decode(body["concluded"])),
         keys=keys,
     )
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from airlock.evidence.canonical import canonical_json
@@ -79,7 +80,13 @@ class SplitRecord:
 
 
 def split_names(
-    splits: Iterable[Split], digests: Mapping[str, str], plan: Plan, keys: SubKeys, excluded: Sequence[str]
+    splits: Iterable[Split],
+    digests: Mapping[str, str],
+    plan: Plan,
+    keys: SubKeys,
+    excluded: Sequence[str],
+    *,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """Each split's keyed name: HMAC-SHA-256 over what it reads, the program, the key ids and the exclusions; 32 hex digits.
 
@@ -89,8 +96,9 @@ def split_names(
         plan: The program.
         keys: Give the name's key, and the ids of all.
         excluded: Subjects that are left out.
+        more: What else its work follows from: conclusions about the whole dataset.
     """
-    shared = {
+    shared = dict(more) | {
         "program": plan.digest,
         "keys": sorted(keys.ids[request] for request in plan.requests),
         "excluded": hashlib.sha256("\n".join(excluded).encode()).hexdigest(),

@@ -1,16 +1,15 @@
-"""Write a split's staged files: row groups of bounded size, rows permuted, no statistics. Called by `task`."""
+"""Write a split's staged files: row groups of bounded size, passes over each carried out, no statistics. Called by `task`."""
 
 from __future__ import annotations
 
 import secrets
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airlock.crypto.permute import permutation
 from airlock.engines.floats import one_nan
 from airlock.engines.records import RecordedFile
 from airlock.storage import DigestWriter, Store
@@ -22,6 +21,20 @@ GROUP_BYTES = 64 * 1024 * 1024
 _FILE_BYTES = 256 * 1024 * 1024
 
 
+class Regroup(Protocol):
+    """Makes each row group anew before it is written.
+
+    Attributes:
+        min_rows: Fewest rows that it takes: so many are kept back from each group for the next.
+    """
+
+    min_rows: int
+
+    def __call__(self, group: pa.Table, place: str) -> pa.Table:
+        """From a group's rows and the name of its place."""
+        ...
+
+
 class SplitWriter:
     """Collects transformed batches into row groups and rolls files over at 256 MiB.
 
@@ -29,7 +42,7 @@ class SplitWriter:
         store: Zone `staging`.
         folder: The run's data folder there.
         name: The split's keyed name.
-        order_key: Permutes rows within each row group; None keeps their order.
+        regroup: What becomes of each row group before it is written.
         tokens: Top-level columns, by name, whose values hardly repeat: neither a dictionary nor Snappy helps them.
     """
 
@@ -40,12 +53,12 @@ class SplitWriter:
         name: str,
         *,
         schema: pa.Schema,
-        order_key: bytes | None,
         codec: str,
         tokens: frozenset[str],
+        regroup: Regroup,
     ) -> None:
         self._store, self._folder, self._name, self._schema = store, folder, name, schema
-        self._order_key = order_key
+        self._regroup, self._min_rows = regroup, regroup.min_rows
         # Snappy finds next to nothing in tokens and takes three times as long as all else that is done to write them.
         self._codec = {leaf: "none" if leaf in tokens and codec == "snappy" else codec for leaf in _leaves(schema)}
         self._dictionary = [field.name for field in schema if field.name not in tokens and not pa.types.is_nested(field.type)]
@@ -60,7 +73,7 @@ class SplitWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None:
-            self._flush()
+            self._flush(keep=0)
             self._close()
         elif self._open is not None:
             stack, writer, _, _ = self._open
@@ -71,29 +84,30 @@ class SplitWriter:
         """Add a batch of transformed rows."""
         if batch.num_rows == 0:
             return
-        if self._rows + batch.num_rows > GROUP_ROWS or self._bytes + batch.nbytes > GROUP_BYTES:
-            self._flush()
+        if self._rows + batch.num_rows > GROUP_ROWS + self._min_rows or self._bytes + batch.nbytes > GROUP_BYTES:
+            self._flush(keep=self._min_rows)
         for part in _parts(batch):
             self._buffered.append(part)
             self._rows += part.num_rows
             self._bytes += part.nbytes
             if self._rows >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
-                self._flush()
+                self._flush(keep=self._min_rows)
 
-    def _flush(self) -> None:
+    def _flush(self, *, keep: int) -> None:
         if not self._rows:
             return
         group = _joined(self._buffered)
-        if self._order_key is not None:
-            order = permutation(self._order_key, f"{self._name}/{self._groups}", group.num_rows)
-            group = group.take(pa.array(order))
+        # The last group must have enough rows, too; where there are not enough for both, this one has all.
+        written = group.num_rows - keep if group.num_rows >= 2 * keep else group.num_rows
+        kept, group = group.slice(written), group.slice(0, written)
+        group = self._regroup(group, f"{self._name}/{self._groups}")
         if self._open is None:
             self._open = self._new_file()
         stack, writer, digest, _ = self._open
         writer.write_table(_decoded(group, self._schema), row_group_size=GROUP_ROWS)
         self._file_rows += group.num_rows
         self._groups += 1
-        self._buffered, self._rows, self._bytes = [], 0, 0
+        self._buffered, self._rows, self._bytes = kept.to_batches() if keep else [], kept.num_rows, kept.nbytes
         if digest.size >= _FILE_BYTES - GROUP_BYTES:
             self._close()
         del stack

@@ -16,14 +16,17 @@ from airlock.engines.changed import ChangeCounter
 from airlock.engines.exclusion import excluded_rows
 from airlock.engines.frame import FrameBinding, TaskFrame, open_frame
 from airlock.engines.frequency import SplitCounter
+from airlock.engines.groups import GroupPasses
 from airlock.engines.records import SplitRecord, create_record, read_record, record_folder
 from airlock.engines.residue import ResidueCheck, residue_check
 from airlock.engines.rows import inputs_of
 from airlock.engines.staging import GROUP_BYTES, GROUP_ROWS, SplitWriter
+from airlock.engines.summaries import summarize_split
 from airlock.errors import AirlockError
 from airlock.keys.wrap import seal
 from airlock.operators import RejectedValuesError
 from airlock.plan.compile import INNER_REQUESTS
+from airlock.plan.passes import group_passes, informed
 from airlock.plan.program import ColumnProgram, compile_column
 from airlock.plan.tree import rule_tree
 from airlock.storage import Store, open_store
@@ -75,7 +78,9 @@ def run_task(frame: TaskFrame, index: int) -> TaskResult:
     name, files = frame.names[index], tuple(piece.path for piece in frame.splits[index].pieces)
     task: _SplitTask | None = None
     try:
-        if read_record(open_store(frame.zones["private"]), frame.plan.policy.dataset, name, frame.keys) is None:
+        if frame.first:
+            summarize_split(frame, index)
+        elif read_record(open_store(frame.zones["private"]), frame.plan.policy.dataset, name, frame.keys) is None:
             task = _SplitTask(frame, index)
             task.run()
     except AirlockError as error:
@@ -104,14 +109,15 @@ class _SplitTask:
         self.plan, self.policy = frame.plan, frame.plan.policy
         tree = rule_tree(self.policy.rules())
         reading = self.plan.reading.schema
+        operators = informed(self.plan, frame.concluded)
         compiled = [
-            (name, compile_column(tree[name], reading.field(name).type, self.plan.operators, frame.keys))
-            for name in reading.names
+            (name, compile_column(tree[name], reading.field(name).type, operators, frame.keys)) for name in reading.names
         ]
         self.programs: list[tuple[str, ColumnProgram]] = [(name, program) for name, program in compiled if program is not None]
         self.residue: ResidueCheck | None = residue_check(self.plan)
         self.frequencies = SplitCounter(self.plan, frame.keys)
         self.changes = ChangeCounter(self.plan)
+        self.groups = GroupPasses(group_passes(self.plan), frame.keys)
         self.counts = _Counts()
         self.rejected: list[bytes] = []
         self.column = ""  # the one at work
@@ -120,18 +126,24 @@ class _SplitTask:
         """Read, transform and write; returns the record that won."""
         staging, private = open_store(self.frame.zones["staging"]), open_store(self.frame.zones["private"])
         folder = f"{self.policy.dataset}/{self.frame.run}/data"
-        order_key = self.frame.keys[INNER_REQUESTS["order"]] if self.policy.order == "shuffled" else None
         tokens = frozenset(
             str(path)
             for path, operator in self.plan.operators.items()
             if operator.contract.keyed and operator.contract.injective
         )
         with SplitWriter(
-            staging, folder, self.name, schema=self.plan.schema, order_key=order_key, codec=self.frame.codec, tokens=tokens
+            staging,
+            folder,
+            self.name,
+            schema=self.plan.schema,
+            codec=self.frame.codec,
+            tokens=tokens,
+            regroup=self.groups,
         ) as writer:
             for batch in self._batches():
                 writer.write(batch)
             self.changes.demand()
+        self.groups.demand()
         return self._record(staging, private, folder, writer)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:

@@ -10,6 +10,7 @@ from datetime import date
 from airlock.errors import DisclosureError
 from airlock.policy.formats import (
     ON_DIRECT_IDENTIFIERS,
+    RAW,
     REVERSIBLE,
     MaskedGroups,
     MaskedText,
@@ -31,7 +32,7 @@ _MOST_SHOWN = 4
 _MOST_NAMED = 20
 
 _SHOWN_OUTSIDE = (
-    "age", "clamp", "generalize_date", "generalize_number", "geo_grid", "geohash", "hierarchy", "interval", "ip_truncate", "keep", "replace", "round",
+    "age", "clamp", "generalize_date", "generalize_number", "geo_grid", "geohash", "hierarchy", "interval", "ip_truncate", "keep", "keep_top", "replace", "round",
     "truncate", "url", "zip3",
 )  # fmt: skip
 """Operators whose output may stand in folder names and footers: it is published for what it says. A token is not."""
@@ -67,8 +68,8 @@ def demand_contracts(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...
 def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> Iterator[str]:
     specs = leaf_specs(rule.operator)
     for spec in specs:
-        if spec.name == "keep" and not _is_reason(spec.mapping("reason").get("reason")):
-            yield f"'{path}' is kept without a reason"
+        if spec.name in RAW and not _is_reason(spec.mapping("reason").get("reason")):
+            yield f"'{path}' is {'kept' if spec.name == 'keep' else 'permuted'} without a reason"
         if spec.name in REVERSIBLE and rule.reversible is None:
             yield f"'{path}' can be turned back under {spec.name}, without `reversible: allowed`"
     if rule.classification is not Classification.DIRECT_IDENTIFIER:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from airlock.errors import DisclosureError
 from airlock.gate.chance import excessive, sample_numbers
 from airlock.gate.entities import FLOOR, scan_text
-from airlock.policy.formats import Constant, Host, MaskedGroups, MaskedText, OneOf, Output, Shape, Token, shape_parts
+from airlock.policy.formats import Constant, FewValues, Host, MaskedGroups, MaskedText, OneOf, Output, Shape, Token, shape_parts
 from airlock.policy.path import ColumnPath
 
 __all__ = ["demand_plain_literals"]
@@ -54,6 +54,8 @@ def _literals(shape: Shape) -> tuple[str, ...]:
         return shape.values
     if isinstance(shape, Constant):
         return (shape.text,)
+    if isinstance(shape, FewValues):
+        return () if shape.other is None else (str(shape.other),)
     if isinstance(shape, Host):
         return () if shape.otherwise is None else (shape.otherwise,)
     if isinstance(shape, MaskedGroups | MaskedText):

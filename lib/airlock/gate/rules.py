@@ -16,10 +16,12 @@ from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.gate.literals import demand_plain_literals
 from airlock.policy.arrow import parse_type
 from airlock.policy.formats import (
+    RAW,
     TOKENS,
     Absent,
     AllNull,
     Between,
+    FewValues,
     Free,
     Geohash,
     Host,
@@ -239,8 +241,10 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
     if isinstance(shape, Token):
         return shape.domains is not None or not shape.closed
     if isinstance(shape, Free):  # redacted text differs from row to row
-        return any(spec.name == "keep" for spec in leaf_specs(rule.operator))
-    return isinstance(shape, Between | Geohash | Host | MaskedGroups | MultipleOf | OneOf | PeriodStart | Perturbed | Unshaped)
+        return any(spec.name in RAW for spec in leaf_specs(rule.operator))
+    return isinstance(
+        shape, Between | FewValues | Geohash | Host | MaskedGroups | MultipleOf | OneOf | PeriodStart | Perturbed | Unshaped
+    )
 
 
 def _invertible(policy: Policy, rule: ColumnRule) -> bool:

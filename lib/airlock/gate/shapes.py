@@ -31,6 +31,7 @@ from airlock.policy.formats import (
     Between,
     Ciphertext,
     Constant,
+    FewValues,
     Free,
     FromPool,
     Geohash,
@@ -133,6 +134,7 @@ _JUDGES: dict[type[Shape], Callable[[pa.Array, Any], np.ndarray]] = {
     Host: host_offenders,
     Between: between_offenders,
     Constant: _constant,
+    FewValues: _none,  # counted over the dataset
     Free: _none,
     Geohash: _geohash,
     HostBits: address_offenders,

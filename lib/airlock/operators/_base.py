@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airlock.keys import KeyRequest, SubKeys
+    from airlock.passes import Pass
     from airlock.policy.model import KeyDomain
+    from airlock.policy.path import ColumnPath
 
     Kernel = Callable[[pa.Array], pa.Array]
     RowKernel = Callable[[pa.StructArray], pa.Array]
@@ -137,6 +139,17 @@ class Operator(ABC):
     def requests(self) -> tuple[KeyRequest, ...]:
         """The subkeys that the kernel asks of `keys`."""
         return ()
+
+    def pass_over(self, path: ColumnPath) -> Pass | None:
+        """What this operator needs more than one row for, where it stands at `path`; None for nearly all.
+
+        A pass over row groups moves what the kernel made; the conclusion of one over the dataset takes the kernel's place.
+
+        Raises:
+            ContractError: It can't stand there.
+        """
+        del path
+        return None
 
     def resolve(self, domains: Mapping[str, KeyDomain]) -> Self:
         """This declaration with what the policy's key domains say filled in. Raises ValueError for an unknown domain."""

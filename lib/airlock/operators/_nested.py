@@ -20,6 +20,7 @@ from airlock.operators._fields import wrong_type
 from airlock.operators._registry import operator_class
 from airlock.policy.formats import common_type
 from airlock.policy.model import OperatorSpec
+from airlock.policy.path import ColumnPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,8 @@ def declare_nested(value: object) -> Operator:
         raise ValueError(f"'{made.name}' can't stand inside another operator; it takes the other as its own argument")
     if getattr(made, "presence", "keep") == "hide":
         raise ValueError(f"{made.name}: `presence: hide` can't stand inside another operator")
+    if made.pass_over(ColumnPath(("value",))) is not None:
+        raise ValueError(f"'{made.name}' can't stand inside another operator: it looks at more than one row")
     if made.contract.subtree:
         raise ValueError(f"'{made.name}' can't stand inside another operator: it takes a column as a whole. Use redact")
     return made

@@ -14,6 +14,7 @@ import pyarrow as pa
 from airlock.errors import ChangedTypeError, MissingColumnError, OperatorTypeError, PolicyError
 from airlock.keys import KeyRequest
 from airlock.operators import Operator, operator_class
+from airlock.passes import ORDER
 from airlock.plan.bind import BoundPolicy
 from airlock.plan.known import looked_at, require_seen
 from airlock.plan.match import drift_error, match_schema
@@ -28,12 +29,13 @@ from airlock.types import Sha256
 __all__ = ["INNER_REQUESTS", "Plan", "compile_plan"]
 
 INNER_REQUESTS = {
-    "order": KeyRequest("order", "aes-ctr"),
+    "order": ORDER,
     "name": KeyRequest("split-name", "hmac-sha256"),
     "record": KeyRequest("split-record", "hmac-sha256"),
     "inputs": KeyRequest("inputs", "hmac-sha256"),
     "frequency": KeyRequest("frequency", "aes-cmac"),
     "rejects": KeyRequest("rejects", "aes-gcm"),
+    "summaries": KeyRequest("summaries", "aes-gcm"),
 }
 """The inner door's own subkeys, beside those that the operators ask for."""
 

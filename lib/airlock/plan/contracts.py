@@ -40,6 +40,7 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
         at: Location = ("columns", str(path))
         yield from (Fault(at, message, ExposedIdentifierError) for message in _class_faults(rule, operator))
         yield from (Fault(at, message) for message in (*_form_faults(rule), *_nesting_faults(path, rule, operator)))
+        yield from (Fault(at, message) for message in _pass_faults(path, operator))
         yield from (Fault(at, message) for message in _synthetic_faults(policy, path, rule))
         yield from (Fault(at, *fault) for fault in promise_faults(path, rule, operator))
     yield from _overlap_faults(rules)
@@ -92,6 +93,13 @@ def _nesting_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> I
         yield f"'{operator.name}' can't cover a {subtree}; only drop and null can. Name each leaf"
     if path.steps[-1] is KEY and operator.name == "null":
         yield "the keys of a map can't be null; redact them, or drop the map"
+
+
+def _pass_faults(path: ColumnPath, operator: Operator) -> Iterator[str]:
+    try:
+        operator.pass_over(path)
+    except ContractError as error:
+        yield str(error)
 
 
 def _overlap_faults(rules: Mapping[ColumnPath, ColumnRule]) -> Iterator[Fault]:

@@ -151,6 +151,10 @@ def _perturbed(shape: formats.Perturbed) -> str:
     return f"any {shape.kind}{ends}: scanned for entities"
 
 
+def _other(other: str | int | None) -> str:
+    return "null" if other is None else f"'{other}'"
+
+
 def _ends(low: object, high: object) -> str:
     return "".join(f", {what} {end}" for what, end in (("at least", low), ("at most", high)) if end is not None)
 
@@ -164,6 +168,7 @@ _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Host: lambda shape: "a registered domain" if shape.registered else "a host's name",
     formats.Between: lambda shape: f"a number{_ends(shape.low, shape.high)}",
     formats.Constant: lambda shape: f"always '{shape.text}'",
+    formats.FewValues: lambda shape: f"at most {shape.n} frequent values, or {_other(shape.other)}: scanned for entities",
     formats.Free: lambda _: "any value: scanned for entities",
     formats.Geohash: lambda shape: f"a geohash of {shape.length} character{'s' if shape.length > 1 else ''}",
     formats.HostBits: lambda shape: f"an address, zero after /{shape.v4} or /{shape.v6}",
@@ -237,6 +242,7 @@ _SHAPE_BYTES: Mapping[type[formats.Shape], float] = {
     formats.Absent: 0.0,
     formats.AllNull: 0.02,
     formats.Constant: 0.05,
+    formats.FewValues: 0.3,
     formats.OneOf: 0.3,
     formats.Geohash: 2.0,
     formats.Between: 4.0,

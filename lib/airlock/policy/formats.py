@@ -30,11 +30,12 @@ from airlock.policy.listed import listed_text
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import OperatorSpec
 from airlock.policy.partial import Host, MaskedGroups, mask_pieces
-from airlock.policy.shapes import (  # fmt: skip
+from airlock.policy.shapes import (
     BASE64URL,
     HEX,
     UNREADABLE,
     Ciphertext,
+    FewValues,
     FromPool,
     IntegerToken,
     Perturbed,
@@ -44,7 +45,7 @@ from airlock.policy.shapes import (  # fmt: skip
 )
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "FewValues", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Perturbed", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
@@ -74,6 +75,9 @@ TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
 
 REVERSIBLE = ("encrypt", "encrypt_random", "fpe")
 """Operators whose output can be turned back by who holds the key; the gate takes them where the rule says `reversible: allowed`."""
+
+RAW = ("keep", "permute")
+"""Operators that publish a column's raw values: each needs a reason, and no column may be nearly unique."""
 
 Arguments = Mapping[str, Any]
 
@@ -413,8 +417,10 @@ _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType
     "interval": ("breaks", _string, lambda arguments: OneOf(values=labels_of(arguments))),
     "ip_truncate": (None, _same, lambda arguments: HostBits(v4=arguments.get("v4", 24), v6=arguments.get("v6", 48))),
     "keep": ("reason", _same, _kept),
+    "keep_top": ("n", _same, FewValues.of),
     "mask": (None, _same, _masked),
     "null": (None, _blank, lambda _: AllNull()),
+    "permute": ("reason", _same, lambda _: Free()),
     "pseudonymize": ("domain", _string, _token),
     "redact": (None, _same, lambda arguments: Constant(text=arguments.get("with", "[redacted]"))),
     "redact_entities": (None, _same, lambda _: Free()),

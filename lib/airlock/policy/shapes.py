@@ -20,6 +20,7 @@ __all__ = [
     "HEX",
     "UNREADABLE",
     "Ciphertext",
+    "FewValues",
     "FromPool",
     "IntegerToken",
     "Perturbed",
@@ -36,6 +37,9 @@ _BLOCK = 16
 
 UNREADABLE = 4
 """Characters in which no entity fits."""
+
+_FEWEST_ROWS = 20
+"""No policy may call a value frequent that fewer rows share."""
 
 _NUMBERS = (
     "BR_CPF", "CH_AHV", "CREDIT_CARD", "DE_TAX_ID", "FR_NIR", "IP_ADDRESS", "PHONE_NUMBER", "PL_PESEL", "UK_NHS", "US_ITIN", "US_SSN",
@@ -180,6 +184,29 @@ class Perturbed(Shape):
         ends = arguments.get("within")
         within = None if ends is None else (Decimal(str(ends[0])), Decimal(str(ends[1])))
         return cls(kind="number", decimals=arguments.get("decimals", 0), within=within)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FewValues(Shape):
+    """At most `n` different values beside `other`, each in `rows` rows of the dataset or more: the gate counts them. They are scanned."""
+
+    n: int
+    rows: int
+    other: str | int | None
+
+    closed = False
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """What `keep_top` lets stay, from its arguments.
+
+        Raises:
+            ValueError: They are not what it takes.
+        """
+        n, rows, other = arguments.get("n", 20), arguments.get("min_count", 100), arguments.get("other", "other")
+        if type(n) is not int or type(rows) is not int or not isinstance(other, str | int | None) or rows < _FEWEST_ROWS:
+            raise ValueError("not what keep_top takes")
+        return cls(n=n, rows=rows, other=other)
 
 
 _TAKEN_FOR: dict[str, tuple[str, ...]] = {"email": ("EMAIL_ADDRESS",), "phone": ("PHONE_NUMBER",)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Case:
         domains: Key domains, as a policy writes them.
         known: For a RowOperator, each row's known values.
         beside: For a RowOperator, its inputs by path: `{type: ..., values: [...]}`.
+        dataset: For a dataset-wide pass, the dataset's values, each with the number of its rows.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Case:
     domains: dict[str, Any] = field(default_factory=dict)
     known: Sequence[Sequence[str]] | None = None
     beside: dict[str, Any] = field(default_factory=dict)
+    dataset: Sequence[tuple[Any, int]] | None = None
 
     def column(self) -> pa.Field:
         """The raw column's field."""
@@ -63,7 +65,8 @@ class Case:
     def trial(self) -> Trial:
         """The declaration over the input."""
         column = self.column()
-        return Trial.of(self.declare(), column, _array(self.input, column.type), self.looked_at())
+        trial = Trial.of(self.declare(), column, _array(self.input, column.type), self.looked_at())
+        return trial if self.dataset is None else replace(trial, dataset=_repeated(self.dataset, column.type))
 
     def looked_at(self) -> dict[str, Any]:
         """What a RowOperator looks at beside the input, by name."""
@@ -101,7 +104,7 @@ def check_case(case: Case) -> None:
         _check_rejected(trial, case.error)
     elif after is not None:
         require(case.output is not None, "case", "needs one of output, absent, error, refused")
-        made, want = trial.run(), _array(case.output or (), after.type)
+        made, want = trial.written(), _array(case.output or (), after.type)
         require(same_values(made, want), "case", f"{case.name}: made {made.to_string()} instead of {want.to_string()}")
 
 
@@ -129,6 +132,10 @@ def _array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array:
     if pa.types.is_nested(data_type) or pa.types.is_null(data_type):
         return pa.array(values, data_type)
     return pa.array([None if value is None else _text(value) for value in values], pa.string()).cast(data_type)
+
+
+def _repeated(counted: Sequence[tuple[Any, int]], data_type: pa.DataType) -> pa.Array:
+    return _array([value for value, rows in counted for _ in range(rows)], data_type)
 
 
 def _text(value: object) -> str:

@@ -20,6 +20,11 @@ from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.keys.derive import key_bytes
 from airlock.operators import Operator, RejectedValuesError, RowOperator
+from airlock.passes import DatasetPass, Pass, RowGroupPass
+from airlock.plan.passes import Informed
+from airlock.policy.path import ColumnPath
+from airlock.testing._arrays import MANY, plainly, require, same_values, taken
+from airlock.testing._pass_laws import flat_leaf, passes_hold
 
 __all__ = ["LAWS", "NESTED", "Trial", "check_laws", "require", "same_values", "unsafe_subkeys"]
 
@@ -28,8 +33,8 @@ _MOST_CUTS = 16
 
 _DIGESTS = {32: "sha256", 64: "sha512"}
 
-_MANY = 12
-"""Different values of which not all come out equal under two keys by chance."""
+_OFTEN = 1_000
+"""Rows in which a trial's values stand, for passes that let frequent ones stay."""
 
 Beside = Mapping[str, "pa.Array | Sequence[Any]"]
 """What a RowOperator's kernel looks at, by name."""
@@ -63,12 +68,14 @@ class Trial:
         field: The raw column's field.
         values: What the kernel takes: the column's values, or for a RowOperator a struct of `value`, its inputs, and `known`.
         salt: Makes other keys.
+        dataset: For a dataset-wide pass, the values from which it concludes; by default the trial's own, each a thousand times.
     """
 
     operator: Operator
     field: pa.Field
     values: pa.Array
     salt: str = ""
+    dataset: pa.Array | None = None
 
     @classmethod
     def of(cls, operator: Operator, column: pa.Field, values: pa.Array, beside: Beside | None = None) -> Trial:
@@ -104,19 +111,40 @@ class Trial:
         """Whether null becomes a value too."""
         return getattr(self.operator, "presence", "keep") == "hide"
 
+    @property
+    def keys(self) -> SubKeys:
+        """What the operator asks for."""
+        return unsafe_subkeys(self.operator.requests(), salt=self.salt)
+
+    @property
+    def over(self) -> Pass | None:
+        """What the operator needs more than one row for."""
+        return self.operator.pass_over(ColumnPath((self.field.name,)))
+
     def run(self, values: pa.Array | None = None) -> pa.Array:
-        """Compile anew and transform; `values` in place of the trial's own."""
-        kernel = self.operator.kernel(self.field, unsafe_subkeys(self.operator.requests(), salt=self.salt))
-        return kernel(self.values if values is None else values)
+        """Compile anew and transform, a dataset-wide pass having concluded; `values` in place of the trial's own."""
+        operator, over = self.operator, self.over
+        if isinstance(over, DatasetPass):
+            seen = self.dataset if self.dataset is not None else pa.concat_arrays([self.values] * _OFTEN)
+            operator = Informed(declared=operator, over=over, concluded=over.conclude(over.summarize([flat_leaf(seen)])))
+        return operator.kernel(self.field, self.keys)(self.values if values is None else values)
+
+    def written(self, place: str = "trial/0") -> pa.Array:
+        """What is written: the transformed values after a pass over row groups, repeated until there are rows enough for it."""
+        made, over = self.run(), self.over
+        if not isinstance(over, RowGroupPass) or len(made) == 0:
+            return made
+        rows = pa.chunked_array([made] * -(-over.min_rows // len(made)))
+        return over.carry_out(pa.table({self.field.name: rows}), place, self.keys).column(0).combine_chunks()
 
     def reversed(self, made: pa.Array) -> pa.Array:
         """The way back from what was made."""
-        return self.operator.reverse(self.field, unsafe_subkeys(self.operator.requests(), salt=self.salt))(made)
+        return self.operator.reverse(self.field, self.keys)(made)
 
     def settled(self, made: pa.Array) -> pa.Array:
         """What two runs must agree in: all that was made; where chance takes part, what it is turned back to, or else its nulls."""
         contract = self.operator.contract
-        if contract.deterministic:
+        if contract.deterministic or self.over is not None:
             return made
         return self.reversed(made) if contract.reversible and not contract.partly else made.is_null()
 
@@ -130,7 +158,7 @@ class Trial:
             require(rejected.mask.true_count > 0, "rejections", "the mask must reject something")
             kept = np.flatnonzero(~rejected.mask.to_numpy(zero_copy_only=False))
             # Values may be rejected for one reason after another.
-            return replace(self, values=_take(self.values, pa.array(kept))).accepted()
+            return replace(self, values=taken(self.values, pa.array(kept))).accepted()
         return self
 
 
@@ -155,37 +183,6 @@ def check_laws(operator: Operator, column: pa.Field, values: pa.Array, *, beside
         law(trial)
 
 
-def require(holds: object, law: str, what: str) -> None:
-    """Raise AssertionError, naming the law, unless it holds."""
-    if not holds:
-        raise AssertionError(f"law '{law}': {what}")
-
-
-def same_values(left: pa.Array, right: pa.Array) -> bool:
-    """Equal types and values; NaN equals NaN."""
-    if left.type == right.type and pa.types.is_floating(left.type):
-        bits = getattr(pa, f"int{left.type.bit_width}")()
-        left, right = left.view(bits), right.view(bits)
-    return bool(left.equals(right))
-
-
-def _take(values: pa.Array, indices: pa.Array) -> pa.Array:
-    # Arrow has no take over string_view.
-    if pa.types.is_struct(values.type):
-        parts = [_take(values.field(i), indices) for i in range(values.type.num_fields)]
-        return pa.StructArray.from_arrays(parts, fields=list(values.type), mask=values.is_null().take(indices))
-    return _plain(values).take(indices).cast(values.type)
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    """In a layout over which Arrow's hash functions work."""
-    if values.type == pa.string_view():
-        return values.cast(pa.large_string())
-    if pa.types.is_decimal32(values.type) or pa.types.is_decimal64(values.type):
-        return values.cast(pa.decimal128(values.type.precision, values.type.scale))
-    return values
-
-
 def _digest(values: pa.Array) -> str:
     """Of every byte of every buffer."""
     total = hashlib.sha256()
@@ -199,8 +196,8 @@ def rows_stand_alone(trial: Trial) -> None:
     made = trial.run()
     require(len(made) == len(trial.values), "rows_stand_alone", "the output must be as long as the input")
     backwards = pa.array(np.arange(len(made))[::-1])
-    turned = trial.settled(trial.run(_take(trial.values, backwards)))
-    require(same_values(turned, _take(trial.settled(made), backwards)), "rows_stand_alone", "order must be kept")
+    turned = trial.settled(trial.run(taken(trial.values, backwards)))
+    require(same_values(turned, taken(trial.settled(made), backwards)), "rows_stand_alone", "order must be kept")
 
 
 def nulls_stay_null(trial: Trial) -> None:
@@ -257,10 +254,10 @@ def dictionaries_agree(trial: Trial) -> None:
     nested = pa.types.is_nested(trial.values.type)
     if nested or not trial.operator.contract.deterministic:
         return
-    encoded = _plain(trial.values).dictionary_encode()
+    encoded = plainly(trial.values).dictionary_encode()
     dictionary = pa.concat_arrays([encoded.dictionary.cast(trial.field.type), pa.nulls(1, trial.field.type)])
     index = pc.fill_null(encoded.indices, len(dictionary) - 1)
-    require(same_values(_take(trial.run(dictionary), index), trial.run()), "dictionaries_agree", "values by dictionary differ")
+    require(same_values(taken(trial.run(dictionary), index), trial.run()), "dictionaries_agree", "values by dictionary differ")
 
 
 def inputs_stay(trial: Trial) -> None:
@@ -305,15 +302,16 @@ def keys_decide(trial: Trial) -> None:
     require(keyed == bool(trial.operator.requests()), "keys_decide", "an operator asks for subkeys if and only if it is keyed")
     # Under other keys other values may be rejected.
     under_another = replace(trial, salt="another").accepted()
-    trial, other = replace(trial, values=under_another.values), under_another.run()
+    trial, other = replace(trial, values=under_another.values), under_another.written()
+    made = trial.written()
     if not keyed:
-        require(same_values(other, trial.run()), "keys_decide", "an operator without keys must not depend on them")
+        require(same_values(other, made), "keys_decide", "an operator without keys must not depend on them")
         return
-    made, contract = trial.run(), trial.operator.contract
-    equal = pc.equal(_plain(other), _plain(made)).drop_null()
+    contract = trial.operator.contract
+    equal = pc.equal(plainly(other), plainly(made)).drop_null()
     if contract.injective and not contract.partly:
         require(pc.any(equal).as_py() is not True, "keys_decide", "another key must give other values")
-    elif not contract.partly and len(pc.unique(_plain(trial.column).drop_null())) >= _MANY:
+    elif not contract.partly and len(pc.unique(plainly(trial.column).drop_null())) >= MANY:
         require(pc.all(equal).as_py() is not True, "keys_decide", "another key must give other values")
 
 
@@ -323,12 +321,12 @@ def contract_holds(trial: Trial) -> None:
     made = trial.run()
     if contract.deterministic:
         require(same_values(trial.run(), made), "contract_holds", "a deterministic operator must repeat itself")
-    else:
-        again = pc.any(pc.equal(_plain(trial.run()), _plain(made))).as_py()
+    elif trial.over is None:  # a pass moves values by the key, and its kernel makes none
+        again = pc.any(pc.equal(plainly(trial.run()), plainly(made))).as_py()
         require(contract.partly or again is not True, "contract_holds", "chance takes part: no value may be made twice")
     # Canonical steps make values one on purpose: only without them different texts must stay different.
     if contract.injective and not getattr(trial.operator, "canonical", ()):
-        distinct, images = (len(pc.unique(_plain(column).drop_null())) for column in (trial.column, made))
+        distinct, images = (len(pc.unique(plainly(column).drop_null())) for column in (trial.column, made))
         require(images >= distinct, "contract_holds", "different values must stay different")
     try:
         trial.operator.result_field(pa.field("subtree", NESTED))
@@ -350,9 +348,9 @@ def ways_back_hold(trial: Trial) -> None:
         again = trial.settled(trial.run(back))
         require(same_values(again, trial.settled(made)), "ways_back_hold", "what came back must give the same again")
         if not getattr(trial.operator, "canonical", ()):
-            equal = pc.all(pc.equal(_plain(back), _plain(trial.values))).as_py()
+            equal = pc.all(pc.equal(plainly(back), plainly(trial.values))).as_py()
             require(equal is not False, "ways_back_hold", "the values must come back")
-    if len(pc.unique(_plain(made).drop_null())) >= _MANY:
+    if len(pc.unique(plainly(made).drop_null())) >= MANY:
         require(not _opens(replace(trial, salt="another"), made, back), "ways_back_hold", "another key must not turn it back")
 
 
@@ -372,7 +370,7 @@ LAWS: dict[str, Callable[[Trial], None]] = {
     law.__name__: law
     for law in (
         rows_stand_alone, nulls_stay_null, chunks_join, slices_agree, empty_and_null_columns, dictionaries_agree, inputs_stay,
-        type_is_declared, declarations_travel, keys_decide, contract_holds, ways_back_hold,
+        type_is_declared, declarations_travel, keys_decide, contract_holds, ways_back_hold, passes_hold,
     )
 }  # fmt: skip
 """Every law by name."""

@@ -6,12 +6,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from airlock.engines.groups import GroupPasses
 from airlock.engines.staging import SplitWriter
+from airlock.passes import ORDER, RowOrder
 from airlock.storage import open_store
+from airlock.testing import unsafe_subkeys
 
 SCHEMA = pa.schema(
     [("id", pa.string()), ("city", pa.string()), ("phones", pa.list_(pa.struct([("number", pa.string())])))],
 )
+SHUFFLED = GroupPasses((RowOrder(),), unsafe_subkeys([ORDER]))
 ROWS = pa.record_batch(
     [[f"{n:032x}" for n in range(1000)], ["Lima", "Oslo"] * 500, [[{"number": f"{n}"}] for n in range(1000)]], schema=SCHEMA
 )
@@ -21,7 +25,7 @@ ROWS = pa.record_batch(
 def test_codecs_and_dictionaries(tmp_path, codec, of_tokens):
     store = open_store(str(tmp_path))
     with SplitWriter(
-        store, "data", "split", schema=SCHEMA, order_key=bytes(32), codec=codec, tokens=frozenset({"id", "phones[].number"})
+        store, "data", "split", schema=SCHEMA, codec=codec, tokens=frozenset({"id", "phones[].number"}), regroup=SHUFFLED
     ) as writer:
         writer.write(ROWS)
     (file,) = writer.files

@@ -253,6 +253,42 @@ def test_counts_are_exact_then_bounded():
     assert not Counts.of(pa.array([], pa.string())).invertible
 
 
+FEW = {"n": 2, "min_count": 20}
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["a"] * 20 + ["b"] * 20 + ["other"] * 3 + [None] * 9, ""),
+        (["other"] * 50, ""),
+        (["a"] * 20 + ["b"] * 19, "column 'x' has 1 values that fewer than 20 rows share"),
+        (["a"] * 20 + ["b"] * 20 + ["c"] * 20, "column 'x' has 3 different values, its rule lets 2 stay"),
+        ([f"v{n}" for n in range(12_000)], "column 'x' has 10,000 different values, its rule lets 2 stay"),
+    ],
+    ids=["as it should be", "others alone", "a rare one", "one too many", "many"],
+)
+def test_few_values_are_few_and_frequent(gate, column, values, said, encoded):
+    found = pa.array(values, pa.string())
+    ran = gate({"x": column("string", keep_top=FEW)}, pa.table({"x": found.dictionary_encode() if encoded else found}))
+    assert "rare" not in ran.failed if not said else said in str(ran.verdict.results[5].message)
+    assert ("rare" in ran.failed) == bool(said)
+
+
+@pytest.mark.parametrize(("other", "fine"), [(-1, True), (None, False), (3, False)])
+def test_numbers_that_stand_for_others_are_not_counted(gate, column, other, fine):
+    table = pa.table({"x": pa.array([7] * 20 + [-1] * 2)})
+    ran = gate({"x": column("int64", keep_top={**FEW, "other": other})}, table)
+    assert ("rare" not in ran.failed) == fine
+
+
+@pytest.mark.parametrize(("rows", "fine"), [(20, True), (19, False)])
+def test_frequent_means_rows_of_the_dataset_not_values_of_a_list(gate, column, rows, fine):
+    columns = {"x[]": column("string", keep_top=FEW)}
+    halves = [pa.table({"x": [["a", "a", "other"]] * count + [None, []]}) for count in (rows - 5, 5)]
+    assert ("rare" not in gate(columns, *halves).failed) == fine
+
+
 def test_nearly_unique_kept_columns_are_refused(gate, column):
     ran = gate(KEPT, pa.table({"a": range(100), "b": ["x"] * 100}))
     with pytest.raises(NearlyUniqueError, match=r"column 'a' has about 100 distinct values in 100"):

@@ -248,7 +248,7 @@ def test_the_evidence_of_a_pass(gate, column, rules_of):
     told = ran.verdict.to_dict()
     assert (told["passed"], told["rows"], told["not_proven"]) == (True, 1, {"PERSON": "r"})
     assert [check["check"] for check in told["checks"]] == [
-        "schema", "names", "shapes", "entities", "frequency", "uniqueness", "classes", "rows", "rejects", "known_values",
+        "schema", "names", "shapes", "entities", "frequency", "rare", "uniqueness", "classes", "rows", "rejects", "known_values",
     ]  # fmt: skip
     assert json.loads(canonical_json(told)) == told
 

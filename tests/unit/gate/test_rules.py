@@ -145,10 +145,22 @@ def test_the_operators_on_direct_identifiers_are_those_whose_contracts_allow_it(
     assert allowed == set(ON_DIRECT_IDENTIFIERS)
 
 
+@pytest.mark.parametrize(("operator", "said"), [("keep", "kept"), ("permute", "permuted")])
 @pytest.mark.parametrize("arguments", [None, {}, "", " ", {"reason": ""}, {"values": ["a"]}, {"reason": 7}], ids=str)
-def test_a_raw_value_stays_for_a_reason_only(column, rules_of, arguments):
-    with pytest.raises(DisclosureError, match="'x' is kept without a reason"):
-        rules_of({"x": column("string", keep=arguments)})
+def test_a_raw_value_stays_for_a_reason_only(column, rules_of, arguments, operator, said):
+    with pytest.raises(DisclosureError, match=f"'x' is {said} without a reason"):
+        rules_of({"x": column("string", **{operator: arguments})})
+
+
+@pytest.mark.parametrize("arguments", [{"n": "7"}, {"n": 2, "min_count": 19}, {"min_count": 20.5}, {"other": ["x"]}], ids=str)
+def test_the_gate_reads_for_itself_how_many_rows_make_a_value_frequent(column, rules_of, arguments):
+    with pytest.raises(PolicyError, match="the arguments of 'keep_top' can't be read"):
+        rules_of({"x": column("string", keep_top=arguments)})
+
+
+def test_the_text_that_stands_for_others_holds_no_entity(column, rules_of):
+    with pytest.raises(DisclosureError, match="the rule of 'x' itself holds EMAIL_ADDRESS"):
+        rules_of({"x": column("string", keep_top={"n": 2, "other": "ann@example.org"})})
 
 
 def test_the_floor_stands_whatever_the_policy_says(column, rules_of):

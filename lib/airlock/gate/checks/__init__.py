@@ -9,6 +9,7 @@ from airlock.gate.checks.classes import ClassesCheck
 from airlock.gate.checks.entities import EntitiesCheck
 from airlock.gate.checks.frequency import FrequencyCheck
 from airlock.gate.checks.names import NamesCheck
+from airlock.gate.checks.rare import RareCheck
 from airlock.gate.checks.schema import SchemaCheck
 from airlock.gate.checks.shapes import ShapesCheck
 from airlock.gate.checks.uniqueness import UniquenessCheck
@@ -21,6 +22,7 @@ CHECKS: dict[str, type[Check[Any]]] = {
     "shapes": ShapesCheck,
     "entities": EntitiesCheck,
     "frequency": FrequencyCheck,
+    "rare": RareCheck,
     "uniqueness": UniquenessCheck,
     "classes": ClassesCheck,
 }
