@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -35,8 +35,12 @@ class Regroup(Protocol):
         ...
 
 
+class _AbandonedError(Exception):
+    """Tells a store that the file that it is writing shall not appear."""
+
+
 class SplitWriter:
-    """Collects transformed batches into row groups and rolls files over at 256 MiB.
+    """Collects transformed batches into row groups and rolls files over at 256 MiB. An error within leaves none of them.
 
     Args:
         store: Zone `staging`.
@@ -72,13 +76,30 @@ class SplitWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            self._flush(keep=0)
+        if kind is not None:
+            self._abandon()
+            return
+        try:
+            self.finish()
             self._close()
-        elif self._open is not None:
-            stack, writer, _, _ = self._open
+        except BaseException:
+            self._abandon()
+            raise
+
+    def finish(self) -> None:
+        """Write what is buffered. The last file still gets its name on leaving only: whoever raises before leaves nothing staged."""
+        self._flush(keep=0)
+
+    def _abandon(self) -> None:
+        """Delete what was written: the file at hand, which has no name yet, and those that were full."""
+        if self._open is not None:
+            (stack, writer, _, _), self._open = self._open, None
             writer.is_open = False  # the footer of a failed file is not worth writing
-            stack.__exit__(kind, error, trace)
+            with suppress(_AbandonedError), stack:
+                raise _AbandonedError
+        for file in self.files:
+            self._store.delete(f"{self._folder}/{file.name}")
+        self.files = []
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add a batch of transformed rows."""

@@ -142,8 +142,9 @@ class _SplitTask:
         ) as writer:
             for batch in self._batches():
                 writer.write(batch)
+            writer.finish()
             self.changes.demand()
-        self.groups.demand()
+            self.groups.demand()
         return self._record(staging, private, folder, writer)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
