@@ -8,11 +8,12 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from airlock.operators import operator_class
+from airlock.operators import operator_class, operator_names
 from airlock.plan.bind import bind_policy
 from airlock.plan.compile import compile_plan
 from airlock.plan.explain import collision_bound, describe_shape, explain_columns, fetched, written_bytes_a_row
 from airlock.policy import formats
+from airlock.policy.arrow import parse_type
 from airlock.policy.shapes import BASE64URL, HEX
 
 NAME = pa.struct([("first", pa.string()), ("age", pa.int8())])
@@ -140,3 +141,72 @@ def test_no_tokens_no_collisions():
 def test_written_size_grows_with_what_is_written(plan, policy_file):
     smaller = compile_plan(bind_policy(policy_file()), [pa.schema([("id", pa.int64())])], ())
     assert 10 < written_bytes_a_row(smaller) < written_bytes_a_row(plan) < 100
+
+
+SUBJECT = "domain: person, subject: id"
+SMALLEST = {
+    "add_noise": f"type: int64, class: sensitive, add_noise: {{{SUBJECT}, distribution: laplace, scale: 5}}",
+    "age": "type: date32, class: sensitive, age: {at: 2026-01-01}",
+    "clamp": "type: int64, class: sensitive, clamp: {top: 90}",
+    "drop": "type: string, class: sensitive, drop: {}",
+    "encrypt": "type: string, class: sensitive, reversible: allowed, encrypt: person",
+    "encrypt_random": "type: string, class: sensitive, reversible: allowed, encrypt_random: person",
+    "first_match": "type: string, class: sensitive, first_match: {cases: [{column: id, in: [7], then: {truncate: 2}}], "
+    "otherwise: {redact: {}}}",
+    "fpe": "type: string, class: sensitive, reversible: allowed, fpe: person",
+    "generalize_date": "type: date32, class: sensitive, generalize_date: year",
+    "generalize_number": "type: int64, class: sensitive, generalize_number: 10",
+    "geo_grid": "type: double, class: sensitive, geo_grid: '0.5'",
+    "geohash": "type: double, class: sensitive, geohash: {length: 4, longitude: other}",
+    "hierarchy": "type: string, class: sensitive, hierarchy: {file: ages.csv, level: 1}",
+    "hmac": "type: string, class: sensitive, hmac: person",
+    "interval": "type: int64, class: sensitive, interval: [18, 65]",
+    "ip_truncate": "type: string, class: sensitive, ip_truncate: {}",
+    "keep": "type: string, class: insensitive, keep: a reason",
+    "keep_top": "type: string, class: sensitive, keep_top: {n: 2, min_count: 20}",
+    "mask": "type: string, class: sensitive, mask: {}",
+    "null": "type: string, class: sensitive, 'null': {}",
+    "ordered": "type: double, class: sensitive, ordered: {after: other, do: {generalize_number: {width: 10}}}",
+    "permute": "type: string, class: sensitive, permute: a reason",
+    "pseudonymize": "type: string, class: sensitive, pseudonymize: person",
+    "redact": "type: string, class: sensitive, redact: {}",
+    "redact_entities": "type: string, class: sensitive, redact_entities: {entities: [EMAIL_ADDRESS]}",
+    "replace": "type: string, class: sensitive, replace: {map: {a: b}}",
+    "round": "type: int64, class: sensitive, round: 10",
+    "shift_date": f"type: date32, class: sensitive, shift_date: {{{SUBJECT}}}",
+    "surrogate": "type: string, class: sensitive, surrogate: {kind: username, domain: person}",
+    "truncate": "type: string, class: sensitive, truncate: 3",
+    "url": "type: string, class: sensitive, url: host",
+    "when": "type: string, class: sensitive, when: {column: id, in: [7], then: {mask: {}}, "
+    "otherwise: {redact_entities: {entities: [EMAIL_ADDRESS]}}}",
+    "zip3": "type: string, class: sensitive, zip3: {}",
+}
+
+
+def test_every_operator_has_a_smallest_rule():
+    assert set(SMALLEST) == set(operator_names())
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_every_operator_is_explained(policy_file, tmp_path, name):
+    (tmp_path / "ages.csv").write_text("1;young;any\n", encoding="utf-8")
+    other = "other: {type: double, class: sensitive, generalize_number: {width: 10}}"
+    bound = bind_policy(policy_file(other, f"x: {{{SMALLEST[name]}}}"))
+    data_type = parse_type(bound.policy.columns["x"].type[0])
+    plan = compile_plan(bound, [pa.schema([("id", pa.int64()), ("other", pa.float64()), ("x", data_type)])], ())
+    column = explain_columns(plan)[-1]
+    assert (column.path, column.operator) == ("x", name)
+    assert column.shape
+    beside = 16 + 2  # a token, and a number in tens
+    assert written_bytes_a_row(plan) > beside or name == "drop"
+
+
+def test_a_choice_is_as_large_as_its_operators_on_average(policy_file):
+    rule = "x: {{type: string, class: sensitive, {}}}"
+    schema = pa.schema([("id", pa.int64()), ("x", pa.string())])
+
+    def size(operator):
+        return written_bytes_a_row(compile_plan(bind_policy(policy_file(rule.format(operator))), [schema], ()))
+
+    choice = "when: {column: id, 'null': true, then: {pseudonymize: person}, otherwise: {redact: {}}}"
+    assert size(choice) == pytest.approx((size("pseudonymize: person") + size("redact: {}")) / 2)
