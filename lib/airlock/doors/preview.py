@@ -20,7 +20,7 @@ from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors.permits import local_permit
 from airlock.engines.exclusion import excluded_rows
-from airlock.engines.rows import inputs_of, leaf_values
+from airlock.engines.rows import inputs_of, leaf_values, rows_where
 from airlock.errors import ConfigError
 from airlock.keys import SubKeys, open_key_ring
 from airlock.operators import Operator, RejectedValuesError
@@ -106,7 +106,7 @@ def preview(policy: Path, settings: Settings, *, rows: int = 5, show_raw: bool =
     batch = sample.batch
     if prepared.excluded:
         mask, _ = excluded_rows(batch, prepared.plan, prepared.excluded)
-        batch = batch.filter(pc.invert(mask))
+        batch = rows_where(batch, pc.invert(mask))
     suppressed = sample.batch.num_rows - batch.num_rows
     rejected = Counter(sample.rejected)
     batch, written = _transformed(prepared, batch, keys, rejected)
@@ -128,7 +128,7 @@ def _transformed(
             made[field.name] = program.transform(batch.column(field.name), inputs_of(batch))
         except RejectedValuesError as error:
             rejected[(field.name, error.code)] += error.mask.true_count
-            return _transformed(prepared, batch.filter(pc.invert(error.mask)), keys, rejected)
+            return _transformed(prepared, rows_where(batch, pc.invert(error.mask)), keys, rejected)
     return batch, pa.RecordBatch.from_arrays(list(made.values()), names=list(made))
 
 

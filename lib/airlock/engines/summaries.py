@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from airlock.engines.exclusion import excluded_rows
 from airlock.engines.frame import TaskFrame
-from airlock.engines.rows import leaf_values
+from airlock.engines.rows import leaf_values, rows_where
 from airlock.engines.staging import GROUP_BYTES, GROUP_ROWS
 from airlock.engines.tables import pack, unpack
 from airlock.errors import ConfigError, IntegrityError, TooManyValuesError
@@ -107,7 +107,7 @@ def _batches(frame: TaskFrame, index: int) -> Iterable[pa.RecordBatch]:
             yield read.batch
             continue
         mask, _ = excluded_rows(read.batch, plan, frame.excluded)
-        yield read.batch.filter(pc.invert(mask))
+        yield rows_where(read.batch, pc.invert(mask))
 
 
 class Gathering:

@@ -19,7 +19,7 @@ from airlock.engines.frequency import SplitCounter
 from airlock.engines.groups import GroupPasses
 from airlock.engines.records import SplitRecord, create_record, read_record, record_folder
 from airlock.engines.residue import ResidueCheck, residue_check
-from airlock.engines.rows import inputs_of
+from airlock.engines.rows import inputs_of, rows_where
 from airlock.engines.staging import GROUP_BYTES, GROUP_ROWS, SplitWriter
 from airlock.engines.summaries import summarize_split
 from airlock.errors import AirlockError
@@ -167,7 +167,7 @@ class _SplitTask:
                 mask, ids = excluded_rows(batch, self.plan, self.frame.excluded)
                 self.counts.excluded.update(ids.tolist())
                 self.counts.suppressed += mask.true_count
-                batch = batch.filter(pc.invert(mask))
+                batch = rows_where(batch, pc.invert(mask))
             made = self._transform(batch)
             if made is not None:
                 yield made
@@ -184,7 +184,7 @@ class _SplitTask:
                 columns = [self._column(name, program, batch) for name, program in self.programs]
             except _RowsRejectedError as error:
                 self._reject(batch, error)
-                batch = batch.filter(pc.invert(error.mask))
+                batch = rows_where(batch, pc.invert(error.mask))
                 continue
             self.column = ""
             made = pa.RecordBatch.from_arrays(columns, [name for name, _ in self.programs])
@@ -204,7 +204,7 @@ class _SplitTask:
             raise _RowsRejectedError(name, error.code, error.mask) from None
 
     def _reject(self, batch: pa.RecordBatch, error: _RowsRejectedError) -> None:
-        rows = batch.filter(error.mask)
+        rows = rows_where(batch, error.mask)
         if not rows.num_rows:
             raise AirlockError(f"column '{error.column}': '{error.code}' names no row; the operator's rejection mask is wrong")
         self.counts.rejects[(error.column, error.code)] += rows.num_rows

@@ -104,6 +104,9 @@ def _array_leaves(at: LeafValues) -> Iterator[LeafValues]:
     elif is_list(array.type):
         rows = _row_index(array, at.rows)
         yield from _array_leaves(LeafValues(at.path.child(ELEMENT), array.flatten(), rows))
+    elif at.values.null_count and pa.types.is_string_view(array.type):
+        # Arrow can't leave nulls out of views.
+        yield LeafValues(at.path, array.cast(pa.large_string()), at.rows)
     else:
         yield at
 

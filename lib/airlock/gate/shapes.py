@@ -62,7 +62,8 @@ def violations(array: pa.Array, shape: Shape) -> int:
         >>> violations(pa.array(["941", "94110", None]), MaxLength(length=3))
         1
     """
-    return int(offenders(array.drop_null(), shape).sum())
+    plain = array.cast(pa.large_string()) if pa.types.is_string_view(array.type) else array
+    return int(offenders(plain.drop_null(), shape).sum())
 
 
 def offenders(values: pa.Array, shape: Shape) -> np.ndarray:
@@ -71,6 +72,8 @@ def offenders(values: pa.Array, shape: Shape) -> np.ndarray:
         if values.dictionary.null_count:
             return offenders(values.dictionary_decode().drop_null(), shape)
         return offenders(values.dictionary, shape)[np.asarray(values.indices)]
+    if pa.types.is_string_view(values.type):  # Arrow has next to no functions over it
+        values = values.cast(pa.large_string())
     if pa.types.is_null(values.type) or len(values) == 0:
         return np.zeros(len(values), bool)
     judge: Callable[[pa.Array, Any], np.ndarray] = _JUDGES.get(type(shape), _every)

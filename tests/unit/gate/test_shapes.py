@@ -385,3 +385,20 @@ def test_periods_before_the_earliest():
 def test_geohashes():
     assert off(["ezs42", "ezs4", "ezs4a", "EZS42", "ezs421"], Geohash(length=5)) == ["ezs4", "ezs4a", "EZS42", "ezs421"]
     assert violations(pa.array([52.5]), Geohash(length=5)) == 1
+
+
+@pytest.mark.parametrize("layout", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())])
+@pytest.mark.parametrize(
+    ("shape", "good", "bad"),
+    [
+        (MaxLength(length=2), "10", "10115"),
+        (OneOf(values=("a", "b")), "a", "c"),
+        (Constant(text="-"), "-", "x"),
+        (Token(alphabet=HEX, length=4), "00ff", "00fg"),
+        (MaskedText(char="*", first=0, last=2), "***12", "12312"),
+        (HostBits(v4=24, v6=48), "10.1.2.0", "10.1.2.3"),
+    ],
+)
+def test_every_layout_of_text_is_judged_alike(layout, shape, good, bad):
+    assert violations(pa.array([good, None, good], layout), shape) == 0
+    assert violations(pa.array([good, bad, None, bad], layout), shape) == 2

@@ -153,9 +153,9 @@ SMALLEST = {
     "encrypt_random": "type: string, class: sensitive, reversible: allowed, encrypt_random: person",
     "first_match": "type: string, class: sensitive, first_match: {cases: [{column: id, in: [7], then: {truncate: 2}}], "
     "otherwise: {redact: {}}}",
-    "fpe": "type: string, class: sensitive, reversible: allowed, fpe: person",
+    "fpe": "type: string, class: sensitive, reversible: allowed, fpe: form",
     "generalize_date": "type: date32, class: sensitive, generalize_date: year",
-    "generalize_number": "type: int64, class: sensitive, generalize_number: 10",
+    "generalize_number": "type: int64, class: sensitive, generalize_number: {width: 10}",
     "geo_grid": "type: double, class: sensitive, geo_grid: '0.5'",
     "geohash": "type: double, class: sensitive, geohash: {length: 4, longitude: other}",
     "hierarchy": "type: string, class: sensitive, hierarchy: {file: ages.csv, level: 1}",
