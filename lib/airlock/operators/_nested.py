@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airlock.keys import KeyRequest, SubKeys
 
-__all__ = ["Composite", "FilledOperator", "NestedOperator", "branch", "run_nested", "texts"]
+__all__ = ["Composite", "FilledOperator", "NestedOperator", "branch", "leaf_operators", "run_nested", "texts"]
 
 
 def declare_nested(value: object) -> Operator:
@@ -108,6 +108,7 @@ class Composite(RowOperator):
             reversible=any(contract.reversible for contract in contracts),
             keyed=any(contract.keyed for contract in contracts),
             partly=True,
+            same_form=all(contract.same_form for contract in contracts),
             chance=max(contract.chance for contract in contracts),
             classes=frozenset.intersection(*(contract.classes for contract in contracts)),
         )
@@ -151,6 +152,13 @@ class Composite(RowOperator):
         if data_type is None:
             raise wrong_type(self.name, field, f"its operators write different types ({', '.join(map(str, types))})")
         return pa.field(field.name, data_type, nullable=field.nullable)
+
+
+def leaf_operators(operator: Operator) -> tuple[Operator, ...]:
+    """The operator itself, or all that a conditional one may send a value through, however deep."""
+    if not isinstance(operator, Composite):
+        return (operator,)
+    return tuple(leaf for one in operator.operators for leaf in leaf_operators(one))
 
 
 def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Callable[[pa.StructArray], pa.Array]:

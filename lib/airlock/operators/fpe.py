@@ -122,6 +122,11 @@ class Fpe(RowOperator):
         )
 
     @property
+    def ignored(self) -> str:
+        """Characters that say nothing of whether a value was encrypted: they stay in their places."""
+        return separators_of(self.separators, self._letters)
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The tweak's column."""
         return () if self.tweak_column is None else (self.tweak_column,)
