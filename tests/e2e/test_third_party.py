@@ -76,6 +76,7 @@ def package(tmp_path):
     (folder / "acme_operators.py").write_text(MODULE)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-operators\nVersion: 1.0\n")
     points = "[airlock.operators]\ninitials = acme_operators:Initials\ntruncate = acme_operators:Initials\n"
+    points += "gone = acme_gone:Gone\nmissing = acme_operators:Missing\ntext = acme_operators:__doc__\n"
     (metadata / "entry_points.txt").write_text(points)
     return folder
 
@@ -107,6 +108,60 @@ def test_it_is_listed_beside_ours_and_replaces_none(python):
     assert "The first letter alone." not in lines["truncate"]
 
 
+def test_one_that_is_broken_hides_no_other(python, tmp_path):
+    done = python("-m", "airlock", "operators", "list")
+    said = " ".join(done.stdout.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The first letter alone." in said
+    shown = python("-m", "airlock", "operators", "show", "gone")
+    assert shown.returncode == 2
+    assert "entry point 'acme_gone:Gone' of distribution 'acme-operators' (ModuleNotFoundError)" in " ".join(
+        shown.stderr.split()
+    )
+    for name, why in (("missing", "AttributeError"), ("text", "no operator's class")):
+        assert why in python("-m", "airlock", "operators", "show", name).stderr
+    (tmp_path / "airlock.yaml").write_text("zones: {raw: {uri: raw}}\n")
+    policy = tmp_path / "people.yaml"
+    policy.write_text(POLICY.replace("initials: {}", "gone: {}"))
+    planned = python("-m", "airlock", "plan", str(policy))
+    assert (planned.returncode, "operator 'gone' can't be loaded" in " ".join(planned.stderr.split())) == (2, True)
+    assert python("-m", "airlock", "policy", "schema").returncode == 0
+
+
+TELLS = {
+    "an error of ours": "raise OperatorTypeError(f'it is {values[7]}')",
+    "a code": "raise RejectedValuesError(f'is-{values[7]}', pa.array([True] * len(values)))",
+}
+
+
+@pytest.mark.parametrize("how", TELLS)
+def test_what_its_kernel_says_is_not_told(python, package, tmp_path, how):
+    """Its text may quote a value, whatever the exception's class."""
+    module = package / "acme_operators.py"
+    text = MODULE.replace("made = pc.utf8_slice_codeunits(values, 0, 1)", TELLS[how])
+    module.write_text(text.replace("Contract, Operator\n", "Contract, Operator, RejectedValuesError\n"))
+    done = ran(python, tmp_path)
+    assert done.returncode != 0
+    assert "unexpected" in done.stderr
+    assert "name 7" not in done.stdout + done.stderr
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".parquet", ".py", ".pyc")]
+    assert not [path for path in kept if b"name 7" in path.read_bytes()]
+
+
+def ran(python, tmp_path):
+    (tmp_path / "raw" / "people").mkdir(parents=True)
+    table = pa.table({"id": range(50), "name": [f"name {number}" for number in range(50)]})
+    pq.write_table(table, tmp_path / "raw" / "people" / "part.parquet")
+    (tmp_path / "policies").mkdir()
+    policy = tmp_path / "policies" / "people.yaml"
+    policy.write_text(POLICY)
+    made = python("-m", "airlock", "keys", "init")
+    assert made.returncode == 0, made.stderr
+    zones = "zones: {raw: {uri: raw}, private: {uri: private}, staging: {uri: staging}, sanitized: {uri: sanitized}}\n"
+    (tmp_path / "airlock.yaml").write_text(zones + made.stdout + "policies: policies\nworkers: 2\n")
+    return python("-m", "airlock", "run", str(policy))
+
+
 def test_the_laws_are_there_to_be_run(python):
     text = (
         "import pyarrow as pa\nfrom acme_operators import Initials\nfrom airlock.testing import check_laws\n"
@@ -118,17 +173,7 @@ def test_the_laws_are_there_to_be_run(python):
 
 
 def test_both_doors_run_it_in_worker_processes(python, tmp_path):
-    (tmp_path / "raw" / "people").mkdir(parents=True)
-    table = pa.table({"id": range(50), "name": [f"name {number}" for number in range(50)]})
-    pq.write_table(table, tmp_path / "raw" / "people" / "part.parquet")
-    (tmp_path / "policies").mkdir()
-    policy = tmp_path / "policies" / "people.yaml"
-    policy.write_text(POLICY)
-    made = python("-m", "airlock", "keys", "init")
-    assert made.returncode == 0, made.stderr
-    zones = "zones: {raw: {uri: raw}, private: {uri: private}, staging: {uri: staging}, sanitized: {uri: sanitized}}\n"
-    (tmp_path / "airlock.yaml").write_text(zones + made.stdout + "policies: policies\nworkers: 2\n")
-    done = python("-m", "airlock", "run", str(policy))
+    done = ran(python, tmp_path)
     assert done.returncode == 0, done.stderr
     found = python("-m", "airlock", "path", "sanitized/people")
     released = pq.read_table(tmp_path / found.stdout.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from rich.padding import Padding
@@ -88,13 +88,16 @@ def _meaning(kind: type[object]) -> str:
     return inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
 
 
-def operators(kinds: Sequence[type[Operator]]) -> None:
-    """The operators, a line each."""
+def operators(kinds: Iterable[tuple[str, type[Operator] | AirlockError]]) -> None:
+    """The operators, a line each: what it promises, or why it can't be had."""
     table = _tables.table("operator", "technique (ISO/IEC 20889)", "risk (WP216)", "promises", "what it does")
-    for kind in kinds:
+    for name, kind in kinds:
+        if isinstance(kind, AirlockError):
+            table.add_row(name, "", "", "", Text(str(kind), style="yellow"))
+            continue
         contract = smallest(kind).contract
         promises = Text(", ".join(_promises(kind)), style="dim")
-        table.add_row(kind.name, Text(contract.technique), _risk(contract.risk), promises, Text(_meaning(kind)))
+        table.add_row(name, Text(contract.technique), _risk(contract.risk), promises, Text(_meaning(kind)))
     _tables.out().print(table)
     _tables.out().print(
         Text("risk that remains of singling out, linkability, inference: Y yes, ? may not, - no (WP216, table 6)", style="dim")

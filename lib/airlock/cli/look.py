@@ -18,8 +18,8 @@ from airlock.doors.doctor import diagnose
 from airlock.doors.plan import PlanReport, plan_policy
 from airlock.doors.policies import gather
 from airlock.doors.preview import preview
-from airlock.errors import AirlockError, ConfigError, NotFoundError, all_errors
-from airlock.operators import operator_class, operator_names
+from airlock.errors import AirlockError, ConfigError, MissingCapabilityError, NotFoundError, all_errors
+from airlock.operators import Operator, operator_class, operator_names
 from airlock.plan.schema import policy_schema
 from airlock.settings import SETTINGS
 
@@ -146,7 +146,15 @@ def schema_command() -> None:
 @operators_app.command("list")
 def operators_list() -> None:
     """List the operators with their contracts."""
-    _lists.operators([operator_class(name) for name in operator_names()])
+    _lists.operators(map(_loaded, operator_names()))
+
+
+def _loaded(name: str) -> tuple[str, type[Operator] | MissingCapabilityError]:
+    """An operator, or why it can't be loaded: one package that is broken hides no other's."""
+    try:
+        return name, operator_class(name)
+    except MissingCapabilityError as error:
+        return name, error
 
 
 @operators_app.command("show")

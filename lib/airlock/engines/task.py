@@ -84,14 +84,20 @@ def run_task(frame: TaskFrame, index: int) -> TaskResult:
             task = _SplitTask(frame, index)
             task.run()
     except AirlockError as error:
+        if not _place(error).startswith("airlock."):  # of a third party's kernel: its text may quote a value
+            return _unexpected(error, task, index, name, files)
         column = str(error.facts.get("column", ""))
         return TaskResult(index, name, error.code, error.exit_code == 75, str(error), files, column)  # noqa: PLR2004 - sysexits' TEMPFAIL
     except MemoryError:
         return TaskResult(index, name, "out-of-memory", transient=True, files=files)
     except Exception as error:  # noqa: BLE001 - any other exception's text may quote a value; its class does not
-        detail, column = f"{type(error).__name__} at {_place(error)}", "" if task is None else task.column
-        return TaskResult(index, name, "unexpected", detail=detail, files=files, column=column)
+        return _unexpected(error, task, index, name, files)
     return TaskResult(index, name)
+
+
+def _unexpected(error: Exception, task: _SplitTask | None, index: int, name: str, files: tuple[str, ...]) -> TaskResult:
+    detail, column = f"{type(error).__name__} at {_place(error)}", "" if task is None else task.column
+    return TaskResult(index, name, "unexpected", detail=detail, files=files, column=column)
 
 
 def _place(error: BaseException) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -36,16 +37,21 @@ STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 ANY_CLASS = frozenset(Classification)
 
+_CODE = re.compile(r"[a-z][a-z0-9-]{1,31}")
+
 
 class RejectedValuesError(Exception):
     """A kernel met values that it can't transform; the task rejects their rows and runs the batch again without them.
 
     Attributes:
-        code: A stable word for the reason, such as `not-an-address`.
+        code: A stable word for the reason, such as `not-an-address`: 2 to 32 of a-z, 0-9 and '-'. It is logged and counted, so it
+            says nothing of the value.
         mask: Boolean array, as long as the kernel's input; true where the value is rejected.
     """
 
     def __init__(self, code: str, mask: pa.BooleanArray) -> None:
+        if not _CODE.fullmatch(code):
+            raise ValueError("a rejection's code is 2 to 32 of a-z, 0-9 and '-', a letter first")
         super().__init__(f"{mask.true_count} of {len(mask)} values rejected: {code}")
         self.code = code
         self.mask = mask

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
+
+from airlock.errors import MissingCapabilityError
 
 if TYPE_CHECKING:
     from airlock.operators._base import Operator
@@ -53,8 +55,8 @@ _BUILT_IN = {
 
 
 @cache
-def _third_party() -> dict[str, str]:
-    return {point.name: point.value for point in entry_points(group="airlock.operators") if point.name not in _BUILT_IN}
+def _third_party() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group="airlock.operators") if point.name not in _BUILT_IN}
 
 
 def operator_names() -> list[str]:
@@ -73,7 +75,25 @@ def operator_class(name: str) -> type[Operator]:
 
     Raises:
         KeyError: No operator has this name.
+        MissingCapabilityError: It is a third party's, and can't be loaded.
     """
-    module, _, attribute = (_BUILT_IN | _third_party())[name].partition(":")
+    if name not in _BUILT_IN:
+        return _loaded(_third_party()[name])
+    module, _, attribute = _BUILT_IN[name].partition(":")
     found: type[Operator] = getattr(import_module(module), attribute)
     return found
+
+
+def _loaded(point: EntryPoint) -> type[Operator]:
+    why = "that is no operator's class"
+    try:
+        found: type[Operator] = point.load()
+    except Exception as error:  # noqa: BLE001 - the module is another's, and may do anything while it loads
+        why = type(error).__name__
+    else:
+        if isinstance(found, type) and hasattr(found, "kernel"):
+            return found
+    package = "an unnamed distribution" if point.dist is None else f"distribution '{point.dist.name}'"
+    raise MissingCapabilityError(
+        f"operator '{point.name}' can't be loaded: entry point '{point.value}' of {package} ({why}). Install that again, or remove it"
+    )

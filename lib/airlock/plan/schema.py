@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from airlock.errors import MissingCapabilityError
 from airlock.operators import Operator, operator_class, operator_names
 from airlock.policy.inline import CONTENT
 from airlock.policy.model import Policy
@@ -49,15 +50,19 @@ def _column_rule(rule: Mapping[str, Any], definitions: dict[str, Any]) -> dict[s
     return {
         "type": "object",
         "description": rule["description"],
-        "properties": properties | {name: _operator(operator_class(name), definitions) for name in names},
+        "properties": properties | {name: _operator(name, definitions) for name in names},
         "required": ["type", "class"],
         "oneOf": [{"required": [name]} for name in names],
         "additionalProperties": False,
     }
 
 
-def _operator(kind: type[Operator], definitions: dict[str, Any]) -> dict[str, Any]:
+def _operator(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """The operator's arguments; null stands for none of them."""
+    try:
+        kind = operator_class(name)
+    except MissingCapabilityError as error:
+        return {"description": str(error)}
     arguments = _plain(TypeAdapter(kind).json_schema(by_alias=True))
     own = arguments.pop("$defs", {})
     arguments["description"] = _summary(kind)
