@@ -26,7 +26,13 @@ __all__ = ["CONFIG", "Condition", "compile_choice", "require_comparable"]
 
 CONFIG = ConfigDict(**STRICT, serialize_by_alias=True, populate_by_name=True)
 
-_Listed = Annotated[tuple[str, ...], BeforeValidator(lambda values: tuple(map(listed_text, values))), Field(min_length=1)]
+
+def _listed(value: object) -> str:
+    """A listed value as text: fractions, too, by the shortest text that stands for them."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else listed_text(value)
+
+
+_Listed = Annotated[tuple[str, ...], BeforeValidator(lambda values: tuple(map(_listed, values))), Field(min_length=1)]
 
 
 @dataclass(kw_only=True, config=CONFIG)
@@ -69,20 +75,39 @@ class Condition:
         return np.asarray(found)
 
 
-def require_comparable(operator: str, columns: Sequence[str], types: Mapping[str, pa.DataType]) -> None:
-    """Refuse conditions on columns whose values have no text.
+def require_comparable(operator: str, conditions: Sequence[Condition], types: Mapping[str, pa.DataType]) -> None:
+    """Refuse conditions that can't hold: on columns whose values have no text, or with values that a column can't have.
 
     Raises:
-        OperatorTypeError: One is nested or binary.
+        OperatorTypeError: One is nested or binary, or lists moments, or a text that no value of its column's type is written as.
     """
-    for column in columns:
-        kind = types[column]
-        if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    for condition in conditions:
+        fault = _fault(condition, types[condition.column])
+        if fault is not None:
             raise OperatorTypeError(
-                f"'{operator}' can't compare '{column}' of type {kind}: conditions are on text, numbers, dates and booleans",
+                f"'{operator}' can't compare '{condition.column}' of type {types[condition.column]}: {fault}",
                 operator=operator,
-                column=column,
+                column=condition.column,
             )
+
+
+def _fault(condition: Condition, kind: pa.DataType) -> str | None:
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return "conditions are on text, numbers, dates and booleans"
+    if condition.null is not None:
+        return None
+    if pa.types.is_timestamp(kind):
+        return "a moment has many texts, by zone and precision; ask for `null`, or read it as a date"
+    for text in condition.in_ or condition.not_in or ():
+        try:
+            (written,) = texts(pa.array([text]).cast(kind))
+        except pa.ArrowNotImplementedError:  # no way from text to this type: it stays unchecked
+            return None
+        except pa.ArrowInvalid:
+            return f"no value of that type is '{text}', so the condition would never hold. Correct the list"
+        if str(written) != text:
+            return f"'{text}' would never be found: such a value is written '{written}'. Correct the list"
+    return None
 
 
 def compile_choice(

@@ -72,7 +72,7 @@ class FirstMatch(Composite):
 
     def require_inputs(self, types: Mapping[str, pa.DataType]) -> None:
         """Conditions need texts, numbers, dates or booleans; each operator what it needs itself."""
-        require_comparable(self.name, [case.column for case in self.cases], types)
+        require_comparable(self.name, self.cases, types)
         super().require_inputs(types)
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> RowKernel:

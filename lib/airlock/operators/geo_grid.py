@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.operators._base import STRICT, Contract, Operator
@@ -46,6 +48,15 @@ class GeoGrid(Operator):
     shorthand: ClassVar[str | None] = "cell"
 
     cell: Annotated[Finite, Field(gt=0, le=90)]
+
+    @field_validator("cell")
+    @classmethod
+    def _divides(cls, cell: Decimal) -> Decimal:
+        if Fraction(_HALF_TURN) % Fraction(cell):
+            raise ValueError(
+                f"{_HALF_TURN} is no whole multiple of {cell}, so cells would not meet; take 1, 0.5, 0.1 or the like"
+            )
+        return cell
 
     @property
     def contract(self) -> Contract:

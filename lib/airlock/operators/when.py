@@ -71,7 +71,7 @@ class When(Condition, Composite):
 
     def require_inputs(self, types: Mapping[str, pa.DataType]) -> None:
         """The condition needs a text, number, date or boolean; each operator what it needs itself."""
-        require_comparable(self.name, (self.column,), types)
+        require_comparable(self.name, (self,), types)
         super().require_inputs(types)
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> RowKernel:

@@ -24,6 +24,9 @@ from airlock.policy.yaml import Document
 
 __all__ = ["BoundPolicy", "bind_policy"]
 
+_UNKEYED = frozenset({"hash", "md5", "sha1", "sha256", "sha512"})
+"""What a user of other systems looks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class BoundPolicy:
@@ -88,6 +91,9 @@ def _declare(text: str, spec: OperatorSpec, document: Document) -> Operator | No
     try:
         kind = operator_class(spec.name)
     except KeyError:
+        if spec.name in _UNKEYED:
+            document.report(at, "an unkeyed hash does not exist here: anybody can try all values; use pseudonymize or hmac")
+            return None
         near = get_close_matches(spec.name, operator_names(), n=1)
         hint = f"; nearest: '{near[0]}'" if near else f"; there are {', '.join(operator_names())}"
         document.report(at, f"there is no operator '{spec.name}'{hint}")

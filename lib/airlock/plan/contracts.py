@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from airlock.errors import ContractError, ExposedIdentifierError, LostUniquenessError, PackError, PolicyError
-from airlock.operators import Operator
+from airlock.operators import Operator, leaf_operators
 from airlock.plan.promises import promise_faults
 from airlock.plan.tree import RuleNode, rule_tree
 from airlock.policy.arrow import NESTED, parse_type
-from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, output_of, shape_parts
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, Preserved, Shape, output_of, shape_parts
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.packs import pack_faults
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
@@ -38,9 +38,10 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
     for path, rule in rules.items():
         operator = operators[path]
         at: Location = ("columns", str(path))
-        yield from (Fault(at, message, ExposedIdentifierError) for message in _class_faults(rule, operator))
+        exposed = dict.fromkeys(_class_faults(rule, operator))
+        yield from (Fault(at, message, ExposedIdentifierError) for message in exposed)
         yield from (Fault(at, message) for message in (*_form_faults(rule), *_nesting_faults(path, rule, operator)))
-        yield from (Fault(at, message) for message in _pass_faults(path, operator))
+        yield from (Fault(at, message) for message in (*_pass_faults(path, operator), *_domain_faults(operator, operators)))
         yield from (Fault(at, message) for message in _synthetic_faults(policy, path, rule))
         yield from (Fault(at, *fault) for fault in promise_faults(path, rule, operator))
     yield from _overlap_faults(rules)
@@ -54,15 +55,22 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
 
 
 def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
-    if rule.classification not in operator.contract.classes:
-        allowed = ", ".join(sorted(operator.contract.classes))
-        yield (
-            f"'{operator.name}' may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes one of "
-            f"{', '.join(ON_DIRECT_IDENTIFIERS)}"
-        )
+    for leaf in leaf_operators(operator):
+        if rule.classification not in leaf.contract.classes:
+            allowed = ", ".join(sorted(leaf.contract.classes))
+            inside = "" if leaf is operator else f" (inside '{operator.name}')"
+            yield (
+                f"{_named(leaf)}{inside} may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes one of "
+                f"{', '.join(ON_DIRECT_IDENTIFIERS)}"
+            )
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:
         yield f"'{operator.name}' shows {shown} characters of a direct identifier; at most {_MOST_SHOWN} may show"
+
+
+def _named(operator: Operator) -> str:
+    """An operator's name, with the argument that makes it another."""
+    return f"'{operator.name}'" + (" with `pattern`" if getattr(operator, "pattern", None) is not None else "")
 
 
 def _form_faults(rule: ColumnRule) -> Iterator[str]:
@@ -82,9 +90,16 @@ def _synthetic_faults(policy: Policy, path: ColumnPath, rule: ColumnRule) -> Ite
         shape = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape
     except PolicyError:
         return  # `_form_faults` says so
-    entities = {entity for part in shape_parts(shape) if part.closed for entity in part.looks_like}
+    entities = {entity for part in shape_parts(shape) for entity in _taken_for(part)}
     for entity in sorted(entities - policy.gate.accepted(str(path))):
         yield f"'{rule.operator.name}' writes what looks like {entity}. Accept it under gate: `synthetic: {{{path}: {entity}}}`"
+
+
+def _taken_for(shape: Shape) -> tuple[str, ...]:
+    """What every value of a shape may be taken for: of what keeps its form, a card's number if it has the check digit of one."""
+    if isinstance(shape, Preserved):
+        return ("CREDIT_CARD",) if shape.luhn else ()
+    return shape.looks_like if shape.closed else ()
 
 
 def _nesting_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[str]:
@@ -100,6 +115,18 @@ def _pass_faults(path: ColumnPath, operator: Operator) -> Iterator[str]:
         operator.pass_over(path)
     except ContractError as error:
         yield str(error)
+
+
+def _domain_faults(operator: Operator, operators: Mapping[ColumnPath, Operator]) -> Iterator[str]:
+    """Who is one person to the subject's pseudonyms must be one to what is drawn for each."""
+    for leaf in leaf_operators(getattr(operator, "do", operator)):
+        subject = getattr(leaf, "subject", None)
+        own = None if subject is None else operators.get(ColumnPath.parse(subject))
+        if own is not None and own.name == "pseudonymize" and own.domain != leaf.domain:  # type: ignore[attr-defined]
+            yield (
+                f"'{leaf.name}' draws by key domain '{leaf.domain}', but its subject '{subject}' is pseudonymized in domain "  # type: ignore[attr-defined]
+                f"'{own.domain}'. Name that one in both"  # type: ignore[attr-defined]
+            )
 
 
 def _overlap_faults(rules: Mapping[ColumnPath, ColumnRule]) -> Iterator[Fault]:

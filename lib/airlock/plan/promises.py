@@ -17,7 +17,7 @@ from airlock.errors import (
     PolicyError,
     ReversibleError,
 )
-from airlock.operators import Operator
+from airlock.operators import Operator, leaf_operators
 from airlock.policy.arrow import parse_type, type_text
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ColumnPath
@@ -31,7 +31,7 @@ Broken = tuple[str, type[PolicyError]]
 def promise_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[Broken]:
     """Every promise of a rule that its operator breaks."""
     yield from _join_faults(rule, operator)
-    yield from _reversible_faults(rule, operator)
+    yield from dict.fromkeys(_reversible_faults(rule, operator))
     contract = operator.contract
     if rule.unique and not (contract.injective and contract.deterministic):
         yield f"is declared unique, but '{operator.name}' may make different values one", LostUniquenessError
@@ -52,17 +52,17 @@ def _join_faults(rule: ColumnRule, operator: Operator) -> Iterator[Broken]:
 
 
 def _reversible_faults(rule: ColumnRule, operator: Operator) -> Iterator[Broken]:
-    contract = operator.contract
-    if rule.reversible is not None or contract.technique == "none":
-        return
-    if contract.reversible:
-        yield (
-            f"'{operator.name}' can be turned back by who holds the key; that needs `reversible: allowed` in the rule",
-            ReversibleError,
-        )
-    elif contract.injective and not contract.keyed:
-        message = f"'{operator.name}' gives each value its own output without a key: anybody can try all values. That needs `reversible: allowed` in the rule"
-        yield message, ReversibleError
+    """Of each operator that a value may pass through: what is kept as it is beside others makes none of them reversible."""
+    for leaf in () if rule.reversible is not None else leaf_operators(operator):
+        contract = leaf.contract
+        if contract.technique == "none":
+            continue
+        if contract.reversible:
+            message = f"'{leaf.name}' can be turned back by who holds the key; that needs `reversible: allowed` in the rule"
+            yield message, ReversibleError
+        elif contract.injective and not contract.keyed:
+            message = f"'{leaf.name}' gives each value its own output without a key: anybody can try all values. That needs `reversible: allowed` in the rule"
+            yield message, ReversibleError
 
 
 def _type_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[Broken]:

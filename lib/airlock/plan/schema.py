@@ -67,8 +67,8 @@ def _operator(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     own = arguments.pop("$defs", {})
     arguments["description"] = _summary(kind)
     # Key domains, files and other rules fill these in; a rule may not.
-    for name in ("canonical", CONTENT, *kind.filled):
-        arguments["properties"].pop(name, None)
+    for filled in ("canonical", CONTENT, *kind.filled):
+        arguments["properties"].pop(filled, None)
     if CONTENT in arguments.get("required", ()):
         arguments["required"].remove(CONTENT)
     definitions |= {name: own[name] for name in own if f'"#/$defs/{name}"' in json.dumps(arguments)}

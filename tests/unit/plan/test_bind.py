@@ -36,6 +36,13 @@ def test_an_unknown_operator_is_named_with_the_nearest(policy_file):
     ]
 
 
+@pytest.mark.parametrize("name", ["hash", "sha256", "md5"])
+def test_who_looks_for_a_hash_is_told_of_keys(policy_file, name):
+    assert faults(policy_file(f"zip: {{type: string, class: sensitive, {name}: {{}}}}")) == [
+        (15, 41, "an unkeyed hash does not exist here: anybody can try all values; use pseudonymize or hmac")
+    ]
+
+
 def test_an_operator_like_no_other_is_answered_by_the_list(policy_file):
     [(_, _, message)] = faults(policy_file("zip: {type: string, class: sensitive, xyzzy: 3}"))
     assert message.startswith(f"there is no operator 'xyzzy'; there are {', '.join(operator_names())}")

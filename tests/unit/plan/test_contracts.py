@@ -162,3 +162,95 @@ def test_what_looks_real_needs_the_policys_word(said, kind, entity):
 def test_surrogates_are_no_join_key(said):
     rule = "x: {type: string, class: direct_identifier, references: other.id, surrogate: {kind: username, domain: person}}"
     assert any("references 'other.id', but under 'surrogate' keys don't join" in message for _, message in said(rule))
+
+
+@pytest.mark.parametrize("rest", ["luhn: true", "luhn: true, length: 16"])
+def test_what_has_a_card_s_check_digit_needs_a_word_that_it_is_no_card(said, rest):
+    rule = f"x: {{type: string, class: direct_identifier, reversible: allowed, fpe: {{domain: form, {rest}}}}}"
+    [(line, message)] = said(rule)
+    assert line == 15
+    assert message == "'fpe' writes what looks like CREDIT_CARD. Accept it under gate: `synthetic: {x: CREDIT_CARD}`"
+    assert said(rule, more="gate: {synthetic: {x: CREDIT_CARD}}\n") == []
+    assert said("x: {type: string, class: direct_identifier, reversible: allowed, fpe: form}") == []
+
+
+def choice(then, otherwise):
+    return f"when: {{column: id, in: [7], then: {{{then}}}, otherwise: {{{otherwise}}}}}"
+
+
+def test_of_a_choice_the_operator_at_fault_is_named(said):
+    [(_, message)] = said(f"x: {{type: string, class: direct_identifier, {choice('mask: {}', 'truncate: 3')}}}")
+    assert message.startswith("'truncate' (inside 'when') may not stand on a direct_identifier; it takes")
+    inner = choice("truncate: 2", "truncate: 2")
+    assert len(said(f"x: {{type: string, class: direct_identifier, {choice('redact: {}', inner)}}}")) == 1
+
+
+def test_a_mask_with_a_pattern_is_named_with_it(said):
+    [(_, message)] = said("x: {type: string, class: direct_identifier, mask: {pattern: '(.)(.*)', groups: [2]}}")
+    assert message.startswith("'mask' with `pattern` may not stand on a direct_identifier")
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        "shift_date: {domain: form, subject: id}",
+        "ordered: {after: y, do: {shift_date: {domain: form, subject: id}}}",
+        "when: {column: id, 'null': true, then: {shift_date: {domain: form, subject: id}}, otherwise: {generalize_date: year}}",
+    ],
+)
+def test_what_is_drawn_by_subject_is_drawn_in_the_subject_s_domain(said, operator):
+    rules = [
+        f"x: {{type: date32, class: sensitive, {operator}}}",
+        "y: {type: date32, class: sensitive, shift_date: {domain: person, subject: id}}",
+    ]
+    [(line, message)] = said(*rules)
+    assert line == 15
+    assert message == (
+        "'shift_date' draws by key domain 'form', but its subject 'id' is pseudonymized in domain 'person'. Name that one in both"
+    )
+    assert said(*(rule.replace("domain: form", "domain: person") for rule in rules)) == []
+
+
+CONDITIONS = [
+    ("int64", "[foo]", "no value of that type is 'foo', so the condition would never hold"),
+    ("uint8", "[1, 300]", "no value of that type is '300'"),
+    ("int32", "['01']", "'01' would never be found: such a value is written '1'"),
+    ("'decimal128(9, 2)'", "['1.5']", "such a value is written '1.50'"),
+    ("double", "['1.0']", "such a value is written '1'"),
+    ("double", "[1.0e-5]", "such a value is written '0.00001'"),
+    ("'timestamp[us]'", "['2024-01-01']", "a moment has many texts"),
+]
+
+
+@pytest.mark.parametrize("test", ["in", "not_in"])
+@pytest.mark.parametrize(("kind", "listed", "fault"), CONDITIONS)
+def test_a_condition_that_can_never_hold_is_refused(said, kind, listed, fault, test):
+    other = f"y: {{type: {kind}, class: insensitive, keep: a reason}}"
+    rule = f"{{column: y, {test}: {listed}, then: {{redact: {{}}}}"
+    for operator in (
+        f"when: {rule}, otherwise: {{mask: {{}}}}}}",
+        f"first_match: {{cases: [{rule}}}], otherwise: {{mask: {{}}}}}}",
+    ):
+        [(line, message)] = said(f"x: {{type: string, class: sensitive, {operator}}}", other)
+        assert line == 15
+        assert "can't compare 'y' of type" in message
+        assert fault in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "listed"),
+    [
+        ("int64", "[7, -1, '8']"), ("double", "[0.5, 2, 1.0, 'nan']"), ("float", "[0.1]"), ("bool", "[true, false]"),
+        ("date32", "[2024-01-01]"), ("string_view", "['01']"), ("'decimal128(9, 2)'", "['1.50', 2]"), ("'decimal64(9, 2)'", "['1.50']"),
+    ],
+)  # fmt: skip
+def test_conditions_that_may_hold(said, kind, listed):
+    other = f"y: {{type: {kind}, class: insensitive, keep: a reason}}"
+    when = f"when: {{column: y, in: {listed}, then: {{redact: {{}}}}, otherwise: {{mask: {{}}}}}}"
+    assert said(f"x: {{type: string, class: sensitive, {when}}}", other) == []
+
+
+def test_null_is_asked_of_moments_too(said):
+    other = "y: {type: 'timestamp[us]', class: insensitive, keep: a reason}"
+    when = "when: {column: y, 'null': true, then: {redact: {}}, otherwise: {mask: {}}}"
+    assert said(f"x: {{type: string, class: sensitive, {when}}}", other) == []

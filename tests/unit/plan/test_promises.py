@@ -120,3 +120,18 @@ def test_the_message_names_the_code(policy_file):
 def test_there_is_no_unkeyed_hash():
     with pytest.raises(KeyError):
         operator_class("hash")
+
+
+@pytest.mark.parametrize(
+    ("then", "found"),
+    [
+        ("keep: a reason", []),
+        ("fpe: form", ["reversible"]),
+        ("encrypt: person", ["reversible"]),
+    ],
+)
+def test_of_a_choice_each_operator_is_judged_by_itself(codes, then, found):
+    """A value that is kept is not encrypted: nothing is turned back by a key."""
+    when = f"when: {{column: id, in: [7], then: {{{then}}}, otherwise: {{pseudonymize: person}}}}"
+    assert codes(f"x: {{type: string, class: sensitive, {when}}}") == found
+    assert codes(f"x: {{type: string, class: sensitive, reversible: allowed, {when}}}") == []
