@@ -142,7 +142,7 @@ class Ordered(RowOperator):
         """Both operators' kernels, and the greater where the raw values ask for it."""
         if self.other is None:
             raise wrong_type(self.name, field, f"the operator of '{self.after}' is not known")
-        mine = run_nested(self.do, field, keys)
+        mine = run_nested(self.do, field, keys).run
         theirs = _elsewhere(self.other, self.after, field.type, keys)
 
         def ordered(rows: pa.StructArray) -> pa.Array:
@@ -157,7 +157,7 @@ class Ordered(RowOperator):
 
 def _elsewhere(operator: Operator, path: str, kind: pa.DataType, keys: SubKeys) -> Callable[[pa.StructArray], pa.Array]:
     """The kernel of another column's operator, over rows in which that column stands beside."""
-    kernel = run_nested(operator, pa.field(path, kind), keys)
+    kernel = run_nested(operator, pa.field(path, kind), keys).run
     looked_at = operator.inputs if isinstance(operator, RowOperator) else ()
 
     def run(rows: pa.StructArray) -> pa.Array:
