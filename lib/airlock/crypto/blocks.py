@@ -156,13 +156,12 @@ class Blocks(NamedTuple):
         return np.arange(len(self.data)) - self.spread(self.firsts)
 
     def masked(self, data: BlockItems) -> Blocks:
-        """Other blocks for values of the same lengths; what stands beyond them becomes zero."""
-        made = data.copy()
+        """Other blocks for values of the same lengths; what stands beyond these is set to zero, in place."""
         if self.each:
-            _clear_ends(made, self.lengths, self.each)
+            _clear_ends(data, self.lengths, self.each)
         else:
-            words(made)[:] &= words(_MASK[self.held()])
-        return self._replace(data=made)
+            words(data)[:] &= words(_MASK[self.held()])
+        return self._replace(data=data)
 
     def joined(self, heads: Sequence[BlockItems] = ()) -> Uint8s:
         """The values' bytes, before each its block of every head: rows of a matrix if they have as many blocks, else in one run."""

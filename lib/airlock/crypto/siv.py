@@ -217,11 +217,11 @@ class _Worker:
 def _chained(chain: BlockItems, values: Blocks, cipher: BlockCipher) -> BlockItems:
     """CBC over each value's blocks, all values at once: longest first, so that each step works on a shrinking prefix."""
     if values.each:
-        rows = words(chain).reshape(-1, values.each, 2)
-        same = rows[:, 0].ravel()
+        rows = chain.reshape(-1, values.each)
+        same = words(rows[:, 0].copy())
         for step in range(values.each):
             if step:
-                same ^= rows[:, step].ravel()
+                same ^= words(rows[:, step].copy())
             same = cipher.blocks(same).copy()
         return same.view(ITEM)
     counts, firsts = values.counts, values.firsts
