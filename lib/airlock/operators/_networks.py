@@ -1,6 +1,7 @@
 """IP addresses to their networks on the raw bytes of a column: the forms that data has. What it leaves, `ip_truncate` reads by pattern.
 
-Bytes are looked at once, for delimiters; every number is one load of four bytes at its place, a shift and a table.
+Of IPv4 sixteen bytes are loaded at once and everything is a shift and a table; of IPv6 the bytes are looked at once, for
+delimiters, and every group is one load at its place.
 """
 
 from __future__ import annotations
