@@ -71,11 +71,12 @@ KEY = bytes(range(64))
 ROUNDS = 5
 SAMPLE = 20_000
 BATCH = 131_072
-PER_VALUE, NESTED, CODED = 100.0, 1.2, 10.0
-"""Bounds: ns a value; a nested leaf against a flat one; ns a value of a column of 1,000 distinct ones."""
+PER_VALUE, PERTURBED, NESTED, CODED = 100.0, 200.0, 1.2, 10.0
+"""Bounds: ns a value; the same under a keyed draw; a nested leaf against a flat one; ns a value of a column of 1,000 distinct ones."""
 
-UNMEASURED = ("drop", "encrypt_random", "redact_entities")
-"""Operators without a line: one that writes nothing, one that is `encrypt` with a nonce, and the search of texts."""
+UNMEASURED = ("drop", "encrypt_random", "keep_top", "ordered", "permute", "redact_entities")
+"""Operators without a line: one that writes nothing, one that is `encrypt` with a nonce, two that need a pass over the column first,
+one that runs two others, and the search of texts."""
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------
@@ -265,7 +266,10 @@ TREE = {
     "labels": [f"K{number // 100:02}xx" for number in range(10_000)],
 }
 
+SUBJECT = {"domain": "d", "subject": "k"}
+
 PLAIN = [
+    Plain("add_noise", {**SUBJECT, "distribution": "laplace", "scale": 10}, numbers, "Laplace", bound=PERTURBED, beside=(("k", zip_numbers),)),
     Plain("age", "2026-11-01", days),
     Plain("age", {"at": "2026-11-01", "parse": "iso"}, day_texts, "of ISO texts"),
     Plain("clamp", {"top": 90}, numbers),
@@ -297,6 +301,7 @@ PLAIN = [
     Plain("redact", {"with": "[x]"}, view(words), "string_view"),
     Plain("replace", {"map": {"home": "private", "work": "firm"}, "otherwise": "other"}, kinds),
     Plain("round", 100, numbers),
+    Plain("shift_date", SUBJECT, days, bound=PERTURBED, beside=(("k", zip_numbers),)),
     Plain("truncate", 3, words),
     Plain("truncate", 3, view(wide), "string_view, not ASCII"),
     Plain("url", "host", urls, "host"),
