@@ -6,6 +6,7 @@ A value takes as many blocks as it needs, one after the other in one array, so t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -96,6 +97,12 @@ def rows_at(data: Uint8s, starts: Indices, width: int) -> Uint8s:
     return windows(data, width)[starts].view(np.uint8).reshape(-1, width)
 
 
+@cache
+def _run(width: int) -> np.dtype[np.void]:
+    """So many bytes as one thing."""
+    return np.dtype((np.void, width))
+
+
 def put_rows(out: Uint8s, starts: Indices, rows: Uint8s, lengths: Indices) -> None:
     """Write the first bytes of rows, one move each; `lengths` has few runs of equal ones."""
     bounds = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
@@ -107,7 +114,7 @@ def put_rows(out: Uint8s, starts: Indices, rows: Uint8s, lengths: Indices) -> No
 
 def items(rows: Uint8s) -> BlockItems:
     """Rows as one thing each."""
-    return rows.view(np.dtype((np.void, rows.shape[1])))[:, 0]
+    return rows.view(_run(rows.shape[1]))[:, 0]
 
 
 class Blocks(NamedTuple):
@@ -213,7 +220,7 @@ def cut(
 
 def windows(data: Uint8s, width: int = BLOCK) -> BlockItems:
     """So many bytes from every byte on that has as many after it."""
-    return np.ndarray((len(data) - width + 1,), np.dtype((np.void, width)), data, strides=(1,))
+    return np.ndarray((len(data) - width + 1,), _run(width), data, strides=(1,))
 
 
 class Sink(Protocol):
@@ -257,7 +264,7 @@ def unpadded(column: ByteColumn) -> tuple[Indices, NDArray[np.bool_]]:
     r"""How long each value is without its ISO/IEC 7816-4 padding, and which values have none.
 
     Example:
-        >>> lengths, bad = unpadded(ByteColumn(np.array([0, 3, 4]), np.frombuffer(b"a\x80\x00b", np.uint8)))
+        >>> lengths, bad = unpadded(ByteColumn(np.array([0, 3, 4]), np.frombuffer(b"ax80x00b", np.uint8)))
         >>> lengths.tolist(), bad.tolist()
         ([1, 0], [False, True])
     """
