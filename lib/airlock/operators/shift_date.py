@@ -66,6 +66,9 @@ class ShiftDate(PerSubject):
     """
 
     name: ClassVar[str] = "shift_date"
+    example: ClassVar[str] = (
+        "admitted: {type: date32, class: sensitive, shift_date: {domain: customer, subject: customer_id, days: 180, keep_weekday: true}}"
+    )
     purpose: ClassVar[str] = "shift-date"
 
     days: Annotated[int, Field(ge=1, le=36_500)] = 30
