@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic.dataclasses import dataclass
 
+from airlock.errors import OperatorTypeError
 from airlock.operators import STRICT, Contract, Operator
 
 
@@ -38,6 +39,8 @@ class Initials(Operator):
         return Contract(technique="generalization")
 
     def result_field(self, field):
+        if field.type not in (pa.string(), pa.large_string()):
+            raise OperatorTypeError(f"'initials' takes text, but column '{field.name}' is {field.type}")
         return pa.field(field.name, field.type, nullable=field.nullable)
 
     def kernel(self, field, keys):
