@@ -42,7 +42,10 @@ def codes(policy_file):
         ("type: string, class: sensitive, output: string, drop: {}", "output-type"),
         (f"{IDENTIFIER}, encrypt: person", "reversible"),
         (f"{IDENTIFIER}, encrypt_random: person", "reversible"),
-        (f"{IDENTIFIER}, when: {{column: id, null: true, then: {{redact: {{}}}}, otherwise: {{encrypt: person}}}}", "reversible"),
+        (
+            f"{IDENTIFIER}, when: {{column: id, null: true, then: {{redact: {{}}}}, otherwise: {{encrypt: person}}}}",
+            "reversible",
+        ),
         (f"{IDENTIFIER}, fpe: {{domain: form, min_length: 6}}", "reversible"),
         (f"{IDENTIFIER}, reversible: allowed, fpe: {{domain: form, min_length: 5}}", "fpe-domain-small"),
         (
