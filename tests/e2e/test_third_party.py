@@ -40,7 +40,7 @@ class Initials(Operator):
 
     def result_field(self, field):
         if field.type not in (pa.string(), pa.large_string()):
-            raise OperatorTypeError(f"'initials' takes text, but column '{field.name}' is {field.type}")
+            raise OperatorTypeError(f"'initials' takes text, and '{field.name}' is {field.type}")
         return pa.field(field.name, field.type, nullable=field.nullable)
 
     def kernel(self, field, keys):

@@ -19,6 +19,9 @@ __all__ = ["Counted", "Steps"]
 _EXACT = 1 << 53
 """Below it a float64 holds every whole number."""
 
+_DIGITS = 38
+"""Of a decimal of 128 bits."""
+
 _WIDEST = 1 << 62
 """No count is further from zero, so that noise can be added in 64 bits."""
 
@@ -81,11 +84,15 @@ class Steps:
         return numbers.astype(np.int64), numbers < _WIDEST if numbers.dtype == np.uint64 else np.ones(len(numbers), bool)
 
     def _unscaled(self, values: pa.Array) -> tuple[NDArray[np.int64], Bools]:
-        wide = pc.fill_null(values.cast(pa.decimal128(38, self.kind.scale)), pa.scalar(0, pa.decimal128(38, self.kind.scale)))
+        # Rounding may need one digit more: 128 bits have none left where the precision is 38.
+        full = self.kind.precision == _DIGITS
+        words, kind = (4, pa.decimal256) if full else (2, pa.decimal128)
+        digits = 2 * _DIGITS if full else _DIGITS
+        wide = pc.fill_null(values.cast(kind(digits, self.kind.scale)), pa.scalar(0, kind(digits, self.kind.scale)))
         if self.kind.scale > self.decimals:
-            wide = pc.round(wide, ndigits=self.decimals, round_mode="half_to_even").cast(pa.decimal128(38, self.decimals))
-        limbs = np.frombuffer(wide.buffers()[1], np.int64)[2 * wide.offset : 2 * (wide.offset + len(wide))]
-        return limbs[0::2], (limbs[0::2] >> 63) == limbs[1::2]
+            wide = pc.round(wide, ndigits=self.decimals, round_mode="half_to_even").cast(kind(digits, self.decimals))
+        limbs = np.frombuffer(wide.buffers()[1], np.int64).reshape(-1, words)[wide.offset : wide.offset + len(wide)]
+        return limbs[:, 0], (limbs[:, 1:] == (limbs[:, :1] >> 63)).all(axis=1)
 
     def outside(self, counts: NDArray[np.int64]) -> Bools:
         """Where the type does not hold so many steps."""

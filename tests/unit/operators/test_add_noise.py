@@ -144,3 +144,11 @@ def test_the_mask_names_what_is_rejected() -> None:
     with pytest.raises(RejectedValuesError, match="out-of-range") as caught:
         noisy(operator(), [2**62, 0, None], [1, 1, 1])
     assert caught.value.mask.to_pylist() == [True, False, False]
+
+
+def test_a_decimal_without_room_for_a_carry_is_rejected_and_not_an_error() -> None:
+    kind = pa.decimal128(38, 18)
+    most = Decimal("-99999999999999999999.999999999999999999")
+    with pytest.raises(RejectedValuesError, match="out-of-range") as caught:
+        noisy(operator(), [most, Decimal("2.500000000000000000")], [1, 1], kind=kind)
+    assert caught.value.mask.to_pylist() == [True, False]

@@ -1,0 +1,56 @@
+"""Worth another try."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from airlock.errors._base import Actor, AirlockError
+
+__all__ = [
+    "LeaseHeldError",
+    "PointerMovedError",
+    "ShardsMissingError",
+    "SourceChangedError",
+    "StorageUnavailableError",
+    "TransientError",
+]
+
+
+class TransientError(AirlockError):
+    """Temporary: the same command may succeed later. The only errors worth a retry."""
+
+    code = "temporary"
+    exit_code = 75
+    actor: ClassVar[Actor] = "nobody: run again"
+    remedy = "Run the same command again."
+
+
+class LeaseHeldError(TransientError):
+    """Another run of the same dataset holds the lease."""
+
+    code = "lease-held"
+
+
+class PointerMovedError(TransientError):
+    """Another release was published since this one began."""
+
+    code = "pointer-moved"
+
+
+class ShardsMissingError(TransientError):
+    """Some shards of a release have left no verdict yet."""
+
+    code = "shards-missing"
+    remedy = "Run the named shards ('airlock release POLICY --run ID --shard I/N'), then --finish again."
+
+
+class SourceChangedError(TransientError):
+    """A source file changed while it was read."""
+
+    code = "source-changed"
+
+
+class StorageUnavailableError(TransientError):
+    """A store did not answer, or has no space left."""
+
+    code = "storage-unavailable"
