@@ -277,8 +277,10 @@ def _bytes(path: ColumnPath, rule: ColumnRule, *, free: bool) -> float:
     if free:
         return times * (_FREE_BYTES if rule.operator.name == "redact_entities" else _TEXT_BYTES)
     # Of a conditional operator some values may have no known form; texts have no width at all.
-    fixed = written.type is not None and (pa.types.is_primitive(written.type) or pa.types.is_decimal(written.type))
-    return times * (0.5 * written.type.bit_width / 8 if fixed else _TEXT_BYTES)
+    kind = written.type
+    if kind is None or not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind)):
+        return times * _TEXT_BYTES
+    return times * 0.5 * kind.bit_width / 8
 
 
 def _shape_bytes(shape: formats.Shape) -> float | None:
