@@ -24,8 +24,10 @@ RFC_5869 = [
         bytes(range(80)),
         bytes(range(0x60, 0xB0)),
         bytes(range(0xB0, 0x100)),
-        "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87"
-        "c14c01d5c1f3434f1d87",
+        (
+            "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71cc"
+            "30c58179ec3e87c14c01d5c1f3434f1d87"
+        ),
     ),
     (b"\x0b" * 22, b"", b"", "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"),
 ]  # fmt: skip
