@@ -62,6 +62,8 @@ from airlock.engines.rows import inputs_of
 from airlock.keys import SubKeys
 from airlock.keys.derive import KEY_BYTES
 from airlock.operators import Operator, operator_class, operator_names
+from airlock.passes import DatasetPass, Leaf, RowGroupPass
+from airlock.passes.permutation import PERMUTE
 from airlock.plan.program import compile_column
 from airlock.plan.tree import rule_tree
 from airlock.policy.model import ColumnRule, KeyDomain, OperatorSpec
@@ -71,12 +73,11 @@ KEY = bytes(range(64))
 ROUNDS = 5
 SAMPLE = 20_000
 BATCH = 131_072
-PER_VALUE, PERTURBED, NESTED, CODED = 100.0, 200.0, 1.2, 10.0
-"""Bounds: ns a value; the same under a keyed draw; a nested leaf against a flat one; ns a value of a column of 1,000 distinct ones."""
+PER_VALUE, NESTED, CODED = 100.0, 1.2, 10.0
+"""Bounds: ns a value; a nested leaf against a flat one; ns a value of a column of 1,000 distinct ones."""
 
-UNMEASURED = ("drop", "encrypt_random", "keep_top", "ordered", "permute", "redact_entities")
-"""Operators without a line: one that writes nothing, one that is `encrypt` with a nonce, two that need a pass over the column first,
-one that runs two others, and the search of texts."""
+UNMEASURED = ("drop", "redact_entities")
+"""Operators without a line: one that writes nothing, and the search of texts."""
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------
@@ -154,6 +155,10 @@ def berlin(rows: int) -> pa.Array:
 
 def numbers(rows: int) -> pa.Array:
     return pa.array(_random().integers(0, 110, rows))
+
+
+def ids(rows: int) -> pa.Array:
+    return pa.array(_random().integers(0, 10**9, rows))
 
 
 def floats(rows: int) -> pa.Array:
@@ -266,10 +271,8 @@ TREE = {
     "labels": [f"K{number // 100:02}xx" for number in range(10_000)],
 }
 
-SUBJECT = {"domain": "d", "subject": "k"}
-
 PLAIN = [
-    Plain("add_noise", {**SUBJECT, "distribution": "laplace", "scale": 10}, numbers, "Laplace", bound=PERTURBED, beside=(("k", zip_numbers),)),
+    Plain("add_noise", {"distribution": "laplace", "domain": "d", "subject": "k", "scale": 5}, numbers, "Laplace, a draw a value", bound=150.0, beside=(("k", ids),)),
     Plain("age", "2026-11-01", days),
     Plain("age", {"at": "2026-11-01", "parse": "iso"}, day_texts, "of ISO texts"),
     Plain("clamp", {"top": 90}, numbers),
@@ -297,11 +300,12 @@ PLAIN = [
     Plain("mask", {"keep_last": 2}, wide, "not ASCII"),
     Plain("mask", {"pattern": "([a-z])(.*)", "groups": [2]}, words, "groups of a pattern, by RE2", bound=2_000.0),
     Plain("null", {}, words),
+    Plain("ordered", {"after": "k", "do": {"generalize_date": "month"}}, days, beside=(("k", days),)),
     Plain("redact", {"with": "[x]"}, words),
     Plain("redact", {"with": "[x]"}, view(words), "string_view"),
     Plain("replace", {"map": {"home": "private", "work": "firm"}, "otherwise": "other"}, kinds),
     Plain("round", 100, numbers),
-    Plain("shift_date", SUBJECT, days, bound=PERTURBED, beside=(("k", zip_numbers),)),
+    Plain("shift_date", {"domain": "d", "subject": "k", "days": 30}, days, "a draw a value", bound=150.0, beside=(("k", ids),)),
     Plain("truncate", 3, words),
     Plain("truncate", 3, view(wide), "string_view, not ASCII"),
     Plain("url", "host", urls, "host"),
@@ -316,6 +320,7 @@ KEYED = [
     Keyed("pseudonymize", {"domain": "d", "form": "hex"}, mixed, peer_hmac, 12, what="10-25 bytes, hex"),
     Keyed("encrypt", {"domain": "d"}, mixed, peer_aessiv, 8, what="10-25 bytes, base64url"),
     Keyed("encrypt", {"domain": "d", "pad_to": None}, mixed, peer_aessiv, 8, what="10-25 bytes, unpadded"),
+    Keyed("encrypt_random", {"domain": "d"}, mixed, peer_aessiv, 5, what="10-25 bytes, a nonce each"),
     Keyed("fpe", {"domain": "d"}, digits, peer_ff3, 300, what="10 digits", sample=400),
     Keyed("fpe", {"domain": "d"}, digits, peer_pyffx, 300, what="10 digits", sample=400),
     Keyed("fpe", {"domain": "d"}, cards, peer_ff3, 150, what="cards with separators", sample=400),
@@ -368,7 +373,7 @@ def declared(name: str, arguments: Any) -> Operator:
 def program(name: str, arguments: Any, path: str, values: pa.Array, beside: dict[str, pa.Array] | None = None) -> Work:
     """The operator on one leaf of a column, as the engine runs it, other columns beside it."""
     rules = {ColumnPath.parse(path): ColumnRule.model_validate({"type": "string", "class": "sensitive", name: arguments})}
-    operator = declared(name, arguments)
+    operator = declared(name, arguments).beside({"k": declared("generalize_date", "month")})
     keys = SubKeys({request: KEY[: KEY_BYTES.get(request.algorithm, 32)] for request in operator.requests()}, {})
     data_type = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     made = compile_column(rule_tree(rules)["x"], data_type, dict.fromkeys(rules, operator), keys)
@@ -392,6 +397,43 @@ def plain_lines(rows: int, only: set[str]) -> Iterator[Line]:
             work = program(line.operator, line.arguments, "x", line.column(rows), beside)
             race([work])
             yield Line(f"{line.operator} {line.what}".strip(), line.bound, "ns", measured=work.nanoseconds)
+
+
+PASSES: dict[str, tuple[str, ...]] = {"keep_top": ("counting", "rewriting"), "permute": ("in a row group",)}
+"""Operators that are passes, and what of each is measured."""
+
+
+def keep_top_works(rows: int) -> list[Work]:
+    """To count a column's values, batch by batch, and to rewrite it."""
+    over = declared("keep_top", {"n": 100, "min_count": 20}).pass_over(ColumnPath(("x",)))
+    assert isinstance(over, DatasetPass)
+    batches = [batch.column("x") for batch in pa.table({"x": codes(rows)}).to_batches(max_chunksize=BATCH)]
+    leaves = [Leaf(values, pa.array(np.arange(len(values)))) for values in batches]
+
+    def counted() -> pa.Table:
+        return over.merge([over.summarize([leaf]) for leaf in leaves])
+
+    concluded = over.conclude(counted())
+    return [Work(counted, rows), Work(lambda: [over.carry_out([values], concluded, None) for values in batches], rows)]
+
+
+def permute_works(rows: int) -> list[Work]:
+    """One column of row groups of 131,072 rows."""
+    over = declared("permute", "a reason").pass_over(ColumnPath(("x",)))
+    assert isinstance(over, RowGroupPass)
+    keys = SubKeys({PERMUTE: KEY[:32]}, {})
+    groups = [pa.Table.from_batches([batch]) for batch in pa.table({"x": words(rows)}).to_batches(max_chunksize=BATCH)]
+    return [Work(lambda: [over.carry_out(group, f"split/{at}", keys) for at, group in enumerate(groups)], rows)]
+
+
+def pass_lines(rows: int, only: set[str]) -> Iterator[Line]:
+    """What a pass costs a value, beside reading and writing."""
+    for name, make in (("keep_top", keep_top_works), ("permute", permute_works)):
+        if name in only:
+            works = make(rows)
+            race(works)
+            for what, work in zip(PASSES[name], works, strict=True):
+                yield Line(f"{name} {what}", PER_VALUE, "ns", measured=work.nanoseconds)
 
 
 def keyed_lines(rows: int, only: set[str]) -> Iterator[Line]:
@@ -442,7 +484,7 @@ def measure(rows: int, only: set[str] | None = None) -> Iterator[Line]:
     Raises:
         LookupError: An operator has no line.
     """
-    measured = {line.operator for line in (*PLAIN, *KEYED)}
+    measured = {line.operator for line in (*PLAIN, *KEYED)} | set(PASSES)
     missing = sorted(set(operator_names()) ^ (measured | set(UNMEASURED)))
     if missing:
         raise LookupError(
@@ -450,6 +492,7 @@ def measure(rows: int, only: set[str] | None = None) -> Iterator[Line]:
         )
     wanted = only or measured
     yield from plain_lines(rows, wanted)
+    yield from pass_lines(rows, wanted)
     if {"redact", "truncate", "mask"} <= wanted:
         yield from nested_lines(rows)
         yield from coded_lines(rows)

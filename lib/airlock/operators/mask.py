@@ -68,6 +68,7 @@ class Mask(Operator):
     """
 
     name: ClassVar[str] = "mask"
+    example: ClassVar[str] = "phone: {type: string, class: direct_identifier, mask: {keep_last: 2}}"
 
     keep_first: int = Field(default=0, ge=0, le=32)
     keep_last: int = Field(default=0, ge=0, le=32)
