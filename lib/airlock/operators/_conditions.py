@@ -99,7 +99,7 @@ def compile_choice(
 
     def choose(rows: pa.StructArray) -> pa.Array:
         codes = {column: _codes(rows.field(column), values) for column, values in listed.items()}
-        chosen = np.full(len(rows), len(conditions), np.intp)
+        chosen = np.full(len(rows), len(conditions), np.min_scalar_type(len(conditions)))
         for number, condition in reversed(list(enumerate(conditions))):
             chosen[truths[number].take(codes[condition.column])] = number
         return branch(rows, chosen, kernels, target=target)

@@ -171,7 +171,7 @@ def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Nested:
 
 def branch(
     rows: pa.StructArray,
-    chosen: NDArray[np.intp],
+    chosen: NDArray[np.integer[Any]],
     kernels: Sequence[Nested],
     *,
     target: pa.DataType,
