@@ -17,7 +17,7 @@ from airlock.plan.tree import nested_kind
 from airlock.policy import formats
 from airlock.policy.alphabets import ALPHABETS
 from airlock.policy.arrow import parse_type, type_text
-from airlock.policy.formats import leaf_specs, output_of, shape_parts
+from airlock.policy.formats import output_of
 from airlock.policy.inline import without_content
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
@@ -269,29 +269,27 @@ def written_bytes_a_row(plan: Plan) -> float:
 
 def _bytes(path: ColumnPath, rule: ColumnRule, *, free: bool) -> float:
     written = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped)
-    # Of a shape that is nowhere listed: text that may hold anything, or a value of fixed width at half of it.
-    long_text = any(spec.name == "redact_entities" for spec in leaf_specs(rule.operator))
-    other = (_FREE_BYTES if long_text else _TEXT_BYTES) if free else 0.5 * _width(written.type) / 8
-    # Of several shapes, as if each were as frequent as the others.
-    sizes = [_shape_bytes(shape, other) for shape in shape_parts(written.shape)]
-    return (_ELEMENTS if path.repeated else 1.0) * sum(sizes) / len(sizes)
+    times = _ELEMENTS if path.repeated else 1.0
+    parts = [_shape_bytes(part) for part in formats.shape_parts(written.shape)]
+    known = [size for size in parts if size is not None]
+    if len(known) == len(parts):
+        return times * sum(known) / len(known)
+    if free:
+        return times * (_FREE_BYTES if rule.operator.name == "redact_entities" else _TEXT_BYTES)
+    # Of a conditional operator some values may have no known form; texts have no width at all.
+    kind = written.type
+    if kind is None or not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind)):
+        return times * _TEXT_BYTES
+    return times * 0.5 * kind.bit_width / 8
 
 
-def _shape_bytes(shape: formats.Shape, other: float) -> float:
+def _shape_bytes(shape: formats.Shape) -> float | None:
     if isinstance(shape, formats.Token):
         # Tokens don't compress below what they carry: 4 or 5 bits a character.
         return shape.length * (5 if len(shape.alphabet) > 16 else 4) / 8  # noqa: PLR2004 - hex or base32
     if isinstance(shape, formats.Ciphertext):
         return shape.shortest + shape.step / 2
-    return _SHAPE_BYTES.get(type(shape), other)
-
-
-def _width(data_type: pa.DataType | None) -> int:
-    """Bits of a value; of types without a fixed width, 64."""
-    try:
-        return 64 if data_type is None else data_type.bit_width
-    except ValueError:
-        return 64
+    return _SHAPE_BYTES.get(type(shape))
 
 
 def collision_bound(operator: Operator, rows: int) -> str | None:

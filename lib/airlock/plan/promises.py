@@ -17,7 +17,7 @@ from airlock.errors import (
     PolicyError,
     ReversibleError,
 )
-from airlock.operators import Operator, leaf_operators
+from airlock.operators import Operator
 from airlock.policy.arrow import parse_type, type_text
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ColumnPath
@@ -52,17 +52,23 @@ def _join_faults(rule: ColumnRule, operator: Operator) -> Iterator[Broken]:
 
 
 def _reversible_faults(rule: ColumnRule, operator: Operator) -> Iterator[Broken]:
-    """Of each operator that a value may pass through: what is kept as it is beside others makes none of them reversible."""
-    for leaf in () if rule.reversible is not None else leaf_operators(operator):
-        contract = leaf.contract
-        if contract.technique == "none":
-            continue
-        if contract.reversible:
-            message = f"'{leaf.name}' can be turned back by who holds the key; that needs `reversible: allowed` in the rule"
-            yield message, ReversibleError
-        elif contract.injective and not contract.keyed:
-            message = f"'{leaf.name}' gives each value its own output without a key: anybody can try all values. That needs `reversible: allowed` in the rule"
-            yield message, ReversibleError
+    if rule.reversible is not None:
+        return
+    inner = getattr(operator, "operators", ())
+    if inner:  # a conditional one: each by itself, for what one of them keeps is no ciphertext
+        yield from (fault for one in inner for fault in _reversible_faults(rule, one))
+        return
+    contract = operator.contract
+    if contract.technique == "none":
+        return
+    if contract.reversible:
+        yield (
+            f"'{operator.name}' can be turned back by who holds the key; that needs `reversible: allowed` in the rule",
+            ReversibleError,
+        )
+    elif contract.injective and not contract.keyed:
+        message = f"'{operator.name}' gives each value its own output without a key: anybody can try all values. That needs `reversible: allowed` in the rule"
+        yield message, ReversibleError
 
 
 def _type_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> Iterator[Broken]:
