@@ -15,6 +15,7 @@ from airlock.gate.contracts import demand_contracts
 from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.gate.literals import demand_plain_literals
 from airlock.policy.arrow import parse_type
+from airlock.policy.choices import constants_of, prefixes_of
 from airlock.policy.formats import (
     RAW,
     TOKENS,
@@ -218,7 +219,7 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
         optional=rule.optional,
         forbidden=tuple(sorted(forbidden.union(*map(_rounded, shape_parts(outputs[0].shape))))),
         frequency=_invertible(policy, path, rule),
-        kept=any(_kept(rule, part) for part in shape_parts(outputs[0].shape)),
+        kept=any(_tells(rule, output.shape) for output in outputs),
     )
 
 
@@ -233,6 +234,12 @@ def _accepted(policy: Policy, path: ColumnPath, outputs: tuple[Output, ...]) -> 
 
 def _rounded(shape: Shape) -> set[str]:
     return {ROUNDED_CARD} if isinstance(shape, MultipleOf) and 1 < shape.width < _MILLION else set()
+
+
+def _tells(rule: ColumnRule, shape: Shape) -> bool:
+    """By a part that stays, or by which case of a conditional operator wrote it."""
+    parts = shape_parts(shape)
+    return any(_kept(rule, part) for part in parts) or len(constants_of(parts)) > 1 or len(prefixes_of(parts)) > 1
 
 
 def _kept(rule: ColumnRule, shape: Shape) -> bool:

@@ -11,7 +11,8 @@ from airlock.operators import Operator
 from airlock.plan.promises import promise_faults
 from airlock.plan.tree import RuleNode, rule_tree
 from airlock.policy.arrow import NESTED, parse_type
-from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, output_of, shape_parts
+from airlock.policy.choices import CHOICES, tells_values
+from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, Shape, output_of, shape_parts
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.packs import pack_faults
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
@@ -38,7 +39,8 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
     for path, rule in rules.items():
         operator = operators[path]
         at: Location = ("columns", str(path))
-        yield from (Fault(at, message, ExposedIdentifierError) for message in _class_faults(rule, operator))
+        exposed = (*_class_faults(rule, operator), *_choice_faults(rule))
+        yield from (Fault(at, message, ExposedIdentifierError) for message in exposed)
         yield from (Fault(at, message) for message in (*_form_faults(rule), *_nesting_faults(path, rule, operator)))
         yield from (Fault(at, message) for message in _pass_faults(path, operator))
         yield from (Fault(at, message) for message in _synthetic_faults(policy, path, rule))
@@ -76,13 +78,22 @@ def _form_faults(rule: ColumnRule) -> Iterator[str]:
         yield str(error)
 
 
+def _choice_faults(rule: ColumnRule) -> Iterator[str]:
+    """Each case a text of its own would be a look-up table."""
+    if rule.classification is Classification.DIRECT_IDENTIFIER and tells_values(_parts(rule)):
+        yield f"the cases of '{rule.operator.name}' write {CHOICES}. Let all of them write one text, or pseudonymize"
+
+
+def _parts(rule: ColumnRule) -> tuple[Shape, ...]:
+    try:
+        return shape_parts(output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape)
+    except PolicyError:
+        return ()  # `_form_faults` says so
+
+
 def _synthetic_faults(policy: Policy, path: ColumnPath, rule: ColumnRule) -> Iterator[str]:
     """What nobody can tell from the real thing needs a word that it is not."""
-    try:
-        shape = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape
-    except PolicyError:
-        return  # `_form_faults` says so
-    entities = {entity for part in shape_parts(shape) if part.closed for entity in part.looks_like}
+    entities = {entity for part in _parts(rule) if part.closed for entity in part.looks_like}
     for entity in sorted(entities - policy.gate.accepted(str(path))):
         yield f"'{rule.operator.name}' writes what looks like {entity}. Accept it under gate: `synthetic: {{{path}: {entity}}}`"
 

@@ -324,6 +324,47 @@ def test_generalized_and_listed_values_that_no_two_rows_share_identify(gate, col
     assert gate({"a": column(data_type, **operator)}, table, table).failed == []
 
 
+DILUTED = {
+    "texts of another case": (
+        {"when": {"column": "b", "in": ["x"], "then": {"redact": {}}, "otherwise": {"keep": "r"}}},
+        [*["[redacted]"] * 200, *(f"ann{n}" for n in range(20))],
+    ),
+    "tokens of another case": (
+        {"when": {"column": "b", "in": ["x"], "then": {"pseudonymize": {"domain": "d", "prefix": "p_"}}, "otherwise": {"keep": "r"}}},
+        [*(f"p_{tokens(1)[0]}" for _ in range(200)), *(f"ann{n}" for n in range(20))],
+    ),
+    "values of another case's list": (
+        {"when": {"column": "b", "in": ["x"], "then": {"keep": {"reason": "r", "values": ["n/a"]}}, "otherwise": {"keep": "r"}}},
+        [*["n/a"] * 200, *(f"ann{n}" for n in range(20))],
+    ),
+    "the ends of a range": ({"clamp": {"bottom": 1000, "top": 9999}}, [*[1000] * 100, *[9999] * 100, *range(5000, 5020)]),
+    "the ends of a rounded range": (
+        {"generalize_number": {"width": 10, "bottom": 1000, "top": 9000}}, [*[1000] * 100, *[9000] * 100, *range(5000, 5200, 10)],
+    ),
+    "a text for each row": (
+        {"first_match": {"cases": [{"column": "b", "in": [str(n)], "then": {"redact": {"with": f"ann{n}"}}} for n in range(119)],
+            "otherwise": {"redact": {"with": "ann119"}}}},
+        [f"ann{n}" for n in range(120)],
+    ),
+    "a prefix for each row": (
+        {"first_match": {"cases": [{"column": "b", "in": [str(n)], "then": {"pseudonymize": {"domain": "d", "prefix": f"ann{n}_"}}} for n in range(119)],
+            "otherwise": {"pseudonymize": {"domain": "d", "prefix": "ann119_"}}}},
+        [f"ann{n}_{token}" for n, token in enumerate(tokens(120))],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DILUTED)
+def test_what_an_operator_writes_by_itself_makes_no_raw_value_shared(gate, column, name):
+    operator, values = DILUTED[name]
+    table = pa.table({"a": values, "b": ["x"] * len(values)})
+    kind = "int64" if table["a"].type == pa.int64() else "string"
+    rules = {"a": column(kind, kind="sensitive", accept_frequency="r", **operator), "b": column("string", redact={"with": "x"})}
+    assert gate(rules, table).failed == ["uniqueness"]
+    twice = gate(rules, table, table)
+    assert twice.failed == []
+
+
 def test_domains_of_tokens_that_no_two_rows_share_identify(gate, column):
     domains = [f"lee{number}.example" for number in range(120)]
     rule = {"a": column("string", pseudonymize={"domain": "d", "prefix": "p_", "keep_domain": domains})}

@@ -65,9 +65,14 @@ DIRECT: dict[str, list[dict[str, object]]] = {
         {"mask": {"keep_first": -9, "keep_last": 13}}, {"mask": {"keep_last": True}},
         {"mask": {"pattern": "(.)(.*)", "groups": [2]}}, {"url": "host"},
         {"rot13": {}, "unshaped": "r"}, {"pseudonymize": {"domain": "e", "keep_first": 3, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "keep_last": True}},
+        {"pseudonymize": {"domain": "e", "keep_domain": "common", "keep_first": 4}},
+        {"when": {"column": "id", "in": [1], "then": {"redact": {"with": "ann"}}, "otherwise": {"redact": {"with": "bob"}}}},
+        {"when": {"column": "id", "in": [1], "then": {"pseudonymize": {"domain": "e", "prefix": "ann_"}}, "otherwise": {"encrypt": {"domain": "e", "prefix": "bob_"}}}, "reversible": "allowed"},
+        {"when": {"column": "id", "in": [1], "then": {"mask": {"char": "a"}}, "otherwise": {"mask": {"char": "b"}}}},
     ],
     "accepted": [{"drop": {}}, {"null": {}}, {"redact": {}}, {"pseudonymize": "e"}, {"mask": {"keep_first": 2, "keep_last": 2}}, {"mask": {}},
         {"pseudonymize": {"domain": "e", "keep_first": 2, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "form": "int64"}}, {"fpe": "e", "reversible": "allowed"},
+        {"when": {"column": "id", "in": [1], "then": {"redact": {}}, "otherwise": {"pseudonymize": {"domain": "e", "prefix": "e_"}}}},
     ],
 }  # fmt: skip
 
