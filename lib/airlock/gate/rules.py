@@ -225,11 +225,8 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
 
 def _accepted(policy: Policy, path: ColumnPath, outputs: tuple[Output, ...]) -> set[str]:
     """What the policy accepts as synthetic; of the floor, only what the operator's proper values may look like: others are raw."""
-    wanted = set(policy.gate.accepted(str(path)))
-    if all(isinstance(output.shape, Unshaped) for output in outputs):
-        return wanted
     likely = set.intersection(*(set(output.shape.looks_like) for output in outputs))
-    return wanted - (set(FLOOR) - likely)
+    return set(policy.gate.accepted(str(path))) - (set(FLOOR) - likely)
 
 
 def _rounded(shape: Shape) -> set[str]:

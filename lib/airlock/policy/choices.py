@@ -1,4 +1,5 @@
-"""What a conditional operator's cases tell by what each writes: a text, a prefix or a mask of its own for each value is a look-up table.
+"""What outputs tell beside their form. A conditional operator's cases by what each writes: a text, a prefix or a mask of its own for
+each value is a look-up table. And masks by what they leave.
 
 Called by `plan` and the gate.
 """
@@ -7,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airlock.policy.formats import Ciphertext, Constant, MaskedText, Shape, Token
+from airlock.policy.formats import Ciphertext, Constant, MaskedGroups, MaskedText, Shape, Token
 
-__all__ = ["CHOICES", "constants_of", "prefixes_of", "tells_values"]
+__all__ = ["CHOICES", "MASKED", "constants_of", "open_masks", "prefixes_of", "tells_values"]
+
+MASKED = ("@", "-", ".", " ")
+"""What a mask character may stand for, so that what was not masked can still be read: `ann*example.org`."""
 
 _MOST_FORMS = 4
 
@@ -25,6 +29,11 @@ def constants_of(parts: Iterable[Shape]) -> set[str]:
 def prefixes_of(parts: Iterable[Shape]) -> set[str]:
     """What stands before tokens and ciphertexts, where something does."""
     return {part.prefix for part in parts if isinstance(part, Ciphertext | Token) and part.prefix}
+
+
+def open_masks(parts: Iterable[Shape]) -> set[str]:
+    """The mask characters of masks that leave much readable."""
+    return {part.char for part in parts if isinstance(part, MaskedGroups | MaskedText) and not part.closed}
 
 
 def tells_values(parts: Iterable[Shape]) -> bool:

@@ -151,6 +151,14 @@ def test_long_cut_texts_are_scanned_and_closed_shapes_are_not(gate, column):
     assert gate({"mail": own}, pa.table({"mail": [token + "@gmail.com" for token in tokens(3)]})).failed == ["shapes"]
 
 
+@pytest.mark.parametrize("text", ["ann*example.org", "212*555*0147", "81*2*69*142", "78*05*1120 is not, 078*05*1120 is"])
+def test_what_a_mask_character_may_hide_is_looked_for(gate, column, text):
+    rule = {"note": column("string", mask={"pattern": r"(\w+)(\W+)(.+)", "groups": [2]})}
+    for values in (pa.array([text]), pa.array([text]).dictionary_encode()):
+        assert "entities" in gate(rule, pa.table({"note": values})).failed
+    assert "entities" not in gate(rule, pa.table({"note": ["order*2026 of ann"]})).failed
+
+
 def test_accepted_and_waived_entities(gate):
     table = pa.table({"note": ["ann@example.org"]})
     assert gate(OPEN, table, gate={"synthetic": {"note": "EMAIL_ADDRESS"}}).failed == ["entities"]

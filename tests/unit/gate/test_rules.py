@@ -90,6 +90,14 @@ def test_what_hides_a_direct_identifier(column, rules_of, operator):
     assert len(rules_of(columns).leaves) == 2
 
 
+def test_no_operator_without_a_form_lowers_the_floor(column, rules_of):
+    made = {**column("string", rot13={}), "unshaped": "r"}
+    for rule in (made, {**column("string", when={"column": "id", "in": [1], "then": {"rot13": {}}, "otherwise": {"redact": {}}}), "unshaped": "r"}):
+        columns = {"id": column("int64", pseudonymize="d"), "x": rule}
+        gate = {"synthetic": {"x": ["EMAIL_ADDRESS", "URL"]}, "absent": ["URL"]}
+        assert set(rules_of(columns, gate=gate).leaves[1].forbidden) == set(FLOOR)
+
+
 def test_what_keeps_its_form_is_scanned_but_for_what_the_policy_accepts(column, rules_of):
     card = column("string", kind="direct_identifier", fpe={"domain": "e", "luhn": True}, reversible="allowed")
 
