@@ -11,7 +11,7 @@ import pyarrow as pa
 from airlock.errors import DisclosureError
 from airlock.gate.chance import excessive, sample_numbers
 from airlock.gate.entities import FLOOR, scan_text
-from airlock.policy.formats import Constant, FewValues, Host, MaskedGroups, MaskedText, OneOf, Output, Shape, Token, shape_parts
+from airlock.policy.formats import Ciphertext, Constant, FewValues, Host, MaskedGroups, MaskedText, OneOf, Output, Shape, Token, shape_parts
 from airlock.policy.path import ColumnPath
 
 __all__ = ["demand_plain_literals"]
@@ -60,4 +60,6 @@ def _literals(shape: Shape) -> tuple[str, ...]:
         return () if shape.otherwise is None else (shape.otherwise,)
     if isinstance(shape, MaskedGroups | MaskedText):
         return (shape.char,)
+    if isinstance(shape, Ciphertext):
+        return (shape.prefix,)
     return (shape.prefix, *(shape.domains or ())) if isinstance(shape, Token) else ()

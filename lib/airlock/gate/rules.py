@@ -10,7 +10,7 @@ from datetime import date
 import pyarrow as pa
 
 from airlock.errors import NotProvenError
-from airlock.gate.chance import BARE, ROUNDED_CARD
+from airlock.gate.chance import BARE, ROUNDED_CARD, TRUNCATED_CARD
 from airlock.gate.contracts import demand_contracts
 from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.gate.literals import demand_plain_literals
@@ -230,7 +230,11 @@ def _accepted(policy: Policy, path: ColumnPath, outputs: tuple[Output, ...]) -> 
 
 
 def _rounded(shape: Shape) -> set[str]:
-    return {ROUNDED_CARD} if isinstance(shape, MultipleOf) and 1 < shape.width < _MILLION else set()
+    """What only this shape lets through: cards of which the last digits are others, or gone."""
+    if isinstance(shape, MaxLength | MaskedText):
+        return set() if shape.closed else {TRUNCATED_CARD}
+    noisy = isinstance(shape, Perturbed) and shape.kind == "number" and shape.decimals <= 0
+    return {ROUNDED_CARD} if noisy or (isinstance(shape, MultipleOf) and 1 < shape.width < _MILLION) else set()
 
 
 def _tells(rule: ColumnRule, shape: Shape) -> bool:

@@ -33,7 +33,7 @@ def prefixes_of(parts: Iterable[Shape]) -> set[str]:
 
 def open_masks(parts: Iterable[Shape]) -> set[str]:
     """The mask characters of masks that leave much readable."""
-    return {part.char for part in parts if isinstance(part, MaskedGroups | MaskedText) and not part.closed}
+    return {part.char for part in parts if isinstance(part, MaskedGroups | MaskedText) and part.char and not part.closed}
 
 
 def tells_values(parts: Iterable[Shape]) -> bool:

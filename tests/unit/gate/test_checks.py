@@ -159,6 +159,27 @@ def test_what_a_mask_character_may_hide_is_looked_for(gate, column, text):
     assert "entities" not in gate(rule, pa.table({"note": ["order*2026 of ann"]})).failed
 
 
+@pytest.mark.parametrize("shown", [12, 13, 15])
+def test_cards_without_their_last_digits_are_found_by_the_column(gate, column, shown):
+    cards = [f"4{number * 7919:011}12345"[:shown] for number in range(40)]
+    cut = {"a": column("string", truncate={"length": shown})}
+    masked = {"a": column("string", mask={"keep_first": shown})}
+    for rule, tail in ((cut, ""), (masked, "*" * (16 - shown))):
+        ran = gate(rule, pa.table({"a": [card + tail for card in cards] * 2}))
+        assert ran.failed == ["entities"]
+        assert "TRUNCATED_CREDIT_CARD" in ran.refused()
+        others = [f"1{number * 7919:011}12345"[:shown] + tail for number in range(40)]
+        assert gate(rule, pa.table({"a": others * 2})).failed == []
+    kept = {"a": column("string", mask={"keep_first": 8, "keep_last": 4})}
+    assert gate(kept, pa.table({"a": [f"{card[:8]}****{card[-4:]}" for card in cards] * 2})).failed == []
+
+
+def test_cards_with_noise_still_look_like_cards(gate, column):
+    rule = {"a": column("int64", add_noise={"scale": 5, "key": "d"})}
+    assert "entities" in gate(rule, pa.table({"a": [4_111_000_000_000_000 + 7919 * n for n in range(100)]})).failed
+    assert "entities" not in gate(rule, pa.table({"a": [1_111_000_000_000_000 + 7919 * n for n in range(100)]})).failed
+
+
 def test_accepted_and_waived_entities(gate):
     table = pa.table({"note": ["ann@example.org"]})
     assert gate(OPEN, table, gate={"synthetic": {"note": "EMAIL_ADDRESS"}}).failed == ["entities"]

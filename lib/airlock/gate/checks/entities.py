@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -96,7 +97,10 @@ def _readings(values: pa.Array, rule: LeafRule) -> Iterator[pa.Array]:
     data_type = plain_type(values.type)
     for char in open_masks(shape_parts(rule.shape(data_type))) if is_text(data_type) else ():
         plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-        yield from (pc.replace_substring(plain.cast(pa.large_string()), char, each) for each in MASKED if each != char)
+        plain = plain.cast(pa.large_string())
+        yield from (pc.replace_substring(plain, char, each) for each in MASKED if each != char)
+        # What is left of a number before its masked end.
+        yield pc.replace_substring_regex(plain, rf"(?s){re.escape(char)}.*", "")
 
 
 def _scan_leaf(part: EntitiesPart, column: str, values: pa.Array, forbidden: tuple[str, ...]) -> None:
