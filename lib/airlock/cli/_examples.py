@@ -36,8 +36,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "keys rotate": ("airlock keys rotate", "airlock keys rotate --policy policies/"),
     "keys show": ("airlock keys show", "airlock keys show --policy customers.yaml --format json"),
     "keys verify-destroyed": ("airlock keys verify-destroyed keys/destroyed/destroyed-epoch-1.json --trust trust/stage.pub",),
-    "operators list": ("airlock operators list",),
-    "operators show": ("airlock operators show pseudonymize",),
+    "operators list": ("airlock operators list", "airlock operators list --format json"),
+    "operators show": ("airlock operators show pseudonymize", "airlock operators show age --format json"),
     "path": (
         "airlock path sanitized/customers --trust release.pub",
         "duckdb -c \"from '$(airlock path sanitized/customers)/**/*.parquet'\"",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -153,19 +153,26 @@ class Composite(RowOperator):
         return pa.field(field.name, data_type, nullable=field.nullable)
 
 
-def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Callable[[pa.StructArray], pa.Array]:
+class Nested(NamedTuple):
+    """A kernel over rows, and the columns that it looks at."""
+
+    names: tuple[str, ...]
+    run: Callable[[pa.StructArray], pa.Array]
+
+
+def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Nested:
     """The operator's kernel over rows that hold `value` and whatever any of the column's operators looks at."""
     kernel = operator.kernel(field, keys)
     if not isinstance(operator, RowOperator):
-        return lambda rows: kernel(rows.field("value"))
-    named = ["value", *(["known"] if operator.known else []), *operator.inputs]
-    return lambda rows: kernel(pa.StructArray.from_arrays([rows.field(name) for name in named], named))
+        return Nested(("value",), lambda rows: kernel(rows.field("value")))
+    named = ("value", *(["known"] if operator.known else []), *operator.inputs)
+    return Nested(named, lambda rows: kernel(pa.StructArray.from_arrays([rows.field(name) for name in named], named)))
 
 
 def branch(
     rows: pa.StructArray,
-    chosen: NDArray[np.intp],
-    kernels: Sequence[Callable[[pa.StructArray], pa.Array]],
+    chosen: NDArray[np.integer[Any]],
+    kernels: Sequence[Nested],
     *,
     target: pa.DataType,
 ) -> pa.Array:
@@ -183,11 +190,12 @@ def branch(
     places = [np.flatnonzero(chosen == number) for number in range(len(kernels))]
     used = [number for number, at in enumerate(places) if len(at)] or [0]
     if len(used) == 1:
-        return kernels[used[0]](rows).cast(target)
+        return kernels[used[0]].run(rows).cast(target)
     made = []
     for number in used:
         try:
-            made.append(_movable(kernels[number](_rows_at(rows, places[number])).cast(target))[0])
+            taken = _rows_at(rows, kernels[number].names, places[number])
+            made.append(_movable(kernels[number].run(taken).cast(target))[0])
         except RejectedValuesError as error:
             mask = np.zeros(len(rows), bool)
             mask[places[number]] = np.asarray(error.mask)
@@ -197,11 +205,10 @@ def branch(
     return pa.concat_arrays(made).take(pa.array(order)).cast(target)
 
 
-def _rows_at(rows: pa.StructArray, places: NDArray[np.int64]) -> pa.StructArray:
+def _rows_at(rows: pa.StructArray, names: Sequence[str], places: NDArray[np.int64]) -> pa.StructArray:
     index = pa.array(places)
-    names = [rows.type.field(i).name for i in range(rows.type.num_fields)]
-    taken = [_taken(column, index) for column in rows.flatten()]
-    return pa.StructArray.from_arrays(taken, names)
+    columns = dict(zip((field.name for field in rows.type), rows.flatten(), strict=True))
+    return pa.StructArray.from_arrays([_taken(columns[name], index) for name in names], names)
 
 
 def _taken(column: pa.Array, index: pa.Array) -> pa.Array:
