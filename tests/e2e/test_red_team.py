@@ -178,6 +178,8 @@ def _luhn(digits: str) -> str:
 
 DOMAINS = [f"marigold{n}.example" for n in range(ROWS)]
 NUMBERS = [int(_luhn(digits)) for digits in CARDS]
+DROPPED = "\n  name: {type: string, class: direct_identifier, drop: {}}"
+COPIED = f"{{cases: [{{column: x, in: [{NAMES[0]}], then: {{redact: {{with: {NAMES[0]}}}}}}}], otherwise: {{redact: {{with: {NAMES[1]}}}}}}}"
 
 CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
     "synthetic lowers the floor": (
@@ -248,20 +250,18 @@ CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
     ),
     "names whose space is masked": (
         {"x": [n for n in NAMES[: ROWS // 2] for _ in range(2)], "name": [n for n in NAMES[: ROWS // 2] for _ in range(2)]},
-        "x: {type: string, class: sensitive, mask: {pattern: '([a-zA-Z]+)( )(.+)', groups: [2], char: x}}\n"
-        "  name: {type: string, class: direct_identifier, drop: {}}", {},
+        f"x: {{type: string, class: sensitive, mask: {{pattern: '([a-zA-Z]+)( )(.+)', groups: [2], char: x}}}}{DROPPED}", {},
     ),
     "phone numbers as domains": (
         {"x": [f"https://212-555-{n // 2:04}.com/x" for n in range(ROWS)]}, "x: {type: string, class: sensitive, url: registered_domain}", {},
     ),
     "one's own domain": (
         {"x": [f"https://{m.split('@')[0]}.com/x" for m in PAIRED], "name": [m.split("@")[0] for m in PAIRED]},
-        "x: {type: string, class: sensitive, url: registered_domain}\n  name: {type: string, class: direct_identifier, drop: {}}", {},
+        f"x: {{type: string, class: sensitive, url: registered_domain}}{DROPPED}", {},
     ),
     "a text for each case": (
         {"x": [n for n in NAMES[:2] for _ in range(ROWS // 2)], "name": [n for n in NAMES[:2] for _ in range(ROWS // 2)]},
-        f"x: {{type: string, class: sensitive, accept_no_effect: r, first_match: {{cases: [{{column: x, in: [{NAMES[0]}], then: {{redact: {{with: {NAMES[0]}}}}}}}], "
-        f"otherwise: {{redact: {{with: {NAMES[1]}}}}}}}}}\n  name: {{type: string, class: direct_identifier, drop: {{}}}}", {},
+        f"x: {{type: string, class: sensitive, accept_no_effect: r, first_match: {COPIED}}}{DROPPED}", {},
     ),
     "mails in map keys": (
         {"x": pa.array([[(m, 1)] for m in PAIRED], pa.map_(pa.string(), pa.int64()))},

@@ -111,7 +111,7 @@ def _hides(shape: MaskedText | Token) -> bool:
     # Arguments come as the file has them: a negative count would hide a large one.
     if not all(type(count) is int and count >= 0 for count in counts):
         return False
-    if isinstance(shape, Token) and shape.domains is not None and sum(counts):
+    if isinstance(shape, Token) and shape.domains is not None and any(counts):
         return False
     whole = isinstance(shape, Token) or (shape.digits and shape.letters and shape.others)
     return whole and sum(counts) <= _MOST_SHOWN

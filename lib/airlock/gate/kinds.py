@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from airlock.gate.shapes import offenders
 from airlock.policy.choices import constants_of, prefixes_of
 from airlock.policy.formats import (
-    AnyOf,
     Between,
     Ciphertext,
     Constant,
@@ -38,6 +37,7 @@ def kinds(values: pa.Array, shape: Shape) -> dict[str, pa.Array]:
     """What the values (no nulls) say of their rows: of tokens what stands around them, texts of lists, and the rest.
 
     Example:
+        >>> from airlock.policy.formats import AnyOf
         >>> shape = AnyOf(shapes=(Constant(text="gone"), OneOf(values=("a", "b")), Token(alphabet="01", length=2)))
         >>> {kind: found.to_pylist() for kind, found in kinds(pa.array(["gone", "a", "01", "x"]), shape).items()}
         {'listed': ['a'], '': ['x']}

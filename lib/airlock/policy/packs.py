@@ -62,7 +62,8 @@ def pack_faults(policy: Policy, *, today: date) -> Iterator[PackFault]:
     yield from (PackFault(None, f"pack {pack.name}: {message}") for message in _coverage_faults(policy, pack))
     if pack.as_of is not None and pack.as_of < _a_year_before(today):
         yield PackFault(
-            None, f"pack {pack.name}: as_of {pack.as_of} is more than a year ago: who was 89 then is not now. Say a later day, or none"
+            None,
+            f"pack {pack.name}: as_of {pack.as_of} is more than a year ago: who was 89 then is not now. Say a later day, or none",
         )
 
 
@@ -142,7 +143,11 @@ def _geography(spec: OperatorSpec) -> str | None:
     if spec.name == "zip3":
         # With a table of its own, too: the rule asks for the current census.
         shown = sorted(zip_table(None).restricted & set(areas_of(spec.mapping(None))))
-        return f"'zip3' would show {', '.join(shown)}: few live there; take the newest table, or add them to `restricted`" if shown else None
+        return (
+            f"'zip3' would show {', '.join(shown)}: few live there; take the newest table, or add them to `restricted`"
+            if shown
+            else None
+        )
     return f"'{spec.name}' keeps what is smaller than a state; use zip3, or drop it (a state or country is `identifier: none`)"
 
 

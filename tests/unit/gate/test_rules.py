@@ -92,7 +92,13 @@ def test_what_hides_a_direct_identifier(column, rules_of, operator):
 
 def test_no_operator_without_a_form_lowers_the_floor(column, rules_of):
     made = {**column("string", rot13={}), "unshaped": "r"}
-    for rule in (made, {**column("string", when={"column": "id", "in": [1], "then": {"rot13": {}}, "otherwise": {"redact": {}}}), "unshaped": "r"}):
+    for rule in (
+        made,
+        {
+            **column("string", when={"column": "id", "in": [1], "then": {"rot13": {}}, "otherwise": {"redact": {}}}),
+            "unshaped": "r",
+        },
+    ):
         columns = {"id": column("int64", pseudonymize="d"), "x": rule}
         gate = {"synthetic": {"x": ["EMAIL_ADDRESS", "URL"]}, "absent": ["URL"]}
         assert set(rules_of(columns, gate=gate).leaves[1].forbidden) == set(FLOOR)
