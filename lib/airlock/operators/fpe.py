@@ -66,7 +66,7 @@ class Fpe(RowOperator):
         length: How many characters each value has; integers need it, and are taken with leading zeros.
         min_length: Else the shortest length, separators left out; at least six, and as long as a million values need.
         max_length: And the longest, at most 56. Another length rejects the row (`bad-length`).
-        separators: Characters that stay in their places; by default those of ' -./()+' that the alphabet lacks.
+        separators: Spaces and punctuation, at most 16, that stay in their places; by default those of ' -./()+' that the alphabet lacks.
         tweak: A text that makes another permutation; public.
         tweak_column: Path of a column of the same row whose value makes one, for equal values in rows that differ there.
         luhn: The last digit is a check digit: it is made anew, and a value whose own is wrong is rejected (`not-luhn`).
