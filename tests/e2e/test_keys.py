@@ -22,10 +22,10 @@ from airlock.cli import main
 from airlock.doors import destroy
 from airlock.doors.destroy import destroy_epoch, verify_destroyed
 from airlock.doors.keys import create_reidentify_key
-from airlock.errors import IntegrityError, SignatureError
+from airlock.errors import IntegrityError, KeyEpochError, SignatureError
 from airlock.evidence.keyacts import Destroyed, Reidentified
 from airlock.evidence.trust import Trust
-from airlock.keys import FileKeyRing
+from airlock.keys import FileKeyRing, create_root_file
 from airlock.keys.signing import create_signing_key
 from airlock.operators import STRICT, Contract, Operator, RejectedValuesError, _registry
 
@@ -139,7 +139,7 @@ def test_a_record_that_was_changed_or_only_begun(made, monkeypatch):
     monkeypatch.setattr(destroy._Destruction, "_require_gone", lambda _: (_ for _ in ()).throw(IntegrityError("still there")))
     with pytest.raises(IntegrityError, match="still there"):
         destroy_epoch(settings, 1, reason="r", yes=True)
-    begun = made.root / "keys" / "destroyed" / "begun-epoch-1.json"
+    [begun] = made.root.glob("keys/destroyed/begun-epoch-1-*.json")
     with pytest.raises(IntegrityError, match="was begun, not that it ended"):
         verify_destroyed(begun, settings)
     monkeypatch.undo()
@@ -149,6 +149,60 @@ def test_a_record_that_was_changed_or_only_begun(made, monkeypatch):
     done.file.write_bytes(done.file.read_bytes().replace(b'"payload":"ey', b'"payload":"fy'))
     with pytest.raises(SignatureError):
         verify_destroyed(done.file, settings)
+
+
+def test_a_record_is_of_the_root_that_is_destroyed_now(made):
+    """Another root of the same number, beside the same records: it has a record of its own, the first keeps its."""
+    settings, file = made.settings(), made.root / "keys" / "root.json"
+    first = FileKeyRing(file).check(1, _permit())
+    ended = destroy_epoch(settings, 1, reason="first", yes=True)
+    file.unlink()
+    create_root_file(file)
+    second = FileKeyRing(file).check(1, _permit())
+    done = destroy_epoch(settings, 1, reason="second", yes=True)
+    assert (ended.record.key_check, done.record.key_check, done.record.reason) == (first, second, "second")
+    assert [verify_destroyed(one.file, settings).key_check for one in (ended, done)] == [first, second]
+
+
+def test_a_record_that_another_root_left_begun_is_not_ended(made, monkeypatch):
+    settings, file = made.settings(), made.root / "keys" / "root.json"
+    with monkeypatch.context() as broken:
+        broken.setattr(destroy.RootRing, "remove", lambda *_: (_ for _ in ()).throw(IntegrityError("broken off")))
+        with pytest.raises(IntegrityError, match="broken off"):
+            destroy_epoch(settings, 1, reason="first", yes=True)
+    file.rename(made.root / "keys" / "elsewhere.json")
+    alive = FileKeyRing(made.root / "keys" / "elsewhere.json").check(1, _permit())
+    create_root_file(file)
+    done = destroy_epoch(settings, 1, reason="second", yes=True)
+    assert (done.record.reason, done.record.key_check != alive) == ("second", True)
+    # And once more, when nothing is left to look at.
+    assert destroy_epoch(settings, 1, reason="third", yes=True).record == done.record
+    assert not list(made.root.glob(f"keys/destroyed/destroyed-*{alive}*"))
+
+
+def test_a_fresh_file_without_the_epoch_ends_no_record(made, monkeypatch):
+    settings, file = made.settings(), made.root / "keys" / "root.json"
+    with monkeypatch.context() as broken:
+        broken.setattr(destroy.RootRing, "remove", lambda *_: (_ for _ in ()).throw(IntegrityError("broken off")))
+        with pytest.raises(IntegrityError, match="broken off"):
+            destroy_epoch(settings, 1, reason="first", yes=True)
+    file.rename(made.root / "keys" / "elsewhere.json")
+    create_root_file(file, [2])
+    with pytest.raises(KeyEpochError, match="has no root for epoch 1"):
+        destroy_epoch(settings, 1, reason="second", yes=True)
+
+
+def test_a_copy_of_the_root_elsewhere_needs_another_folder_for_its_record(made):
+    file, copy = made.root / "keys" / "root.json", made.root / "keys" / "copy.json"
+    copy.touch(0o600)
+    copy.write_bytes(file.read_bytes())
+    destroy_epoch(made.settings(), 1, reason="r", yes=True)
+    named = {"keys__root": str(copy)}
+    with pytest.raises(IntegrityError, match=r"name another folder as keys\.records; nothing was destroyed"):
+        destroy_epoch(made.settings(**named), 1, reason="r", yes=True)
+    assert "1" in json.loads(copy.read_text())["epochs"]
+    done = destroy_epoch(made.settings(**named, keys__records=str(made.root / "copies")), 1, reason="r", yes=True)
+    assert str(copy) in done.record.place
 
 
 def test_a_record_is_the_stage_keys(made):
