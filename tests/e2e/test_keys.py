@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import signal
 import stat
 import warnings
@@ -28,6 +29,7 @@ from airlock.evidence.trust import Trust
 from airlock.keys import FileKeyRing, create_root_file
 from airlock.keys.signing import create_signing_key
 from airlock.operators import STRICT, Contract, Operator, RejectedValuesError, _registry
+from airlock.operators.fpe import Fpe
 
 
 @pytest.fixture
@@ -320,6 +322,11 @@ def records(made):
     return sorted(made.root.glob("private/people/reidentify/*.json"))
 
 
+def encrypting(operator):
+    """A change of the policy: its e-mails are encrypted."""
+    return lambda text: text.replace("pseudonymize: {domain: email", f"reversible: allowed, {operator}: {{domain: email")
+
+
 def test_tokens_are_reversed_on_record(reversible, airlock):
     code, out, err = ask(reversible, airlock, "-o", "found.csv")
     assert (code, out) == (0, "")
@@ -350,27 +357,37 @@ def test_some_tokens_to_stdout(reversible, airlock):
     assert "1 of the wanted tokens are not in the data" in err
 
 
-def test_a_release_is_verified_and_read(reversible, airlock):
-    reversible.write_policy()  # what was released kept its cities: read backwards, they stand for tokens
+def test_a_release_is_verified_and_read_under_its_own_policy(reversible, airlock):
+    """Who asks brings the policy, and could write `reversible: allowed` into another."""
+    reversible.write_policy(change=encrypting("encrypt"))
     assert airlock("anonymize", reversible.policy())[0] == 0
     assert airlock("release", reversible.policy())[0] == 0
-    kept = 'keep: {reason: "closed list", values: [Lima, Oslo, Quito, Paris]}'
-    backwards = 'reversible: allowed, unshaped: "tests", unsafe_backwards: {mark: ""}'
-    reversible.write_policy(change=lambda text: text.replace(kept, backwards))
-    code, _, err = ask(reversible, airlock, "-o", "found.csv", data="sanitized/people", column="city")
-    assert (code, err.startswith("4 tokens reversed")) == (0, True)
-    assert pc_csv.read_csv("found.csv").to_pydict()["value"] == ["amiL", "olsO", "siraP", "otiuQ"]
+    assert ask(reversible, airlock, "-o", "found.csv", data="sanitized/people")[0] == 0
+    own = reversible.policy().read_text()
+    reversible.policy().write_text(own.replace("purpose: tests", "purpose: mine"))
+    code, _, err = ask(reversible, airlock, "-o", "other.csv", data="sanitized/people")
+    assert (code, "'sanitized/people' was released under" in err, "nothing was reversed" in err) == (2, True, True)
+    reversible.policy().write_text(own)
     part = next(reversible.root.glob("sanitized/people/data/*/*.parquet"))
     part.write_bytes(part.read_bytes()[:-1] + b"x")
-    assert ask(reversible, airlock, "-o", "other.csv", data="sanitized/people", column="city")[0] == 3
+    assert ask(reversible, airlock, "-o", "other.csv", data="sanitized/people")[0] == 3
+    assert len(records(reversible)) == 1
+
+
+def test_of_a_file_the_policy_must_be_approved(reversible, airlock):
+    own = reversible.root / "mine.yaml"
+    own.write_text(reversible.policy().read_text().replace("owner: data@example.org", "owner: me@example.org"))
+    code, _, err = airlock(
+        "reidentify", "part.parquet", "--column", "email", "--policy", own, "--reason", "r", "-o", "found.csv"
+    )
+    assert (code, "not among the 1 approved here" in err, "nothing was reversed" in err) == (3, True, True)
+    assert not records(reversible)
 
 
 @pytest.mark.parametrize("operator", ["encrypt", "encrypt_random"])
 def test_what_was_encrypted_comes_back(reversible, airlock, operator):
     """Of a release the run is known, and so is the key of a run; a file alone does not say whose it is."""
-    reversible.write_policy(
-        change=lambda text: text.replace("pseudonymize: {domain: email", f"reversible: allowed, {operator}: {{domain: email")
-    )
+    reversible.write_policy(change=encrypting(operator))
     assert airlock("anonymize", reversible.policy())[0] == 0
     assert airlock("release", reversible.policy())[0] == 0
     code, _, err = ask(reversible, airlock, "-o", "found.csv", data="sanitized/people")
@@ -382,6 +399,96 @@ def test_what_was_encrypted_comes_back(reversible, airlock, operator):
     code, _, err = ask(reversible, airlock, "-o", "part.csv", data=part)
     assert (code, "name the run that wrote" in err) == ((2, True) if operator == "encrypt_random" else (0, False))
     assert ask(reversible, airlock, "-o", "named.csv", "--run", part.parent.name, data=part)[0] == 0
+
+
+TWEAKED = "note: {type: string, class: sensitive, reversible: allowed, fpe: {domain: note, length: 10, tweak_column: city}}"
+
+
+def record_of(made):
+    [file] = records(made)
+    return Reidentified.parse(file.read_bytes(), Trust.load(made.root / "trust" / "reidentify.pub"))
+
+
+def test_what_fpe_wrote_comes_back_beside_its_tweaks(reversible, airlock):
+    """One number in two cities is two tokens; one token may stand in two cities. FF1 does not authenticate, and the record says so."""
+    reversible.write_policy(
+        change=lambda text: re.sub("note: .*", TWEAKED, text).replace("    person:", "    note: {}\n    person:")
+    )
+    operator, ring = Fpe(domain="note", length=10, tweak_column="city"), FileKeyRing(reversible.root / "keys" / "root.json")
+    keys = ring.subkeys(operator.requests(), recipient="tests", epoch=1, permit=_permit())
+    raw, cities = pa.array(["0123456789", "0123456789", "9876543210"]), pa.array(["Lima", "Oslo", "Lima"])
+    kernel = operator.kernel(pa.field("note", pa.string()), keys)
+    tokens = kernel(pa.StructArray.from_arrays([raw, cities], ["value", "city"]))
+    pq.write_table(pa.table({"city": [*cities.to_pylist()] * 2, "note": [*tokens.to_pylist()] * 2}), "part.parquet")
+    code, _, err = ask(reversible, airlock, "-o", "found.csv", column="note")
+    assert (code, "3 tokens reversed" in err, "does not authenticate" in err) == (0, True, True)
+    texts = pc_csv.ConvertOptions(column_types=dict.fromkeys(("token", "value"), pa.string()))
+    found = pc_csv.read_csv("found.csv", convert_options=texts)
+    assert found.column_names == ["token", "value", "city"]
+    expected = zip(tokens.to_pylist(), raw.to_pylist(), cities.to_pylist(), strict=True)
+    assert sorted(zip(*found.to_pydict().values(), strict=True)) == sorted(expected)
+    assert (record_of(reversible).tokens, record_of(reversible).authenticated) == (3, False)
+
+
+def test_fpe_without_a_tweak_comes_back(reversible, airlock):
+    reversible.write_policy(
+        change=lambda text: re.sub("note: .*", TWEAKED.replace(", tweak_column: city", ""), text).replace(
+            "    person:", "    note: {}\n    person:"
+        )
+    )
+    pq.write_table(pa.table({"note": ["0123456789"]}), "part.parquet")
+    assert ask(reversible, airlock, "-o", "found.csv", column="note")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("city", "columns", "code", "said"),
+    [
+        ("keep: {reason: r, values: [Lima, Oslo, Quito, Paris]}", ["note"], 2, "what the way back looks at must be in it"),
+        ("mask: {}", ["note", "city"], 2, "but the policy changes those by 'mask'"),
+    ],
+)
+def test_a_tweak_that_is_not_there_reverses_nothing(reversible, airlock, *, city, columns, code, said):
+    def change(text):
+        text = re.sub("city: .*", f"city: {{type: string, class: insensitive, {city}}}", re.sub("note: .*", TWEAKED, text))
+        return text.replace("    person:", "    note: {}\n    person:")
+
+    reversible.write_policy(change=change)
+    pq.write_table(pa.table({name: ["0123456789"] for name in columns}), "part.parquet")
+    found, _, err = ask(reversible, airlock, "-o", "found.csv", column="note")
+    assert (found, said in err) == (code, True)
+    assert not records(reversible)
+
+
+def test_conditional_encryption_comes_back_where_there_was_any(reversible, airlock):
+    rule = (
+        "reversible: allowed, unshaped: tests, accept_frequency: tests, when: {column: city, in: [Lima], then: {encrypt: {domain: email}}, "
+        "otherwise: {redact: {with: gone}}}"
+    )
+    reversible.write_policy(change=lambda text: text.replace("pseudonymize: {domain: email, form: hex}", rule))
+    for verb in ("anonymize", "release"):
+        code, _, err = airlock(verb, reversible.policy())
+        assert code == 0, err
+    code, _, err = ask(reversible, airlock, "-o", "found.csv", data="sanitized/people")
+    assert code == 0, err
+    raw = pq.read_table("raw/people", columns=["email", "city"]).to_pylist()
+    found = pc_csv.read_csv("found.csv", convert_options=pc_csv.ConvertOptions(strings_can_be_null=True)).to_pylist()
+    opened = [row["value"] for row in found if row["city"] == "Lima"]
+    assert sorted(opened) == sorted(row["email"].lower() for row in raw if row["city"] == "Lima")
+    assert {row["value"] for row in found if row["city"] != "Lima"} == {None}
+    assert record_of(reversible).authenticated
+
+
+def test_conditions_over_what_no_key_opens_reverse_nothing(reversible, airlock):
+    rule = "when: {column: city, in: [Lima], then: {keep: {reason: r}}, otherwise: {redact: {with: gone}}}"
+    reversible.write_policy(
+        change=lambda text: re.sub(
+            "note: .*", f"note: {{type: string, class: sensitive, reversible: allowed, unshaped: t, {rule}}}", text
+        )
+    )
+    pq.write_table(pa.table({"note": ["gone"], "city": ["Lima"]}), "part.parquet")
+    code, _, err = ask(reversible, airlock, "-o", "found.csv", column="note")
+    assert (code, "none of its operators (keep, redact) encrypts" in err) == (2, True)
+    assert not records(reversible)
 
 
 def test_a_csv_file_and_a_limit(reversible, airlock):

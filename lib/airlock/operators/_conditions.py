@@ -13,14 +13,13 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.errors import OperatorTypeError
-from airlock.operators._base import STRICT, Operator
-from airlock.operators._nested import NestedOperator, branch, run_nested, texts
+from airlock.operators._base import STRICT
+from airlock.operators._nested import NestedOperator, branch, texts
 from airlock.policy.formats import listed_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airlock.keys import SubKeys
 
 __all__ = ["CONFIG", "Condition", "compile_choice", "require_comparable"]
 
@@ -86,11 +85,9 @@ def require_comparable(operator: str, columns: Sequence[str], types: Mapping[str
 
 
 def compile_choice(
-    conditions: Sequence[Condition], otherwise: Operator, field: pa.Field, keys: SubKeys, *, target: pa.DataType
+    conditions: Sequence[Condition], kernels: Sequence[Callable[[pa.StructArray], pa.Array]], *, target: pa.DataType
 ) -> Callable[[pa.StructArray], pa.Array]:
-    """A kernel: each row by the first condition that holds, else by `otherwise`."""
-    operators = [condition.then for condition in conditions] + [otherwise]
-    kernels = [run_nested(operator, field, keys) for operator in operators]
+    """A kernel: each row by that of the first condition that holds, else by the last."""
 
     def choose(rows: pa.StructArray) -> pa.Array:
         chosen = np.full(len(rows), len(conditions), np.intp)

@@ -67,7 +67,9 @@ class Encrypt(Operator):
     @property
     def contract(self) -> Contract:
         """Deterministic, injective, keyed, reversible."""
-        return Contract(technique="cryptographic: deterministic encryption", injective=True, reversible=True, keyed=True)
+        return Contract(
+            technique="cryptographic: deterministic encryption", injective=True, reversible=True, authentic=True, keyed=True
+        )
 
     def requests(self) -> tuple[KeyRequest, ...]:
         """One subkey: this domain's."""
