@@ -215,10 +215,10 @@ def _connect(login: VaultLogin) -> Any:
 
 def _require_answer(response: Any, *_: object, **__: object) -> None:
     """Raise for what hvac takes for an answer, or has no word for."""
-    if 300 <= response.status_code < 400:  # noqa: PLR2004 - RFC 9110, section 15.4
-        raise _RedirectError
-    if response.status_code in _UNNAMED:
-        raise _BusyError
+    redirected = 300 <= response.status_code < 400  # noqa: PLR2004 - RFC 9110, section 15.4
+    if redirected or response.status_code in _UNNAMED:
+        response.close()
+        raise _RedirectError if redirected else _BusyError
 
 
 def _role(login: VaultLogin) -> str:
