@@ -183,7 +183,7 @@ CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
     "synthetic lowers the floor": (
         {"x": PAIRED}, "x: {type: string, class: sensitive, keep: oops}", {"gate": "synthetic: {x: EMAIL_ADDRESS}"},
     ),
-    "a long truncate": ({"x": NAMES}, "x: {type: string, class: sensitive, truncate: {length: 100}}", {}),
+    "a long truncate": ({"x": NAMES}, "x: {type: string, class: sensitive, accept_no_effect: r, truncate: {length: 100}}", {}),
     "a mask of nothing much": (
         {"x": NAMES}, "x: {type: string, class: sensitive, mask: {classes: [others]}}", {},
     ),
@@ -208,24 +208,24 @@ CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
         'x: {type: "decimal128(21, 2)", class: insensitive, keep: oops}', {},
     ),
     "even ids rounded to even ones": (
-        {"x": range(7_000_000, 7_000_000 + 2 * ROWS, 2)}, "x: {type: int64, class: sensitive, generalize_number: {width: 2}}", {},
+        {"x": range(7_000_000, 7_000_000 + 2 * ROWS, 2)}, "x: {type: int64, class: sensitive, accept_no_effect: r, generalize_number: {width: 2}}", {},
     ),
     "cards as text of floats": ({"x": [f"{n}.0" for n in NUMBERS[: ROWS // 2] for _ in range(2)]}, "x: {type: string, class: sensitive, keep: oops}", {}),
     "cards rounded to even ones": (
-        {"x": NUMBERS}, "x: {type: int64, class: sensitive, generalize_number: {width: 2}}", {},
+        {"x": NUMBERS}, "x: {type: int64, class: sensitive, accept_no_effect: r, generalize_number: {width: 2}}", {},
     ),
     "cards rounded to tens": (
-        {"x": NUMBERS}, "x: {type: int64, class: sensitive, generalize_number: {width: 10}}", {},
+        {"x": NUMBERS}, "x: {type: int64, class: sensitive, accept_no_effect: r, generalize_number: {width: 10}}", {},
     ),
     "cards of pairs rounded to tens": (
-        {"x": [n for n in NUMBERS[: ROWS // 2] for _ in range(2)]}, "x: {type: int64, class: sensitive, generalize_number: {width: 10}}", {},
+        {"x": [n for n in NUMBERS[: ROWS // 2] for _ in range(2)]}, "x: {type: int64, class: sensitive, accept_no_effect: r, generalize_number: {width: 10}}", {},
     ),
     "phone numbers rounded to tens": (
-        {"x": range(2_125_550_000, 2_125_550_000 + 10 * ROWS, 10)}, "x: {type: int64, class: sensitive, generalize_number: {width: 10}}", {},
+        {"x": range(2_125_550_000, 2_125_550_000 + 10 * ROWS, 10)}, "x: {type: int64, class: sensitive, accept_no_effect: r, generalize_number: {width: 10}}", {},
     ),
     "birthdays to the day": (
         {"x": pa.array([datetime(1950, 1, 1, tzinfo=UTC) + timedelta(days=37 * n) for n in range(ROWS)], pa.timestamp("us"))},
-        'x: {type: "timestamp[us]", class: sensitive, generalize_date: {to: day}}', {},
+        'x: {type: "timestamp[us]", class: sensitive, accept_no_effect: r, generalize_date: {to: day}}', {},
     ),
     "mails in a closed list": (
         {"x": PAIRED}, f"x: {{type: string, class: sensitive, keep: {{reason: oops, values: [{', '.join(MAILS)}]}}}}", {},

@@ -102,7 +102,7 @@ def python(package, tmp_path):
 def test_it_is_listed_beside_ours_and_replaces_none(python):
     done = python("-m", "airlock", "operators", "list")
     assert (done.returncode, done.stderr) == (0, "")
-    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line[:1] not in ("", " ")}
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith("    ")}
     assert "The first letter alone." in lines["initials"]
     assert "The first letter alone." not in lines["truncate"]
 

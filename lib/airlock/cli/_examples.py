@@ -38,8 +38,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "keys verify-destroyed": (
         "airlock keys verify-destroyed keys/destroyed/destroyed-epoch-1-5f0c6a2e91d47b38.json --trust trust/stage.pub",
     ),
-    "operators list": ("airlock operators list",),
-    "operators show": ("airlock operators show pseudonymize",),
+    "operators list": ("airlock operators list", "airlock operators list --format json"),
+    "operators show": ("airlock operators show pseudonymize", "airlock operators show age --format json"),
     "path": (
         "airlock path sanitized/customers --trust release.pub",
         "duckdb -c \"from '$(airlock path sanitized/customers)/**/*.parquet'\"",

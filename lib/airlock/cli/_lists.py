@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
+from rich.console import Console
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
@@ -14,8 +15,7 @@ from rich.text import Text
 from airlock.cli import _tables
 from airlock.doors.doctor import Check
 from airlock.errors import AirlockError
-from airlock.operators import Operator, ResidualRisk
-from airlock.plan.schema import smallest
+from airlock.plan.catalogue import KINDS, Entry
 from airlock.settings import SETTINGS, Settings
 
 __all__ = ["config", "doctor", "error", "errors", "operator", "operators"]
@@ -88,48 +88,77 @@ def _meaning(kind: type[object]) -> str:
     return inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
 
 
-def operators(kinds: Sequence[type[Operator]]) -> None:
-    """The operators, a line each."""
-    table = _tables.table("operator", "technique (ISO/IEC 20889)", "risk (WP216)", "promises", "what it does")
-    for kind in kinds:
-        contract = smallest(kind).contract
-        promises = Text(", ".join(_promises(kind)), style="dim")
-        table.add_row(kind.name, Text(contract.technique), _risk(contract.risk), promises, Text(_meaning(kind)))
-    _tables.out().print(table)
-    _tables.out().print(
-        Text("risk that remains of singling out, linkability, inference: Y yes, ? may not, - no (WP216, table 6)", style="dim")
+def operators(entries: Sequence[Entry]) -> None:
+    """The operators by kind and technique: a sentence each."""
+    out = _tables.out()
+    first = {kind: at for at, kind in enumerate(KINDS)}
+    ordered = sorted(entries, key=lambda entry: (first[entry.kind], entry.technique, entry.name))
+    for kind, alike in groupby(ordered, key=lambda entry: entry.kind):
+        out.print(Text.assemble((kind, "bold"), (f"  {KINDS[kind]}", "dim")))
+        for _, same in groupby(alike, key=lambda entry: entry.technique):
+            _operators_alike(out, [*same], max(len(entry.name) for entry in entries))
+        out.print()
+    out.print(
+        Text(
+            "techniques by ISO/IEC 20889:2018; in brackets the risk that remains of singling out, linkability, inference: y yes, "
+            "? may not be, - no (WP216, table 6). airlock operators show NAME: promises, arguments, an example",
+            style="dim",
+        )
     )
 
 
-def _risk(risk: ResidualRisk) -> str:
-    marks = {"yes": "Y", "may not": "?", "no": "-"}
-    return " ".join(marks[answer] for answer in (risk.singling_out, risk.linkability, risk.inference))
+def _operators_alike(out: Console, entries: Sequence[Entry], width: int) -> None:
+    out.print(Text.assemble((f"  {entries[0].technique}", "cyan"), (_marks(entries[0].risk), "dim")))
+    table = _tables.grid()
+    table.add_column(no_wrap=True, min_width=width + 4)
+    for entry in entries:
+        table.add_row(Text(f"    {entry.name}"), Text(entry.summary))
+    out.print(table)
 
 
-def _promises(kind: type[Operator]) -> list[str]:
-    contract = smallest(kind).contract
-    names = ("deterministic", "injective", "reversible", "keyed", "subtree")
-    return [name for name in names if getattr(contract, name)]
+def _marks(risk: Mapping[str, str]) -> str:
+    marks = {"yes": "y", "may not": "?", "no": "-"}
+    return f"  [{' '.join(marks[answer] for answer in risk.values())}]" if risk else ""
 
 
-def operator(kind: type[Operator]) -> None:
-    """One operator: its docstring is its contract."""
+def operator(entry: Entry, takes: Sequence[str]) -> None:
+    """One operator: its class and docstring are its contract."""
     out = _tables.out()
-    contract = smallest(kind).contract
-    out.print(Text.assemble((kind.name, "bold"), (f"  {contract.technique}", "dim")))
-    out.print(Text(f"{', '.join(_promises(kind))}; may stand on {', '.join(sorted(contract.classes))}", style="dim"))
-    out.print(Text(f"residual risk (WP216): {contract.risk}", style="dim"))
-    named = f"{kind.name}: {{}} takes {'named' if kind.arguments() else 'no'} arguments"
-    shorthand = f"{kind.name}: VALUE sets `{kind.shorthand}`" if kind.shorthand else named
-    out.print(Text(shorthand, style="dim"))
+    out.print(Text.assemble((entry.name, "bold"), (f"  {entry.kind}", "dim")))
+    out.print(Text(entry.summary))
     out.print()
-    text, _, example = re.sub(r"\b(\w+)_:", r"\1:", inspect.cleandoc(kind.__doc__ or "")).partition("Example:\n")
-    for indent, paragraph in _paragraphs(text.rstrip()):
-        out.print(Padding(Text(paragraph), (0, 0, 0, indent)))
-    if example:
+    facts = _tables.grid()
+    facts.add_column(style="dim", no_wrap=True)
+    for name, text in _facts(entry, takes):
+        facts.add_row(name, Text(text))
+    out.print(facts)
+    if entry.example is not None:
         out.print()
-        out.print(Text("Example:"))
-        out.print(Padding(Syntax(inspect.cleandoc(example), "pycon", background_color="default", word_wrap=True), (0, 4)))
+        out.print(Text("in a policy, under `columns`", style="dim"))
+        out.print(Padding(Syntax(entry.example, "yaml", background_color="default", word_wrap=True), (0, 0, 0, 2)))
+    if entry.arguments:
+        out.print()
+        arguments = _tables.table("argument", "default", "meaning")
+        for one in entry.arguments:
+            default = Text("needed", style="yellow") if one.default is None else Text(one.default)
+            arguments.add_row(one.name, default, Text(one.meaning))
+        out.print(arguments)
+    out.print()
+    for indent, paragraph in _paragraphs(entry.text):
+        out.print(Padding(Text(paragraph), (0, 0, 0, indent)))
+
+
+def _facts(entry: Entry, takes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    yield "technique", f"{entry.technique} (ISO/IEC 20889:2018)" if entry.risk else entry.technique
+    risk = ", ".join(f"{question.replace('_', ' ')}: {answer}" for question, answer in entry.risk.items())
+    yield "remaining risk", f"{risk} (WP216)" if risk else "that of its operators, the worst"
+    yield "promises", ", ".join(entry.promises)
+    yield "may stand on", ", ".join(entry.classes)
+    yield "takes", f"{', '.join(takes)} (under these arguments; others may take more)" if entry.arguments else ", ".join(takes)
+    if entry.writes is not None:
+        yield "writes", f"{entry.writes} (in the example)" if entry.arguments else entry.writes
+    if entry.shorthand is not None:
+        yield "shorthand", f"`{entry.name}: VALUE` sets `{entry.shorthand}`"
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from airlock.doors.policies import gather
 from airlock.doors.preview import preview
 from airlock.errors import AirlockError, ConfigError, NotFoundError, all_errors
 from airlock.operators import operator_class, operator_names
+from airlock.plan.catalogue import describe, taken_types
 from airlock.plan.schema import policy_schema
 from airlock.settings import SETTINGS
 
@@ -144,14 +146,27 @@ def schema_command() -> None:
 
 
 @operators_app.command("list")
-def operators_list() -> None:
-    """List the operators with their contracts."""
-    _lists.operators([operator_class(name) for name in operator_names()])
+def operators_list(*, output: AsFormat = Format.TEXT) -> None:
+    """List the operators by kind and technique, with the risk that remains."""
+    entries = [describe(operator_class(name)) for name in operator_names()]
+    if output is Format.JSON:
+        _print_json([entry.to_dict() for entry in entries])
+    else:
+        _lists.operators(entries)
 
 
 @operators_app.command("show")
-def operators_show(name: Annotated[str, typer.Argument(help="an operator's name", show_default=False)]) -> None:
-    """Show one operator: what it promises, its arguments, an example."""
+def operators_show(
+    name: Annotated[str, typer.Argument(help="an operator's name", show_default=False)], *, output: AsFormat = Format.TEXT
+) -> None:
+    """Show one operator: technique, risk, promises, what it writes, its arguments, a rule to paste."""
     if name not in operator_names():
-        raise NotFoundError(f"there is no operator '{name}'. There are {', '.join(operator_names())}")
-    _lists.operator(operator_class(name))
+        near = get_close_matches(name, operator_names(), n=3)
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        raise NotFoundError(f"there is no operator '{name}'{hint}. 'airlock operators list' names them all")
+    kind = operator_class(name)
+    entry, takes = describe(kind), taken_types(kind)
+    if output is Format.JSON:
+        _print_json(entry.to_dict() | {"takes": takes})
+    else:
+        _lists.operator(entry, takes)

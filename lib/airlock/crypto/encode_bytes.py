@@ -12,16 +12,20 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from airlock.crypto.aes import BLOCK, Uint8s, Uint64s
-from airlock.crypto.blocks import ITEM, BlockItems, Indices, batches, cut, put_rows, rows_at, windows
+from airlock.crypto.blocks import ITEM, BlockItems, Blocks, Indices, batches, cut, items, neighbours, put_rows, roomy, windows
 from airlock.crypto.columns import ByteColumn, nulls, room, scattered
 from airlock.crypto.encode import HEX, hex_pairs
 
 __all__ = ["BASE64URL", "TextSink", "decode_bytes", "encode_bytes"]
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+_LOADED = 4
+"""Bytes of one load; three of them become four characters."""
 
 _WRONG = 0x80
 """Marks a byte that is no character of the alphabet: above every value of one."""
@@ -42,11 +46,15 @@ def encode_bytes(values: pa.Array, form: str, *, prefix: str = "") -> pa.Array:
         >>> encode_bytes(pa.array([b"ann", b"", None]), "base64url", prefix="x_").to_pylist()
         ['x_YW5u', 'x_', None]
     """
-    column, valid = ByteColumn.of(values), np.flatnonzero(~nulls(values))
-    starts, lengths = _places(column, valid)
+    valid = np.flatnonzero(~nulls(values))
+    data, starts, lengths = _places(values, valid)
     sink = TextSink(lengths, valid, len(values), form=form, prefix=prefix)
     for batch in batches(lengths):
-        sink.put(batch, column.data, starts[batch])
+        blocks = (lengths[batch] + BLOCK - 1) >> 4
+        if (blocks == blocks[0]).all():
+            sink.put(batch, Blocks.of(data, starts[batch], lengths[batch]).joined())
+        else:
+            sink.put_pieces(batch, data, starts[batch])
     return sink.array()
 
 
@@ -70,34 +78,32 @@ class TextSink:
             raise ValueError(f"{total:,} characters don't fit into one string array; encode fewer values at a time")
         self._out, self._begins = room(total + BLOCK), np.cumsum(self._sizes) - self._sizes
 
-    def put(self, batch: Indices, data: Uint8s, starts: Indices) -> None:
-        """The bytes of the values at these places (of those that are not null): they begin in `data` at `starts`."""
-        lengths, begins, codec = self._lengths[batch], self._begins[batch], self._codec
-        texts = begins + len(self._prefix)
-        if int(lengths.min()) == int(lengths.max()):
-            _encode_rows(data, starts, int(lengths[0]), codec, (self._out, texts))
+    def put(self, batch: Indices, data: Uint8s) -> None:
+        """The bytes of the values at these places (of those that are not null): rows of a matrix, or neighbours in one run."""
+        if data.ndim == 1:
+            lengths = self._lengths[batch]
+            self.put_pieces(batch, roomy(data), np.cumsum(lengths) - lengths)
         else:
-            pieces, owner, at = _cut(data, starts, lengths, codec.bytes)
-            windows(self._out)[texts[owner] + at // codec.bytes * BLOCK] = codec.encode(pieces)
+            lengths = self._sizes[batch] - len(self._prefix)
+            put_rows(self._out, self._begins[batch] + len(self._prefix), self._codec.encode(data), lengths)
+            self._put_prefix(batch)
+
+    def put_pieces(self, batch: Indices, data: Uint8s, starts: Indices) -> None:
+        """The same of neighbours that begin in `data` at `starts`; a block and more follows the last."""
+        codec, lengths = self._codec, self._lengths[batch]
+        pieces, owner, at = cut(data, starts, lengths, -(-lengths // codec.bytes), codec.bytes)
+        rows = pieces.view(np.uint8).reshape(-1, BLOCK)[:, : codec.bytes]
+        places = (self._begins[batch] + len(self._prefix))[owner] + at // codec.bytes * BLOCK
+        windows(self._out)[places] = items(codec.encode(rows))
+        self._put_prefix(batch)
+
+    def _put_prefix(self, batch: Indices) -> None:
         if len(self._prefix):
-            put_rows(self._out, begins, self._prefix.view(np.dtype((np.void, len(self._prefix)))))
+            windows(self._out, len(self._prefix))[self._begins[batch]] = items(self._prefix[None])
 
     def array(self) -> pa.Array:
         """A string array, null where no value was announced."""
         return scattered(self._out[:-BLOCK], self._sizes, self._valid, self._count, text=True)
-
-
-def _encode_rows(data: Uint8s, starts: Indices, length: int, codec: _Codec, to: tuple[Uint8s, Indices]) -> None:
-    """Values of one length: their pieces are one strided view, and each text is moved as one."""
-    if not length:
-        return
-    rows = np.append(rows_at(data, starts, length), np.zeros(BLOCK, np.uint8))
-    count = -(-length // codec.bytes)
-    pieces = np.ndarray((len(starts), count), ITEM, rows, strides=(length, codec.bytes)).copy()
-    pieces.view(np.uint8).reshape(len(starts), -1)[:, BLOCK * (count - 1) + length - codec.bytes * (count - 1) :] = 0
-    text = codec.encode(pieces.ravel())
-    width = np.dtype((np.void, -(-BLOCK * length // codec.bytes)))
-    put_rows(*to, np.ndarray((len(starts),), width, text.view(np.uint8), strides=(BLOCK * count,)))
 
 
 def decode_bytes(texts: pa.Array, form: str, *, prefix: str = "") -> tuple[pa.Array, NDArray[np.bool_]]:
@@ -111,16 +117,16 @@ def decode_bytes(texts: pa.Array, form: str, *, prefix: str = "") -> tuple[pa.Ar
         >>> made[0].as_py(), wrong.tolist()
         (b'ann', [False, True, True])
     """
-    codec, column, valid = _CODECS[form], ByteColumn.of(texts), np.flatnonzero(~nulls(texts))
-    starts, lengths = _places(column, valid)
-    wrong = ~_has_prefix(column.data, starts, lengths, prefix)
+    codec, valid = _CODECS[form], np.flatnonzero(~nulls(texts))
+    data, starts, lengths = _places(texts, valid)
+    wrong = ~_has_prefix(data, starts, lengths, prefix)
     starts, lengths = starts + np.where(wrong, 0, len(prefix)), np.where(wrong, 0, lengths - len(prefix))
     sizes = lengths * codec.bytes // BLOCK
     # A character too many, or bits that no byte has: only what encoding gives back is right.
     wrong |= -(-BLOCK * sizes // codec.bytes) != lengths
     out, begins = np.empty(int(sizes.sum()) + BLOCK, np.uint8), np.cumsum(sizes) - sizes
-    for batch in batches(lengths):
-        pieces, owner, at = _cut(column.data, starts[batch], lengths[batch], BLOCK)
+    for batch in neighbours(lengths):
+        pieces, owner, at = cut(data, starts[batch], lengths[batch], -(-lengths[batch] // BLOCK))
         beyond = np.clip(lengths[batch][owner] - at, 0, BLOCK)
         digits = codec.digits[pieces.view(np.uint8)].reshape(-1, BLOCK)
         digits[np.arange(BLOCK) >= beyond[:, None]] = 0
@@ -134,13 +140,10 @@ def decode_bytes(texts: pa.Array, form: str, *, prefix: str = "") -> tuple[pa.Ar
     return scattered(out[:-BLOCK], sizes, valid, len(texts)), everywhere
 
 
-def _places(column: ByteColumn, valid: Indices) -> tuple[Indices, Indices]:
-    return column.offsets[:-1][valid].astype(np.int64), np.diff(column.offsets)[valid].astype(np.int64)
-
-
-def _cut(data: Uint8s, starts: Indices, lengths: Indices, step: int) -> tuple[BlockItems, Indices, Indices]:
-    first, last = int(starts[0]), int(starts[-1] + lengths[-1])
-    return cut(data[first:last], starts - first, lengths, -(-lengths // step), step)
+def _places(values: pa.Array, valid: Indices) -> tuple[Uint8s, Indices, Indices]:
+    """The bytes, room behind them, and where in them the values that are not null begin and how long they are."""
+    offsets, data = ByteColumn.of(values).compact()
+    return roomy(data), offsets[:-1][valid], np.diff(offsets)[valid]
 
 
 def _has_prefix(data: Uint8s, starts: Indices, lengths: Indices, prefix: str) -> NDArray[np.bool_]:
@@ -175,23 +178,33 @@ _STEPS = (
 
 @cache
 def _pairs() -> NDArray[np.uint16]:
-    """Twelve bits to their two characters, the first in the high byte."""
-    codes = np.frombuffer(BASE64URL.encode(), np.uint8).astype(np.uint16)
-    return ((codes[:, None] << np.uint16(8)) | codes).astype(np.uint16).ravel()
+    """Twelve bits to their two characters."""
+    codes = np.frombuffer(BASE64URL.encode(), np.uint8)
+    return np.stack(np.broadcast_arrays(codes[:, None], codes), axis=-1).reshape(-1, 2).view(np.uint16)[:, 0]
 
 
-def _encode_base64url(pieces: BlockItems) -> BlockItems:
-    high, low = pieces.view(">u8").astype(np.uint64).reshape(-1, 2).T
-    units = np.empty((len(pieces), 2), np.uint64)
-    np.right_shift(high, np.uint64(16), out=units[:, 0])
-    np.bitwise_or((high & np.uint64(0xFFFF)) << np.uint64(32), low >> np.uint64(32), out=units[:, 1])
-    for moves, stays, by in _STEPS[:2]:
-        moved = units & moves
-        moved <<= by
-        units &= stays
-        units |= moved
-    made = _pairs().take(units.view(np.uint16), mode="clip")
-    return made.view(np.uint64).astype(">u8").view(ITEM)[:, 0]
+def _encode_base64url(rows: Uint8s) -> Uint8s:
+    units = _units(rows)
+    pairs = units << np.uint32(8)
+    pairs &= np.uint32(0xFFF << 16)
+    units >>= np.uint32(20)
+    pairs |= units
+    return _pairs().take(pairs.view(np.uint16), mode="clip").view(np.uint8)
+
+
+def _units(rows: Uint8s) -> NDArray[np.uint32]:
+    """Three bytes at the upper end of each number, zeros behind a row's last byte."""
+    length = rows.shape[1]
+    if length < _LOADED:
+        rows = np.pad(rows, ((0, 0), (0, _LOADED - length)))
+        return rows.view(">u4").astype(np.uint32)
+    units = np.empty((len(rows), -(-length // 3)), np.uint32)
+    loads = as_strided(rows, (len(rows), units.shape[1] - 1, _LOADED), (rows.strides[0], 3, 1))
+    units[:, :-1] = loads.view(">u4")[..., 0]
+    # The last bytes are loaded with some before them, so that none behind the row is.
+    rest = length - 3 * (units.shape[1] - 1)
+    np.left_shift(rows[:, -_LOADED:].view(">u4")[:, 0], np.uint32(8 * (_LOADED - rest)), out=units[:, -1])
+    return units
 
 
 def _decode_base64url(digits: Uint64s) -> BlockItems:
@@ -204,8 +217,10 @@ def _decode_base64url(digits: Uint64s) -> BlockItems:
 # --- hexadecimal --------------------------------------------------------------------------------------------------------
 
 
-def _encode_hex(pieces: BlockItems) -> BlockItems:
-    return hex_pairs()[pieces.view(np.uint16).reshape(-1, 8)[:, :4]].view(ITEM)[:, 0]
+def _encode_hex(rows: Uint8s) -> Uint8s:
+    if rows.shape[1] % 2:
+        rows = np.pad(rows, ((0, 0), (0, 1)))
+    return hex_pairs()[rows.view(np.uint16)].view(np.uint8)
 
 
 def _decode_hex(digits: Uint64s) -> BlockItems:
@@ -223,10 +238,15 @@ def _digits(alphabet: str) -> Uint8s:
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    """How `bytes` bytes become 16 characters, and back; `digits` gives each character's value."""
+    """How `bytes` bytes become 16 characters, and back.
+
+    Attributes:
+        encode: A matrix of bytes to one of characters, the last few of which may be too many.
+        digits: Each character's value.
+    """
 
     bytes: int
-    encode: Callable[[BlockItems], BlockItems]
+    encode: Callable[[Uint8s], Uint8s]
     decode: Callable[[Uint64s], BlockItems]
     digits: Uint8s
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from airlock.crypto.aes import BATCH, BLOCK, BlockCipher, Uint8s, Uint64s
-from airlock.crypto.blocks import ITEM, BlockItems, Blocks, ByteSink, Indices, Sink, batches, words
+from airlock.crypto.blocks import ITEM, BlockItems, Blocks, ByteSink, Indices, Sink, batches, roomy, words
 from airlock.crypto.cmac import RB, Cmac, double
 from airlock.crypto.columns import ByteColumn, nulls
 
@@ -22,6 +22,9 @@ __all__ = ["Siv"]
 _KEY_BYTES = (32, 48, 64)
 _MOST_ASSOCIATED = 125
 """RFC 5297, section 2.6: 127 inputs to S2V at most, of which the plaintext and a nonce are two."""
+
+_MARK = 0x80
+"""The first bit of the padding of CMAC and of S2V."""
 
 _CLEARED = np.uint64(~((1 << 63) | (1 << 31)) & ((1 << 64) - 1))
 """Section 2.5: bits 31 and 63 of the counter's start are zero, so that no sum of it carries beyond 32 bits."""
@@ -73,15 +76,14 @@ class Siv:
         Returns:
             A large_binary array, or what the sink makes; null stays null.
         """
-        column, valid = ByteColumn.of(values), np.flatnonzero(~nulls(values))
-        starts, lengths = column.offsets[:-1][valid].astype(np.int64), np.diff(column.offsets)[valid].astype(np.int64)
+        column, valid = ByteColumn.of(values).compact(), np.flatnonzero(~nulls(values))
+        starts, lengths = column.offsets[:-1][valid], np.diff(column.offsets)[valid]
         sealed = BLOCK * (1 if nonces is None else 2) + (lengths if pad_to is None else (lengths // pad_to + 1) * pad_to)
         out, worker = sink(sealed, valid, len(values)), _Worker(self._mac_key, self._counter_key, self._components(associated))
+        data = roomy(column.data)
         for batch in batches(sealed):
-            data, first = _part(column.data, starts[batch], lengths[batch])
-            blocks = Blocks.of(data, starts[batch] - first, lengths[batch], pad_to)
-            made = worker.seal(blocks, None if nonces is None else _items(nonces[valid[batch]]))
-            out.put(batch, made, np.cumsum(sealed[batch]) - sealed[batch])
+            blocks = Blocks.of(data, starts[batch], lengths[batch], pad_to)
+            out.put(batch, worker.seal(blocks, None if nonces is None else _items(nonces[valid[batch]])))
         return out.array()
 
     def open(
@@ -99,21 +101,20 @@ class Siv:
             one): zeros stand in its place.
         """
         heads = 2 if nonces else 1
-        column, valid = ByteColumn.of(sealed), np.flatnonzero(~nulls(sealed))
-        starts, lengths = column.offsets[:-1][valid].astype(np.int64), np.diff(column.offsets)[valid].astype(np.int64)
+        column, valid = ByteColumn.of(sealed).compact(), np.flatnonzero(~nulls(sealed))
+        starts, lengths = column.offsets[:-1][valid], np.diff(column.offsets)[valid]
         short = lengths < heads * BLOCK
         bodies = np.where(short, 0, lengths - heads * BLOCK)
         worker = _Worker(self._mac_key, self._counter_key, self._components(associated))
         out = ByteSink(bodies, valid, len(sealed))
-        failed = np.zeros(len(sealed), bool)
+        failed, data = np.zeros(len(sealed), bool), roomy(column.data)
         for batch in batches(lengths):
-            data, first = _part(column.data, starts[batch], lengths[batch])
             # A value too short to be one is read as if it were empty, from where there surely are bytes.
-            at = [np.where(short[batch], 0, starts[batch] - first + BLOCK * part) for part in range(heads + 1)]
+            at = [np.where(short[batch], 0, starts[batch] + BLOCK * part) for part in range(heads + 1)]
             front = [Blocks.of(data, at[head], np.where(short[batch], 0, BLOCK)).data for head in range(heads)]
             plain, bad = worker.open(Blocks.of(data, at[heads], bodies[batch]), front[-1], front[0] if nonces else None)
             words(plain.data).reshape(-1, 2)[plain.spread(bad)] = 0
-            out.put(batch, plain.joined(), np.cumsum(bodies[batch]) - bodies[batch])
+            out.put(batch, plain.joined())
             failed[valid[batch]] = bad | short[batch]
         return out.array(), failed
 
@@ -136,11 +137,15 @@ class _Worker:
         k1 = double(self._mac.blocks(np.zeros(2, np.uint64)).tobytes())
         self._subkeys = np.frombuffer(double(k1) + k1, ITEM)
         self._state = np.frombuffer(state, ITEM)
+        lengths = np.arange(2 * BLOCK + 1)
+        rest = np.where(lengths > BLOCK, lengths - BLOCK, lengths)
+        self._table = self._fallen(lengths, rest, np.repeat(self._state, len(lengths))).view("V32")[:, 0]
+        """What falls on the ends of values of up to two blocks, by their length; longer ones are as these."""
 
     def seal(self, plain: Blocks, nonces: BlockItems | None) -> Uint8s:
         """Nonce, if any, IV and ciphertext of each value."""
         tags = self._tags(plain, nonces)
-        cipher = plain._replace(data=self._keyed(plain, tags))
+        cipher = plain.masked(self._keyed(plain, tags))
         return cipher.joined([tags] if nonces is None else [nonces, tags])
 
     def open(self, cipher: Blocks, tags: BlockItems, nonces: BlockItems | None) -> tuple[Blocks, NDArray[np.bool_]]:
@@ -155,57 +160,71 @@ class _Worker:
         if nonces is not None:
             tags = self._mac.blocks((words(nonces).reshape(-1, 2) ^ words(self._subkeys[1:])).ravel())
             state = (_doubled(words(state)) ^ tags.reshape(-1, 2)).ravel().view(ITEM)
-        last = plain.firsts + plain.counts - 1
-        rest = plain.lengths - ((plain.counts - 1) << 4)
-        chain = plain.data.copy()
-        if int(rest.min()) == BLOCK:
-            added = words(state).reshape(-1, 2) ^ words(self._subkeys[1:])
-            if plain.each:
-                words(chain).reshape(len(last), -1)[:, -2:] ^= added
-            else:
-                _add(chain, last, added)
+        chain, ends = plain.data.copy(), self._ends(plain, state)
+        if plain.each:
+            for place in range(4 if plain.each > 1 else 2):
+                words(chain)[2 * plain.each - 1 - place :: 2 * plain.each] ^= ends[:, 3 - place]
         else:
-            self._add_ends(chain, plain, last, rest, state)
+            last, several = plain.firsts + plain.counts - 1, np.flatnonzero(plain.counts > 1)
+            _add(chain, last, ends[:, 2:])
+            _add(chain, last[several] - 1, ends[several if len(ends) > 1 else slice(None), :2])
         return _chained(chain, plain, self._mac)
 
-    def _add_ends(self, chain: BlockItems, plain: Blocks, last: Indices, rest: Indices, state: BlockItems) -> None:
+    def _ends(self, plain: Blocks, state: BlockItems) -> Uint64s:
+        """What falls on the last two blocks of each value, or of every one: shape (n or 1, 4)."""
+        rest = plain.lengths - ((plain.counts - 1) << 4)
+        if state is not self._state:
+            return self._fallen(plain.lengths, rest, state)
+        length = np.where(plain.lengths < BLOCK, rest, rest + BLOCK)
+        found = self._table[length[:1] if (length == length[0]).all() else length]
+        return found.view(np.uint64).reshape(-1, 4)
+
+    def _fallen(self, lengths: Indices, rest: Indices, state: BlockItems) -> Uint64s:
         """`xorend` for values of a block or more, `dbl` and padding for shorter ones; then CMAC's own padding and subkey."""
-        short = plain.lengths < BLOCK
+        short = lengths < BLOCK
         # A window 16 - rest bytes early shows what falls on the block before the last, one block later what falls on the last.
         shifts = np.zeros((len(state), 3), ITEM)
         shifts[:, 1] = state
         window = np.ndarray((48 * len(state) - 15,), ITEM, shifts.view(np.uint8), strides=(1,))
-        at = (48 * np.arange(len(rest)) if len(state) > 1 else 0) + BLOCK - rest
-        ends = words(window[np.where(short, 0, at + BLOCK)]).reshape(-1, 2)
-        np.copyto(ends, _doubled(words(state)), where=short[:, None])
-        ends ^= words(self._subkeys[(short | (rest == BLOCK)).astype(np.int64)]).reshape(-1, 2)
+        at = 48 * np.arange(len(rest)) + BLOCK - rest
+        made = np.stack([words(window[at]), words(window[np.where(short, 0, at + BLOCK)])]).reshape(2, -1, 2)
+        np.copyto(made[1], _doubled(words(state)), where=short[:, None])
+        made[1] ^= words(self._subkeys[(short | (rest == BLOCK)).astype(np.int64)]).reshape(-1, 2)
+        ends = np.ascontiguousarray(made.transpose(1, 0, 2)).reshape(-1, 4)
         open_ended = np.flatnonzero(rest < BLOCK)
-        chain.view(np.uint8)[(last[open_ended] << 4) + rest[open_ended]] = 0x80
-        _add(chain, last, ends)
-        several = np.flatnonzero(plain.counts > 1)
-        _add(chain, last[several] - 1, words(window[at[several]]).reshape(-1, 2))
+        ends.view(np.uint8)[open_ended, BLOCK + rest[open_ended]] ^= _MARK
+        return ends
 
     def _keyed(self, blocks: Blocks, tags: BlockItems) -> BlockItems:
         """CTR from each value's IV on (RFC 5297, section 2.5); encrypts and decrypts."""
-        starts = tags.view(">u8").reshape(-1, 2)
-        counters = np.empty((len(blocks.data), 2), ">u8")
-        counters[:, 0] = blocks.spread(starts[:, 0])
-        counters[:, 1] = blocks.spread(starts[:, 1].astype(np.uint64) & _CLEARED) + blocks.numbers().view(np.uint64)
-        stream, plain = counters.view(np.uint64).ravel(), words(blocks.data)
+        stream, plain = self._counters(blocks, words(tags)), words(blocks.data)
         for start in range(0, len(stream), 2 * BATCH):
             part = slice(start, start + 2 * BATCH)
             np.bitwise_xor(self._counter.blocks(stream[part]), plain[part], out=stream[part])
         return stream.view(ITEM)
 
+    def _counters(self, blocks: Blocks, tags: Uint64s) -> Uint64s:
+        low = tags[1::2].byteswap() & _CLEARED
+        if blocks.each:
+            made = np.empty((len(low), blocks.each, 2), np.uint64)
+            for number in range(blocks.each):
+                made[:, number, 0] = tags[0::2]
+                made[:, number, 1] = (low + np.uint64(number)).byteswap()
+            return made.ravel()
+        made = np.empty((len(blocks.data), 2), np.uint64)
+        made[:, 0] = blocks.spread(tags[0::2])
+        made[:, 1] = (blocks.spread(low) + blocks.numbers().view(np.uint64)).byteswap()
+        return made.ravel()
+
 
 def _chained(chain: BlockItems, values: Blocks, cipher: BlockCipher) -> BlockItems:
     """CBC over each value's blocks, all values at once: longest first, so that each step works on a shrinking prefix."""
     if values.each:
-        rows = words(chain).reshape(-1, values.each, 2)
-        same = rows[:, 0].ravel()
+        rows = chain.reshape(-1, values.each)
+        same = words(rows[:, 0].copy())
         for step in range(values.each):
             if step:
-                same ^= rows[:, step].ravel()
+                same ^= words(rows[:, step].copy())
             same = cipher.blocks(same).copy()
         return same.view(ITEM)
     counts, firsts = values.counts, values.firsts
@@ -240,12 +259,6 @@ def _doubled(state: Uint64s) -> Uint64s:
 
 def _xor(left: bytes, right: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(left, right, strict=True))
-
-
-def _part(data: Uint8s, starts: Indices, lengths: Indices) -> tuple[Uint8s, int]:
-    """The bytes that a batch lies in, and where they begin."""
-    first = int(starts[0])
-    return data[first : int(starts[-1] + lengths[-1])], first
 
 
 def _items(rows: Uint8s) -> BlockItems:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from airlock.crypto.aes import Uint8s, Uint64s
+from airlock.crypto.aes import BATCH, Uint8s, Uint64s
 from airlock.crypto.columns import ByteColumn, is_ascii, malformed_utf8, text_array, validity
 
 __all__ = ["Alphabet", "Spelled", "from_digits", "to_digits"]
@@ -96,7 +96,7 @@ class Alphabet:
         if not len(digits) or int(digits.max()) < len(self.letters):
             return Spelled(digits, offsets, foreign, symbols, offsets, None)
         kept = digits < _SEPARATOR
-        ends = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])[offsets]
+        ends = _counted(kept, offsets)
         strange = np.flatnonzero(digits == _FOREIGN)
         foreign[np.searchsorted(offsets, strange, side="right") - 1] = True
         return Spelled(digits[kept], ends, foreign, symbols, offsets, kept)
@@ -118,7 +118,22 @@ class Alphabet:
             digits = symbols - self._first
             if not len(digits) or int(digits.max()) < len(self.letters):
                 return digits
+        if symbols.dtype == np.uint8:
+            return np.frombuffer(symbols.tobytes().translate(self._table[:256].tobytes()), np.uint8)
         return self._table.take(symbols, mode="clip")
+
+
+def _counted(kept: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many are kept before each offset."""
+    ends, before = np.zeros(len(offsets), np.int64), 0
+    # Blocks stay in the cache; numbers for every byte of a column would not.
+    for first in range(0, len(offsets) - 1, BATCH):
+        part = offsets[first : first + BATCH + 1]
+        counts = np.zeros(int(part[-1] - part[0]) + 1, np.int64)
+        np.cumsum(kept[part[0] : part[-1]], out=counts[1:])
+        ends[first : first + BATCH + 1] = before + counts[part - part[0]]
+        before = int(ends[first + len(part) - 1])
+    return ends
 
 
 def _points(column: ByteColumn) -> tuple[_Symbols, NDArray[np.int64]]:

@@ -20,6 +20,7 @@ from airlock.engines.records import ColumnCounts, SplitRecord
 from airlock.engines.rows import leaf_values
 from airlock.errors import FrequencyError
 from airlock.keys import SubKeys
+from airlock.operators import Operator
 from airlock.plan.compile import INNER_REQUESTS, Plan
 from airlock.policy.path import ColumnPath
 
@@ -179,16 +180,24 @@ class SplitCounter:
 
 
 def counted_columns(plan: Plan) -> tuple[ColumnPath, ...]:
-    """Columns whose frequencies count: deterministic pseudonyms of another domain than the subject's, not accepted as they are."""
-    rules, subject = plan.policy.rules(), plan.operators[ColumnPath.parse(plan.policy.subject)]
+    """Columns whose frequencies count: deterministic pseudonyms, but of the subject and of what references one, not accepted as they
+    are. Another column in the subject's domain counts: its values may be few.
+    """
+    subject = ColumnPath.parse(plan.policy.subject)
     return tuple(
         path
-        for path, operator in plan.operators.items()
-        if operator.contract.deterministic
-        and _TELLING.intersection(operator.contract.technique.split("; "))
-        and rules[path].accept_frequency is None
-        and getattr(operator, "domain", None) != getattr(subject, "domain", "")
+        for path, rule in plan.policy.rules().items()
+        if path != subject and rule.references is None and rule.accept_frequency is None and _tells(plan.operators[path])
     )
+
+
+def _tells(operator: Operator) -> bool:
+    """Whether equal values come out equal, of this operator or of one that it sends values through."""
+    inside: tuple[Operator, ...] = getattr(operator, "operators", ())
+    contract = operator.contract
+    if inside:
+        return any(map(_tells, inside))
+    return contract.deterministic and bool(_TELLING.intersection(contract.technique.split("; ")))
 
 
 def demand_frequencies(dataset: str, records: Iterable[SplitRecord]) -> None:

@@ -36,30 +36,35 @@ class ResidualEntityError(DisclosureError):
     """An entity that must be absent was found in a column."""
 
     code = "residual-entity"
+    remedy = "Add the entity to redact_entities, lower its min_score, or drop the column; a waiver of the gate names column, entity and expiry."
 
 
 class ShapeError(DisclosureError):
     """A value does not have the shape that its rule declares."""
 
     code = "shape"
+    remedy = "The operator did not do what its rule says, or the outer door's copy of the policy is another: compare both, then report a bug."
 
 
 class SmallGroupError(DisclosureError):
     """An equivalence class is smaller than k."""
 
     code = "small-group"
+    remedy = "Widen the quasi-identifiers that the message names (generalize, interval, drop), or lower k with whoever answers for it."
 
 
 class FrequencyError(DisclosureError):
     """A deterministic pseudonym's frequencies would invert it."""
 
     code = "frequency"
+    remedy = "Drop or generalise the column; where frequencies may be known, say accept_frequency: REASON in its rule."
 
 
 class RareValueError(DisclosureError):
     """Values stay that too few rows of the dataset share, or more different ones than the rule lets stay."""
 
     code = "rare-value"
+    remedy = "Raise min_count of keep_top and run again; if it happens again, the inner door did not count right: report that."
 
 
 class TooManyValuesError(DisclosureError):
@@ -82,6 +87,7 @@ class KnownValueError(DisclosureError):
     """A direct identifier of a row stands in a text cell written for that row."""
 
     code = "known-value"
+    remedy = "Name the column under known_values of the text's redact_entities, or drop the text."
 
 
 class RejectedRowsError(DisclosureError):
@@ -96,12 +102,14 @@ class NotProvenError(DisclosureError):
     """An entity can be neither found nor is it accepted under `gate.not_proven`."""
 
     code = "not-proven"
+    remedy = "Say under gate.not_proven why each is acceptable, or drop the free text."
 
 
 class NearlyUniqueError(DisclosureError):
     """A kept column is nearly unique: it identifies by itself."""
 
     code = "nearly-unique"
+    remedy = "Pseudonymize, generalise or drop the column; a measure that must stay needs a waiver of NEARLY_UNIQUE."
 
 
 class LeakedNameError(DisclosureError):

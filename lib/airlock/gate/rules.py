@@ -217,7 +217,7 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
         classification=rule.classification,
         optional=rule.optional,
         forbidden=tuple(sorted(forbidden.union(*map(_rounded, shape_parts(outputs[0].shape))))),
-        frequency=_invertible(policy, rule),
+        frequency=_invertible(policy, path, rule),
         kept=any(_kept(rule, part) for part in shape_parts(outputs[0].shape)),
     )
 
@@ -247,16 +247,11 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
     )
 
 
-def _invertible(policy: Policy, rule: ColumnRule) -> bool:
-    if rule.accept_frequency is not None:
+def _invertible(policy: Policy, path: ColumnPath, rule: ColumnRule) -> bool:
+    """Tokens, but the subject's and what references one: who occurs how often is what they are there to tell."""
+    if rule.accept_frequency is not None or rule.references is not None or path == ColumnPath.parse(policy.subject):
         return False
-    subject = _domains(policy.columns[policy.subject])
-    return any(domain not in subject for domain in _domains(rule))
-
-
-def _domains(rule: ColumnRule) -> list[object]:
-    """Key domains of the rule's tokens."""
-    return [spec.mapping("domain").get("domain") for spec in leaf_specs(rule.operator) if spec.name in TOKENS]
+    return any(spec.name in TOKENS for spec in leaf_specs(rule.operator))
 
 
 def _subject(policy: Policy, leaves: tuple[LeafRule, ...]) -> ColumnPath | None:

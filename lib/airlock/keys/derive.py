@@ -13,7 +13,18 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from airlock.keys._base import KeyRequest, SubKeys
 
-__all__ = ["KEY_BYTES", "VERSION", "derive", "derive_all", "expand", "key_bytes", "key_check", "key_id", "length_prefixed"]
+__all__ = [
+    "KEY_BYTES",
+    "VERSION",
+    "derive",
+    "derive_all",
+    "expand",
+    "hkdf",
+    "key_bytes",
+    "key_check",
+    "key_id",
+    "length_prefixed",
+]
 
 KEY_BYTES = {"aes-siv": 64}
 """How long keys of an algorithm are; all others have 32 bytes."""
@@ -35,9 +46,14 @@ def length_prefixed(parts: Iterable[str]) -> bytes:
     return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
 
 
+def hkdf(key: bytes, info: bytes, length: int, *, salt: bytes | None = None) -> bytes:
+    """HKDF-SHA-256 (RFC 5869), extract and expand."""
+    return HKDF(SHA256(), length, salt=salt, info=info).derive(key)
+
+
 def expand(key: bytes, parts: Iterable[str], length: int = 32) -> bytes:
     """HKDF-SHA-256 of `key` under (`VERSION`, *parts)."""
-    return HKDF(SHA256(), length, salt=None, info=length_prefixed([VERSION, *parts])).derive(key)
+    return hkdf(key, length_prefixed([VERSION, *parts]), length)
 
 
 def key_bytes(request: KeyRequest) -> int:

@@ -92,6 +92,7 @@ class Operator(ABC):
 
     `shorthand` names the argument that `operator: value` sets (`keep: "a reason"` is `keep: {reason: "a reason"}`).
     `least` are the arguments of a smallest declaration, where the required ones alone do not make one.
+    `example` is a rule as policies write it (YAML; its last one, where it needs more), to paste and adapt.
     `filled` are the arguments that the policy fills in by `beside`, not its rules. `nests`: it may stand inside another operator.
     `distributions` are the packages, beyond those that every operator uses, whose versions shape the output.
     """
@@ -99,6 +100,7 @@ class Operator(ABC):
     name: ClassVar[str]
     shorthand: ClassVar[str | None] = None
     least: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    example: ClassVar[str | None] = None
     filled: ClassVar[tuple[str, ...]] = ()
     nests: ClassVar[bool] = True
     distributions: ClassVar[tuple[str, ...]] = ()

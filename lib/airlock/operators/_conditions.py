@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from airlock.crypto.columns import nulls
 from airlock.errors import OperatorTypeError
 from airlock.operators._base import STRICT
-from airlock.operators._nested import NestedOperator, branch, texts
+from airlock.operators._nested import Nested, NestedOperator, branch, texts
 from airlock.policy.formats import listed_text
 
 if TYPE_CHECKING:
@@ -55,17 +56,17 @@ class Condition:
             raise ValueError("needs exactly one of in, not_in and null")
         return self
 
-    def holds(self, values: pa.Array) -> NDArray[np.bool_]:
-        """For each of the other column's values, whether it is what it must be; a truth, never null."""
-        if isinstance(values, pa.DictionaryArray):
-            values = values.dictionary_decode()
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The values that it names."""
+        return self.in_ or self.not_in or ()
+
+    def holds(self, listed: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether the column is what it must be: for each of these values, for any other, and for null."""
         if self.null is not None:
-            found = pc.is_null(values) if self.null else pc.is_valid(values)
-        else:
-            listed = pa.array(self.in_ or self.not_in, pa.string())
-            among = pc.is_in(texts(values), value_set=listed)
-            found = among if self.in_ else pc.and_not(pc.is_valid(values), among)
-        return np.asarray(found)
+            return np.array([not self.null] * (len(listed) + 1) + [self.null])
+        among = np.array([*(value in self.listed for value in listed), False])
+        return np.append(among if self.in_ else ~among, False)  # null is neither
 
 
 def require_comparable(operator: str, columns: Sequence[str], types: Mapping[str, pa.DataType]) -> None:
@@ -85,14 +86,31 @@ def require_comparable(operator: str, columns: Sequence[str], types: Mapping[str
 
 
 def compile_choice(
-    conditions: Sequence[Condition], kernels: Sequence[Callable[[pa.StructArray], pa.Array]], *, target: pa.DataType
+    conditions: Sequence[Condition], kernels: Sequence[Nested], *, target: pa.DataType
 ) -> Callable[[pa.StructArray], pa.Array]:
     """A kernel: each row by that of the first condition that holds, else by the last."""
+    listed: dict[str, tuple[str, ...]] = {}
+    for condition in conditions:
+        listed[condition.column] = tuple(dict.fromkeys((*listed.get(condition.column, ()), *condition.listed)))
+    truths = [condition.holds(listed[condition.column]) for condition in conditions]
 
     def choose(rows: pa.StructArray) -> pa.Array:
-        chosen = np.full(len(rows), len(conditions), np.intp)
+        codes = {column: _codes(rows.field(column), values) for column, values in listed.items()}
+        chosen = np.full(len(rows), len(conditions), np.min_scalar_type(len(conditions)))
         for number, condition in reversed(list(enumerate(conditions))):
-            chosen[condition.holds(rows.field(condition.column))] = number
+            chosen[truths[number].take(codes[condition.column])] = number
         return branch(rows, chosen, kernels, target=target)
 
     return choose
+
+
+def _codes(values: pa.Array, listed: Sequence[str]) -> NDArray[np.int32]:
+    """Each value's place among the listed ones; behind them any other's, and then null's. Looked up once for all conditions."""
+    if isinstance(values, pa.DictionaryArray):
+        places = values.indices.fill_null(len(values.dictionary)).to_numpy()
+        return np.append(_codes(values.dictionary, listed), np.int32(len(listed) + 1)).take(places)
+    found = pc.index_in(texts(values), value_set=pa.array(listed, pa.string()))
+    codes = np.frombuffer(found.buffers()[1], np.int32)[: len(values)] if len(values) else np.zeros(0, np.int32)
+    if found.null_count:
+        codes = np.where(nulls(found), np.int32(len(listed)), codes)
+    return np.where(nulls(values), np.int32(len(listed) + 1), codes) if values.null_count else codes

@@ -18,8 +18,9 @@ Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _WIDTH = 32
-_BLOCK = 1 << 14
+_BLOCK = 1 << 15
 _NAME = 253
+_SLASH = ord("/")
 
 _HOST_NAME = r"\A(?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}\.?\z"
 _BRACKETS = r"\A\[[^\[\]]*\]\z"
@@ -64,8 +65,7 @@ def host_names(texts: pa.Array) -> pa.Array:
 
 
 def _block(values: pa.Array) -> pa.DictionaryArray:
-    column = ByteColumn.of(values).compact()
-    codes, names = _usual(column)
+    codes, names = _usual(ByteColumn.of(values))
     left = np.flatnonzero(codes < 0)
     if len(left):
         others = _by_delimiters(values.take(pa.array(left))).dictionary_encode()
@@ -80,36 +80,52 @@ def _block(values: pa.Array) -> pa.DictionaryArray:
 
 def _usual(column: ByteColumn) -> tuple[NDArray[np.int32], pa.Array]:
     """Hosts of up to 31 bytes behind `http://` or `https://`: for each value a place in the distinct ones, -1 for others."""
-    coded = _coded(_usual_block(*column))
-    names = np.frombuffer(coded.dictionary.buffers()[1] or b"", np.uint8)[: len(coded.dictionary) * _WIDTH].reshape(-1, _WIDTH)
-    lengths = (names != 0).sum(axis=1)
-    codes = coded.indices.to_numpy().copy()
-    for nothing in np.flatnonzero(lengths == 0):  # one at most
-        codes[codes == nothing] = -1
-    return codes, text_array(ByteColumn(np.concatenate([[0], np.cumsum(lengths)]), names[names != 0]))
+    coded = _coded(_usual_keys(column))
+    keys = np.frombuffer(coded.dictionary.buffers()[1] or b"", np.uint8)[: len(coded.dictionary) * _WIDTH].reshape(-1, _WIDTH)
+    inside, names = keys != 0, keys ^ np.uint8(_SLASH)
+    lower = names | np.uint8(32)
+    usual = (_is_host_byte(names, lower) | ~inside).all(axis=1) & inside[:, 0]
+    codes = coded.indices.to_numpy()
+    if not usual.all():
+        codes = np.where(usual.take(codes), codes, np.int32(-1))
+    inside &= usual[:, None]
+    offsets = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
+    return codes.copy(), text_array(ByteColumn(offsets, lower[inside]))
 
 
 def _coded(keys: NDArray[np.uint64]) -> pa.DictionaryArray:
     return pa.Array.from_buffers(pa.binary(_WIDTH), len(keys), [None, pa.py_buffer(keys)]).dictionary_encode()
 
 
-def _usual_block(offsets: Places, data: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Each usual value's host in lower case with zeros behind, others nothing: shape (n, 4)."""
-    text = np.concatenate([data, np.zeros(_WIDTH + 8, np.uint8)])
+def _usual_keys(column: ByteColumn) -> NDArray[np.uint64]:
+    """What stands behind each value's scheme up to a delimiter, less a slash each byte, so that no byte is zero; zeros behind it.
+
+    Nothing where that is longer. Shape (n, 4).
+    """
+    text, offsets = _with_room(column)
     starts, stops = offsets[:-1], offsets[1:]
     word = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))[starts]
     secure = (word | _HTTPS_CASE) == _HTTPS
     plain = ((word | _HTTP_CASE) & _SEVEN) == _HTTP
     begins = starts + 7 + secure
     matrix = np.ndarray((len(text) - _WIDTH + 1,), f"V{_WIDTH}", text, strides=(1,))[begins].view(np.uint8)
-    # The bit of 32 sets lower case, and leaves digits, '-' and '.' as they are.
-    lower = matrix | np.uint8(32)
-    first = _lowest_bit(np.packbits(~_is_host_byte(matrix, lower), bitorder="little").view("<u4"))
-    size = np.minimum(first, stops - begins)
-    behind = text[begins + size]
-    usual = (size == stops - begins) | (behind == ord("/")) | (behind == ord("?")) | (behind == ord("#"))
-    usual &= (secure | plain) & (size > 0) & (size < _WIDTH)
-    return lower.view(np.uint64).reshape(-1, _WIDTH // 8) & _first_bytes().take(size * usual, axis=0)
+    # One bit lies between '/' and '?'.
+    delimiter = (matrix & np.uint8(0xEF)) == _SLASH
+    delimiter |= matrix == ord("#")
+    size = np.minimum(_lowest_bit(np.packbits(delimiter, bitorder="little").view("<u4")), stops - begins)
+    # A scheme may run on into the next value.
+    usual = (secure | plain) & (size > 0) & (size < _WIDTH)
+    words = matrix.view(np.uint64)
+    words ^= np.uint64(_SLASH * 0x0101010101010101)
+    return words.reshape(-1, _WIDTH // 8) & _first_bytes().take(size * usual, axis=0)
+
+
+def _with_room(column: ByteColumn) -> tuple[NDArray[np.uint8], Places]:
+    """The column's bytes with as many behind the last value as are loaded there, and offsets from zero."""
+    offsets, data = column.compact()
+    first, size = int(column.offsets[0]), len(data) + _WIDTH + 8
+    text = column.data[first : first + size]
+    return (text if len(text) == size else np.concatenate([data, np.zeros(_WIDTH + 8, np.uint8)])), offsets
 
 
 @cache

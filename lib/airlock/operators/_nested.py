@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from airlock.errors import ContractError
 from airlock.operators._base import Contract, Operator, RejectedValuesError, RowOperator
 from airlock.operators._fields import wrong_type
 from airlock.operators._registry import operator_class
+from airlock.operators._sealed import is_binary
 from airlock.policy.formats import common_type
 from airlock.policy.model import OperatorSpec
 from airlock.policy.path import ColumnPath
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from airlock.keys import KeyRequest, SubKeys
 
-__all__ = ["Composite", "FilledOperator", "NestedOperator", "branch", "run_nested", "texts", "undone_type"]
+__all__ = ["Composite", "FilledOperator", "Nested", "NestedOperator", "branch", "run_nested", "texts", "undone_type"]
 
 
 def declare_nested(value: object) -> Operator:
@@ -154,11 +155,11 @@ class Composite(RowOperator):
             raise wrong_type(self.name, field, f"its operators write different types ({', '.join(map(str, types))})")
         return pa.field(field.name, data_type, nullable=field.nullable)
 
-    def compiled(self, field: pa.Field, keys: SubKeys) -> list[Callable[[pa.StructArray], pa.Array]]:
+    def compiled(self, field: pa.Field, keys: SubKeys) -> list[Nested]:
         """Each operator's kernel, over rows."""
         return [run_nested(operator, field, keys) for operator in self.operators]
 
-    def undone(self, field: pa.Field, keys: SubKeys) -> list[Callable[[pa.StructArray], pa.Array]]:
+    def undone(self, field: pa.Field, keys: SubKeys) -> list[Nested]:
         """Each operator's way back, over rows; where it has none, nulls.
 
         Raises:
@@ -177,37 +178,41 @@ def _goes_back(contract: Contract) -> bool:
     return contract.reversible and contract.keyed
 
 
-def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Callable[[pa.StructArray], pa.Array]:
+class Nested(NamedTuple):
+    """A kernel over rows, and the columns that it looks at."""
+
+    names: tuple[str, ...]
+    run: Callable[[pa.StructArray], pa.Array]
+
+
+def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Nested:
     """The operator's kernel over rows that hold `value` and whatever any of the column's operators looks at."""
     return _over_rows(operator, operator.kernel(field, keys))
 
 
-def undo_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Callable[[pa.StructArray], pa.Array]:
+def undo_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Nested:
     """The operator's way back over such rows; nulls where no key opens what it wrote."""
     if not _goes_back(operator.contract):
-        return lambda rows: pa.nulls(len(rows), field.type)
+        return Nested(("value",), lambda rows: pa.nulls(len(rows), field.type))
     return _over_rows(operator, operator.reverse(field, keys))
 
 
-def _over_rows(operator: Operator, kernel: Callable[[pa.Array], pa.Array]) -> Callable[[pa.StructArray], pa.Array]:
+def _over_rows(operator: Operator, kernel: Callable[[pa.Array], pa.Array]) -> Nested:
     if not isinstance(operator, RowOperator):
-        return lambda rows: kernel(rows.field("value"))
-    named = ["value", *(["known"] if operator.known else []), *operator.inputs]
-    return lambda rows: kernel(pa.StructArray.from_arrays([rows.field(name) for name in named], named))
+        return Nested(("value",), lambda rows: kernel(rows.field("value")))
+    named = ("value", *(["known"] if operator.known else []), *operator.inputs)
+    return Nested(named, lambda rows: kernel(pa.StructArray.from_arrays([rows.field(name) for name in named], named)))
 
 
 def undone_type(data_type: pa.DataType) -> pa.DataType:
     """What comes back from several operators in one column: text, or bytes; one may give back what its type does not hold."""
-    bytes_like = (
-        pa.types.is_binary(data_type) or pa.types.is_large_binary(data_type) or pa.types.is_fixed_size_binary(data_type)
-    )
-    return data_type if bytes_like else pa.string()
+    return data_type if is_binary(data_type) else pa.string()
 
 
 def branch(
     rows: pa.StructArray,
-    chosen: NDArray[np.intp],
-    kernels: Sequence[Callable[[pa.StructArray], pa.Array]],
+    chosen: NDArray[np.integer[Any]],
+    kernels: Sequence[Nested],
     *,
     target: pa.DataType,
 ) -> pa.Array:
@@ -225,11 +230,12 @@ def branch(
     places = [np.flatnonzero(chosen == number) for number in range(len(kernels))]
     used = [number for number, at in enumerate(places) if len(at)] or [0]
     if len(used) == 1:
-        return kernels[used[0]](rows).cast(target)
+        return kernels[used[0]].run(rows).cast(target)
     made = []
     for number in used:
         try:
-            made.append(_movable(kernels[number](_rows_at(rows, places[number])).cast(target))[0])
+            taken = _rows_at(rows, kernels[number].names, places[number])
+            made.append(_movable(kernels[number].run(taken).cast(target))[0])
         except RejectedValuesError as error:
             mask = np.zeros(len(rows), bool)
             mask[places[number]] = np.asarray(error.mask)
@@ -239,11 +245,10 @@ def branch(
     return pa.concat_arrays(made).take(pa.array(order)).cast(target)
 
 
-def _rows_at(rows: pa.StructArray, places: NDArray[np.int64]) -> pa.StructArray:
+def _rows_at(rows: pa.StructArray, names: Sequence[str], places: NDArray[np.int64]) -> pa.StructArray:
     index = pa.array(places)
-    names = [rows.type.field(i).name for i in range(rows.type.num_fields)]
-    taken = [_taken(column, index) for column in rows.flatten()]
-    return pa.StructArray.from_arrays(taken, names)
+    columns = dict(zip((field.name for field in rows.type), rows.flatten(), strict=True))
+    return pa.StructArray.from_arrays([_taken(columns[name], index) for name in names], names)
 
 
 def _taken(column: pa.Array, index: pa.Array) -> pa.Array:

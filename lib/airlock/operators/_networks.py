@@ -1,6 +1,7 @@
 """IP addresses to their networks on the raw bytes of a column: the forms that data has. What it leaves, `ip_truncate` reads by pattern.
 
-Bytes are looked at once, for delimiters; every number is one load of four bytes at its place, a shift and a table.
+Of IPv4 sixteen bytes are loaded at once and everything is a shift and a table; of IPv6 the bytes are looked at once, for
+delimiters, and every group is one load at its place.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from airlock.crypto.columns import ByteColumn
+from airlock.crypto.columns import ByteColumn, text_array
 
 __all__ = ["Networks", "networks"]
 
@@ -27,6 +28,11 @@ _HALF_V6 = 64
 """With a prefix up to this, the last zeros of an IPv6 address are its longest run: they alone are written as "::"."""
 
 _LONGEST_V4 = 15
+
+_LOADED = 16
+
+_LENGTH = 56
+"""The bit of a word from which on a text's length stands."""
 
 _NO_OCTET = 4 << 12
 """Behind the places of up to three digits in the table of octets."""
@@ -78,17 +84,14 @@ def networks(column: ByteColumn, *, v4: int, v6: int) -> Networks:
     count = len(column.offsets) - 1
     # What stands behind a value's length is written over by the next one.
     made = Networks([np.empty(count, np.uint64), np.empty(count, np.uint64)], np.zeros(count, np.int64), np.zeros(count, bool))
-    marks = _Marks.of(column)
-    four = marks.counts == 3  # noqa: PLR2004 - dots of four octets
-    if not four.all():
-        four &= marks.kinds(0) == ord(".")
-    number = int(four.sum())
-    if number:
-        # Gathering some rows and scattering their results costs about as much as doing them all.
-        _four(marks, slice(None) if 2 * number > count else np.flatnonzero(four), v4, made)
-    if v6 <= _HALF_V6 and number < count:
+    _four(_Loaded.of(column), v4, made)
+    left = np.flatnonzero(~made.done)
+    if v6 <= _HALF_V6 and len(left):
         made.words.append(np.empty(count, np.uint64))
-        _six(marks, np.flatnonzero((marks.counts >= 2) & (marks.counts <= 8) & (marks.kinds(0) == ord(":"))), v6, made)  # noqa: PLR2004 - "1::" to "1:2:3:4:5:6:7::"
+        others = column if len(left) == count else ByteColumn.of(text_array(column).take(pa.array(left)))
+        marks = _Marks.of(others)
+        six = np.flatnonzero((marks.counts >= 2) & (marks.counts <= 8) & (marks.kinds(0) == ord(":")))  # noqa: PLR2004 - "1::" to "1:2:3:4:5:6:7::"
+        _six(marks, six, v6, made, left[six])
     return made
 
 
@@ -96,11 +99,10 @@ class _Marks(NamedTuple):
     """Where a column's values have a byte that is no hexadecimal digit.
 
     Attributes:
-        data: The column's bytes, sixteen more behind.
+        data: The column's bytes, four more behind.
         at: The places of all marks.
         first: For each value, the number of its first mark.
         counts: How many marks each value has.
-        even: That is three for every value.
     """
 
     starts: Places
@@ -109,7 +111,6 @@ class _Marks(NamedTuple):
     at: Places
     first: Places
     counts: Places
-    even: bool
 
     @classmethod
     def of(cls, column: ByteColumn) -> _Marks:
@@ -117,10 +118,8 @@ class _Marks(NamedTuple):
         digit = data - np.uint8(ord("0")) < 10  # noqa: PLR2004 - unsigned wrap-around makes one comparison of two
         digit |= (data | np.uint8(32)) - np.uint8(ord("a")) < 6  # noqa: PLR2004
         at = np.flatnonzero(~digit)
-        first, even = _first_marks(at, offsets)
-        return cls(
-            offsets[:-1], offsets[1:], np.concatenate([data, np.zeros(16, np.uint8)]), at, first[:-1], np.diff(first), even
-        )
+        first = np.searchsorted(at, offsets)
+        return cls(offsets[:-1], offsets[1:], np.concatenate([data, np.zeros(4, np.uint8)]), at, first[:-1], np.diff(first))
 
     def kinds(self, number: int) -> NDArray[np.uint8]:
         """The byte at each value's mark of this number; any byte where it has no such mark."""
@@ -136,39 +135,73 @@ class _Marks(NamedTuple):
         """Four bytes, little-endian, at each place."""
         return np.ndarray((len(self.data) - 3,), "<u4", self.data, strides=(1,))[at]
 
-    def words(self, at: Places) -> tuple[Words, Words]:
-        """Sixteen bytes at each place as two numbers, little-endian: one gather at any place costs as much as one of four bytes."""
-        found = np.ndarray((len(self.data) - 15,), "V16", self.data, strides=(1,))[at].view("<u8").reshape(-1, 2)
-        return np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1])
-
-
-def _first_marks(at: Places, offsets: Places) -> tuple[Places, bool]:
-    """For each offset, how many marks stand before it; whether that is three more each time."""
-    count = len(offsets) - 1
-    if count and len(at) == 3 * count:  # three each is what a column of IPv4 has
-        first = np.arange(0, len(at) + 1, 3)
-        if (at[first[:-1]] >= offsets[:-1]).all() and (at[first[1:] - 1] < offsets[1:]).all():
-            return first, True
-    return np.searchsorted(at, offsets), False
-
 
 # --- IPv4 -------------------------------------------------------------------------------------------------------------
 
 
-def _four(marks: _Marks, rows: Places | slice, bits: int, made: Networks) -> None:
-    dots = [marks.at[number::3] if marks.even else marks.mark(number, rows) for number in range(3)]
-    starts, stops = marks.starts[rows], marks.stops[rows]
-    good = (
-        (marks.data[dots[0]] == ord("."))
-        & (marks.data[dots[1]] == ord("."))
-        & (marks.data[dots[2]] == ord("."))
-        & (stops - starts <= _LONGEST_V4)
-    )
-    good &= marks.counts[rows] == 3  # noqa: PLR2004
-    bounds = [(place - starts).astype(np.uint64) for place in (*dots, stops)]
-    first, second = marks.words(starts)
-    seen, octets, begin = np.zeros(1, np.uint32), [], np.zeros(1, np.uint64)
-    for part, stop in enumerate(bounds):
+class _Loaded(NamedTuple):
+    """The first sixteen bytes of some values: a gather at any place costs as much as one of four bytes.
+
+    Attributes:
+        rows: Which values.
+        block: Shape (n, 16).
+        size: How many bytes each value has.
+        dots: Where its three dots are, a byte each; anything where `good` is not.
+        good: Whether it is nothing but digits and three dots.
+    """
+
+    rows: Places | slice
+    block: NDArray[np.uint8]
+    size: Places
+    dots: NDArray[np.uint32]
+    good: Flags
+
+    @classmethod
+    def of(cls, column: ByteColumn) -> _Loaded:
+        offsets, data = column
+        roomy = np.concatenate([data, np.zeros(_LOADED, np.uint8)])
+        block = np.ndarray((len(roomy) - _LOADED + 1,), f"V{_LOADED}", roomy, strides=(1,))[offsets[:-1]].view(np.uint8)
+        size = np.diff(offsets)
+        whole = _low_bits().take(np.minimum(size, _LOADED))
+        dots = _bits(block == ord(".")) & whole
+        found = _dot_places().take(dots)
+        good = (_bits(block - np.uint8(ord("0")) < 10) | dots) & whole == whole  # noqa: PLR2004 - unsigned wrap-around makes one comparison of two
+        good &= (found != 0) & (size <= _LONGEST_V4)
+        made = cls(slice(None), block.reshape(-1, _LOADED), size, found, good)
+        # Gathering some rows and scattering their results costs about as much as doing them all.
+        return made if 2 * int(good.sum()) > len(size) else made._some(np.flatnonzero(good))
+
+    def _some(self, rows: Places) -> _Loaded:
+        return _Loaded(rows, self.block[rows], self.size[rows], self.dots[rows], self.good[rows])
+
+
+def _bits(flags: Flags) -> NDArray[np.uint16]:
+    return np.packbits(flags, bitorder="little").view("<u2")
+
+
+@cache
+def _low_bits() -> NDArray[np.uint16]:
+    """As many low bits set as the number says."""
+    return ((1 << np.arange(_LOADED + 1)) - 1).astype(np.uint16)
+
+
+@cache
+def _dot_places() -> NDArray[np.uint32]:
+    """Where three bits are set, a byte each, the first lowest; zero for any other number of them."""
+    bits = np.arange(1 << _LOADED)[:, None] >> np.arange(_LOADED) & 1
+    three = bits.sum(axis=1) == 3  # noqa: PLR2004
+    table = np.zeros(1 << _LOADED, np.uint32)
+    table[three] = np.nonzero(bits[three])[1].reshape(-1, 3) @ (1 << np.array([0, 8, 16]))
+    return table
+
+
+def _four(values: _Loaded, bits: int, made: Networks) -> None:
+    if not len(values.size):
+        return
+    bounds = [(values.dots >> np.uint32(at) & np.uint32(0xFF)).astype(np.uint64) for at in (0, 8, 16)]
+    first, second = np.ascontiguousarray(values.block.view("<u8").T)
+    octets, begin = [], np.zeros(1, np.uint64)
+    for part, stop in enumerate((*bounds, values.size.astype(np.uint64))):
         skipped = begin << np.uint64(3)
         word = first >> skipped if part else first
         if part > 1:  # two octets and their dots take up to eight bytes; numpy shifts by 64 and more to zero
@@ -178,26 +211,23 @@ def _four(marks: _Marks, rows: Places | slice, bits: int, made: Networks) -> Non
         # Right-aligned, so that what follows the number is shifted away.
         word = word.astype(np.uint32) << np.uint32(32) - (size << np.uint32(3))
         begin = stop + np.uint64(1)
-        seen = seen | word
         # Three digits of four bits, in the order that one multiplication brings them to.
         key = ((word & np.uint32(0x0F0F0F00)) * np.uint32(0x1001)) >> np.uint32(20)
         octets.append(_octet_values().take(np.minimum(key + (size << np.uint32(12)), _NO_OCTET)))
-    good &= (seen & np.uint32(0x40404040)) == 0  # a letter
-    good &= (octets[0] | octets[1] | octets[2] | octets[3]) < 256  # noqa: PLR2004 - eight bits
+    good = values.good & ((octets[0] | octets[1] | octets[2] | octets[3]) < 256)  # noqa: PLR2004 - eight bits
     network = ((1 << bits) - 1) << (32 - bits)
     high, low = (octets[i] << np.uint32(8) | octets[i + 1] for i in (0, 2))
-    _put_four(made, rows, good, high & np.uint32(network >> 16), low & np.uint32(network & _WORD))
+    _put_four(made, values.rows, good, high & np.uint32(network >> 16), low & np.uint32(network & _WORD))
 
 
 def _put_four(made: Networks, rows: Places | slice, good: Flags, high: NDArray[np.uint32], low: NDArray[np.uint32]) -> None:
-    texts, sizes = _pairs()
-    left, right = texts.take(high), texts.take(low)
-    size = sizes.take(high)
+    left, size = _parted(_pairs().take(high))
+    right, behind = _parted(_pairs().take(low))
     left |= np.uint64(ord(".")) << (size << np.uint64(3))
     shift = (size + np.uint64(1)) << np.uint64(3)
     made.words[0][rows] = left | right << shift
     made.words[1][rows] = right >> (np.uint64(64) - shift)
-    made.length[rows] = np.where(good, size + sizes.take(low) + np.uint64(1), 0)
+    made.length[rows] = np.where(good, size + behind + np.uint64(1), 0)
     made.done[rows] = good
 
 
@@ -212,16 +242,26 @@ def _octet_values() -> NDArray[np.uint32]:
 
 
 @cache
-def _pairs() -> tuple[Words, Words]:
-    """Two octets in dotted decimal, little-endian, and the length of that, at the number that they make."""
-    texts = [f"{pair >> 8}.{pair & 255}".encode() for pair in range(1 << 16)]
-    return np.array([int.from_bytes(text, "little") for text in texts], np.uint64), np.array([*map(len, texts)], np.uint64)
+def _pairs() -> Words:
+    """Two octets in dotted decimal, at the number that they make."""
+    return _texts([f"{pair >> 8}.{pair & 255}" for pair in range(1 << 16)])
+
+
+def _texts(texts: list[str]) -> Words:
+    """Texts of up to seven bytes, little-endian, and their length in the highest byte: one look-up gives both."""
+    return np.array([int.from_bytes(text.encode(), "little") | len(text) << _LENGTH for text in texts], np.uint64)
+
+
+def _parted(found: Words) -> tuple[Words, Words]:
+    """The text and its length."""
+    return found & np.uint64((1 << _LENGTH) - 1), found >> np.uint64(_LENGTH)
 
 
 # --- IPv6 -------------------------------------------------------------------------------------------------------------
 
 
-def _six(marks: _Marks, rows: Places, bits: int, made: Networks) -> None:
+def _six(marks: _Marks, rows: Places, bits: int, made: Networks, places: Places) -> None:
+    """Those of the values with these marks, which belong at `places`."""
     ends, before_gap, good = _well_formed(marks, rows)
     groups = -(-bits // 16)
     written, values, start = np.zeros(len(rows), np.uint8), [], marks.starts[rows]
@@ -235,17 +275,16 @@ def _six(marks: _Marks, rows: Places, bits: int, made: Networks) -> None:
         start = np.minimum(ends[number] + 1, len(marks.data) - 4)
     words = [np.zeros(len(rows), np.uint64) for _ in range(3)]
     length = np.zeros(len(rows), np.uint64)
-    texts, sizes = _hexadecimal()
     for number, value in enumerate(values[:groups]):
         shown = number < written
-        _append(words, length, texts.take(value) * shown, sizes.take(value) * shown)
+        _append(words, length, *_parted(_hexadecimal().take(value) * shown))
     # Each group ended with a colon: one more makes the gap, two where nothing stands before it.
     nothing = (written == 0).astype(np.uint64)
     _append(words, length, np.uint64(0x3A) + nothing * np.uint64(0x3A00), nothing + np.uint64(1))
     for column in range(3):
-        made.words[column][rows] = words[column]
-    made.length[rows] = length * good
-    made.done[rows] = good
+        made.words[column][places] = words[column]
+    made.length[places] = length * good
+    made.done[places] = good
 
 
 def _well_formed(marks: _Marks, rows: Places) -> tuple[list[Places], NDArray[np.uint8], Flags]:
@@ -294,10 +333,9 @@ def _group_mask(bits: int, number: int) -> int:
 
 
 @cache
-def _hexadecimal() -> tuple[Words, Words]:
-    """Each group in hexadecimal with a colon behind, little-endian, and the length of that."""
-    texts = [f"{group:x}:".encode() for group in range(1 << 16)]
-    return np.array([int.from_bytes(text, "little") for text in texts], np.uint64), np.array([*map(len, texts)], np.uint64)
+def _hexadecimal() -> Words:
+    """Each group in hexadecimal with a colon behind."""
+    return _texts([f"{group:x}:" for group in range(1 << 16)])
 
 
 def _append(words: list[Words], length: Words, piece: Words, size: Words) -> None:

@@ -35,7 +35,7 @@ TECHNIQUES = {
     "suppression: masking, partial": ResidualRisk("yes", "yes", "may not"),
     "suppression: local suppression": ResidualRisk("no", "no", "no"),
     "suppression: local suppression, partial": ResidualRisk("yes", "yes", "may not"),
-    "pseudonymization": ResidualRisk("yes", "yes", "may not"),
+    "pseudonymization": ResidualRisk("yes", "yes", "yes"),
     "cryptographic: deterministic encryption": ResidualRisk("yes", "yes", "may not"),
     "cryptographic: format-preserving encryption": ResidualRisk("yes", "yes", "may not"),
     "cryptographic: randomized encryption": ResidualRisk("no", "no", "no"),
@@ -49,7 +49,7 @@ TECHNIQUES = {
 }
 """ISO/IEC 20889:2018 techniques that operators have, with WP216's answers for a column that stands alone.
 
-Pseudonyms and encryption are its row `hashing or tokenisation`, generalization its row `aggregation or k-anonymity` (its first answer
+Pseudonyms are its row of that name, encryption that keeps equal values equal its row `hashing or tokenisation`, generalization its row `aggregation or k-anonymity` (its first answer
 holds as far as classes are large: the gate measures that), noise and permutation its row `noise addition`. What is suppressed or has a
 fresh random ciphertext a value says nothing; what a partial mask leaves readable, and text whose entities are gone, are substitution.
 """

@@ -77,6 +77,9 @@ class AddNoise(PerSubject):
     """
 
     name: ClassVar[str] = "add_noise"
+    example: ClassVar[str] = (
+        "salary: {type: int32, class: sensitive, add_noise: {domain: customer, subject: customer_id, distribution: laplace, scale: 500}}"
+    )
     purpose: ClassVar[str] = "add-noise"
 
     distribution: Distribution

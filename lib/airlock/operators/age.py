@@ -32,7 +32,7 @@ _OLDEST = 150
 
 @dataclass(kw_only=True, config=STRICT)
 class Age(Operator):
-    """Write how many years are completed on a day: int16.
+    """Write the age on a day, in completed years and at most `top`: int16.
 
     Guarantee:
         Every output is a whole multiple of `width` from 0 to `top`, so persons of one age can't be told apart, and those of `top`
@@ -56,6 +56,7 @@ class Age(Operator):
     """
 
     name: ClassVar[str] = "age"
+    example: ClassVar[str] = "birth_date: {type: date32, class: quasi_identifier, age: {at: 2026-01-01, width: 5}}"
     shorthand: ClassVar[str | None] = "at"
     least: ClassVar[Mapping[str, Any]] = MappingProxyType({"at": "2026-01-01"})
 

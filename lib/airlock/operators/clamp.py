@@ -45,6 +45,7 @@ class Clamp(Operator):
     """
 
     name: ClassVar[str] = "clamp"
+    example: ClassVar[str] = "age: {type: int16, class: quasi_identifier, clamp: {top: 90}}"
     least: ClassVar[Mapping[str, Any]] = MappingProxyType({"top": 90})
 
     bottom: Finite | None = None

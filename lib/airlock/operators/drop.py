@@ -32,6 +32,7 @@ class Drop(Operator):
     """
 
     name: ClassVar[str] = "drop"
+    example: ClassVar[str] = "name: {type: struct, class: direct_identifier, drop: {}}"
 
     @property
     def contract(self) -> Contract:

@@ -36,7 +36,7 @@ class Encrypt(Operator):
 
     Source: RFC 5297; padding ISO/IEC 7816-4.
 
-    Attributes:
+    Args:
         domain: Key domain, one of the policy's `keys.domains`.
         form: `base64url` without padding (RFC 4648, section 5), or `hex`.
         prefix: Before each ciphertext: by it the gate tells ciphertexts from values.
@@ -56,6 +56,7 @@ class Encrypt(Operator):
     """
 
     name = "encrypt"
+    example = "email: {type: string, class: direct_identifier, reversible: allowed, encrypt: {domain: email}}"
     shorthand = "domain"
 
     domain: Annotated[str, Field(min_length=1)]

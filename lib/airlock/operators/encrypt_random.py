@@ -37,7 +37,7 @@ class EncryptRandom(Operator):
 
     Source: RFC 5297; padding ISO/IEC 7816-4.
 
-    Attributes:
+    Args:
         domain: Key domain, one of the policy's `keys.domains`; its canonical steps don't apply, for nothing joins.
         form: `base64url` without padding (RFC 4648, section 5), or `hex`.
         prefix: Before each ciphertext: by it the gate tells ciphertexts from values.
@@ -56,6 +56,7 @@ class EncryptRandom(Operator):
     """
 
     name = "encrypt_random"
+    example = "iban: {type: string, class: direct_identifier, reversible: allowed, encrypt_random: {domain: account}}"
     shorthand = "domain"
 
     domain: Annotated[str, Field(min_length=1)]

@@ -48,6 +48,16 @@ class FirstMatch(Composite):
     """
 
     name: ClassVar[str] = "first_match"
+    example: ClassVar[str] = """\
+number:
+  type: string
+  class: direct_identifier
+  first_match:
+    cases:
+      - {column: country, in: [DE, AT], then: {mask: {keep_last: 2}}}
+      - {column: country, null: true, then: {redact: {}}}
+    otherwise: {mask: {}}
+"""
     least: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"cases": [{"column": "x", "null": True, "then": {"redact": {}}}], "otherwise": {"redact": {"with": "-"}}}
     )

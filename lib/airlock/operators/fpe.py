@@ -60,7 +60,7 @@ class Fpe(RowOperator):
     Source: ISO/IEC 20889:2018, format-preserving encryption; NIST SP 800-38G Rev. 1, second draft (February 2025), method FF1. The check
     digit is Luhn's (ISO/IEC 7812-1, annex B).
 
-    Attributes:
+    Args:
         domain: Key domain, one of the policy's `keys.domains`, without canonical steps: the value's form is kept.
         alphabet: `digits`, `lower`, `upper`, `letters`, `hex`, `alphanumeric` (digits and capitals), `base62`, or 2 to 62 distinct
             characters of your own. Any other character that is no separator rejects the row (`not-in-alphabet`).
@@ -85,6 +85,9 @@ class Fpe(RowOperator):
     """
 
     name: ClassVar[str] = "fpe"
+    example: ClassVar[str] = (
+        "card: {type: string, class: direct_identifier, reversible: allowed, fpe: {domain: account, luhn: true, length: 16}}"
+    )
     shorthand: ClassVar[str] = "domain"
 
     domain: Annotated[str, Field(min_length=1)]

@@ -63,6 +63,9 @@ class GeneralizeDate(Operator):
     """
 
     name: ClassVar[str] = "generalize_date"
+    example: ClassVar[str] = (
+        "birth_date: {type: date32, class: quasi_identifier, generalize_date: {to: year, bottom: 1936-01-01}}"
+    )
     shorthand: ClassVar[str | None] = "to"
 
     to: Literal["decade", "year", "quarter", "month", "week", "day", "hour"]

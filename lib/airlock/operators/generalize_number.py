@@ -42,6 +42,7 @@ class GeneralizeNumber(Operator):
     """
 
     name: ClassVar[str] = "generalize_number"
+    example: ClassVar[str] = "income: {type: int32, class: sensitive, generalize_number: {width: 1000, top: 200000}}"
 
     width: Annotated[Finite, Field(gt=0)]
     bottom: Finite | None = None

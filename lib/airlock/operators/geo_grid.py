@@ -43,6 +43,7 @@ class GeoGrid(Operator):
     """
 
     name: ClassVar[str] = "geo_grid"
+    example: ClassVar[str] = 'latitude: {type: double, class: quasi_identifier, geo_grid: {cell: "0.1"}}'
     shorthand: ClassVar[str | None] = "cell"
 
     cell: Annotated[Finite, Field(gt=0, le=90)]

@@ -48,7 +48,7 @@ _SPREAD = (
 
 @dataclass(kw_only=True, config=STRICT)
 class Geohash(RowOperator):
-    """Stand on the latitude, look at the longitude, write the geohash of both: text.
+    """Write the geohash of the latitude that the rule stands on and of a longitude: text.
 
     Guarantee:
         Every output is the name of a cell, `length` characters, so places of one cell can't be told apart: 5 characters are
@@ -69,6 +69,7 @@ class Geohash(RowOperator):
     """
 
     name: ClassVar[str] = "geohash"
+    example: ClassVar[str] = "latitude: {type: double, class: quasi_identifier, geohash: {longitude: longitude, length: 4}}"
     least: ClassVar[Mapping[str, Any]] = MappingProxyType({"length": 4})
 
     length: int = Field(ge=1, le=12)

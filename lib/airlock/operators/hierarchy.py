@@ -54,6 +54,7 @@ class Hierarchy(Operator):
     """
 
     name: ClassVar[str] = "hierarchy"
+    example: ClassVar[str] = "diagnosis: {type: string, class: sensitive, hierarchy: {file: icd.csv, level: 1}}"
 
     file: str = Field(min_length=1)
     level: int = Field(ge=1)

@@ -43,7 +43,7 @@ class Hmac(Operator):
 
     Source: RFC 2104, FIPS 198-1.
 
-    Attributes:
+    Args:
         domain: Key domain, one of the policy's `keys.domains`.
         form: `hex`, or `base64url` without padding (RFC 4648, section 5).
         prefix: Before each token, such as `cus_`.
@@ -60,6 +60,7 @@ class Hmac(Operator):
     """
 
     name = "hmac"
+    example = "email: {type: string, class: direct_identifier, hmac: {domain: email, prefix: m_}}"
     shorthand = "domain"
 
     domain: Annotated[str, Field(min_length=1)]

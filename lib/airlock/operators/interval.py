@@ -59,6 +59,7 @@ class Interval(Operator):
     """
 
     name: ClassVar[str] = "interval"
+    example: ClassVar[str] = "age: {type: int16, class: quasi_identifier, interval: {breaks: [18, 40, 65, 90]}}"
     shorthand: ClassVar[str | None] = "breaks"
     least: ClassVar[Mapping[str, Any]] = MappingProxyType({"breaks": [18, 65]})
 

@@ -53,6 +53,10 @@ class IpTruncate(Operator):
     Source: ISO/IEC 20889:2018, generalization. Input: RFC 4291, section 2.2; output: RFC 5952. An IPv4-mapped address
     (`::ffff:192.0.2.1`) is an IPv4 one: its prefix is 96 + `v4` bits, and it keeps dotted decimal (RFC 5952, section 5).
 
+    Args:
+        v4: Bits of an IPv4 address that stay.
+        v6: Bits of an IPv6 address that stay.
+
     Example:
         >>> addresses = pa.array(["192.0.2.77", "2001:DB8:1:2::3", "::ffff:192.0.2.77", None])
         >>> IpTruncate().kernel(pa.field("ip", pa.string()), None)(addresses).to_pylist()
@@ -60,6 +64,7 @@ class IpTruncate(Operator):
     """
 
     name: ClassVar[str] = "ip_truncate"
+    example: ClassVar[str] = "signup_ip: {type: string, class: quasi_identifier, ip_truncate: {v4: 16, v6: 32}}"
 
     v4: int = Field(default=24, ge=0, le=31)
     v6: int = Field(default=48, ge=0, le=127)

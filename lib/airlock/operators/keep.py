@@ -46,6 +46,9 @@ class Keep(Operator):
     """
 
     name: ClassVar[str] = "keep"
+    example: ClassVar[str] = (
+        'kind: {type: string, class: insensitive, keep: {reason: "closed list", values: [home, work, mobile]}}'
+    )
     shorthand: ClassVar[str | None] = "reason"
 
     reason: str = Field(min_length=1)

@@ -44,6 +44,9 @@ class KeepTop(Operator):
     """
 
     name: ClassVar[str] = "keep_top"
+    example: ClassVar[str] = (
+        "employer: {type: string, class: quasi_identifier, keep_top: {n: 50, min_count: 100, other: other}}"
+    )
     shorthand: ClassVar[str | None] = "n"
 
     n: int = Field(default=20, ge=1, le=1_000)

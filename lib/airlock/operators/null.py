@@ -33,6 +33,7 @@ class Null(Operator):
     """
 
     name: ClassVar[str] = "null"
+    example: ClassVar[str] = "photo: {type: binary, class: direct_identifier, null: {}}"
 
     @property
     def contract(self) -> Contract:

@@ -28,7 +28,7 @@ __all__ = ["Ordered"]
 
 @dataclass(kw_only=True, config=STRICT)
 class Ordered(RowOperator):
-    """What `do` makes of the value, but not before what is written in the other column, where the value was not before it either.
+    """What `do` makes of the value, but never less than what is written in column `after`, unless the raw value was less.
 
     Guarantee:
         Where a raw value is equal to the other column's or greater, what is written is equal to what is written there or greater:
@@ -50,6 +50,10 @@ class Ordered(RowOperator):
     """
 
     name: ClassVar[str] = "ordered"
+    example: ClassVar[str] = """\
+created_at: {type: date32, class: sensitive, generalize_date: {to: month}}
+updated_at: {type: date32, class: sensitive, ordered: {after: created_at, do: {generalize_date: {to: month}}}}
+"""
     nests: ClassVar[bool] = False
     filled: ClassVar[tuple[str, ...]] = ("other",)
     least: ClassVar[Mapping[str, Any]] = {"do": {"generalize_date": {"to": "year"}}}
@@ -142,7 +146,7 @@ class Ordered(RowOperator):
         """Both operators' kernels, and the greater where the raw values ask for it."""
         if self.other is None:
             raise wrong_type(self.name, field, f"the operator of '{self.after}' is not known")
-        mine = run_nested(self.do, field, keys)
+        mine = run_nested(self.do, field, keys).run
         theirs = _elsewhere(self.other, self.after, field.type, keys)
 
         def ordered(rows: pa.StructArray) -> pa.Array:
@@ -157,7 +161,7 @@ class Ordered(RowOperator):
 
 def _elsewhere(operator: Operator, path: str, kind: pa.DataType, keys: SubKeys) -> Callable[[pa.StructArray], pa.Array]:
     """The kernel of another column's operator, over rows in which that column stands beside."""
-    kernel = run_nested(operator, pa.field(path, kind), keys)
+    kernel = run_nested(operator, pa.field(path, kind), keys).run
     looked_at = operator.inputs if isinstance(operator, RowOperator) else ()
 
     def run(rows: pa.StructArray) -> pa.Array:

@@ -46,6 +46,7 @@ class Permute(Operator):
     """
 
     name: ClassVar[str] = "permute"
+    example: ClassVar[str] = 'weight: {type: int32, class: sensitive, permute: {reason: "only its distribution is looked at"}}'
     shorthand: ClassVar[str | None] = "reason"
 
     reason: str = Field(min_length=1)

@@ -58,7 +58,7 @@ class Pseudonymize(Operator):
     n^2 / 2^97 (96) or n^2 / 2^123 (uuid, which gives six bits to version and variant); of the integer forms no two do. Frequencies
     stay visible: a policy must accept them (`accept_frequency`) where they could invert the tokens. Whoever holds the key can test guesses.
 
-    Attributes:
+    Args:
         domain: Key domain, one of the policy's `keys.domains`.
         form: `hex` (32 characters), `base32` (26), `uuid` (version 8); `int64` (2^62 to 2^63 - 1, from numbers below 2^61 either way)
             or `int32` (2^30 to 2^31 - 1, below 2^29), from integers, or from digits under the canonical step `decimal`; other numbers
@@ -86,6 +86,7 @@ class Pseudonymize(Operator):
     """
 
     name = "pseudonymize"
+    example = "email: {type: string, class: direct_identifier, pseudonymize: {domain: email, form: hex}}"
     shorthand = "domain"
 
     domain: Annotated[str, Field(min_length=1)]

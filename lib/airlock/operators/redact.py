@@ -39,6 +39,7 @@ class Redact(Operator):
     """
 
     name: ClassVar[str] = "redact"
+    example: ClassVar[str] = 'street: {type: string, class: direct_identifier, redact: {with: "[street]"}}'
 
     with_: str = Field(default="[redacted]", alias="with")
     presence: Literal["keep", "hide"] = "keep"

@@ -54,6 +54,9 @@ class Replace(Operator):
     """
 
     name: ClassVar[str] = "replace"
+    example: ClassVar[str] = (
+        "job: {type: string, class: quasi_identifier, replace: {map: {nurse: health, surgeon: health, clerk: office}, otherwise: other}}"
+    )
     least: ClassVar[Mapping[str, Any]] = MappingProxyType({"map": {"old": "new"}})
 
     with_: str | None = Field(default=None, alias="with")

@@ -40,6 +40,7 @@ class Round(Operator):
     """
 
     name: ClassVar[str] = "round"
+    example: ClassVar[str] = "weight: {type: int32, class: sensitive, round: {to: 5}}"
     shorthand: ClassVar[str | None] = "to"
 
     to: Annotated[Finite, Field(gt=0)]

@@ -38,7 +38,8 @@ class ShiftDate(PerSubject):
         subject's dates keep their order, the days between them and the time of day; the true ones are anywhere from `min_days` to
         `days` before or after. Other recipients, epochs and arguments draw unrelated shifts. Whoever knows one of a subject's
         true dates knows all of them, and so, nearly, does who sees the series end at a known day: keep `days` well above the
-        distance between events that are known outside. Seasons, and with `keep_weekday` weekdays, stay. Timestamps
+        distance between events that are known outside. Seasons, and with `keep_weekday` weekdays, stay. So does the time of day:
+        where it is nearly unique the gate refuses the column; generalize it, or shift a date. Timestamps
         with a zone move by local days: the local time of day stays, a time that comes twice then becomes the earlier one, and one that
         does not exist the end of the gap. What would leave the years 1 to 9999 (nanoseconds: 1680 to 2262) is rejected as
         `out-of-range`, a value without a subject as `no-subject`.
@@ -66,6 +67,9 @@ class ShiftDate(PerSubject):
     """
 
     name: ClassVar[str] = "shift_date"
+    example: ClassVar[str] = (
+        "admitted: {type: date32, class: sensitive, shift_date: {domain: customer, subject: customer_id, days: 180, keep_weekday: true}}"
+    )
     purpose: ClassVar[str] = "shift-date"
 
     days: Annotated[int, Field(ge=1, le=36_500)] = 30

@@ -64,7 +64,7 @@ class Surrogate(Operator):
 
     Source: ISO/IEC 20889:2018, pseudonymization; word lists of Faker; places in `policy/pools/places.txt`.
 
-    Attributes:
+    Args:
         kind: `address` (one line), `city`, `company`, `country`, `email`, `first_name`, `full_name`, `job`, `last_name`, `phone`,
             `postcode`, `state`, `street` (with house number) or `username`.
         domain: Key domain, one of the policy's `keys.domains`.
@@ -83,6 +83,9 @@ class Surrogate(Operator):
     """
 
     name: ClassVar[str] = "surrogate"
+    example: ClassVar[str] = (
+        "name: {type: string, class: direct_identifier, surrogate: {kind: full_name, domain: person, locale: de_DE}}"
+    )
     distributions: ClassVar[tuple[str, ...]] = ("faker",)
 
     kind: Kind

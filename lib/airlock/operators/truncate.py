@@ -29,12 +29,16 @@ class Truncate(Operator):
 
     Source: ISO/IEC 20889:2018, generalization, on codes whose prefix is a coarser code.
 
+    Args:
+        length: How many characters stay, at most.
+
     Example:
         >>> Truncate(length=3).kernel(pa.field("zip", pa.string()), None)(pa.array(["10115", "çédille", None])).to_pylist()
         ['101', 'çéd', None]
     """
 
     name: ClassVar[str] = "truncate"
+    example: ClassVar[str] = "zip: {type: string, class: quasi_identifier, truncate: {length: 2}}"
     shorthand: ClassVar[str | None] = "length"
 
     length: int = Field(ge=1)

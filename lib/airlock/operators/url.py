@@ -46,6 +46,7 @@ class Url(Operator):
     """
 
     name: ClassVar[str] = "url"
+    example: ClassVar[str] = "referrer: {type: string, class: quasi_identifier, url: {to: registered_domain, otherwise: none}}"
     shorthand: ClassVar[str | None] = "to"
     distributions: ClassVar[tuple[str, ...]] = ("publicsuffixlist",)
 

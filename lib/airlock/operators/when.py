@@ -49,6 +49,9 @@ class When(Condition, Composite):
     """
 
     name: ClassVar[str] = "when"
+    example: ClassVar[str] = (
+        "zip: {type: string, class: quasi_identifier, when: {column: country, in: [DE], then: {truncate: {length: 2}}, otherwise: {redact: {}}}}"
+    )
     least: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"in": ["x"], "then": {"redact": {}}, "otherwise": {"redact": {"with": "-"}}}
     )

@@ -56,6 +56,7 @@ class Zip3(Operator):
     """
 
     name: ClassVar[str] = "zip3"
+    example: ClassVar[str] = "zip: {type: string, class: quasi_identifier, zip3: {}}"
 
     as_of: dt.date | None = None
     restricted: tuple[str, ...] | None = None

@@ -270,18 +270,26 @@ def written_bytes_a_row(plan: Plan) -> float:
 def _bytes(path: ColumnPath, rule: ColumnRule, *, free: bool) -> float:
     written = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped)
     times = _ELEMENTS if path.repeated else 1.0
-    if isinstance(written.shape, formats.Token):
-        # Tokens don't compress below what they carry: 4 or 5 bits a character.
-        return times * written.shape.length * (5 if len(written.shape.alphabet) > 16 else 4) / 8  # noqa: PLR2004 - hex or base32
-    if isinstance(written.shape, formats.Ciphertext):
-        return times * (written.shape.shortest + written.shape.step / 2)
-    known = _SHAPE_BYTES.get(type(written.shape))
-    if known is not None:
-        return times * known
-    long_text = rule.operator.name == "redact_entities"
+    parts = [_shape_bytes(part) for part in formats.shape_parts(written.shape)]
+    known = [size for size in parts if size is not None]
+    if len(known) == len(parts):
+        return times * sum(known) / len(known)
     if free:
-        return times * (_FREE_BYTES if long_text else _TEXT_BYTES)
-    return times * 0.5 * getattr(written.type, "bit_width", 64) / 8
+        return times * (_FREE_BYTES if rule.operator.name == "redact_entities" else _TEXT_BYTES)
+    # Of a conditional operator some values may have no known form; texts have no width at all.
+    kind = written.type
+    if kind is None or not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind)):
+        return times * _TEXT_BYTES
+    return times * 0.5 * kind.bit_width / 8
+
+
+def _shape_bytes(shape: formats.Shape) -> float | None:
+    if isinstance(shape, formats.Token):
+        # Tokens don't compress below what they carry: 4 or 5 bits a character.
+        return shape.length * (5 if len(shape.alphabet) > 16 else 4) / 8  # noqa: PLR2004 - hex or base32
+    if isinstance(shape, formats.Ciphertext):
+        return shape.shortest + shape.step / 2
+    return _SHAPE_BYTES.get(type(shape))
 
 
 def collision_bound(operator: Operator, rows: int) -> str | None:

@@ -105,8 +105,10 @@ class _Leaf(ColumnProgram):
         del inputs
         if not isinstance(array, pa.DictionaryArray):
             return self.kernel(array)
-        # Hidden nulls become values, and a dictionary longer than its batch costs more than it saves.
-        if getattr(self.operator, "presence", "keep") == "hide" or len(array.dictionary) > len(array):
+        # Where chance takes part, equal values must come out different; hidden nulls become values; and a dictionary longer than its
+        # batch costs more than it saves.
+        once = self.operator.contract.deterministic and getattr(self.operator, "presence", "keep") == "keep"
+        if not once or len(array.dictionary) > len(array):
             return self.kernel(array.dictionary_decode())
         try:
             values = self.kernel(array.dictionary)

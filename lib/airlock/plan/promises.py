@@ -52,8 +52,14 @@ def _join_faults(rule: ColumnRule, operator: Operator) -> Iterator[Broken]:
 
 
 def _reversible_faults(rule: ColumnRule, operator: Operator) -> Iterator[Broken]:
+    if rule.reversible is not None:
+        return
+    inner = getattr(operator, "operators", ())
+    if inner:  # a conditional one: each by itself, for what one of them keeps is no ciphertext
+        yield from (fault for one in inner for fault in _reversible_faults(rule, one))
+        return
     contract = operator.contract
-    if rule.reversible is not None or contract.technique == "none":
+    if contract.technique == "none":
         return
     if contract.reversible:
         yield (

@@ -15,7 +15,7 @@ from airlock.operators import Operator, operator_class, operator_names
 from airlock.policy.inline import CONTENT
 from airlock.policy.model import Policy
 
-__all__ = ["policy_schema", "smallest"]
+__all__ = ["operator_schema", "policy_schema", "smallest"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SHARED = ("keys", "sink")
@@ -56,17 +56,31 @@ def _column_rule(rule: Mapping[str, Any], definitions: dict[str, Any]) -> dict[s
     }
 
 
-def _operator(kind: type[Operator], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The operator's arguments; null stands for none of them."""
+def operator_schema(kind: type[Operator]) -> dict[str, Any]:
+    """JSON Schema of the arguments that rules may give the operator, its own `$defs` included.
+
+    Example:
+        >>> operator_schema(operator_class("truncate"))["required"]
+        ['length']
+    """
     arguments = _plain(TypeAdapter(kind).json_schema(by_alias=True))
-    own = arguments.pop("$defs", {})
     arguments["description"] = _summary(kind)
     # Key domains, files and other rules fill these in; a rule may not.
     for name in ("canonical", CONTENT, *kind.filled):
         arguments["properties"].pop(name, None)
     if CONTENT in arguments.get("required", ()):
         arguments["required"].remove(CONTENT)
-    definitions |= {name: own[name] for name in own if f'"#/$defs/{name}"' in json.dumps(arguments)}
+    if "$defs" in arguments:
+        own = arguments.pop("$defs")
+        used = {name: own[name] for name in own if f'"#/$defs/{name}"' in json.dumps(arguments)}
+        arguments |= {"$defs": used} if used else {}
+    return arguments
+
+
+def _operator(kind: type[Operator], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The operator's arguments; null stands for none of them."""
+    arguments = operator_schema(kind)
+    definitions |= arguments.pop("$defs", {})
     forms = [arguments]
     if kind.shorthand is not None:
         forms.insert(0, arguments["properties"][kind.shorthand])

@@ -135,7 +135,7 @@ def output_of(operator: OperatorSpec, data_type: pa.DataType | None, *, unshaped
         shape = shape_of(operator.mapping(shorthand))
     except (KeyError, TypeError, ValueError, DecimalException) as error:
         raise PolicyError(
-            f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators' shows them"
+            f"the arguments of '{name}' can't be read ({type(error).__name__}); 'airlock operators show {name}' shows them"
         ) from None
     return Output(shape.written or type_after(data_type), shape)
 

@@ -17,6 +17,7 @@ from airlock.policy.propose_words import (  # fmt: skip
     AMOUNT,
     BIRTH,
     CARD,
+    COORDINATE,
     EMAIL,
     ID,
     NAME,
@@ -24,8 +25,10 @@ from airlock.policy.propose_words import (  # fmt: skip
     PERSON,
     PHONE,
     PROSE,
+    REFERRER,
     SECRET,
     TRAIT,
+    US_ZIP,
     ZIP,
     domain_of,
     split_name,
@@ -44,6 +47,11 @@ _MOST = 0.5  # of the values: what most of them are, the column is
 _FEW = 20  # different values in a hundred or more: codes rather than identities
 _PROSE_WORDS = 3.0
 _PROSE_LENGTH = 60
+_ZIP_DIGITS = 5
+_OLDEST = 90
+"""Whoever is older is one of few."""
+
+_FLOATING = ("float", "double")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +242,9 @@ def _zip(profile: ColumnProfile, words: frozenset[str]) -> Proposal | None:
     if not words & ZIP:
         return None
     why = "by its name a postal code"
+    if _looks_american(profile, words):
+        why = f"{why}, of the US by name and form; if they are another country's, truncate them"
+        return replace(_make(profile, _QUASI, "zip3"), why=why)
     if _is_text(profile):
         return replace(_make(profile, _QUASI, "truncate", length=3), why=why)
     if _is_integer(profile):
@@ -241,9 +252,32 @@ def _zip(profile: ColumnProfile, words: frozenset[str]) -> Proposal | None:
     return _drop(profile, _QUASI, why)
 
 
+def _looks_american(profile: ColumnProfile, words: frozenset[str]) -> bool:
+    """Five digits each; of integers fewer, where leading zeros were lost."""
+    if not words & US_ZIP:
+        return False
+    if _is_integer(profile):
+        return profile.digits in (_ZIP_DIGITS - 1, _ZIP_DIGITS)
+    return _is_text(profile) and profile.share("DIGITS") == 1 and profile.max_length == _ZIP_DIGITS
+
+
+def _place(profile: ColumnProfile, words: frozenset[str]) -> Proposal | None:
+    if not (words & COORDINATE and profile.type in _FLOATING):
+        return None
+    return replace(_make(profile, _QUASI, "geo_grid", cell="0.1"), why="by its name a coordinate; cells of 11 km at most")
+
+
+def _page(profile: ColumnProfile, words: frozenset[str]) -> Proposal | None:
+    """Where somebody came from is said by a site; a page of one's own names a person and stays dropped."""
+    if not (words & REFERRER and profile.share("URL") >= _MOST and _is_text(profile)):
+        return None
+    found = _make(profile, _QUASI, "url", to="registered_domain", otherwise="none")
+    return replace(found, why="by its name and values the page before: its site alone")
+
+
 def _age(profile: ColumnProfile, words: frozenset[str]) -> Proposal | None:
     if words & AGE and _is_number(profile):
-        return replace(_make(profile, _QUASI, "generalize_number", width=10), why="by its name an age")
+        return replace(_make(profile, _QUASI, "generalize_number", width=10, top=_OLDEST), why="by its name an age")
     return None
 
 
@@ -306,9 +340,9 @@ def _category(profile: ColumnProfile, _words_of_name: frozenset[str]) -> Proposa
     )
 
 
-_BY_VALUE: tuple[_Decider, ...] = (_mostly_entity, _prose)
+_BY_VALUE: tuple[_Decider, ...] = (_page, _mostly_entity, _prose)
 _BY_PARENT: tuple[_Decider, ...] = (_secret, _identified, _card, _phone, _net, _address, _name)
 _BY_NAME: tuple[_Decider, ...] = (
-    _secret, _named_email, _born, _zip, _age, _trait, _identified, _card, _phone, _net, _address, _name, _amount,
+    _secret, _named_email, _born, _zip, _place, _age, _trait, _identified, _card, _phone, _net, _address, _name, _amount,
 )  # fmt: skip
 _BY_TYPE: tuple[_Decider, ...] = (_map_part, _moment, _flag, _category)

@@ -12,6 +12,7 @@ __all__ = [
     "AMOUNT",
     "BIRTH",
     "CARD",
+    "COORDINATE",
     "EMAIL",
     "ID",
     "NAME",
@@ -20,8 +21,10 @@ __all__ = [
     "PERSON",
     "PHONE",
     "PROSE",
+    "REFERRER",
     "SECRET",
     "TRAIT",
+    "US_ZIP",
     "ZIP",
     "domain_of",
     "split_name",
@@ -40,6 +43,8 @@ CARD = _words("card pan creditcard")
 NET = _words(
     "ip url urls uri link website homepage hostname mac imei agent useragent device cookie geo gps lat latitude lon lng longitude"
 )
+COORDINATE = _words("lat latitude lon lng longitude")
+REFERRER = _words("referrer referer")
 NAME = _words("name names first last surname firstname lastname fullname middle nickname suffix vorname nachname nom prenom")
 PERSON = _words("login username user handle handles author contact signature social photo picture image avatar")
 PEOPLE = _words(
@@ -48,6 +53,7 @@ PEOPLE = _words(
 ADDRESS = _words("address addresses street road addr strasse adresse building suite apartment")
 BIRTH = _words("birth birthday birthdate dob born geburtsdatum")
 ZIP = _words("zip zipcode postcode postal plz postalcode")
+US_ZIP = _words("zip zipcode")
 AGE = _words("age alter")
 TRAIT = _words(
     "sex gender race ethnicity religion nationality country city town state region province county marital language occupation "

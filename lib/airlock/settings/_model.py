@@ -62,7 +62,11 @@ SETTINGS: tuple[Setting, ...] = (
         "keys.executor", "path", "executor key file, mounted in driver and executors; none: a fresh private one for each run"
     ),
     Setting("keys.records", "path", "folder for signed records of destroyed epochs; none: beside keys.stage_signing"),
-    Setting("reidentify.signing", "path", "private key that signs who reversed which tokens; of neither door"),
+    Setting(
+        "reidentify.signing",
+        "path",
+        "private key that signs who reversed which tokens; of neither door: airlock keys init --reidentify makes it",
+    ),
     Setting("reidentify.max_values", "number", "the most tokens that one `airlock reidentify` may reverse", "10000"),
     Setting("trust", "path", "folder of trusted public keys, or one of them"),
     Setting("policies", "path", "the outer door's own approved policies"),

@@ -24,6 +24,7 @@ from airlock.passes import DatasetPass, Pass, RowGroupPass
 from airlock.plan.passes import Informed
 from airlock.policy.path import ColumnPath
 from airlock.testing._arrays import MANY, plainly, require, same_values, taken
+from airlock.testing._chance_law import chance_is_fresh
 from airlock.testing._pass_laws import flat_leaf, passes_hold
 
 __all__ = ["LAWS", "NESTED", "Trial", "check_laws", "require", "same_values", "unsafe_subkeys"]
@@ -250,9 +251,14 @@ def _beside_nulls(trial: Trial, column: pa.Array) -> pa.Array:
 
 
 def dictionaries_agree(trial: Trial) -> None:
-    """The kernel once per distinct value, taken by index, gives what it gives over every value."""
+    """The kernel once per distinct value, taken by index, gives what it gives over every value; where chance takes part, the
+    column's program gives equal values different outputs, coded in a dictionary or not.
+    """
     nested = pa.types.is_nested(trial.values.type)
-    if nested or not trial.operator.contract.deterministic:
+    if not trial.operator.contract.deterministic:
+        chance_is_fresh(trial)
+        return
+    if nested:
         return
     encoded = plainly(trial.values).dictionary_encode()
     dictionary = pa.concat_arrays([encoded.dictionary.cast(trial.field.type), pa.nulls(1, trial.field.type)])

@@ -42,8 +42,8 @@ class RedactEntities(RowOperator):
         what a replacement brings forth is replaced too. A text whose search did not complete is rejected, never passed.
         What no recognizer knows and no known value names stays in the text.
 
-    Attributes:
-        entities: What to look for, such as `EMAIL_ADDRESS`; `check_entities` says which can be found here.
+    Args:
+        entities: What to look for, such as `EMAIL_ADDRESS`; for another than can be found here, the error lists those that can.
         known_values: Paths of this row's columns whose values are removed too.
         min_score: Lowest score of a finding, from 0 to 1. PHONE_NUMBER without a context word scores 0.4.
         with: What replaces each finding; without it `<EMAIL_ADDRESS>` and so on, `<KNOWN_VALUE>` for a known value.
@@ -58,6 +58,9 @@ class RedactEntities(RowOperator):
     """
 
     name: ClassVar[str] = "redact_entities"
+    example: ClassVar[str] = (
+        "notes: {type: string, class: sensitive, redact_entities: {entities: [EMAIL_ADDRESS, PHONE_NUMBER], known_values: [email]}}"
+    )
     distributions: ClassVar[tuple[str, ...]] = ("phonenumbers", "presidio-analyzer", "regex", "spacy", "tldextract")
 
     entities: tuple[_Name, ...] = Field(min_length=1)

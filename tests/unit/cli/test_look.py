@@ -9,8 +9,10 @@ import pytest
 from airlock.cli import main
 from airlock.errors import all_errors
 from airlock.operators import operator_names
+from airlock.plan.catalogue import KINDS
 from airlock.plan.schema import policy_schema
 from airlock.settings import SETTINGS
+from airlock.types import Classification
 
 
 @pytest.fixture
@@ -142,17 +144,55 @@ def test_the_schema_is_json(said):
     assert json.loads(out) == policy_schema()
 
 
-def test_the_operators(said):
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_the_operators_by_kind(said, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
     code, out, _ = said("operators", "list")
     assert code == 0
-    *rows, legend = [line for line in out.splitlines() if line[0] != " "]
-    assert [line.split()[0] for line in rows] == ["operator", *operator_names()]
-    assert legend.startswith("risk that remains")
-    for name in operator_names():
-        code, out, _ = said("operators", "show", name)
-        assert code == 0
-        assert out.startswith(name)
-        assert "Guarantee:" in out
-    code, _, err = said("operators", "show", "none")
-    assert code == 2
-    assert "there is no operator 'none'" in err
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert [line.split()[0] for line in lines if line[:1].isalpha()][:5] == [*KINDS]
+    named = [line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "]
+    assert sorted(named) == operator_names()
+    assert "  randomization: noise addition  [y ? ?]" in lines
+
+
+@pytest.mark.parametrize("name", operator_names())
+def test_one_operator(said, name):
+    code, out, _ = said("operators", "show", name)
+    assert code == 0
+    assert out.startswith(f"{name}  ")
+    for part in ("technique", "remaining risk", "promises", "takes", "in a policy, under `columns`", f"{name}: ", "Guarantee:"):
+        assert part in out
+
+
+def test_what_is_shown_of_an_operator(said):
+    _, out, _ = said("operators", "show", "age")
+    assert "singling out: no, linkability: yes, inference: yes (WP216)" in out
+    assert "a multiple of 5, at least 0, at most 90 (in the example)" in out
+    assert [line.split()[:2] for line in out.splitlines() if line.startswith(("at ", "top ", "width "))] == [
+        ["at", "needed"],
+        ["top", "90"],
+        ["width", "1"],
+    ]
+
+
+def test_operators_as_json(said):
+    code, out, _ = said("operators", "list", "--format", "json")
+    listed = {entry["name"]: entry for entry in json.loads(out)}
+    assert (code, sorted(listed)) == (0, operator_names())
+    assert listed["encrypt"]["promises"] == ["deterministic", "injective", "reversible", "keyed"]
+    code, out, _ = said("operators", "show", "encrypt", "--format", "json")
+    shown = json.loads(out)
+    assert code == 0
+    assert shown["technique"] == "cryptographic: deterministic encryption"
+    assert shown["risk"] == {"singling_out": "yes", "linkability": "yes", "inference": "may not"}
+    assert shown["classes"] == sorted(Classification)
+    assert shown["schema"]["required"] == ["domain"]
+    assert shown["takes"] == ["text", "integers", "floats", "dates", "binary"]
+
+
+def test_an_operator_that_is_not_there(said):
+    code, out, err = said("operators", "show", "pseudonimize")
+    assert (code, out) == (2, "")
+    assert "there is no operator 'pseudonimize'; nearest: pseudonymize" in err

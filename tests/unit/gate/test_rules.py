@@ -224,10 +224,11 @@ def test_frequencies_count_where_equal_values_stay_equal(column, rules_of, opera
     columns = {
         "id": column("int64", pseudonymize={"domain": "d"}),
         "a": column("string", **allowed, **{operator: {"domain": "e"}}),
-        "b": column("string", **allowed, **{operator: {"domain": "d"}}),
+        "b": column("string", references="people.id", **allowed, **{operator: {"domain": "d"}}),
+        "of the subject's domain": column("string", **allowed, **{operator: {"domain": "d"}}),
         "c": column("string", accept_frequency="r", **allowed, **{operator: {"domain": "e"}}),
     }
-    assert [leaf.frequency for leaf in rules_of(columns).leaves] == [False, counts, False, False]
+    assert [leaf.frequency for leaf in rules_of(columns).leaves] == [False, counts, False, counts, False]
 
 
 def test_an_operator_without_a_format_is_a_policy_error(column, rules_of):

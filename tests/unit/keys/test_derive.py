@@ -7,22 +7,40 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airlock.keys import KeyRequest
-from airlock.keys.derive import derive, derive_all, expand, key_id, length_prefixed
+from airlock.keys.derive import derive, derive_all, expand, hkdf, key_id, length_prefixed
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "keys.json").read_text())
 ROOT = bytes.fromhex(GOLDEN["root"])
 REQUEST = KeyRequest("pseudonymize", "aes-cmac", "customer")
 
 
-def test_rfc_5869_case_3_zero_salt_and_info() -> None:
-    made = HKDF(SHA256(), 42, salt=None, info=b"").derive(b"\x0b" * 22)
-    assert made.hex() == "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
+RFC_5869 = [
+    (b"\x0b" * 22, bytes(range(13)), bytes(range(0xF0, 0xFA)), "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"),
+    (
+        bytes(range(80)),
+        bytes(range(0x60, 0xB0)),
+        bytes(range(0xB0, 0x100)),
+        (
+            "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71cc"
+            "30c58179ec3e87c14c01d5c1f3434f1d87"
+        ),
+    ),
+    (b"\x0b" * 22, b"", b"", "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"),
+]  # fmt: skip
+"""Appendix A.1 to A.3: key, salt, info, output."""
+
+
+@pytest.mark.parametrize(("key", "salt", "info", "made"), RFC_5869, ids=["A.1", "A.2", "A.3"])
+def test_rfc_5869(key: bytes, salt: bytes, info: bytes, made: str) -> None:
+    assert hkdf(key, info, len(made) // 2, salt=salt).hex() == made
+
+
+def test_without_a_salt_it_is_zeros() -> None:
+    assert hkdf(b"\x0b" * 22, b"", 42).hex() == RFC_5869[2][3]
 
 
 @pytest.mark.parametrize("frozen", GOLDEN["subkeys"], ids=lambda frozen: frozen["id"])

@@ -58,7 +58,7 @@ SCHEME = st.sampled_from(
 )
 USER = st.sampled_from(["", "ann@", "ann:pw@", "a@b@", "é@", "a b@", "\\@"])
 PORT = st.sampled_from(["", ":", ":80", ":8x", "::"])
-REST = st.sampled_from(["", "/", "/a//b@c:1", "?q=1", "#x", "/\\ é", "\\", "\n"])
+REST = st.sampled_from(["", "/", "/a//b@c:1", "?q=1", "#x", "/\\ é", "\\", "\n", "\r", "\x00", "\x00/"])
 URLS = st.builds(lambda *parts: "".join(parts), SCHEME, USER, HOST, PORT, REST)
 NAME = re.compile(r"(?!.*\.\.)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*")
 

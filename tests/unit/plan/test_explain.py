@@ -140,3 +140,15 @@ def test_no_tokens_no_collisions():
 def test_written_size_grows_with_what_is_written(plan, policy_file):
     smaller = compile_plan(bind_policy(policy_file()), [pa.schema([("id", pa.int64())])], ())
     assert 10 < written_bytes_a_row(smaller) < written_bytes_a_row(plan) < 100
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "least", "most"),
+    [("redact: {}", 0.7, 0.9), ("keep: a reason", 5, 7), ("pseudonymize: email", 8, 10)],
+)
+def test_what_a_conditional_rule_writes_is_estimated_from_all_that_it_may_write(policy_file, otherwise, least, most):
+    zip_code = f"zip: {{type: string, class: sensitive, when: {{column: id, in: [1], then: {{truncate: 3}}, otherwise: {{{otherwise}}}}}}}"
+    schema = pa.schema([("id", pa.int64()), ("zip", pa.string())])
+    alone = compile_plan(bind_policy(policy_file()), [schema.remove(1)], ())
+    both = compile_plan(bind_policy(policy_file(zip_code)), [schema], ())
+    assert least < written_bytes_a_row(both) - written_bytes_a_row(alone) < most

@@ -42,6 +42,10 @@ def codes(policy_file):
         ("type: string, class: sensitive, output: string, drop: {}", "output-type"),
         (f"{IDENTIFIER}, encrypt: person", "reversible"),
         (f"{IDENTIFIER}, encrypt_random: person", "reversible"),
+        (
+            f"{IDENTIFIER}, when: {{column: id, null: true, then: {{redact: {{}}}}, otherwise: {{encrypt: person}}}}",
+            "reversible",
+        ),
         (f"{IDENTIFIER}, fpe: {{domain: form, min_length: 6}}", "reversible"),
         (f"{IDENTIFIER}, reversible: allowed, fpe: {{domain: form, min_length: 5}}", "fpe-domain-small"),
         (
@@ -63,6 +67,7 @@ def test_each_broken_contract_has_an_error_of_its_own(codes, rule, code):
         "type: int64, class: sensitive, unique: true, output: int64, keep: a reason",
         f"{IDENTIFIER}, unique: true, output: string, reversible: allowed, encrypt: person",
         "type: date32, class: sensitive, output: date32, generalize_date: year",
+        "type: string, class: sensitive, when: {column: id, null: true, then: {redact: {}}, otherwise: {keep: a reason}}",
     ],
 )
 def test_promises_that_hold(codes, rule):

@@ -1,0 +1,58 @@
+"""Conditions of `when` and `first_match`, against their meaning row by row, in every layout of the columns that they look at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from airlock.keys import SubKeys
+from airlock.operators.first_match import FirstMatch
+
+KINDS = ["home", "work", "else", None]
+NUMBERS = [1, 2, None]
+CASES = [
+    {"column": "kind", "null": True, "then": {"redact": {"with": "a"}}},
+    {"column": "kind", "in": ["work"], "then": {"redact": {"with": "b"}}},
+    {"column": "number", "not_in": ["1"], "then": {"redact": {"with": "c"}}},
+    {"column": "kind", "not_in": ["home", "work"], "then": {"redact": {"with": "d"}}},
+    {"column": "number", "null": False, "then": {"redact": {"with": "e"}}},
+]
+
+
+def meant(kind: str | None, number: int | None) -> str:
+    if kind is None:
+        return "a"
+    if kind == "work":
+        return "b"
+    if number is not None and number != 1:
+        return "c"
+    if kind != "home":
+        return "d"
+    return "f" if number is None else "e"
+
+
+def in_layout(values: pa.Array, layout: str) -> pa.Array:
+    if layout == "plain":
+        return values
+    if layout == "coded":
+        return values.dictionary_encode()
+    entries = pa.array([*dict.fromkeys(values.to_pylist()), None], values.type)
+    places = [entries.to_pylist().index(value) for value in values.to_pylist()]
+    return pa.DictionaryArray.from_arrays(pa.array(places, pa.int8()), entries)
+
+
+@pytest.mark.parametrize("layout", ["plain", "coded", "null entries"])
+def test_the_first_that_holds_decides(layout: str) -> None:
+    rows = [(kind, number) for kind in KINDS for number in NUMBERS]
+    rows = [rows[at] for at in np.random.default_rng(0).integers(0, len(rows), 200).tolist()]
+    kinds, numbers = (
+        pa.array(list(column), kind) for column, kind in zip(zip(*rows, strict=True), (pa.string(), pa.int64()), strict=True)
+    )
+    kernel = FirstMatch.from_dict({"cases": CASES, "otherwise": {"redact": {"with": "f"}}}).kernel(
+        pa.field("x", pa.string()), SubKeys({}, {})
+    )
+    columns = [pa.array(["x"] * len(rows)), in_layout(kinds, layout), in_layout(numbers, layout)]
+    made = kernel(pa.StructArray.from_arrays(columns, ["value", "kind", "number"]))
+    assert made.to_pylist() == [meant(*row) for row in rows]
+    assert len(kernel(pa.StructArray.from_arrays([column.slice(0, 0) for column in columns], ["value", "kind", "number"]))) == 0
