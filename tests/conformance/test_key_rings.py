@@ -8,14 +8,18 @@ import logging
 import os
 import re
 import secrets
+import threading
 import time
 import traceback
 from contextlib import ExitStack
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.conformance import _rings
 
+from airlock.clients.aws import KmsKey, KmsSession
 from airlock.doors.doctor import _keys
 from airlock.doors.preview import preview
 from airlock.errors import (
@@ -168,10 +172,11 @@ def shapes(secret: bytes) -> list[str]:
 
 
 def test_nothing_secret_is_said_anywhere(side, caplog):
-    caplog.set_level(logging.INFO)
     side.plant(ROOTS)
+    caplog.set_level(logging.DEBUG)  # with what libraries log of requests and answers
     ring, said = side.ring(), []
     made = derive(ring)
+    assert ring._wrapper.wrap(3, ROOTS[1])
     said += [repr(ring), repr(vars(ring)), repr(made), repr(ring.epochs())]
     for act in (
         lambda: derive(ring, 9),
@@ -260,6 +265,42 @@ def test_what_kms_says_is_told_by_its_code(code, error, said, tmp_path, monkeypa
     assert "CANARY" not in "".join(traceback.format_exception(caught.value, chain=False))
 
 
+def test_the_environment_does_not_say_where_roots_go(tmp_path, monkeypatch):
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS"):
+        monkeypatch.setenv(name, f"http://{NOWHERE}")
+    key = KmsKey(key_id="k", region="eu-west-1")
+    assert KmsSession(key)._client.meta.endpoint_url == "https://kms.eu-west-1.amazonaws.com"
+    named = replace(key, endpoint="https://kms.example.org")
+    assert KmsSession(named)._client.meta.endpoint_url == "https://kms.example.org"
+
+
+@pytest.mark.parametrize("name", ["keys.vault.address", "keys.kms.endpoint"])
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("https://keys.example.org:8200", True),
+        ("http://localhost:8200", True),
+        ("http://[::1]:8200", True),
+        ("http://keys.example.org:8200", False),
+        ("http://127.0.0.1@keys.example.org", False),
+        ("http://127.0.0.1.example.org", False),
+        ("keys.example.org:8200", False),
+        ("http://[::1", False),
+    ],
+)
+def test_roots_cross_no_network_in_the_clear(name, url, taken, tmp_path):
+    flags = {
+        "keys.provider": "aws-kms" if "kms" in name else "vault-kv", "keys.root": str(tmp_path / "root.json"), "keys.kms.key_id": "k",
+        "keys.vault.address": url, "keys.vault.path": "p", "keys.kms.endpoint": url,
+    }  # fmt: skip
+    settings = load_settings(flags=flags, environment={})
+    if taken:
+        open_key_ring(settings)
+        return
+    with pytest.raises(ConfigError, match=f"{name} is .*expected https"):
+        open_key_ring(settings)
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
@@ -336,10 +377,78 @@ def test_a_doctor_names_what_is_wrong_with_the_service(airlock, monkeypatch, tmp
     monkeypatch.setenv("AIRLOCK_KEYS_VAULT_ADDRESS", f"http://{NOWHERE}")
     monkeypatch.setenv("AIRLOCK_KEYS_VAULT_PATH", "airlock")
     monkeypatch.setenv("AIRLOCK_KEYS_VAULT_CREDENTIAL", str(tmp_path / "token"))
+    (tmp_path / "token").touch(0o600)
     (tmp_path / "token").write_text("hvs.x")
     _, out, _ = airlock("doctor", "--format", "json")
     found = {check["name"]: check for check in json.loads(out)}
     assert "did not look up its own token" in found["provider"]["said"]
+
+
+# --- a server that says what it is told to --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parrot(tmp_path):
+    """Answers every call with `status` and `more` headers: (the server, a ring that asks it)."""
+
+    class Parrot(BaseHTTPRequestHandler):
+        status, more, asked = 200, {}, 0
+
+        def do_GET(self):
+            Parrot.asked += 1
+            self.send_response(Parrot.status)
+            for name, value in Parrot.more.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("hvs.x")
+    flags = {
+        "keys.provider": "vault-kv", "keys.vault.address": f"http://127.0.0.1:{server.server_port}", "keys.vault.path": "p",
+        "keys.vault.credential": str(token),
+    }  # fmt: skip
+    yield Parrot, open_key_ring(load_settings(flags=flags, environment={}))
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("status", [408, 412, 429, 503, 504])
+def test_what_another_try_may_mend_is_transient(parrot, status):
+    """However long a Retry-After is: who waits longer runs again."""
+    server, ring = parrot
+    server.status, server.more = status, {"Retry-After": "3600"}
+    with pytest.raises(TransientError, match="did not read secret"):
+        derive(ring)
+    assert server.asked == 4
+
+
+def test_a_redirect_is_not_followed_and_told(parrot):
+    server, ring = parrot
+    server.status, server.more = 307, {"Location": f"http://{NOWHERE}/steal"}
+    with pytest.raises(KeyProviderError, match=r"names another address.*keys\.vault\.address"):
+        derive(ring)
+    assert server.asked == 1
+
+
+@pytest.mark.parametrize("auth", ["token", "approle"])
+def test_a_credential_that_others_can_read_is_refused(parrot, tmp_path, auth):
+    (tmp_path / "token").chmod(0o644)
+    flags = {
+        "keys.provider": "vault-kv", "keys.vault.address": f"http://{NOWHERE}", "keys.vault.path": "p", "keys.vault.auth": auth,
+        "keys.vault.role": "r", "keys.vault.credential": str(tmp_path / "token"),
+    }  # fmt: skip
+    with pytest.raises(KeyFileError, match="has permissions 0644, expected 0600"):
+        derive(open_key_ring(load_settings(flags=flags, environment={})))
 
 
 # --- Vault ------------------------------------------------------------------------------------------------------------
@@ -420,7 +529,7 @@ def test_a_token_of_the_environment_is_not_taken_unasked(kv, monkeypatch):
     with pytest.raises(AirlockError, match="does not let this identity"):
         derive(kv.ring())
     kv.token.unlink()
-    with pytest.raises(AirlockError, match="can't be read"):
+    with pytest.raises(AirlockError, match="can't be opened"):
         derive(kv.ring())
 
 
@@ -431,6 +540,7 @@ def test_login_by_approle(kv, tmp_path):
     kv.server.call("POST", f"auth/{at}/role/inner", {"token_policies": [f"{kv.mount}-token"]})
     role = kv.server.call("GET", f"auth/{at}/role/inner/role-id")["data"]["role_id"]
     secret = kv.server.call("POST", f"auth/{at}/role/inner/secret-id", {})["data"]["secret_id"]
+    (tmp_path / "secret-id").touch(0o600)
     (tmp_path / "secret-id").write_text(secret)
     flags = {"keys.vault.auth": "approle", "keys.vault.auth_mount": at, "keys.vault.credential": str(tmp_path / "secret-id")}
     derive(kv.ring({**flags, "keys.vault.role": role}))
@@ -471,6 +581,7 @@ def test_tls_by_an_authority_of_ones_own(require, tmp_path, certificate):
             "keys.provider": "vault-kv", "keys.vault.address": server.address, "keys.vault.path": "airlock", "keys.vault.auth": "token",
             "keys.vault.credential": str(tmp_path / "token"),
         }  # fmt: skip
+        (tmp_path / "token").touch(0o600)
         (tmp_path / "token").write_text(server.token)
         side = _rings.File(tmp_path)
         with pytest.raises(KeyProviderError, match=r"certificate that is not trusted.*keys\.vault\.ca"):

@@ -44,7 +44,7 @@ columns:
   born_text: {type: string, class: quasi_identifier, identifier: dates, generalize_date: {to: year, bottom: 1936-01-01, parse: iso}}
   born_epoch: {type: int64, class: quasi_identifier, identifier: dates, generalize_date: {to: year, bottom: 1936-01-01, parse: epoch_s}}
   admitted: {type: string, class: sensitive, identifier: dates, generalize_date: {to: year, bottom: 1936-01-01, parse: iso, zone: America/New_York}}
-  age: {type: int16, class: quasi_identifier, identifier: dates, clamp: {top: 90}}
+  age: {type: int16, class: quasi_identifier, identifier: dates, clamp: {bottom: 0, top: 90}}
   age_from_birth: {type: date32, class: quasi_identifier, identifier: dates, age: {at: 2026-11-01}}
   phone: {type: string, class: direct_identifier, identifier: phone, drop: {}}
   fax: {type: string, class: direct_identifier, identifier: fax, "null": {}}
@@ -160,7 +160,7 @@ def test_the_boundaries(stays, tmp_path):
         ("identifier: names, drop: {}", "identifier: names, pseudonymize: patient", r"is names \(A\): 'pseudonymize' derives a code"),
         ("zip3: {}}\n  zip_number", "truncate: 3}\n  zip_number", r"is geography \(B\): 'truncate' keeps what is smaller than a state"),
         ("to: year, bottom: 1936-01-01}}", "to: year}}", r"is dates \(C\): a birth year before 1936 would tell an age over 89"),
-        ("clamp: {top: 90}", "clamp: {top: 95}", r"is dates \(C\): 'clamp' would tell an age over 89"),
+        ("clamp: {bottom: 0, top: 90}", "clamp: {bottom: 0, top: 95}", r"is dates \(C\): 'clamp' would tell an age over 89"),
         ("age: {at: 2026-11-01}", "age: {at: 2026-11-01, top: 99}", r"is dates \(C\): 'age' would tell an age over 89"),
         ("ssn, mask: {}", "ssn, mask: {keep_last: 4}", r"is ssn \(G\): 'mask' may keep part of it"),
         ('codes: {mrn: "keyed', 'codes: {state: "keyed', r"is medical_record \(H\): 'pseudonymize' derives a code"),

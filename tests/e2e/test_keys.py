@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import signal
 import stat
 import warnings
@@ -22,12 +23,13 @@ from airlock.cli import main
 from airlock.doors import destroy
 from airlock.doors.destroy import destroy_epoch, verify_destroyed
 from airlock.doors.keys import create_reidentify_key
-from airlock.errors import IntegrityError, SignatureError
+from airlock.errors import IntegrityError, KeyEpochError, SignatureError
 from airlock.evidence.keyacts import Destroyed, Reidentified
 from airlock.evidence.trust import Trust
-from airlock.keys import FileKeyRing
+from airlock.keys import FileKeyRing, create_root_file
 from airlock.keys.signing import create_signing_key
 from airlock.operators import STRICT, Contract, Operator, RejectedValuesError, _registry
+from airlock.operators.fpe import Fpe
 
 
 @pytest.fixture
@@ -139,7 +141,7 @@ def test_a_record_that_was_changed_or_only_begun(made, monkeypatch):
     monkeypatch.setattr(destroy._Destruction, "_require_gone", lambda _: (_ for _ in ()).throw(IntegrityError("still there")))
     with pytest.raises(IntegrityError, match="still there"):
         destroy_epoch(settings, 1, reason="r", yes=True)
-    begun = made.root / "keys" / "destroyed" / "begun-epoch-1.json"
+    [begun] = made.root.glob("keys/destroyed/begun-epoch-1-*.json")
     with pytest.raises(IntegrityError, match="was begun, not that it ended"):
         verify_destroyed(begun, settings)
     monkeypatch.undo()
@@ -149,6 +151,60 @@ def test_a_record_that_was_changed_or_only_begun(made, monkeypatch):
     done.file.write_bytes(done.file.read_bytes().replace(b'"payload":"ey', b'"payload":"fy'))
     with pytest.raises(SignatureError):
         verify_destroyed(done.file, settings)
+
+
+def test_a_record_is_of_the_root_that_is_destroyed_now(made):
+    """Another root of the same number, beside the same records: it has a record of its own, the first keeps its."""
+    settings, file = made.settings(), made.root / "keys" / "root.json"
+    first = FileKeyRing(file).check(1, _permit())
+    ended = destroy_epoch(settings, 1, reason="first", yes=True)
+    file.unlink()
+    create_root_file(file)
+    second = FileKeyRing(file).check(1, _permit())
+    done = destroy_epoch(settings, 1, reason="second", yes=True)
+    assert (ended.record.key_check, done.record.key_check, done.record.reason) == (first, second, "second")
+    assert [verify_destroyed(one.file, settings).key_check for one in (ended, done)] == [first, second]
+
+
+def test_a_record_that_another_root_left_begun_is_not_ended(made, monkeypatch):
+    settings, file = made.settings(), made.root / "keys" / "root.json"
+    with monkeypatch.context() as broken:
+        broken.setattr(destroy.RootRing, "remove", lambda *_: (_ for _ in ()).throw(IntegrityError("broken off")))
+        with pytest.raises(IntegrityError, match="broken off"):
+            destroy_epoch(settings, 1, reason="first", yes=True)
+    file.rename(made.root / "keys" / "elsewhere.json")
+    alive = FileKeyRing(made.root / "keys" / "elsewhere.json").check(1, _permit())
+    create_root_file(file)
+    done = destroy_epoch(settings, 1, reason="second", yes=True)
+    assert (done.record.reason, done.record.key_check != alive) == ("second", True)
+    # And once more, when nothing is left to look at.
+    assert destroy_epoch(settings, 1, reason="third", yes=True).record == done.record
+    assert not list(made.root.glob(f"keys/destroyed/destroyed-*{alive}*"))
+
+
+def test_a_fresh_file_without_the_epoch_ends_no_record(made, monkeypatch):
+    settings, file = made.settings(), made.root / "keys" / "root.json"
+    with monkeypatch.context() as broken:
+        broken.setattr(destroy.RootRing, "remove", lambda *_: (_ for _ in ()).throw(IntegrityError("broken off")))
+        with pytest.raises(IntegrityError, match="broken off"):
+            destroy_epoch(settings, 1, reason="first", yes=True)
+    file.rename(made.root / "keys" / "elsewhere.json")
+    create_root_file(file, [2])
+    with pytest.raises(KeyEpochError, match="has no root for epoch 1"):
+        destroy_epoch(settings, 1, reason="second", yes=True)
+
+
+def test_a_copy_of_the_root_elsewhere_needs_another_folder_for_its_record(made):
+    file, copy = made.root / "keys" / "root.json", made.root / "keys" / "copy.json"
+    copy.touch(0o600)
+    copy.write_bytes(file.read_bytes())
+    destroy_epoch(made.settings(), 1, reason="r", yes=True)
+    named = {"keys__root": str(copy)}
+    with pytest.raises(IntegrityError, match=r"name another folder as keys\.records; nothing was destroyed"):
+        destroy_epoch(made.settings(**named), 1, reason="r", yes=True)
+    assert "1" in json.loads(copy.read_text())["epochs"]
+    done = destroy_epoch(made.settings(**named, keys__records=str(made.root / "copies")), 1, reason="r", yes=True)
+    assert str(copy) in done.record.place
 
 
 def test_a_record_is_the_stage_keys(made):
@@ -266,6 +322,11 @@ def records(made):
     return sorted(made.root.glob("private/people/reidentify/*.json"))
 
 
+def encrypting(operator):
+    """A change of the policy: its e-mails are encrypted."""
+    return lambda text: text.replace("pseudonymize: {domain: email", f"reversible: allowed, {operator}: {{domain: email")
+
+
 def test_tokens_are_reversed_on_record(reversible, airlock):
     code, out, err = ask(reversible, airlock, "-o", "found.csv")
     assert (code, out) == (0, "")
@@ -296,27 +357,37 @@ def test_some_tokens_to_stdout(reversible, airlock):
     assert "1 of the wanted tokens are not in the data" in err
 
 
-def test_a_release_is_verified_and_read(reversible, airlock):
-    reversible.write_policy()  # what was released kept its cities: read backwards, they stand for tokens
+def test_a_release_is_verified_and_read_under_its_own_policy(reversible, airlock):
+    """Who asks brings the policy, and could write `reversible: allowed` into another."""
+    reversible.write_policy(change=encrypting("encrypt"))
     assert airlock("anonymize", reversible.policy())[0] == 0
     assert airlock("release", reversible.policy())[0] == 0
-    kept = 'keep: {reason: "closed list", values: [Lima, Oslo, Quito, Paris]}'
-    backwards = 'reversible: allowed, unshaped: "tests", unsafe_backwards: {mark: ""}'
-    reversible.write_policy(change=lambda text: text.replace(kept, backwards))
-    code, _, err = ask(reversible, airlock, "-o", "found.csv", data="sanitized/people", column="city")
-    assert (code, err.startswith("4 tokens reversed")) == (0, True)
-    assert pc_csv.read_csv("found.csv").to_pydict()["value"] == ["amiL", "olsO", "siraP", "otiuQ"]
+    assert ask(reversible, airlock, "-o", "found.csv", data="sanitized/people")[0] == 0
+    own = reversible.policy().read_text()
+    reversible.policy().write_text(own.replace("purpose: tests", "purpose: mine"))
+    code, _, err = ask(reversible, airlock, "-o", "other.csv", data="sanitized/people")
+    assert (code, "'sanitized/people' was released under" in err, "nothing was reversed" in err) == (2, True, True)
+    reversible.policy().write_text(own)
     part = next(reversible.root.glob("sanitized/people/data/*/*.parquet"))
     part.write_bytes(part.read_bytes()[:-1] + b"x")
-    assert ask(reversible, airlock, "-o", "other.csv", data="sanitized/people", column="city")[0] == 3
+    assert ask(reversible, airlock, "-o", "other.csv", data="sanitized/people")[0] == 3
+    assert len(records(reversible)) == 1
+
+
+def test_of_a_file_the_policy_must_be_approved(reversible, airlock):
+    own = reversible.root / "mine.yaml"
+    own.write_text(reversible.policy().read_text().replace("owner: data@example.org", "owner: me@example.org"))
+    code, _, err = airlock(
+        "reidentify", "part.parquet", "--column", "email", "--policy", own, "--reason", "r", "-o", "found.csv"
+    )
+    assert (code, "not among the 1 approved here" in err, "nothing was reversed" in err) == (3, True, True)
+    assert not records(reversible)
 
 
 @pytest.mark.parametrize("operator", ["encrypt", "encrypt_random"])
 def test_what_was_encrypted_comes_back(reversible, airlock, operator):
     """Of a release the run is known, and so is the key of a run; a file alone does not say whose it is."""
-    reversible.write_policy(
-        change=lambda text: text.replace("pseudonymize: {domain: email", f"reversible: allowed, {operator}: {{domain: email")
-    )
+    reversible.write_policy(change=encrypting(operator))
     assert airlock("anonymize", reversible.policy())[0] == 0
     assert airlock("release", reversible.policy())[0] == 0
     code, _, err = ask(reversible, airlock, "-o", "found.csv", data="sanitized/people")
@@ -328,6 +399,96 @@ def test_what_was_encrypted_comes_back(reversible, airlock, operator):
     code, _, err = ask(reversible, airlock, "-o", "part.csv", data=part)
     assert (code, "name the run that wrote" in err) == ((2, True) if operator == "encrypt_random" else (0, False))
     assert ask(reversible, airlock, "-o", "named.csv", "--run", part.parent.name, data=part)[0] == 0
+
+
+TWEAKED = "note: {type: string, class: sensitive, reversible: allowed, fpe: {domain: note, length: 10, tweak_column: city}}"
+
+
+def record_of(made):
+    [file] = records(made)
+    return Reidentified.parse(file.read_bytes(), Trust.load(made.root / "trust" / "reidentify.pub"))
+
+
+def test_what_fpe_wrote_comes_back_beside_its_tweaks(reversible, airlock):
+    """One number in two cities is two tokens; one token may stand in two cities. FF1 does not authenticate, and the record says so."""
+    reversible.write_policy(
+        change=lambda text: re.sub("note: .*", TWEAKED, text).replace("    person:", "    note: {}\n    person:")
+    )
+    operator, ring = Fpe(domain="note", length=10, tweak_column="city"), FileKeyRing(reversible.root / "keys" / "root.json")
+    keys = ring.subkeys(operator.requests(), recipient="tests", epoch=1, permit=_permit())
+    raw, cities = pa.array(["0123456789", "0123456789", "9876543210"]), pa.array(["Lima", "Oslo", "Lima"])
+    kernel = operator.kernel(pa.field("note", pa.string()), keys)
+    tokens = kernel(pa.StructArray.from_arrays([raw, cities], ["value", "city"]))
+    pq.write_table(pa.table({"city": [*cities.to_pylist()] * 2, "note": [*tokens.to_pylist()] * 2}), "part.parquet")
+    code, _, err = ask(reversible, airlock, "-o", "found.csv", column="note")
+    assert (code, "3 tokens reversed" in err, "does not authenticate" in err) == (0, True, True)
+    texts = pc_csv.ConvertOptions(column_types=dict.fromkeys(("token", "value"), pa.string()))
+    found = pc_csv.read_csv("found.csv", convert_options=texts)
+    assert found.column_names == ["token", "value", "city"]
+    expected = zip(tokens.to_pylist(), raw.to_pylist(), cities.to_pylist(), strict=True)
+    assert sorted(zip(*found.to_pydict().values(), strict=True)) == sorted(expected)
+    assert (record_of(reversible).tokens, record_of(reversible).authenticated) == (3, False)
+
+
+def test_fpe_without_a_tweak_comes_back(reversible, airlock):
+    reversible.write_policy(
+        change=lambda text: re.sub("note: .*", TWEAKED.replace(", tweak_column: city", ""), text).replace(
+            "    person:", "    note: {}\n    person:"
+        )
+    )
+    pq.write_table(pa.table({"note": ["0123456789"]}), "part.parquet")
+    assert ask(reversible, airlock, "-o", "found.csv", column="note")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("city", "columns", "code", "said"),
+    [
+        ("keep: {reason: r, values: [Lima, Oslo, Quito, Paris]}", ["note"], 2, "what the way back looks at must be in it"),
+        ("mask: {}", ["note", "city"], 2, "but the policy changes those by 'mask'"),
+    ],
+)
+def test_a_tweak_that_is_not_there_reverses_nothing(reversible, airlock, *, city, columns, code, said):
+    def change(text):
+        text = re.sub("city: .*", f"city: {{type: string, class: insensitive, {city}}}", re.sub("note: .*", TWEAKED, text))
+        return text.replace("    person:", "    note: {}\n    person:")
+
+    reversible.write_policy(change=change)
+    pq.write_table(pa.table({name: ["0123456789"] for name in columns}), "part.parquet")
+    found, _, err = ask(reversible, airlock, "-o", "found.csv", column="note")
+    assert (found, said in err) == (code, True)
+    assert not records(reversible)
+
+
+def test_conditional_encryption_comes_back_where_there_was_any(reversible, airlock):
+    rule = (
+        "reversible: allowed, unshaped: tests, accept_frequency: tests, when: {column: city, in: [Lima], then: {encrypt: {domain: email}}, "
+        "otherwise: {redact: {with: gone}}}"
+    )
+    reversible.write_policy(change=lambda text: text.replace("pseudonymize: {domain: email, form: hex}", rule))
+    for verb in ("anonymize", "release"):
+        code, _, err = airlock(verb, reversible.policy())
+        assert code == 0, err
+    code, _, err = ask(reversible, airlock, "-o", "found.csv", data="sanitized/people")
+    assert code == 0, err
+    raw = pq.read_table("raw/people", columns=["email", "city"]).to_pylist()
+    found = pc_csv.read_csv("found.csv", convert_options=pc_csv.ConvertOptions(strings_can_be_null=True)).to_pylist()
+    opened = [row["value"] for row in found if row["city"] == "Lima"]
+    assert sorted(opened) == sorted(row["email"].lower() for row in raw if row["city"] == "Lima")
+    assert {row["value"] for row in found if row["city"] != "Lima"} == {None}
+    assert record_of(reversible).authenticated
+
+
+def test_conditions_over_what_no_key_opens_reverse_nothing(reversible, airlock):
+    rule = "when: {column: city, in: [Lima], then: {keep: {reason: r}}, otherwise: {redact: {with: gone}}}"
+    reversible.write_policy(
+        change=lambda text: re.sub(
+            "note: .*", f"note: {{type: string, class: sensitive, reversible: allowed, unshaped: t, {rule}}}", text
+        )
+    )
+    pq.write_table(pa.table({"note": ["gone"], "city": ["Lima"]}), "part.parquet")
+    code, _, err = ask(reversible, airlock, "-o", "found.csv", column="note")
+    assert (code, "none of its operators (keep, redact) encrypts" in err) == (2, True)
+    assert not records(reversible)
 
 
 def test_a_csv_file_and_a_limit(reversible, airlock):

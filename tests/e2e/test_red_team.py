@@ -178,6 +178,8 @@ def _luhn(digits: str) -> str:
 
 DOMAINS = [f"marigold{n}.example" for n in range(ROWS)]
 NUMBERS = [int(_luhn(digits)) for digits in CARDS]
+DROPPED = "\n  name: {type: string, class: direct_identifier, drop: {}}"
+COPIED = f"{{cases: [{{column: x, in: [{NAMES[0]}], then: {{redact: {{with: {NAMES[0]}}}}}}}], otherwise: {{redact: {{with: {NAMES[1]}}}}}}}"
 
 CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
     "synthetic lowers the floor": (
@@ -185,7 +187,7 @@ CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
     ),
     "a long truncate": ({"x": NAMES}, "x: {type: string, class: sensitive, accept_no_effect: r, truncate: {length: 100}}", {}),
     "a mask of nothing much": (
-        {"x": NAMES}, "x: {type: string, class: sensitive, mask: {classes: [others]}}", {},
+        {"x": NAMES}, "x: {type: string, class: sensitive, mask: {classes: [letters]}}", {},
     ),
     "a mask of two letters": (
         {"x": NAMES}, "x: {type: string, class: sensitive, mask: {keep_first: 15, keep_last: 3}}", {},
@@ -242,6 +244,24 @@ CARELESS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
     ),
     "mails percent-encoded in a query": (
         {"x": [f"/login?mail={m.replace('@', '%40')}" for m in PAIRED]}, "x: {type: string, class: sensitive, keep: oops}", {},
+    ),
+    "mails whose @ is masked": (
+        {"x": PAIRED}, "x: {type: string, class: sensitive, mask: {pattern: '([^@]+)(@)(.+)', groups: [2]}}", {},
+    ),
+    "names whose space is masked": (
+        {"x": [n for n in NAMES[: ROWS // 2] for _ in range(2)], "name": [n for n in NAMES[: ROWS // 2] for _ in range(2)]},
+        f"x: {{type: string, class: sensitive, mask: {{pattern: '([a-zA-Z]+)( )(.+)', groups: [2], char: x}}}}{DROPPED}", {},
+    ),
+    "phone numbers as domains": (
+        {"x": [f"https://212-555-{n // 2:04}.com/x" for n in range(ROWS)]}, "x: {type: string, class: sensitive, url: registered_domain}", {},
+    ),
+    "one's own domain": (
+        {"x": [f"https://{m.split('@')[0]}.com/x" for m in PAIRED], "name": [m.split("@")[0] for m in PAIRED]},
+        f"x: {{type: string, class: sensitive, url: registered_domain}}{DROPPED}", {},
+    ),
+    "a text for each case": (
+        {"x": [n for n in NAMES[:2] for _ in range(ROWS // 2)], "name": [n for n in NAMES[:2] for _ in range(ROWS // 2)]},
+        f"x: {{type: string, class: sensitive, accept_no_effect: r, first_match: {COPIED}}}{DROPPED}", {},
     ),
     "mails in map keys": (
         {"x": pa.array([[(m, 1)] for m in PAIRED], pa.map_(pa.string(), pa.int64()))},

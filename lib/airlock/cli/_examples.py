@@ -35,7 +35,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "keys rotate": ("airlock keys rotate", "airlock keys rotate --policy policies/"),
     "keys show": ("airlock keys show", "airlock keys show --policy customers.yaml --format json"),
-    "keys verify-destroyed": ("airlock keys verify-destroyed keys/destroyed/destroyed-epoch-1.json --trust trust/stage.pub",),
+    "keys verify-destroyed": (
+        "airlock keys verify-destroyed keys/destroyed/destroyed-epoch-1-5f0c6a2e91d47b38.json --trust trust/stage.pub",
+    ),
     "operators list": ("airlock operators list", "airlock operators list --format json"),
     "operators show": ("airlock operators show pseudonymize", "airlock operators show age --format json"),
     "path": (

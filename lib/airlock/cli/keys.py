@@ -175,7 +175,11 @@ def reidentify_command(  # noqa: PLR0913 - one a command-line option
     output: Annotated[Path | None, typer.Option("-o", "--output", help="a new CSV file, 0600")] = None,
     to_stdout: Annotated[bool, typer.Option("--to-stdout", help="print instead: personal data on a terminal")] = False,
 ) -> None:
-    """Reverse tokens of a reversible operator: under a key of its own, for a reason, on record before anything is reversed."""
+    """Reverse tokens of a reversible operator: under a key of its own, for a reason, on record before anything is reversed.
+
+    The policy is the release's own, or for a file one that is approved here (setting policies). 'fpe' does not authenticate: what its
+    key did not make comes back as a wrong value, and the record says so. What a tweak or condition looks at must be in the data.
+    """
     shared: Context = context.obj
     if (output is None) != to_stdout:
         raise ConfigError("reidentify needs either -o FILE or --to-stdout: what comes out is personal data")
@@ -189,5 +193,9 @@ def reidentify_command(  # noqa: PLR0913 - one a command-line option
     else:
         create_private_file(output, _csv(made.table))
     talk.print(f"{made.table.num_rows:,} tokens reversed, on record in zone private: {made.record}", markup=False)
+    if not made.authenticated:
+        talk.print(
+            "The operator does not authenticate: tokens that this key did not make came back as wrong values", markup=False
+        )
     if made.absent:
         talk.print(f"{made.absent:,} of the wanted tokens are not in the data", markup=False)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from airlock.clients._channel import hush, require_private_channel
 from airlock.errors import KeyAccessError, KeyProviderError, MissingCapabilityError, TransientError
 
 __all__ = ["KmsKey", "KmsSession"]
@@ -50,9 +51,13 @@ class KmsSession:
         KeyProviderError: No such key, a key that is disabled, or bytes that it did not wrap for this epoch.
         TransientError: No answer, or too busy, after several tries.
         MissingCapabilityError: boto3 is not installed.
+    Raises (when it is made):
+        ConfigError: The endpoint is another machine's, without TLS.
     """
 
     def __init__(self, key: KmsKey) -> None:
+        if key.endpoint is not None:
+            require_private_channel(key.endpoint, "keys.kms.endpoint")
         self._key = key
 
     def __repr__(self) -> str:
@@ -80,15 +85,22 @@ class KmsSession:
     def _client(self) -> Any:
         try:
             import boto3  # noqa: PLC0415 - an optional extra
-            from botocore.config import Config  # noqa: PLC0415 - comes with boto3
+            import botocore.session  # noqa: PLC0415 - comes with boto3
+            from botocore.config import Config  # noqa: PLC0415
         except ImportError:
             raise MissingCapabilityError(
                 "keys.provider asks for AWS KMS, but boto3 is not installed. pip install 'airlock[aws]'"
             ) from None
+        hush("boto3", "botocore")
+        inner = botocore.session.get_session()
+        # AWS_ENDPOINT_URL and its like: what is not in airlock.yaml has no say in where a root goes.
+        inner.set_config_variable("ignore_configured_endpoint_urls", True)  # noqa: FBT003 - boto's signature
         config = Config(connect_timeout=5, read_timeout=_TIMEOUT, retries={"mode": "standard", "total_max_attempts": _TRIES})
-        return boto3.session.Session().client(
+        made = boto3.session.Session(botocore_session=inner).client(
             "kms", region_name=self._key.region, endpoint_url=self._key.endpoint, config=config
         )
+        hush("boto3", "botocore")  # more of botocore was imported for the client
+        return made
 
 
 @contextmanager

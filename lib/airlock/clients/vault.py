@@ -8,14 +8,15 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from airlock.errors import ConfigError, KeyAccessError, KeyProviderError, MissingCapabilityError, TransientError
+from airlock.clients._channel import hush, require_private_channel
+from airlock.errors import ConfigError, KeyAccessError, KeyFileError, KeyProviderError, MissingCapabilityError, TransientError
 
 __all__ = ["Auth", "Secret", "VaultLogin", "VaultSession"]
 
@@ -24,8 +25,19 @@ _TIMEOUT = (5, 15)
 """Seconds to connect, and to wait for an answer."""
 
 _TRIES = 3
-_BUSY = (412, 429, 500, 502, 503, 504)
+_BUSY = (408, 412, 429, 500, 502, 503, 504)
 """What a second try may mend; 412: a standby that has not caught up yet, 503: sealed, or electing a leader."""
+
+_UNNAMED = (408, 412, 504)
+"""Those that hvac has no class of its own for."""
+
+
+class _BusyError(Exception):
+    """A status of `_UNNAMED`, after the last try."""
+
+
+class _RedirectError(Exception):
+    """Another address was named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +48,7 @@ class VaultLogin:
         auth: `token`: `credential` is a file with a token; `env`: the variable VAULT_TOKEN; `kubernetes`: `credential` is the
             projected token file; `approle`: `credential` is the file with the secret id, `role` the role id.
         auth_mount: Where the method is mounted; its own name by default.
+        read: How a credential file is read, which may look at who else can.
         ca: PEM file of the authority that signed Vault's certificate; None: the system's.
     """
 
@@ -44,6 +57,7 @@ class VaultLogin:
     role: str | None = None
     credential: Path | None = None
     auth_mount: str | None = None
+    read: Callable[[Path], bytes] = Path.read_bytes
     ca: Path | None = None
     namespace: str | None = None
 
@@ -67,9 +81,12 @@ class VaultSession:
         KeyProviderError: Vault can't do what was asked: no such mount, path or key, or a certificate that does not fit.
         TransientError: No answer, sealed, or too busy, after several tries.
         MissingCapabilityError: hvac is not installed.
+    Raises (when it is made):
+        ConfigError: The address is another machine's, without TLS.
     """
 
     def __init__(self, login: VaultLogin) -> None:
+        require_private_channel(login.address, "keys.vault.address")
         self._login = login
 
     def __repr__(self) -> str:
@@ -180,16 +197,28 @@ def _connect(login: VaultLogin) -> Any:
     session = requests.Session()
     # No proxy, .netrc or CA bundle from the environment: what is not in airlock.yaml has no say in where a token goes.
     session.trust_env = False
+    hush("hvac", "urllib3", "requests")
+    # A Retry-After may name hours: who waits longer than this is told to run again.
     retry = Retry(
-        _TRIES, backoff_factor=0.2, backoff_jitter=0.3, status_forcelist=_BUSY, allowed_methods=None, raise_on_status=False
-    )
+        _TRIES, backoff_factor=0.2, backoff_jitter=0.3, status_forcelist=_BUSY, allowed_methods=None, raise_on_status=False,
+        respect_retry_after_header=False,
+    )  # fmt: skip
     for scheme in ("https://", "http://"):
         session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
+    session.hooks["response"].append(_require_answer)
     session.verify = str(login.ca) if login.ca else True
     # A redirect would carry the token along.
     return hvac.Client(
         login.address, token="", session=session, timeout=_TIMEOUT, allow_redirects=False, namespace=login.namespace
     )
+
+
+def _require_answer(response: Any, *_: object, **__: object) -> None:
+    """Raise for what hvac takes for an answer, or has no word for."""
+    redirected = 300 <= response.status_code < 400  # noqa: PLR2004 - RFC 9110, section 15.4
+    if redirected or response.status_code in _UNNAMED:
+        response.close()
+        raise _RedirectError if redirected else _BusyError
 
 
 def _role(login: VaultLogin) -> str:
@@ -211,7 +240,7 @@ def _credential(login: VaultLogin) -> str:
             f"keys.vault.auth is {login.auth}, which needs keys.vault.credential (a file). Set it in airlock.yaml"
         )
     try:
-        return login.credential.read_text(encoding="ascii").strip()
+        return login.read(login.credential).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise KeyAccessError(
             f"keys.vault.credential '{login.credential}' can't be read. Check the path and its owner"
@@ -223,7 +252,7 @@ def _told(address: str, what: str) -> Iterator[None]:
     """Vault's failures as Airlock's; causes are cut off, they quote requests."""
     try:
         yield
-    except (ConfigError, KeyAccessError, MissingCapabilityError):
+    except (ConfigError, KeyAccessError, KeyFileError, MissingCapabilityError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever hvac and requests raise, translated or told by class alone
         found = _translated(error, address, what)
@@ -240,7 +269,18 @@ def _translated(error: Exception, address: str, what: str) -> Exception:
         return KeyProviderError(
             f"Vault at {address} shows a certificate that is not trusted. Name its authority's PEM file as keys.vault.ca"
         )
-    down = (exceptions.VaultDown, exceptions.RateLimitExceeded, exceptions.InternalServerError, exceptions.BadGateway)
+    if isinstance(error, _RedirectError):
+        return KeyProviderError(
+            f"Vault at {address} names another address instead of an answer, which is not followed: a token would go along. Set "
+            "keys.vault.address to the active server's own"
+        )
+    down = (
+        _BusyError,
+        exceptions.VaultDown,
+        exceptions.RateLimitExceeded,
+        exceptions.InternalServerError,
+        exceptions.BadGateway,
+    )
     if isinstance(
         error, (requests.exceptions.ConnectionError, requests.exceptions.Timeout, exceptions.VaultNotInitialized, *down)
     ):
@@ -262,5 +302,6 @@ def _reason(error: Exception) -> str:
         "InvalidPath": "there is no such path",
         "InvalidRequest": "it refused the request",
         "VaultDown": "it is sealed or on standby",
+        "_BusyError": "it was too slow, or has not caught up",
     }
     return words.get(type(error).__name__, type(error).__name__)

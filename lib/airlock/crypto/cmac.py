@@ -65,6 +65,9 @@ class Cmac:
     def __repr__(self) -> str:
         return "Cmac(<key>)"
 
+    def __reduce__(self) -> str:
+        raise TypeError("keys are not pickled: pickles end up in files and logs")
+
     def tags(self, values: pa.Array) -> Uint8s:
         """One tag a value.
 

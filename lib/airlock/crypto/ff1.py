@@ -52,6 +52,12 @@ class Ff1:
         self._radix = radix
         self._tweak = tweak
 
+    def __repr__(self) -> str:
+        return "Ff1(<key>)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("keys are not pickled: pickles end up in files and logs")
+
     def encrypt(self, digits: Uint8s, tweaks: ByteColumn | None = None) -> Uint8s:
         """Encrypt numbers of one length.
 

@@ -52,6 +52,9 @@ class Siv:
     def __repr__(self) -> str:
         return "Siv(<key>)"
 
+    def __reduce__(self) -> str:
+        raise TypeError("keys are not pickled: pickles end up in files and logs")
+
     def seal(
         self,
         values: pa.Array,

@@ -9,17 +9,17 @@ from pathlib import Path
 from airlock.doors._signed import ENVELOPE, MANIFEST, SignedRun, read_signed
 from airlock.doors._verdicts import VERDICT, read_verdict
 from airlock.doors._zones import open_zone
+from airlock.doors.policies import approved_policies
 from airlock.errors import IntegrityError, NotFoundError, PolicyError, RunBoundError, UnknownPolicyError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import PublicManifest
 from airlock.evidence.trust import Trust
 from airlock.gate.inspect import ManifestFacts
-from airlock.policy.load import load_policy, policy_files
 from airlock.policy.model import Policy
 from airlock.policy.pools import demand_same_lists
 from airlock.settings import Settings
 from airlock.storage import Store
-from airlock.types import RunState, Zone
+from airlock.types import RunState, Sha256, Zone
 
 __all__ = ["Offered", "find_offered"]
 
@@ -141,16 +141,8 @@ def _waiting(staging: Store, dataset: str) -> dict[str, bool]:
 def _approved(manifest: PublicManifest, named: Policy, settings: Settings) -> Policy:
     """The outer door's own copy of the policy that the run was made under."""
     folder = Path(settings.require("policies"))
-    approved: dict[str, Policy] = {}
-    broken: list[PolicyError] = []
-    for path in policy_files(folder):
-        try:
-            policy = load_policy(path)
-        except PolicyError as error:  # it approves nothing, and is no other dataset's business
-            broken.append(error)
-        else:
-            approved[policy.digest] = policy
-    own = approved.get(manifest.policy_sha256)
+    approved, broken = approved_policies(folder)
+    own = approved.get(Sha256(manifest.policy_sha256))
     if own is None and broken:
         raise broken[0]
     if own is None:

@@ -13,7 +13,10 @@ from airlock.types import Zone
 
 __all__ = ["open_own_zone", "open_private", "open_zone", "require_disjoint"]
 
-_KEY_FILES = ("keys.root", "keys.stage_signing", "keys.release_signing", "keys.vault.credential", "reidentify.signing")
+_KEY_FILES = (
+    "keys.root", "keys.stage_signing", "keys.release_signing", "keys.executor", "keys.records", "keys.vault.credential",
+    "reidentify.signing",
+)  # fmt: skip
 
 
 def open_zone(settings: Settings, zone: Zone) -> Store:

@@ -1,7 +1,7 @@
 """Destroy an epoch's root for good, and leave a signed record of it. Called by `airlock keys destroy` and `verify-destroyed`.
 
 The record is begun before anything is removed, because afterwards nobody could tell which root it was; a call that was broken off
-is done again and ends with the same record.
+is done again and ends with the same record. Its name holds the root's fingerprint: another root may have had the same number.
 """
 
 from __future__ import annotations
@@ -94,34 +94,64 @@ class _Destruction:
     trust: Trust
 
     def carry_out(self, reason: str) -> DestroyedKey:
-        started, done = (self.folder / f"{word}-epoch-{self.epoch}.json" for word in ("begun", "destroyed"))
-        ended = _read(done, self.trust) if done.exists() else None
-        begun = ended or self._begun(started, reason)
+        try:
+            record = self._of_root(self.ring.check(self.epoch, self.permit), reason)
+        except KeyEpochError:
+            left = self._left()
+            if left is None:
+                raise
+            record = left
         # Also where the record says that it has ended: a backup may have brought the root back.
         self.ring.remove(self.epoch)
         self._require_gone()
-        if ended is None:
-            ended = replace(begun, state="destroyed", check="derivation refused: key-epoch", signed_at=_now())
-            write_private_file(done, ended.to_envelope(self.signer))
-        started.unlink(missing_ok=True)
-        return DestroyedKey(ended, done)
+        done = self._file("destroyed", record.key_check)
+        if record.state == "begun":
+            record = replace(record, state="destroyed", check="derivation refused: key-epoch", signed_at=_now())
+            write_private_file(done, record.to_envelope(self.signer))
+        self._file("begun", record.key_check).unlink(missing_ok=True)
+        return DestroyedKey(record, done)
 
-    def _begun(self, file: Path, reason: str) -> Destroyed:
-        """The record that was begun by an earlier call, or a new one, on the disk."""
-        if file.exists():
-            return _read(file, self.trust)
+    def _file(self, word: str, key_check: str) -> Path:
+        return self.folder / f"{word}-epoch-{self.epoch}-{key_check}.json"
+
+    def _of_root(self, key_check: str, reason: str) -> Destroyed:
+        """The record of this very root that an earlier call wrote, or a new one, on the disk."""
+        for word in ("destroyed", "begun"):
+            file = self._file(word, key_check)
+            if file.exists():
+                found = _read(file, self.trust)
+                if (found.key_check, self._is_of_place(found)) != (key_check, True):
+                    raise IntegrityError(
+                        f"record '{file}' is of a root in {found.place}, expected {self.ring.place}. Move it away, or name another "
+                        "folder as keys.records; nothing was destroyed"
+                    )
+                return found
         record = Destroyed(
             state="begun",
             epoch=self.epoch,
             provider=self.ring.provider,
             place=self.ring.place,
-            key_check=self.ring.check(self.epoch, self.permit),
+            key_check=key_check,
             user=user_line(),
             reason=reason,
             signed_at=_now(),
         )
-        write_private_file(file, record.to_envelope(self.signer))
+        write_private_file(self._file("begun", key_check), record.to_envelope(self.signer))
         return record
+
+    def _left(self) -> Destroyed | None:
+        """The newest record of this epoch at this place, where its root is gone: an earlier call was broken off, or ended.
+
+        The newest, as an older one may be of a root that stood here before and lives on elsewhere.
+        """
+        if self.epoch not in self.ring.epochs().destroyed:
+            return None
+        files = sorted(self.folder.glob(f"*-epoch-{self.epoch}-*.json"))
+        found = [record for record in (_read(file, self.trust) for file in files) if self._is_of_place(record)]
+        return max(found, key=lambda record: (record.signed_at, record.state), default=None)
+
+    def _is_of_place(self, record: Destroyed) -> bool:
+        return (record.epoch, record.provider, record.place) == (self.epoch, self.ring.provider, self.ring.place)
 
     def _require_gone(self) -> None:
         try:

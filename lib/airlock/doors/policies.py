@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from airlock.errors import PolicyError
 from airlock.policy.load import load_policy, policy_files
 from airlock.policy.model import Policy
+from airlock.types import Sha256
 
-__all__ = ["gather"]
+__all__ = ["approved_policies", "gather"]
 
 
 def gather(paths: Iterable[Path]) -> list[Path]:
@@ -30,6 +31,24 @@ def gather(paths: Iterable[Path]) -> list[Path]:
     if clashes:
         raise PolicyError("\n".join(["these policies get into each other's way, so nothing was done:", *clashes]))
     return list(files.values())
+
+
+def approved_policies(folder: Path) -> tuple[dict[Sha256, Policy], list[PolicyError]]:
+    """The approved policies by digest, and what is wrong with files there that approve nothing.
+
+    Raises:
+        NotFoundError: There is no such folder, or none of its files is a policy.
+    """
+    approved: dict[Sha256, Policy] = {}
+    broken: list[PolicyError] = []
+    for path in policy_files(folder):
+        try:
+            policy = load_policy(path)
+        except PolicyError as error:  # no other dataset's business
+            broken.append(error)
+        else:
+            approved[policy.digest] = policy
+    return approved, broken
 
 
 def _clashes(policies: Mapping[Path, Policy]) -> Iterator[str]:

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pc_csv
-import pyarrow.parquet as pq
 from securesystemslib.signer import Signer
 
 from airlock.doors._person import reason_line, user_line
+from airlock.doors._tokens import Wanted, wanted_tokens
 from airlock.doors._zones import open_private
 from airlock.doors.permits import local_permit
-from airlock.doors.verify import located, verified_data
-from airlock.engines.rows import leaf_values
+from airlock.doors.policies import approved_policies
+from airlock.doors.verify import located, verified_release
 from airlock.errors import (
     ConfigError,
     ContractError,
@@ -31,13 +30,14 @@ from airlock.errors import (
     ReversibleError,
     SignatureError,
     StorageUnavailableError,
+    UnknownPolicyError,
 )
 from airlock.evidence.canonical import time_text
 from airlock.evidence.keyacts import Reidentified
 from airlock.evidence.trust import Trust
 from airlock.keys import SubKeys, open_key_ring
 from airlock.keys.signing import load_signer
-from airlock.operators import Operator, RejectedValuesError
+from airlock.operators import Operator, RejectedValuesError, RowOperator
 from airlock.plan.bind import BoundPolicy, bind_policy
 from airlock.policy.arrow import parse_type
 from airlock.policy.model import Policy
@@ -75,14 +75,16 @@ class Reversed:
     """What came out.
 
     Attributes:
-        table: Columns `token` and `value`. Personal data.
+        table: Columns `token`, `value`, and those that the operator looked at. Personal data.
         record: The signed record's path in zone private.
         absent: How many of the asked-for tokens the data does not have.
+        authenticated: Whether tokens that this key did not make would have been told; else they came back as other values.
     """
 
     table: pa.Table
     record: str
     absent: int
+    authenticated: bool
 
 
 def reidentify(ask: Ask, settings: Settings) -> Reversed:
@@ -93,8 +95,9 @@ def reidentify(ask: Ask, settings: Settings) -> Reversed:
         settings: Name zone private, trust, a key provider and `reidentify.signing`.
 
     Raises:
-        ConfigError: The reason, the limit or a file can't be used.
+        ConfigError: The reason, the limit or a file can't be used, or it is not the policy of the release.
         ContractError: The policy does not allow it, or the operator has no way back.
+        UnknownPolicyError: The policy for a file is not one that is approved here.
         SignatureError: The signing key is not trusted for role reidentify.
         IntegrityError: Tokens that this key did not make. Nothing is returned.
         StorageUnavailableError: The record can't be written: nothing was reversed.
@@ -102,22 +105,24 @@ def reidentify(ask: Ask, settings: Settings) -> Reversed:
     reason = reason_line(ask.reason)
     _require_limit(ask.limit, settings)
     signer = _own_signer(settings)
-    column = _reversible(bind_policy(ask.policy), ask.column)
-    place = _place(ask.data, settings)
+    bound = bind_policy(ask.policy)
+    column = _reversible(bound, ask.column)
+    place = _place(ask.data, bound, settings)
     run = column.run(ask, place)
-    tokens, absent = _wanted(ask, column, place)
+    rows, absent = wanted_tokens(column.wanted(ask, place))
     subkeys = column.subkeys(settings, run)
-    kernel = column.operator.reverse(column.raw, subkeys)
-    record = replace(column.record(tokens, subkeys, reason, settings), run=run)
+    kernel = column.way_back(subkeys)
+    record = replace(column.record(rows["value"].combine_chunks(), subkeys, reason, settings), run=run)
     written = _write(record, signer, settings)
     try:
-        values = kernel(tokens)
+        values = kernel(rows)
     except RejectedValuesError as error:
         raise IntegrityError(
-            f"{error.mask.true_count:,} of {len(tokens):,} tokens were not made by key {', '.join(record.key_ids)}. Nothing was "
+            f"{error.mask.true_count:,} of {len(rows):,} tokens were not made by key {', '.join(record.key_ids)}. Nothing was "
             "shown; use the policy that they were released under"
         ) from None
-    return Reversed(pa.table({"token": tokens, "value": values}), written, absent)
+    named = rows.rename_columns(["token", *rows.column_names[1:]])
+    return Reversed(named.add_column(1, "value", values), written, absent, record.authenticated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ class _Column:
     policy: Policy
     path: ColumnPath
     operator: Operator
+    looked_at: Mapping[str, pa.DataType]
 
     @property
     def raw(self) -> pa.Field:
@@ -139,6 +145,21 @@ class _Column:
         made = self.operator.result_field(self.raw)
         assert made is not None  # a reversible operator writes something
         return made.type
+
+    def wanted(self, ask: Ask, place: Path) -> Wanted:
+        """What to read."""
+        return Wanted(
+            place=place, path=self.path, written=self.written, inputs=self.looked_at, values=ask.values, limit=ask.limit
+        )
+
+    def way_back(self, subkeys: SubKeys) -> Callable[[pa.Table], pa.Array]:
+        """Compiled before anything is on record: what has no way back fails here."""
+        kernel = self.operator.reverse(self.raw, subkeys)
+        if not isinstance(self.operator, RowOperator):
+            return lambda rows: kernel(rows["value"].combine_chunks())
+        return lambda rows: kernel(
+            pa.StructArray.from_arrays([column.combine_chunks() for column in rows.columns], rows.column_names)
+        )
 
     def run(self, ask: Ask, place: Path) -> str | None:
         """The run whose key it was; None where the keys outlast runs. Raises ConfigError where nobody says which."""
@@ -169,6 +190,7 @@ class _Column:
             key_ids=tuple(sorted(subkeys.ids.values())),
             tokens=len(tokens),
             tokens_sha256=_digest(tokens),
+            authenticated=self.operator.contract.authentic,
             user=user_line(),
             reason=reason,
             separation=Separation.NONE if doors else Separation.IDENTITIES,
@@ -211,76 +233,45 @@ def _reversible(bound: BoundPolicy, column: str) -> _Column:
         raise ReversibleError(
             f"the policy does not say `reversible: allowed` for column '{column}'. Its owner decides; then release under that policy"
         )
-    return _Column(bound.policy, path, operator)
+    return _Column(bound.policy, path, operator, dict(_looked_at(bound, path, operator)))
 
 
-# --- tokens -----------------------------------------------------------------------------------------------------------
+def _looked_at(bound: BoundPolicy, path: ColumnPath, operator: Operator) -> Iterator[tuple[str, pa.DataType]]:
+    """The columns that the way back looks at, and their types: their values must be those that the kernel saw."""
+    for text in operator.inputs if isinstance(operator, RowOperator) else ():
+        beside = ColumnPath.parse(text)
+        other = bound.operators[beside].name
+        if other not in ("keep", "drop"):
+            raise ContractError(
+                f"column '{path}' was written by '{operator.name}', whose way back looks at raw values of '{text}', but the policy changes "
+                f"those by '{other}'. Ask the data's owner; under a policy that keeps or drops '{text}', join its raw values to a file"
+            )
+        yield text, parse_type(bound.rules[beside].type[-1])
 
 
-def _wanted(ask: Ask, column: _Column, place: Path) -> tuple[pa.Array, int]:
-    """The different tokens to reverse, sorted; and how many were asked for that the data does not have."""
-    path, written = column.path, column.written
-    chosen = None if ask.values is None else _as(_lines(ask.values), written, str(ask.values))
-    tokens, most = pa.array([], written), ask.limit
-    for batch in _batches(place, path):
-        found = _as(leaf_values(batch, path)[0], written, f"column '{path}'").drop_null()
-        if chosen is not None:
-            found = found.filter(pc.is_in(found, value_set=chosen))
-        tokens = pc.unique(pa.concat_arrays([tokens, found]))
-        if len(tokens) > most:
+def _place(data: Path, bound: BoundPolicy, settings: Settings) -> Path:
+    """The file, or the verified data folder of the release's current run; the policy is the release's, or approved here.
+
+    Otherwise whoever asks could write the leave to do so.
+    """
+    place, digest = located(data, settings), bound.policy.digest
+    if place.is_dir():
+        verified, manifest = verified_release(data, settings)
+        if manifest.policy_sha256 != digest:
             raise ConfigError(
-                f"column '{path}' has more than {most:,} different tokens. Choose some with --values FILE, or raise --limit; "
+                f"'{bound.file}' is policy {digest[:16]}, but '{data}' was released under {manifest.policy_sha256[:16]}. Name that one; "
                 "nothing was reversed"
             )
-    if not len(tokens):
-        raise NotFoundError(f"'{ask.data}' has none of the tokens in column '{path}'. Check file, column and --values")
-    absent = 0 if chosen is None else len(chosen) - len(tokens)
-    return tokens.take(pc.sort_indices(tokens)), absent
-
-
-def _lines(file: Path) -> pa.Array:
-    try:
-        lines = pa.array(file.read_text(encoding="utf-8").splitlines(), pa.string())
-    except (OSError, UnicodeDecodeError):
-        raise NotFoundError(f"--values '{file}' can't be read as UTF-8 text. Give a file with one token a line") from None
-    return pc.unique(lines.filter(pc.not_equal(lines, "")))
-
-
-def _as(values: pa.Array, data_type: pa.DataType, where: str) -> pa.Array:
-    try:
-        return values.cast(data_type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        # The cause would quote a token.
-        raise ConfigError(
-            f"{where} does not hold tokens of type {data_type}. Check that data and policy belong together"
-        ) from None
-
-
-def _place(data: Path, settings: Settings) -> Path:
-    """The file, or the verified data folder of the release's current run."""
-    place = located(data, settings)
-    return verified_data(data, settings) if place.is_dir() else place
-
-
-def _batches(place: Path, path: ColumnPath) -> Iterator[pa.RecordBatch]:
-    for file in sorted(place.rglob("*.parquet")) if place.is_dir() else [place]:
-        try:
-            yield from _of_file(file, path)
-        except (OSError, pa.ArrowInvalid, pa.ArrowKeyError):
-            raise NotFoundError(
-                f"'{file}' can't be read as Parquet or CSV with column '{path.column}'. Check the file"
-            ) from None
-
-
-def _of_file(file: Path, path: ColumnPath) -> Iterator[pa.RecordBatch]:
-    if file.suffix == ".csv":
-        options = pc_csv.ConvertOptions(include_columns=[path.column], column_types={path.column: pa.string()})
-        yield from pc_csv.read_csv(file, convert_options=options).to_batches()
-        return
-    with pq.ParquetFile(file) as opened:
-        if path.column not in opened.schema_arrow.names:
-            raise pa.ArrowKeyError(path.column)
-        yield from opened.iter_batches(columns=[path.column])
+        return verified
+    folder = Path(settings.require("policies"))
+    approved, _ = approved_policies(folder)
+    if digest not in approved:
+        raise UnknownPolicyError(
+            f"'{bound.file}' is policy {digest[:16]}, which is not among the {len(approved)} approved here ({folder}). A file does "
+            "not say what it was released under, so its policy must be one of those; nothing was reversed",
+            policy=digest,
+        )
+    return place
 
 
 # --- the record -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.errors import ConfigError, IntegrityError, NotFoundError
 from airlock.evidence.canonical import sha256_hex
+from airlock.evidence.manifest import PublicManifest
 from airlock.evidence.pointer import HISTORY, require_newest
 from airlock.evidence.schema import SchemaField, schema_fields
 from airlock.evidence.trust import Trust
@@ -22,7 +23,7 @@ from airlock.settings import Settings
 from airlock.storage import Store, open_store
 from airlock.types import Zone
 
-__all__ = ["Verified", "located", "verified_data", "verify"]
+__all__ = ["Verified", "located", "verified_data", "verified_release", "verify"]
 
 _BLOCK = 4 * 1024 * 1024
 
@@ -78,8 +79,13 @@ def verify(folder: Path, settings: Settings, *, require_separation: bool = False
 
 def verified_data(folder: Path, settings: Settings) -> Path:
     """The current release's data folder, after verifying all of it."""
+    return verified_release(folder, settings)[0]
+
+
+def verified_release(folder: Path, settings: Settings) -> tuple[Path, PublicManifest]:
+    """The same, and what the release says of itself."""
     facts = _checked(folder, settings, require_separation=False, watcher=silent)
-    return located(folder, settings) / facts.data
+    return located(folder, settings) / facts.data, facts.manifest
 
 
 def _checked(folder: Path, settings: Settings, *, require_separation: bool, watcher: Watcher) -> ReleaseFacts:

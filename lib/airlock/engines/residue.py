@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from airlock.crypto.columns import ByteColumn
 from airlock.engines.rows import known_values, leaf_values, spelled
 from airlock.plan.compile import Plan
-from airlock.plan.known import identifier_paths, open_text
+from airlock.plan.known import identifier_paths, open_text, shape_of
+from airlock.policy.choices import MASKED, open_masks
+from airlock.policy.formats import shape_parts
 from airlock.policy.path import ColumnPath
 from airlock.text.known import PLACEHOLDERS, KnownValues, occurrences
 
@@ -27,6 +30,10 @@ _MARKERS = ("0123456789", "@")
 that kind; so a column of city names is done with at a glance, whatever the ids, phones and addresses of its rows."""
 
 
+_Known = dict[str, tuple[pa.ListArray, KnownValues]]
+"""What to look for, by the markers that texts lack."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResidueCheck:
     """Which raw values to look for, in which written columns.
@@ -34,28 +41,43 @@ class ResidueCheck:
     Attributes:
         identifiers: Raw leaves.
         texts: Written leaves, and what an operator itself puts in there; words in that are not the row's.
+        masks: Of masked ones the characters that may stand where the row's own identifier had another.
     """
 
     identifiers: tuple[ColumnPath, ...]
     texts: tuple[tuple[ColumnPath, frozenset[str]], ...]
+    masks: Mapping[ColumnPath, frozenset[str]] = field(default_factory=dict)
 
     def count(self, raw: pa.RecordBatch, written: pa.RecordBatch) -> Counter[str]:
         """How many written cells hold a direct identifier of their row, by column (rows of both batches correspond)."""
         found: Counter[str] = Counter()
-        known: dict[str, tuple[pa.ListArray, KnownValues]] = {}
+        known: _Known = {}
         for path, placeholders in self.texts:
             texts, rows = leaf_values(written, path)
             if texts.type not in _TEXT:
                 texts = spelled(texts)
-            absent = _absent(texts)
-            if absent not in known:
-                values = known_values(raw, self.identifiers, partial(_possible, absent))
-                known[absent] = (values, KnownValues.of(values))
-            values, whole = known[absent]
-            if len(texts) and len(values.values):
-                aligned = whole if _is_identity(rows, written.num_rows) else values.take(rows)
-                found[str(path)] += occurrences(texts, aligned, placeholders=placeholders).true_count
+            cells = [self._cells(again, rows, placeholders, raw, known) for again in self._readings(path, texts)]
+            found[str(path)] += int(np.logical_or.reduce(cells).sum())
         return +found
+
+    def _readings(self, path: ColumnPath, texts: pa.Array) -> Iterator[pa.Array]:
+        yield texts
+        for char in self.masks.get(path, ()):
+            yield from (pc.replace_substring(texts.cast(pa.large_string()), char, each) for each in MASKED if each != char)
+
+    def _cells(
+        self, texts: pa.Array, rows: pa.Array, placeholders: frozenset[str], raw: pa.RecordBatch, known: _Known
+    ) -> NDArray[np.bool_]:
+        """Which texts hold an identifier of their row."""
+        absent = _absent(texts)
+        if absent not in known:
+            values = known_values(raw, self.identifiers, partial(_possible, absent))
+            known[absent] = (values, KnownValues.of(values))
+        values, whole = known[absent]
+        if not len(texts) or not len(values.values):
+            return np.zeros(len(texts), dtype=bool)
+        aligned = whole if _is_identity(rows, raw.num_rows) else values.take(rows)
+        return np.asarray(occurrences(texts, aligned, placeholders=placeholders))
 
 
 def _absent(texts: pa.Array) -> str:
@@ -107,4 +129,5 @@ def residue_check(plan: Plan) -> ResidueCheck | None:
     return ResidueCheck(
         identifiers,
         tuple((path, PLACEHOLDERS | frozenset(getattr(plan.operators[path], "placeholders", ()))) for path in texts),
+        {path: frozenset(open_masks(shape_parts(shape_of(plan.policy, path)))) for path in texts},
     )

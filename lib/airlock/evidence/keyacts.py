@@ -70,9 +70,10 @@ class Reidentified(Record):
     Attributes:
         user: Number and name of the user.
         run: Whose key it was, where every run has its own.
-        tokens: How many different ones.
+        tokens: How many different ones; one that stands beside several tweaks or conditions counts for each.
         tokens_sha256: SHA-256 of the sorted tokens as UTF-8, joined by line feeds.
         key_ids: Of the subkeys that reverse them.
+        authenticated: Whether the way back tells tokens that these keys did not make; FF1 makes other values of them.
         separation: `identities` where this configuration knows nothing of the doors' private keys.
     """
 
@@ -89,6 +90,7 @@ class Reidentified(Record):
     run: str | None = None
     tokens: Annotated[int, Field(ge=1)]
     tokens_sha256: Digest
+    authenticated: bool
     user: _Line
     reason: _Line
     separation: Separation

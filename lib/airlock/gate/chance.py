@@ -20,10 +20,13 @@ from airlock.gate.normal import as_text
 from airlock.gate.numbers import unscaled, whole_numbers
 from airlock.gate.validators import chance_of
 
-__all__ = ["BARE", "ROUNDED_CARD", "Sample", "excessive", "sample_numbers"]
+__all__ = ["BARE", "ROUNDED_CARD", "TRUNCATED_CARD", "Sample", "excessive", "sample_numbers"]
 
 ROUNDED_CARD = "ROUNDED_CREDIT_CARD"
 """A card number rounded: the Luhn digit tells the last of its digits, the issuer's prefix and the length say what it is."""
+
+TRUNCATED_CARD = "TRUNCATED_CREDIT_CARD"
+"""A card number that lost its last digits: twelve and more of those left are more than may show."""
 
 BARE: dict[str, tuple[tuple[int, ...], int]] = {
     "CREDIT_CARD": (tuple(range(13, 20)), 10),
@@ -34,10 +37,11 @@ BARE: dict[str, tuple[tuple[int, ...], int]] = {
     "UK_NHS": ((10,), 11),
     "UK_NINO": ((9,), 100),
     ROUNDED_CARD: (tuple(range(13, 20)), 4),
+    TRUNCATED_CARD: (tuple(range(12, 19)), 4),
 }
 """Entities that a bare number (or a cell that is nothing else) may be: how many characters, and of how many values of the form one
 passes by chance. A NINO has no check digit: a tenth of what is allowed to it, one in a thousand, are so by chance. Nor has a rounded
-card: a quarter of all long numbers begin as cards do, so that nearly all of a column must."""
+or truncated card: a quarter of all long numbers begin as cards do, so that nearly all of a column must."""
 
 _LETTERED = 9
 _SIZE = 2048

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from airlock.errors import DisclosureError
+from airlock.policy.choices import CHOICES, tells_values
 from airlock.policy.formats import (
     ON_DIRECT_IDENTIFIERS,
     RAW,
@@ -80,6 +81,8 @@ def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> 
     shown = [shape for shape in shapes if isinstance(shape, MaskedGroups | MaskedText | Token)]
     if not all(not isinstance(shape, MaskedGroups) and _hides(shape) for shape in shown):
         yield f"'{path}' is a direct identifier whose mask or token may show more than {_MOST_SHOWN} characters"
+    if tells_values(shapes):
+        yield f"'{path}' is a direct identifier whose cases write {CHOICES}"
 
 
 def _synthetic_faults(policy: Policy, outputs: dict[ColumnPath, tuple[Output, ...]]) -> Iterator[str]:
@@ -107,6 +110,8 @@ def _hides(shape: MaskedText | Token) -> bool:
     counts = (shape.first, shape.last)
     # Arguments come as the file has them: a negative count would hide a large one.
     if not all(type(count) is int and count >= 0 for count in counts):
+        return False
+    if isinstance(shape, Token) and shape.domains is not None and any(counts):
         return False
     whole = isinstance(shape, Token) or (shape.digits and shape.letters and shape.others)
     return whole and sum(counts) <= _MOST_SHOWN

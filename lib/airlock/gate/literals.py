@@ -11,7 +11,19 @@ import pyarrow as pa
 from airlock.errors import DisclosureError
 from airlock.gate.chance import excessive, sample_numbers
 from airlock.gate.entities import FLOOR, scan_text
-from airlock.policy.formats import Constant, FewValues, Host, MaskedGroups, MaskedText, OneOf, Output, Shape, Token, shape_parts
+from airlock.policy.formats import (
+    Ciphertext,
+    Constant,
+    FewValues,
+    Host,
+    MaskedGroups,
+    MaskedText,
+    OneOf,
+    Output,
+    Shape,
+    Token,
+    shape_parts,
+)
 from airlock.policy.path import ColumnPath
 
 __all__ = ["demand_plain_literals"]
@@ -54,10 +66,11 @@ def _literals(shape: Shape) -> tuple[str, ...]:
         return shape.values
     if isinstance(shape, Constant):
         return (shape.text,)
-    if isinstance(shape, FewValues):
-        return () if shape.other is None else (str(shape.other),)
-    if isinstance(shape, Host):
-        return () if shape.otherwise is None else (shape.otherwise,)
+    if isinstance(shape, FewValues | Host):
+        other = shape.otherwise if isinstance(shape, Host) else shape.other
+        return () if other is None else (str(other),)
     if isinstance(shape, MaskedGroups | MaskedText):
         return (shape.char,)
-    return (shape.prefix, *(shape.domains or ())) if isinstance(shape, Token) else ()
+    if isinstance(shape, Ciphertext | Token):
+        return (shape.prefix, *(getattr(shape, "domains", None) or ()))
+    return ()

@@ -10,11 +10,12 @@ from datetime import date
 import pyarrow as pa
 
 from airlock.errors import NotProvenError
-from airlock.gate.chance import BARE, ROUNDED_CARD
+from airlock.gate.chance import BARE, ROUNDED_CARD, TRUNCATED_CARD
 from airlock.gate.contracts import demand_contracts
 from airlock.gate.entities import FLOOR, SCANNERS
 from airlock.gate.literals import demand_plain_literals
 from airlock.policy.arrow import parse_type
+from airlock.policy.choices import constants_of, prefixes_of
 from airlock.policy.formats import (
     RAW,
     TOKENS,
@@ -218,21 +219,28 @@ def _leaf_rule(policy: Policy, path: ColumnPath, rule: ColumnRule, outputs: tupl
         optional=rule.optional,
         forbidden=tuple(sorted(forbidden.union(*map(_rounded, shape_parts(outputs[0].shape))))),
         frequency=_invertible(policy, path, rule),
-        kept=any(_kept(rule, part) for part in shape_parts(outputs[0].shape)),
+        kept=any(_tells(rule, output.shape) for output in outputs),
     )
 
 
 def _accepted(policy: Policy, path: ColumnPath, outputs: tuple[Output, ...]) -> set[str]:
     """What the policy accepts as synthetic; of the floor, only what the operator's proper values may look like: others are raw."""
-    wanted = set(policy.gate.accepted(str(path)))
-    if all(isinstance(output.shape, Unshaped) for output in outputs):
-        return wanted
     likely = set.intersection(*(set(output.shape.looks_like) for output in outputs))
-    return wanted - (set(FLOOR) - likely)
+    return set(policy.gate.accepted(str(path))) - (set(FLOOR) - likely)
 
 
 def _rounded(shape: Shape) -> set[str]:
-    return {ROUNDED_CARD} if isinstance(shape, MultipleOf) and 1 < shape.width < _MILLION else set()
+    """What only this shape lets through: cards of which the last digits are others, or gone."""
+    if isinstance(shape, MaxLength | MaskedText):
+        return set() if shape.closed else {TRUNCATED_CARD}
+    noisy = isinstance(shape, Perturbed) and shape.kind == "number" and shape.decimals <= 0
+    return {ROUNDED_CARD} if noisy or (isinstance(shape, MultipleOf) and 1 < shape.width < _MILLION) else set()
+
+
+def _tells(rule: ColumnRule, shape: Shape) -> bool:
+    """By a part that stays, or by which case of a conditional operator wrote it."""
+    parts = shape_parts(shape)
+    return any(_kept(rule, part) for part in parts) or len(constants_of(parts)) > 1 or len(prefixes_of(parts)) > 1
 
 
 def _kept(rule: ColumnRule, shape: Shape) -> bool:

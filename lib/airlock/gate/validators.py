@@ -222,6 +222,12 @@ def _issued(digits: str) -> bool:
     )
 
 
+def _cut_short(digits: str) -> bool:
+    return digits.isdigit() and any(
+        len(digits) < max(lengths) and int(digits[:size]) in prefixes for prefixes, size, lengths in _CARD_LENGTHS
+    )
+
+
 def _is_ean(digits: str) -> bool:
     return len(digits) == _EAN_LENGTH and ean.is_valid(digits)
 
@@ -253,4 +259,5 @@ _BARE: dict[str, tuple[Callable[[str], bool], Callable[[str], bool]]] = {
     "UK_NHS": (lambda digits: digits.isdigit() and digits[0] != "0", nhs.is_valid),
     "UK_NINO": (lambda _: True, _is_nino),
     "ROUNDED_CREDIT_CARD": (lambda _: True, _issued),
+    "TRUNCATED_CREDIT_CARD": (lambda _: True, _cut_short),
 }

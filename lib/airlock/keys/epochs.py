@@ -32,6 +32,9 @@ class Epochs:
     created: Mapping[int, str] = field(default_factory=dict)
     destroyed: Mapping[int, str] = field(default_factory=dict)
 
+    def __reduce__(self) -> str:
+        raise TypeError("roots are not pickled: pickles end up in files and logs")
+
     @property
     def next(self) -> int:
         """The number of the next epoch; a destroyed one's is never used again.

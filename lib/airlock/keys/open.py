@@ -10,6 +10,7 @@ from airlock.clients.vault import Auth, VaultLogin, VaultSession
 from airlock.errors import KeyAccessError
 from airlock.keys.file import FileEpochs, FileKeyRing
 from airlock.keys.kms import KmsWrapper
+from airlock.keys.private import read_private_file
 from airlock.keys.ring import Plain, RootRing
 from airlock.keys.vault import KvEpochs, TransitWrapper
 from airlock.settings import Settings
@@ -33,7 +34,7 @@ def open_key_ring(settings: Settings) -> RootRing:
     """The ring of `keys.provider`. Nothing is opened or asked before it is used.
 
     Raises:
-        ConfigError: A setting that the provider needs is not set.
+        ConfigError: A setting that the provider needs is not set, or the service's address is another machine's without TLS.
     """
     for name in needed_settings(settings):
         settings.require(name)
@@ -67,12 +68,15 @@ def _transit(settings: Settings) -> TransitWrapper:
 
 
 def _vault(settings: Settings) -> VaultSession:
+    auth = cast("Auth", settings.get("keys.vault.auth") or "token")
     return VaultSession(
         VaultLogin(
             address=settings.require("keys.vault.address"),
-            auth=cast("Auth", settings.get("keys.vault.auth") or "token"),
+            auth=auth,
             role=settings.get("keys.vault.role"),
             credential=settings.path("keys.vault.credential"),
+            # A projected service account token is mounted for whoever runs in the pod.
+            read=Path.read_bytes if auth == "kubernetes" else read_private_file,
             auth_mount=settings.get("keys.vault.auth_mount"),
             ca=settings.path("keys.vault.ca"),
             namespace=settings.get("keys.vault.namespace"),

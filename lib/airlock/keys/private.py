@@ -98,7 +98,7 @@ def replace_private_file(path: Path, change: Callable[[bytes], bytes]) -> None:
     call. Two calls wait for each other. Overwriting reaches the blocks of a plain disk; snapshots and copies are their owner's.
 
     Raises:
-        KeyFileError: The file can't be read or replaced, or is a link, as in a mounted Secret.
+        KeyFileError: The file can't be read or replaced, has another name, or is a link, as in a mounted Secret.
     """
     if path.is_symlink():
         raise KeyFileError(
@@ -109,6 +109,7 @@ def replace_private_file(path: Path, change: Callable[[bytes], bytes]) -> None:
         with _locked(path.parent):
             _wipe(fresh)
             _wipe(old, living=path)
+            _require_one_name(path)
             content = change(read_private_file(path))
             create_private_file(fresh, content)
             os.link(path, old)
@@ -130,15 +131,25 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _wipe(path: Path, *, living: Path | None = None) -> None:
-    """Overwrite and remove what an earlier call left; a second name of the living file is only removed."""
+    """Overwrite and remove what an earlier call left; a link and a second name of the living file are only removed."""
     with suppress(FileNotFoundError):
-        if living is None or not path.samefile(living):
-            with path.open("r+b") as file:
-                file.write(bytes(path.stat().st_size))
-                file.flush()
+        if not path.is_symlink() and (living is None or not path.samefile(living)):
+            _require_one_name(path)
+            with open(os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "wb", buffering=0) as file:  # noqa: PTH123
+                file.write(bytes(os.fstat(file.fileno()).st_size))
                 os.fsync(file.fileno())
         path.unlink()
         _sync_folder(path.parent)
+
+
+def _require_one_name(path: Path) -> None:
+    """Overwriting reaches every name of a file, and removing a root from it only where there is no other."""
+    names = path.lstat().st_nlink
+    if names != 1:
+        raise KeyFileError(
+            f"key file '{path}' has {names} names (hard links), expected one: what is overwritten here is overwritten there. Find "
+            "the others ('find -samefile') and make copies of them, or remove them"
+        )
 
 
 def _sync_folder(folder: Path) -> None:

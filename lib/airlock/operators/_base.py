@@ -66,6 +66,7 @@ class Contract:
         deterministic: Equal inputs give equal outputs under equal keys.
         injective: Different inputs give different outputs (up to a stated collision bound).
         reversible: Who holds the key can recover the input.
+        authentic: And the way back tells what this key did not make.
         keyed: Needs a key.
         subtree: May stand on a struct, list or map as a whole (only drop and null).
         partly: Not every value passes through what the other flags say: a conditional operator.
@@ -78,6 +79,7 @@ class Contract:
     deterministic: bool = True
     injective: bool = False
     reversible: bool = False
+    authentic: bool = False
     keyed: bool = False
     subtree: bool = False
     partly: bool = False
@@ -132,7 +134,8 @@ class Operator(ABC):
     def reverse(self, field: pa.Field, keys: SubKeys) -> Kernel:
         """Compile the way back, of an operator whose contract says `reversible`: from written values to the raw ones.
 
-        The kernel may raise RejectedValuesError, with code `not-authentic` for what this key did not make.
+        Of a RowOperator it takes rows as `kernel` does, `value` the written values. It may raise RejectedValuesError: where the
+        contract says `authentic`, with code `not-authentic` for what this key did not make.
 
         Args:
             field: The raw column's field.

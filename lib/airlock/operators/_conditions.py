@@ -14,14 +14,13 @@ from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import nulls
 from airlock.errors import OperatorTypeError
-from airlock.operators._base import STRICT, Operator
-from airlock.operators._nested import NestedOperator, branch, run_nested, texts
+from airlock.operators._base import STRICT
+from airlock.operators._nested import Nested, NestedOperator, branch, texts
 from airlock.policy.formats import listed_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airlock.keys import SubKeys
 
 __all__ = ["CONFIG", "Condition", "compile_choice", "require_comparable"]
 
@@ -118,11 +117,9 @@ def _unlike(text: str, kind: pa.DataType) -> str | None:
 
 
 def compile_choice(
-    conditions: Sequence[Condition], otherwise: Operator, field: pa.Field, keys: SubKeys, *, target: pa.DataType
+    conditions: Sequence[Condition], kernels: Sequence[Nested], *, target: pa.DataType
 ) -> Callable[[pa.StructArray], pa.Array]:
-    """A kernel: each row by the first condition that holds, else by `otherwise`."""
-    operators = [condition.then for condition in conditions] + [otherwise]
-    kernels = [run_nested(operator, field, keys) for operator in operators]
+    """A kernel: each row by that of the first condition that holds, else by the last."""
     listed: dict[str, tuple[str, ...]] = {}
     for condition in conditions:
         listed[condition.column] = tuple(dict.fromkeys((*listed.get(condition.column, ()), *condition.listed)))

@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
 
+from airlock.errors import ContractError
 from airlock.operators._base import Contract, Operator, RejectedValuesError, RowOperator
 from airlock.operators._fields import wrong_type
 from airlock.operators._registry import operator_class
+from airlock.operators._sealed import is_binary
 from airlock.policy.formats import common_type
 from airlock.policy.model import OperatorSpec
 from airlock.policy.path import ColumnPath
@@ -27,7 +29,17 @@ if TYPE_CHECKING:
 
     from airlock.keys import KeyRequest, SubKeys
 
-__all__ = ["Composite", "FilledOperator", "NestedOperator", "branch", "leaf_operators", "run_nested", "texts"]
+__all__ = [
+    "Composite",
+    "FilledOperator",
+    "Nested",
+    "NestedOperator",
+    "branch",
+    "leaf_operators",
+    "run_nested",
+    "texts",
+    "undone_type",
+]
 
 
 def declare_nested(value: object) -> Operator:
@@ -106,6 +118,7 @@ class Composite(RowOperator):
             technique="; ".join(dict.fromkeys(contract.technique for contract in contracts)),
             deterministic=all(contract.deterministic for contract in contracts),
             reversible=any(contract.reversible for contract in contracts),
+            authentic=all(contract.authentic for contract in contracts if _goes_back(contract)),
             keyed=any(contract.keyed for contract in contracts),
             partly=True,
             same_form=all(contract.same_form for contract in contracts),
@@ -153,6 +166,28 @@ class Composite(RowOperator):
             raise wrong_type(self.name, field, f"its operators write different types ({', '.join(map(str, types))})")
         return pa.field(field.name, data_type, nullable=field.nullable)
 
+    def compiled(self, field: pa.Field, keys: SubKeys) -> list[Nested]:
+        """Each operator's kernel, over rows."""
+        return [run_nested(operator, field, keys) for operator in self.operators]
+
+    def undone(self, field: pa.Field, keys: SubKeys) -> list[Nested]:
+        """Each operator's way back, over rows; where it has none, nulls.
+
+        Raises:
+            ContractError: None has one.
+        """
+        if not any(_goes_back(operator.contract) for operator in self.operators):
+            raise ContractError(
+                f"'{self.name}' can't be reversed: none of its operators ({', '.join(one.name for one in self.operators)}) encrypts. "
+                "Ask the data's owner, who has the source"
+            )
+        return [undo_nested(operator, field, keys) for operator in self.operators]
+
+
+def _goes_back(contract: Contract) -> bool:
+    """Whether a key opens it: what `keep` wrote needs no way back."""
+    return contract.reversible and contract.keyed
+
 
 def leaf_operators(operator: Operator) -> tuple[Operator, ...]:
     """The operator itself, or all that a conditional one may send a value through, however deep."""
@@ -170,11 +205,26 @@ class Nested(NamedTuple):
 
 def run_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Nested:
     """The operator's kernel over rows that hold `value` and whatever any of the column's operators looks at."""
-    kernel = operator.kernel(field, keys)
+    return _over_rows(operator, operator.kernel(field, keys))
+
+
+def undo_nested(operator: Operator, field: pa.Field, keys: SubKeys) -> Nested:
+    """The operator's way back over such rows; nulls where no key opens what it wrote."""
+    if not _goes_back(operator.contract):
+        return Nested(("value",), lambda rows: pa.nulls(len(rows), field.type))
+    return _over_rows(operator, operator.reverse(field, keys))
+
+
+def _over_rows(operator: Operator, kernel: Callable[[pa.Array], pa.Array]) -> Nested:
     if not isinstance(operator, RowOperator):
         return Nested(("value",), lambda rows: kernel(rows.field("value")))
     named = ("value", *(["known"] if operator.known else []), *operator.inputs)
     return Nested(named, lambda rows: kernel(pa.StructArray.from_arrays([rows.field(name) for name in named], named)))
+
+
+def undone_type(data_type: pa.DataType) -> pa.DataType:
+    """What comes back from several operators in one column: text, or bytes; one may give back what its type does not hold."""
+    return data_type if is_binary(data_type) else pa.string()
 
 
 def branch(

@@ -56,14 +56,15 @@ class Sealed:
 
     Args:
         key: 64 bytes.
-        domain: The key domain, to which every ciphertext is bound.
+        domain: The key domain, to which every ciphertext is bound, as to `pad_to`.
         form: `base64url` or `hex`.
         prefix: Before each ciphertext.
         pad_to: Lengths are padded up to multiples of it; None leaves them as they are.
     """
 
     def __init__(self, key: bytes, domain: str, *, form: str, prefix: str, pad_to: int | None) -> None:
-        self._siv, self._associated = Siv(key), [_VERSION, domain.encode()]
+        # Bound to the padding too: what was sealed whole can't be passed off as padded, nor the other way round.
+        self._siv, self._associated = Siv(key), [_VERSION, domain.encode(), str(pad_to or 0).encode()]
         self._form, self._prefix, self._pad_to = form, prefix, pad_to
 
     def seal(self, values: pa.Array, steps: Sequence[Canonical] = (), nonces: Uint8s | None = None) -> pa.Array:

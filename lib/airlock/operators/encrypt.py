@@ -27,7 +27,7 @@ class Encrypt(Operator):
     """Replace each value by its AES-256-SIV ciphertext (RFC 5297) under the key domain's key, as text.
 
     Columns of one domain, recipient and epoch get equal ciphertexts for equal canonical texts, so they join; a ciphertext is bound to
-    its domain and opens under no other. What comes back is the canonical text.
+    its domain and padding and opens under no other. What comes back is the canonical text. Bytes are sealed as they are (`pseudonymize` takes their hexadecimal text).
 
     Guarantee: without the key a ciphertext says nothing about its value beyond which rows share it and, to a multiple of `pad_to`
     bytes, how long it is, as long as AES is a pseudo-random permutation; a changed one does not open, but for one try in 2^128.
@@ -50,7 +50,7 @@ class Encrypt(Operator):
         >>> field = pa.field("id", pa.int64())
         >>> sealed = operator.kernel(field, keys)(pa.array([42, None]))
         >>> sealed.to_pylist()
-        ['enc_QjwL7FzpoSBzIFhKXnPBg63YvDqHNTlrVWurx3w4dEU', None]
+        ['enc_f_AwNkMZEks7Ug7q1YSH0241sWNS8j3MFibt_zDUQKc', None]
         >>> operator.reverse(field, keys)(sealed).to_pylist()
         [42, None]
     """
@@ -68,7 +68,9 @@ class Encrypt(Operator):
     @property
     def contract(self) -> Contract:
         """Deterministic, injective, keyed, reversible."""
-        return Contract(technique="cryptographic: deterministic encryption", injective=True, reversible=True, keyed=True)
+        return Contract(
+            technique="cryptographic: deterministic encryption", injective=True, reversible=True, authentic=True, keyed=True
+        )
 
     def requests(self) -> tuple[KeyRequest, ...]:
         """One subkey: this domain's."""

@@ -68,7 +68,7 @@ class EncryptRandom(Operator):
     def contract(self) -> Contract:
         """Not deterministic, injective, keyed, reversible."""
         technique = "cryptographic: randomized encryption"
-        return Contract(technique=technique, deterministic=False, injective=True, reversible=True, keyed=True)
+        return Contract(technique=technique, deterministic=False, injective=True, reversible=True, authentic=True, keyed=True)
 
     def requests(self) -> tuple[KeyRequest, ...]:
         """One subkey: this domain's, of this run."""

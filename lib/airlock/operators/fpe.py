@@ -53,8 +53,9 @@ class Fpe(RowOperator):
 
     Guarantee: without the key an output says nothing about its value but its length, its separators, and which rows share it, as
     long as AES is a pseudo-random function and the bounds of SP 800-38G Rev. 1, appendix A, hold. Different values give different
-    outputs, equal ones of one domain, length and tweak equal ones. Frequencies stay visible (`accept_frequency`). Whoever holds the
-    key can decrypt; an output of a million values' alphabet and length hides one among a million.
+    outputs, equal ones of one domain, alphabet, length and tweak equal ones. Frequencies stay visible (`accept_frequency`). Whoever holds the
+    key can decrypt; an output of a million values' alphabet and length hides one among a million. Nothing is authenticated: what
+    another key made decrypts into some other value.
 
     Source: ISO/IEC 20889:2018, format-preserving encryption; NIST SP 800-38G Rev. 1, second draft (February 2025), method FF1. The check
     digit is Luhn's (ISO/IEC 7812-1, annex B).
@@ -66,9 +67,10 @@ class Fpe(RowOperator):
         length: How many characters each value has; integers need it, and are taken with leading zeros.
         min_length: Else the shortest length, separators left out; at least six, and as long as a million values need.
         max_length: And the longest, at most 56. Another length rejects the row (`bad-length`).
-        separators: Characters that stay in their places; by default those of ' -./()+' that the alphabet lacks.
+        separators: Spaces and punctuation, at most 16, that stay in their places; by default those of ' -./()+' that the alphabet lacks.
         tweak: A text that makes another permutation; public.
-        tweak_column: Path of a column of the same row whose value makes one, for equal values in rows that differ there.
+        tweak_column: Path of a column of the same row whose value makes one, for equal values in rows that differ there. Without a value the row is rejected
+            (`no-tweak`).
         luhn: The last digit is a check digit: it is made anew, and a value whose own is wrong is rejected (`not-luhn`).
 
     Example:
@@ -150,8 +152,8 @@ class Fpe(RowOperator):
                 )
 
     def requests(self) -> tuple[KeyRequest, ...]:
-        """One subkey: this domain's."""
-        return (KeyRequest("fpe", "aes-ff1", self.domain),)
+        """One subkey: this domain's, for this alphabet, with or without a check digit: no two of them share a permutation."""
+        return (KeyRequest("fpe", f"aes-ff1{'-luhn' if self.luhn else ''}/{self._letters}", self.domain),)
 
     def resolve(self, domains: Mapping[str, KeyDomain]) -> Self:
         """This declaration.
@@ -228,12 +230,13 @@ class Fpe(RowOperator):
         return lambda rows: self._integers(rows.field("value"), self._tweaks(rows), cipher, numbers)
 
     def _tweaks(self, rows: pa.StructArray) -> ByteColumn | None:
-        """Each row's tweak. A row without one is rejected: under an empty tweak equal values would show."""
+        """Each row's tweak. A row without one, or an empty one, is rejected: equal values of such rows would show."""
         if self.tweak_column is None:
             return None
         texts = canonical_text(rows.field(self.tweak_column), ())
-        reject("no-tweak", nulls(texts) & ~nulls(rows.field("value")))
-        return ByteColumn.of(empty_nulls(texts)).compact()
+        tweaks = ByteColumn.of(empty_nulls(texts)).compact()
+        reject("no-tweak", (np.diff(tweaks.offsets) == 0) & ~nulls(rows.field("value")))
+        return tweaks
 
     def _texts(self, alphabet: Alphabet, tweaks: ByteColumn | None, cipher: _Cipher, texts: pa.Array) -> pa.Array:
         texts = empty_nulls(texts)

@@ -85,6 +85,13 @@ class Mask(Operator):
             raise ValueError("needs one printable character")
         return char
 
+    @field_validator("classes")
+    @classmethod
+    def _hiding(cls, classes: tuple[CharacterClass, ...]) -> tuple[CharacterClass, ...]:
+        if set(classes) == {"others"}:
+            raise ValueError("a mask of nothing but punctuation hides nothing; add digits or letters")
+        return classes
+
     @model_validator(mode="after")
     def _one_way(self) -> Mask:
         if self.pattern is None:

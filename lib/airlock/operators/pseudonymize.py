@@ -104,8 +104,8 @@ class Pseudonymize(Operator):
     def _fits(self) -> Self:
         if self.form in INTEGER_FORMS and (self.prefix or self.keep_domain or self.shown or self.bits != 128):  # noqa: PLR2004 - the default
             raise ValueError(f"form {self.form} is a number: leave out prefix, bits, keep_domain, keep_first and keep_last")
-        if self.keep_domain and self.keep_last:
-            raise ValueError("keep_domain and keep_last both say what stands after the token; leave one of them out")
+        if self.keep_domain and self.shown:
+            raise ValueError("keep_domain shows what keep_first and keep_last would add to; leave one of them out")
         if self.form == "uuid" and self.bits != 128:  # noqa: PLR2004 - a UUID's own length
             raise ValueError("form uuid has 128 bits; leave `bits` out, or take form hex or base32")
         return self

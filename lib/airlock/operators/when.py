@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from airlock.operators._base import Operator
 from airlock.operators._conditions import CONFIG, Condition, compile_choice, require_comparable
-from airlock.operators._nested import Composite, NestedOperator
+from airlock.operators._nested import Composite, NestedOperator, undone_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,4 +79,8 @@ class When(Condition, Composite):
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> RowKernel:
         """Rows parted by the condition, each part through its operator's kernel."""
-        return compile_choice((self,), self.otherwise, field, keys, target=self.result_field(field).type)
+        return compile_choice((self,), self.compiled(field, keys), target=self.result_field(field).type)
+
+    def reverse(self, field: pa.Field, keys: SubKeys) -> RowKernel:
+        """Rows parted as before, each part back by its operator; as text, and null where no key opens what was written."""
+        return compile_choice((self,), self.undone(field, keys), target=undone_type(field.type))

@@ -11,6 +11,7 @@ from airlock.operators import Operator, leaf_operators
 from airlock.plan.promises import promise_faults
 from airlock.plan.tree import RuleNode, rule_tree
 from airlock.policy.arrow import NESTED, parse_type
+from airlock.policy.choices import CHOICES, tells_values
 from airlock.policy.formats import ON_DIRECT_IDENTIFIERS, Preserved, Shape, output_of, shape_parts
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.packs import pack_faults
@@ -38,7 +39,7 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
     for path, rule in rules.items():
         operator = operators[path]
         at: Location = ("columns", str(path))
-        exposed = dict.fromkeys(_class_faults(rule, operator))
+        exposed = (*dict.fromkeys(_class_faults(rule, operator)), *_choice_faults(rule))
         yield from (Fault(at, message, ExposedIdentifierError) for message in exposed)
         yield from (Fault(at, message) for message in (*_form_faults(rule), *_nesting_faults(path, rule, operator)))
         yield from (Fault(at, message) for message in (*_pass_faults(path, operator), *_domain_faults(operator, operators)))
@@ -84,13 +85,22 @@ def _form_faults(rule: ColumnRule) -> Iterator[str]:
         yield str(error)
 
 
+def _choice_faults(rule: ColumnRule) -> Iterator[str]:
+    """Each case a text of its own would be a look-up table."""
+    if rule.classification is Classification.DIRECT_IDENTIFIER and tells_values(_parts(rule)):
+        yield f"the cases of '{rule.operator.name}' write {CHOICES}. Let all of them write one text, or pseudonymize"
+
+
+def _parts(rule: ColumnRule) -> tuple[Shape, ...]:
+    try:
+        return shape_parts(output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape)
+    except PolicyError:
+        return ()  # `_form_faults` says so
+
+
 def _synthetic_faults(policy: Policy, path: ColumnPath, rule: ColumnRule) -> Iterator[str]:
     """What nobody can tell from the real thing needs a word that it is not."""
-    try:
-        shape = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape
-    except PolicyError:
-        return  # `_form_faults` says so
-    entities = {entity for part in shape_parts(shape) for entity in _taken_for(part)}
+    entities = {entity for part in _parts(rule) for entity in _taken_for(part)}
     for entity in sorted(entities - policy.gate.accepted(str(path))):
         yield f"'{rule.operator.name}' writes what looks like {entity}. Accept it under gate: `synthetic: {{{path}: {entity}}}`"
 

@@ -165,7 +165,7 @@ _WORDS: Mapping[type[formats.Shape], Callable[[Any], str]] = {
     formats.Ciphertext: _ciphertext,
     formats.FromPool: lambda shape: f"a {shape.kind.replace('_', ' ')} made up from {shape.locale} lists",
     formats.IntegerToken: lambda shape: f"a whole number from {shape.low:,} to {shape.high:,}",
-    formats.Host: lambda shape: "a registered domain" if shape.registered else "a host's name",
+    formats.Host: lambda shape: f"a {'registered domain' if shape.registered else 'host'}: scanned for entities",
     formats.Between: lambda shape: f"a number{_ends(shape.low, shape.high)}",
     formats.Constant: lambda shape: f"always '{shape.text}'",
     formats.FewValues: lambda shape: f"at most {shape.n} frequent values, or {_other(shape.other)}: scanned for entities",

@@ -11,12 +11,13 @@ from airlock.errors import PolicyError
 from airlock.operators import Operator, RowOperator
 from airlock.plan.tree import nested_kind, type_at
 from airlock.policy.arrow import parse_type
-from airlock.policy.formats import output_of
+from airlock.policy.choices import constants_of
+from airlock.policy.formats import Shape, output_of, shape_parts
 from airlock.policy.model import Policy
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 from airlock.types import Classification
 
-__all__ = ["identifier_paths", "looked_at", "open_text", "require_seen"]
+__all__ = ["identifier_paths", "looked_at", "open_text", "require_seen", "shape_of"]
 
 _TOO_SHORT = (pa.null(), pa.bool_(), pa.int8(), pa.uint8())
 """Types whose values are words of every text, or have no four characters."""
@@ -27,9 +28,17 @@ def open_text(policy: Policy) -> tuple[ColumnPath, ...]:
     found = []
     for path, rule in policy.rules().items():
         made = output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped)
-        if made.type is not None and is_byte_type(made.type) and not made.shape.closed and made.shape.holds_text:
+        room = not made.shape.closed and made.shape.holds_text
+        # A text for each case is as good as a copy.
+        if made.type is not None and is_byte_type(made.type) and (room or len(constants_of(shape_parts(made.shape))) > 1):
             found.append(path)
     return tuple(found)
+
+
+def shape_of(policy: Policy, path: ColumnPath) -> Shape:
+    """The declared form of a written leaf."""
+    rule = policy.rules()[path]
+    return output_of(rule.operator, parse_type(rule.type[-1]), unshaped=rule.unshaped).shape
 
 
 def identifier_paths(policy: Policy, schema: pa.Schema | None) -> tuple[ColumnPath, ...]:

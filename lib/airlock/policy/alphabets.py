@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import unicodedata
 
 __all__ = ["ALPHABETS", "LONGEST", "SMALLEST_DOMAIN", "letters_of", "separators_of", "shortest_of"]
 
@@ -32,6 +33,8 @@ _SHORTEST = 6
 _SEPARATORS = " -./()+"
 """What stands between the groups of phone, card and account numbers."""
 
+_MOST_SEPARATORS = 16
+
 
 def letters_of(alphabet: str) -> str:
     """The characters of an alphabet: a named one's, or those given.
@@ -53,7 +56,8 @@ def separators_of(separators: str | None, letters: str) -> str:
     """The characters that stay in their places: those given, or the usual ones as far as they are no letters.
 
     Raises:
-        ValueError: One of those given is a letter, too.
+        ValueError: One of those given is a character of the alphabet, a letter or a digit, or they are too many: what stays in its
+            place is published.
 
     Example:
         >>> separators_of(None, "01+")
@@ -63,7 +67,18 @@ def separators_of(separators: str | None, letters: str) -> str:
         return "".join(character for character in _SEPARATORS if character not in letters)
     if set(separators) & set(letters):
         raise ValueError("a separator can't be a character of the alphabet, too; take it out of one of them")
+    if len(separators) > _MOST_SEPARATORS or not all(map(_separates, separators)):
+        raise ValueError(
+            f"separators are at most {_MOST_SEPARATORS} spaces and punctuation marks: they stay as they are, and letters and digits would "
+            "be published. Take those out, or into the alphabet"
+        )
     return separators
+
+
+def _separates(character: str) -> bool:
+    if character.isascii():
+        return character.isprintable() and not character.isalnum()
+    return unicodedata.category(character)[0] in "PZ"
 
 
 def shortest_of(letters: str, *, luhn: bool = False) -> int:

@@ -206,6 +206,8 @@ def _masked(arguments: Arguments) -> Shape:
         return MaskedGroups(char=arguments.get("char", "*"), pieces=mask_pieces(arguments))
     classes = ("digits", "letters", "others")
     chosen = arguments.get("classes", classes)
+    if not {"digits", "letters"} & set(chosen):
+        raise ValueError("a mask of nothing but punctuation hides nothing")
     return MaskedText(
         char=arguments.get("char", "*"),
         first=arguments.get("keep_first", 0),

@@ -23,12 +23,10 @@ class Host(Shape):
     registered: bool
     otherwise: str | None = None
 
-    proper: ClassVar[tuple[str, ...]] = ("URL",)
+    closed = False
+    """Anybody registers a domain: his own name's, or a number's."""
 
-    @property
-    def closed(self) -> bool:  # type: ignore[override]
-        """Labels in front of a registered domain are anybody's: mail addresses and numbers among them."""
-        return self.registered
+    proper: ClassVar[tuple[str, ...]] = ("URL",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

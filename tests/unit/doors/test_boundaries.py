@@ -45,6 +45,12 @@ def test_keys_inside_a_zone_are_refused(tmp_path):
         require_disjoint(settings(tmp_path, zones__staging__uri="staging", keys__root="staging/root.json"))
 
 
+@pytest.mark.parametrize("name", ["keys__executor", "keys__records", "keys__vault__credential", "reidentify__signing"])
+def test_whatever_else_is_of_keys_is_looked_at_too(tmp_path, name):
+    with pytest.raises(ZonesOverlapError, match="inside zone 'staging'"):
+        require_disjoint(settings(tmp_path, zones__staging__uri="staging", **{name: "staging/k"}))
+
+
 def test_four_places_and_three_files_are_fine(tmp_path):
     require_disjoint(
         settings(

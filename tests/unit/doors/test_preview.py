@@ -108,7 +108,7 @@ def test_a_boolean_does_not_tell_itself(project, settings):
     ("rule", "shown"),
     [
         ("truncate: {length: 100}", "Aaaaaaaa Aaaaaaaaa"),
-        ("mask: {classes: [others]}", "Aaaaaaaa*Aaaaaaaaa"),
+        ("mask: {classes: [others, digits]}", "Aaaaaaaa*Aaaaaaaaa"),
         ("mask: {keep_first: 15, keep_last: 1}", "Aaaaaaaa Aaaaaa**a"),
         ("truncate: {length: 3}", "Mar"),
     ],

@@ -151,6 +151,35 @@ def test_long_cut_texts_are_scanned_and_closed_shapes_are_not(gate, column):
     assert gate({"mail": own}, pa.table({"mail": [token + "@gmail.com" for token in tokens(3)]})).failed == ["shapes"]
 
 
+@pytest.mark.parametrize("text", ["ann*example.org", "212*555*0147", "81*2*69*142", "78*05*1120 is not, 078*05*1120 is"])
+def test_what_a_mask_character_may_hide_is_looked_for(gate, column, text):
+    rule = {"note": column("string", mask={"pattern": r"(\w+)(\W+)(.+)", "groups": [2]})}
+    for values in (pa.array([text]), pa.array([text]).dictionary_encode()):
+        assert "entities" in gate(rule, pa.table({"note": values})).failed
+    assert "entities" not in gate(rule, pa.table({"note": ["order*2026 of ann"]})).failed
+
+
+@pytest.mark.parametrize("shown", [12, 13, 15])
+def test_cards_without_their_last_digits_are_found_by_the_column(gate, column, shown):
+    cards = [f"4{number * 7919:011}12345"[:shown] for number in range(40)]
+    cut = {"a": column("string", truncate={"length": shown})}
+    masked = {"a": column("string", mask={"keep_first": shown})}
+    for rule, tail in ((cut, ""), (masked, "*" * (16 - shown))):
+        ran = gate(rule, pa.table({"a": [card + tail for card in cards] * 2}))
+        assert ran.failed == ["entities"]
+        assert "TRUNCATED_CREDIT_CARD" in ran.refused()
+        others = [f"1{number * 7919:011}12345"[:shown] + tail for number in range(40)]
+        assert gate(rule, pa.table({"a": others * 2})).failed == []
+    kept = {"a": column("string", mask={"keep_first": 8, "keep_last": 4})}
+    assert gate(kept, pa.table({"a": [f"{card[:8]}****{card[-4:]}" for card in cards] * 2})).failed == []
+
+
+def test_cards_with_noise_still_look_like_cards(gate, column):
+    rule = {"a": column("int64", add_noise={"scale": 5, "key": "d"})}
+    assert "entities" in gate(rule, pa.table({"a": [4_111_000_000_000_000 + 7919 * n for n in range(100)]})).failed
+    assert "entities" not in gate(rule, pa.table({"a": [1_111_000_000_000_000 + 7919 * n for n in range(100)]})).failed
+
+
 def test_accepted_and_waived_entities(gate):
     table = pa.table({"note": ["ann@example.org"]})
     assert gate(OPEN, table, gate={"synthetic": {"note": "EMAIL_ADDRESS"}}).failed == ["entities"]
@@ -322,6 +351,47 @@ def test_generalized_and_listed_values_that_no_two_rows_share_identify(gate, col
     table = pa.table({"a": pa.array(values).cast(parse_type(data_type))})
     assert gate({"a": column(data_type, **operator)}, table).failed == ["uniqueness"]
     assert gate({"a": column(data_type, **operator)}, table, table).failed == []
+
+
+DILUTED = {
+    "texts of another case": (
+        {"when": {"column": "b", "in": ["x"], "then": {"redact": {}}, "otherwise": {"keep": "r"}}},
+        [*["[redacted]"] * 200, *(f"ann{n}" for n in range(20))],
+    ),
+    "tokens of another case": (
+        {"when": {"column": "b", "in": ["x"], "then": {"pseudonymize": {"domain": "d", "prefix": "p_"}}, "otherwise": {"keep": "r"}}},
+        [*(f"p_{tokens(1)[0]}" for _ in range(200)), *(f"ann{n}" for n in range(20))],
+    ),
+    "values of another case's list": (
+        {"when": {"column": "b", "in": ["x"], "then": {"keep": {"reason": "r", "values": ["n/a"]}}, "otherwise": {"keep": "r"}}},
+        [*["n/a"] * 200, *(f"ann{n}" for n in range(20))],
+    ),
+    "the ends of a range": ({"clamp": {"bottom": 1000, "top": 9999}}, [*[1000] * 100, *[9999] * 100, *range(5000, 5020)]),
+    "the ends of a rounded range": (
+        {"generalize_number": {"width": 10, "bottom": 1000, "top": 9000}}, [*[1000] * 100, *[9000] * 100, *range(5000, 5200, 10)],
+    ),
+    "a text for each row": (
+        {"first_match": {"cases": [{"column": "b", "in": [str(n)], "then": {"redact": {"with": f"ann{n}"}}} for n in range(119)],
+            "otherwise": {"redact": {"with": "ann119"}}}},
+        [f"ann{n}" for n in range(120)],
+    ),
+    "a prefix for each row": (
+        {"first_match": {"cases": [{"column": "b", "in": [str(n)], "then": {"pseudonymize": {"domain": "d", "prefix": f"ann{n}_"}}} for n in range(119)],
+            "otherwise": {"pseudonymize": {"domain": "d", "prefix": "ann119_"}}}},
+        [f"ann{n}_{token}" for n, token in enumerate(tokens(120))],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DILUTED)
+def test_what_an_operator_writes_by_itself_makes_no_raw_value_shared(gate, column, name):
+    operator, values = DILUTED[name]
+    table = pa.table({"a": values, "b": ["x"] * len(values)})
+    kind = "int64" if table["a"].type == pa.int64() else "string"
+    rules = {"a": column(kind, kind="sensitive", accept_frequency="r", **operator), "b": column("string", redact={"with": "x"})}
+    assert gate(rules, table).failed == ["uniqueness"]
+    twice = gate(rules, table, table)
+    assert twice.failed == []
 
 
 def test_domains_of_tokens_that_no_two_rows_share_identify(gate, column):

@@ -43,7 +43,7 @@ def test_a_text_of_the_policy_is_scanned():
 
 
 def test_what_is_looked_for_where(column, rules_of):
-    """Labels in front are anybody's, so hosts are scanned; but that they look like URLs is proper, and uniqueness counts."""
+    """Domains and labels in front are anybody's, so hosts are scanned; but that they look like URLs is proper, and uniqueness counts."""
     rules = rules_of(
         {
             "id": column("int64", pseudonymize={"domain": "d"}),
@@ -56,6 +56,6 @@ def test_what_is_looked_for_where(column, rules_of):
     by_name = {str(rule.path): rule for rule in rules.leaves}
     assert "URL" not in by_name["host"].forbidden
     assert "IP_ADDRESS" in by_name["host"].forbidden
-    assert by_name["domain"].forbidden == ()
+    assert by_name["domain"].forbidden == by_name["host"].forbidden
     assert {"URL", "CREDIT_CARD"} <= set(by_name["plate"].forbidden)
     assert [name for name, rule in by_name.items() if rule.kept] == ["host", "domain", "plate"]

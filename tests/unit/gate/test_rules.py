@@ -65,9 +65,14 @@ DIRECT: dict[str, list[dict[str, object]]] = {
         {"mask": {"keep_first": -9, "keep_last": 13}}, {"mask": {"keep_last": True}},
         {"mask": {"pattern": "(.)(.*)", "groups": [2]}}, {"url": "host"},
         {"rot13": {}, "unshaped": "r"}, {"pseudonymize": {"domain": "e", "keep_first": 3, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "keep_last": True}},
+        {"pseudonymize": {"domain": "e", "keep_domain": "common", "keep_first": 4}},
+        {"when": {"column": "id", "in": [1], "then": {"redact": {"with": "ann"}}, "otherwise": {"redact": {"with": "bob"}}}},
+        {"when": {"column": "id", "in": [1], "then": {"pseudonymize": {"domain": "e", "prefix": "ann_"}}, "otherwise": {"encrypt": {"domain": "e", "prefix": "bob_"}}}, "reversible": "allowed"},
+        {"when": {"column": "id", "in": [1], "then": {"mask": {"char": "a"}}, "otherwise": {"mask": {"char": "b"}}}},
     ],
     "accepted": [{"drop": {}}, {"null": {}}, {"redact": {}}, {"pseudonymize": "e"}, {"mask": {"keep_first": 2, "keep_last": 2}}, {"mask": {}},
         {"pseudonymize": {"domain": "e", "keep_first": 2, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "form": "int64"}}, {"fpe": "e", "reversible": "allowed"},
+        {"when": {"column": "id", "in": [1], "then": {"redact": {}}, "otherwise": {"pseudonymize": {"domain": "e", "prefix": "e_"}}}},
     ],
 }  # fmt: skip
 
@@ -83,6 +88,20 @@ def test_a_direct_identifier_is_let_through_by_no_operator(column, rules_of, ope
 def test_what_hides_a_direct_identifier(column, rules_of, operator):
     columns = {"id": column("int64", pseudonymize="d"), "x": column("string", kind="direct_identifier", **operator)}
     assert len(rules_of(columns).leaves) == 2
+
+
+def test_no_operator_without_a_form_lowers_the_floor(column, rules_of):
+    made = {**column("string", rot13={}), "unshaped": "r"}
+    for rule in (
+        made,
+        {
+            **column("string", when={"column": "id", "in": [1], "then": {"rot13": {}}, "otherwise": {"redact": {}}}),
+            "unshaped": "r",
+        },
+    ):
+        columns = {"id": column("int64", pseudonymize="d"), "x": rule}
+        gate = {"synthetic": {"x": ["EMAIL_ADDRESS", "URL"]}, "absent": ["URL"]}
+        assert set(rules_of(columns, gate=gate).leaves[1].forbidden) == set(FLOOR)
 
 
 def test_what_keeps_its_form_is_scanned_but_for_what_the_policy_accepts(column, rules_of):
@@ -113,6 +132,7 @@ SAID = {
     "PHONE_NUMBER": {"redact": {"with": "call 212-555-0147"}},
     "CREDIT_CARD": {"keep": {"reason": "r", "values": [4111111111111111]}},
     "US_SSN": {"pseudonymize": {"domain": "e", "prefix": "536-90-4399_"}},
+    "US_ITIN": {"encrypt": {"domain": "e", "prefix": "912-70-1234_"}, "reversible": "allowed"},
     "IP_ADDRESS": {"pseudonymize": {"domain": "e", "keep_domain": ["192.0.2.17"]}},
     "IBAN_CODE": {"mask": {"char": "DE89 3704 0044 0532 0130 00"}},
     "PL_PESEL": {"keep": {"reason": "r", "values": [60011012344, 61021112356, 62031212368, 63041312370, 64051412382, 65061512394, 66071612405,
@@ -125,7 +145,7 @@ def test_the_texts_of_a_policy_hold_nothing_of_the_floor(column, rules_of, entit
     columns = {"id": column("int64", pseudonymize="d"), "x": column("string", **SAID[entity])}
     with pytest.raises(DisclosureError, match=rf"the rule of 'x' itself holds {entity}.*Take it out") as caught:
         rules_of(columns)
-    assert not [word for word in ("marigold", "0147", "1111", "4399", "192.0", "3704") if word in str(caught.value)]
+    assert not [word for word in ("marigold", "0147", "1111", "4399", "1234", "192.0", "3704") if word in str(caught.value)]
 
 
 @pytest.mark.parametrize("key", ["partition_by", "statistics"])

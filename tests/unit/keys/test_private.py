@@ -75,6 +75,33 @@ def test_what_it_held_is_overwritten(tmp_path):
     assert path.read_bytes() == NEW
 
 
+def test_a_file_of_two_names_is_not_overwritten(tmp_path):
+    """A backup by hard link would go with it; of a destroyed root it would be the one that stays."""
+    path, other = tmp_path / "root.json", tmp_path / "backup.json"
+    create_private_file(path, OLD)
+    other.hardlink_to(path)
+    with pytest.raises(KeyFileError, match="has 2 names"):
+        replace_private_file(path, lambda _: NEW)
+    assert (path.read_bytes(), other.read_bytes()) == (OLD, OLD)
+    other.unlink()
+    replace_private_file(path, lambda _: NEW)
+    assert path.read_bytes() == NEW
+
+
+@pytest.mark.parametrize("word", ["new", "old"])
+def test_what_a_leftover_points_to_is_left_alone(tmp_path, word):
+    path, other = tmp_path / "root.json", tmp_path / "other"
+    create_private_file(path, OLD)
+    other.write_bytes(b"somebody's")
+    (tmp_path / f".root.json.{word}").symlink_to(other)
+    replace_private_file(path, lambda _: NEW)
+    assert (path.read_bytes(), other.read_bytes()) == (NEW, b"somebody's")
+    (tmp_path / f".root.json.{word}").hardlink_to(other)
+    with pytest.raises(KeyFileError, match="has 2 names"):
+        replace_private_file(path, lambda _: OLD)
+    assert other.read_bytes() == b"somebody's"
+
+
 def test_a_change_that_fails_changes_nothing(tmp_path):
     path = tmp_path / "root.json"
     create_private_file(path, OLD)

@@ -45,6 +45,13 @@ def test_frozen_ciphertexts(frozen: dict) -> None:
     assert sealed(Encrypt(domain="customer", pad_to=None), texts).to_pylist() == [frozen["exact"], None]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_ciphertext_is_bound_to_its_padding(kind: type) -> None:
+    text = sealed(kind(domain="d", pad_to=None), pa.array([b"ann\x80" + bytes(12)]))
+    with pytest.raises(RejectedValuesError, match="not-authentic"):
+        opened(kind(domain="d"), text, pa.binary())
+
+
 def test_equal_values_stay_equal_or_not() -> None:
     texts = pa.array(["ann"] * 50)
     assert len(set(sealed(Encrypt(domain="d"), texts).to_pylist())) == 1
@@ -58,7 +65,7 @@ def test_a_random_ciphertext_is_rfc_5297_s_under_its_nonce() -> None:
     for text, plain in zip(made, (b"ann", b"a text of more than one block"), strict=True):
         raw = base64.urlsafe_b64decode(text.removeprefix("r.") + "=" * (-len(text.removeprefix("r.")) % 4))
         (key,) = (keys[one] for one in keys)
-        back = AESSIV(key).decrypt(raw[16:], [b"airlock/v1", b"d", raw[:16]])
+        back = AESSIV(key).decrypt(raw[16:], [b"airlock/v1", b"d", b"16", raw[:16]])
         assert back == plain + b"\x80" + bytes(-(len(plain) + 1) % 16)
 
 

@@ -39,14 +39,16 @@ def test_each_value_by_itself_and_back(values):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(NUMBERS | st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=20)), max_size=12))
+@given(
+    st.lists(
+        st.tuples(NUMBERS | st.none(), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)), max_size=12
+    )
+)
 def test_a_tweak_of_each_row_and_back(rows):
     operator = Fpe(domain="d", tweak_column="other")
     column, tweaks = (pa.array(part, pa.string()) for part in (zip(*rows, strict=True) if rows else ([], [])))
     made = run(operator, column, other=tweaks)
     for place, (value, tweak) in enumerate(rows):
-        alone = run(Fpe(domain="d"), pa.array([value], pa.string())) if not tweak else None
-        assert alone is None or alone[0] == made[place]
         assert run(operator, pa.array([value], pa.string()), other=pa.array([tweak], pa.string()))[0] == made[place]
     assert run(operator, made, back=True, other=tweaks).equals(column)
 
@@ -99,8 +101,18 @@ def test_more_than_a_batch(mixed):
 
 def test_a_rejected_row_without_its_tweak():
     with pytest.raises(RejectedValuesError, match="no-tweak") as caught:
-        run(Fpe(domain="d", tweak_column="o"), pa.array(["123456", None, "123456"]), o=pa.array([None, None, "x"], pa.string()))
-    assert caught.value.mask.to_pylist() == [True, False, False]
+        run(
+            Fpe(domain="d", tweak_column="o"), pa.array(["123456", None, "123456", "123456"]), o=pa.array([None, None, "x", ""])
+        )
+    assert caught.value.mask.to_pylist() == [True, False, False, True]
+
+
+def test_no_two_declarations_of_a_domain_share_a_permutation():
+    """Neither 15 digits and the first 15 of a card, nor two alphabets of ten letters."""
+    plain = run(Fpe(domain="d"), pa.array(["411111111111111"]))[0].as_py()
+    assert run(Fpe(domain="d", luhn=True), pa.array(["4111111111111111"]))[0].as_py()[:-1] != plain
+    letters = run(Fpe(domain="d", alphabet="abcdefghij"), pa.array(["ebbbbbbbbbbbbbb"]))[0].as_py()
+    assert letters.translate(str.maketrans("abcdefghij", "0123456789")) != plain
 
 
 def test_tweaks_are_of_types_that_have_a_text():

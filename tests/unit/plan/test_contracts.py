@@ -51,6 +51,16 @@ def test_a_mask_shows_at_most_four_characters_of_a_direct_identifier(said):
     assert said("x: {type: string, class: sensitive, mask: {keep_first: 3, keep_last: 2}}") == []
 
 
+def test_cases_that_each_write_a_text_of_their_own_are_a_look_up_table(said):
+    def of(one: str, other: str) -> list[tuple[int, str]]:
+        choice = f"when: {{column: id, in: [1], then: {{redact: {{with: {one}}}}}, otherwise: {{redact: {{with: {other}}}}}}}"
+        return said(f"x: {{type: string, class: direct_identifier, {choice}}}")
+
+    [(_, message)] = of("ann", "bob")
+    assert "the cases of 'when' write different texts" in message
+    assert of("gone", "gone") == []
+
+
 def test_a_mask_that_leaves_letters_is_none_for_a_direct_identifier(said):
     [(_, message)] = said("x: {type: string, class: direct_identifier, mask: {classes: [digits]}}")
     assert "'mask' may not stand on a direct_identifier" in message

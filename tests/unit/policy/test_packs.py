@@ -91,9 +91,17 @@ def test_codes_of_dates_places_and_texts_are_never_right(kind):
         ("age", {"at": "2026-01-01"}, True),
         ("age", {"at": "2026-01-01", "top": 90}, True),
         ("age", {"at": "2026-01-01", "top": 91}, False),
-        ("clamp", {"top": 90}, True),
+        ("age", "2026-01-01", True),
+        ("age", {"at": "2000-01-01"}, False),
+        ("age", {"at": "then"}, False),
+        ("clamp", {"bottom": 0, "top": 90}, True),
+        ("clamp", {"top": 90}, False),
+        ("clamp", {"bottom": -14610, "top": 90}, False),
         ("clamp", {"bottom": 18}, False),
-        ("generalize_number", {"width": 10, "top": 90}, True),
+        ("clamp", {"bottom": "NaN", "top": 90}, False),
+        ("generalize_number", {"width": 10, "bottom": 0, "top": 90}, True),
+        ("generalize_number", {"width": "0.5", "top": 90}, False),
+        ("interval", {"breaks": [-14610, 18, 90]}, False),
         ("generalize_number", {"width": 10}, False),
         ("interval", {"breaks": [18, 65, 90]}, True),
         ("interval", {"breaks": [18, 65, 95]}, False),
@@ -106,14 +114,38 @@ def test_dates_and_ages(operator, arguments, right):
 
 def test_ages_are_counted_up_to_the_pack_s_day_or_today():
     arguments = {"to": "year", "bottom": "1930-01-01"}
-    assert faults("dates", "generalize_date", arguments, as_of=date(2020, 6, 30)) == []
     [message] = faults("dates", "generalize_date", arguments)
     assert "bottom: 1936-01-01" in message
+    arguments = {"to": "year", "bottom": "1935-01-01"}
+    assert faults("dates", "generalize_date", arguments, as_of=date(2025, 12, 31)) == []
+    [message] = faults("dates", "generalize_date", arguments, as_of=date(2025, 11, 1))
+    assert "as_of 2025-11-01 is more than a year ago" in message
 
 
 def test_places():
     assert faults("geography", "zip3") == []
     assert len(faults("geography", "truncate", 3)) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"as_of": "2000-04-01"}, {"as_of": "2026-01-01", "restricted": []}, {"as_of": "then"}, {"restricted": 7}]
+)
+def test_no_older_or_shorter_list_shows_more_places(arguments):
+    assert len(faults("geography", "zip3", arguments)) == 1
+
+
+@pytest.mark.parametrize("part", [{"keep_last": 4}, {"keep_first": 1}, {"keep_domain": "common"}])
+def test_a_code_stands_alone(part):
+    [message] = faults("names", "pseudonymize", {"domain": "d", **part}, codes={"x": "a word"})
+    assert "leaves a part of it readable" in message
+
+
+def test_no_identifier_is_none():
+    rule = {"type": "string", "class": "direct_identifier", "identifier": "none", "mask": {"keep_last": 4}}
+    [fault] = pack_faults(policy({"x": rule}), today=TODAY)
+    assert "'x' is a direct_identifier, so `identifier` is not none" in fault.message
+    [message] = faults("none", "redact_entities", {"entities": ["US_SSN"]})
+    assert "so `identifier` is free_text" in message
 
 
 def test_every_kind_is_named_or_said_to_be_absent():

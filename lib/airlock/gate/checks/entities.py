@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airlock.errors import ResidualEntityError
 from airlock.gate._check import Batch, CheckResult, Finding, listed
@@ -13,7 +16,9 @@ from airlock.gate.buffers import is_binary, is_text
 from airlock.gate.chance import Sample, excessive, sample_numbers
 from airlock.gate.entities import scan_text
 from airlock.gate.leaves import plain_type
-from airlock.gate.rules import GateRules
+from airlock.gate.rules import GateRules, LeafRule
+from airlock.policy.choices import MASKED, open_masks
+from airlock.policy.formats import shape_parts
 
 __all__ = ["EntitiesCheck", "EntitiesPart"]
 
@@ -33,7 +38,7 @@ class EntitiesCheck:
     """Forbidden entities are absent.
 
     Guarantee:
-        Text and binary: one validated hit refuses. Numbers, and text cells of bare digits: refused where far more values pass the
+        Text and binary: one validated hit refuses, also where '@', '-', '.' or a space may stand behind an open mask's character. Numbers, and text cells of bare digits: refused where far more values pass the
         entity's check digits than chance lets through (`chance` says what that misses); rounded numbers, where most have the
         length and the prefix of cards. Other leaves of a closed shape are the shapes check's.
     """
@@ -48,7 +53,8 @@ class EntitiesCheck:
                 continue
             column = str(path)
             part.totals[column] = len(values)
-            _scan_leaf(part, column, values, rule.forbidden)
+            for again in _readings(values, rule):
+                _scan_leaf(part, column, again, rule.forbidden)
         return part
 
     @staticmethod
@@ -85,13 +91,25 @@ class EntitiesCheck:
         )
 
 
+def _readings(values: pa.Array, rule: LeafRule) -> Iterator[pa.Array]:
+    """As they are, and with what masks may have hidden."""
+    yield values
+    data_type = plain_type(values.type)
+    for char in open_masks(shape_parts(rule.shape(data_type))) if is_text(data_type) else ():
+        plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        plain = plain.cast(pa.large_string())
+        yield from (pc.replace_substring(plain, char, each) for each in MASKED if each != char)
+        # What is left of a number before its masked end.
+        yield pc.replace_substring_regex(plain, rf"(?s){re.escape(char)}.*", "")
+
+
 def _scan_leaf(part: EntitiesPart, column: str, values: pa.Array, forbidden: tuple[str, ...]) -> None:
     data_type = plain_type(values.type)
     if is_text(data_type) or is_binary(data_type):
         for entity, hit in scan_text(values, forbidden).items():
-            part.hits[column, entity] = Tally(hit.count, 0, hit.picture)
+            part.hits.setdefault((column, entity), Tally(hit.count, 0, hit.picture))
     for entity, sample in sample_numbers(values, forbidden).items():
-        part.samples[column, entity] = sample
+        part.samples.setdefault((column, entity), sample)
 
 
 def _expired(finding: Finding, rules: GateRules) -> str:

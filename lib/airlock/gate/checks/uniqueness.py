@@ -12,15 +12,17 @@ from airlock.errors import NearlyUniqueError
 from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate._tally import merge_tallies
 from airlock.gate.buffers import fingerprints, is_binary, is_text
+from airlock.gate.kinds import kinds
 from airlock.gate.leaves import plain_type
-from airlock.gate.rules import NEARLY_UNIQUE, GateRules, LeafRule
-from airlock.policy.formats import Token
-from airlock.policy.mail_domains import OTHER_DOMAIN
+from airlock.gate.rules import NEARLY_UNIQUE, GateRules
 
 __all__ = ["Distinct", "UniquenessCheck"]
 
+Key = tuple[str, str]
+"""A column, and which kind of its values."""
+
 _SIZE = 1 << 14
-_ROWS = 100
+_ROWS, _FEWEST = 100, 10
 _MARGIN = 1024
 """Thousandths: three standard deviations of an estimate from 16,384 values, on the safe side."""
 
@@ -36,26 +38,27 @@ class Distinct:
 
     prints: np.ndarray
     rows: int
+    column: int
 
     @classmethod
-    def of(cls, values: pa.Array) -> Distinct:
-        """Of values without nulls. NaN is a missing value."""
+    def of(cls, values: pa.Array, *, beside: int = 0) -> Distinct:
+        """Of values without nulls, and `beside` others of their column. NaN is a missing value."""
         if pa.types.is_floating(values.type):
             values = values.filter(pc.invert(pc.is_nan(values)))
         rows = len(values)
         if pa.types.is_dictionary(values.type):
             used = np.bincount(np.asarray(values.indices), minlength=len(values.dictionary)) > 0
-            return cls(_smallest(fingerprints(values.dictionary)[used]), rows)
-        return cls(_smallest(fingerprints(values)), rows)
+            return cls(_smallest(fingerprints(values.dictionary)[used]), rows, rows + beside)
+        return cls(_smallest(fingerprints(values)), rows, rows + beside)
 
     def __add__(self, other: Distinct) -> Distinct:
         prints = _smallest(np.concatenate([self.prints, other.prints]))
-        return Distinct(prints, self.rows + other.rows)
+        return Distinct(prints, self.rows + other.rows, self.column + other.column)
 
     @property
     def identifies(self) -> bool:
         """Whether values like these tell rows apart."""
-        return self.rows >= _ROWS and 10 * self.count >= 9 * self.rows
+        return self.column >= _ROWS and self.rows >= _FEWEST and 10 * self.count >= 9 * self.rows
 
     @property
     def count(self) -> int:
@@ -73,25 +76,33 @@ class UniquenessCheck:
         Refused where a column has distinct values for nine tenths of its non-null values or more, and 100 of these or more, if
         it is kept (with a closed list or without), generalized to multiples or periods, accepted as `unshaped`, or cut or
         masked so that more than four characters may show. Of tokens with mail domains the domains are judged, the one that
-        stands for all others apart. Partition columns too. A waiver names it as NEARLY_UNIQUE.
+        stands for all others apart. Texts of rules, the ends of a range and the tokens of another case are left out, and lists
+        judged apart, so that they make nothing look shared; ten values of a kind are enough then, in a column of 100. Partition
+        columns too. A waiver names it as NEARLY_UNIQUE.
     """
 
     @staticmethod
-    def scan(batch: Batch, rules: GateRules) -> dict[str, Distinct]:
-        """Distinct values by column."""
+    def scan(batch: Batch, rules: GateRules) -> dict[Key, Distinct]:
+        """Distinct values by column and kind of value."""
         kept = [rule for rule in rules.leaves if rule.kept and rule.path in batch.present]
-        shown = {str(rule.path): _shown(batch.present[rule.path], rule) for rule in kept}
-        return {column: Distinct.of(values) for column, values in shown.items() if _judged(plain_type(values.type))}
+        found = {}
+        for rule in kept:
+            values = batch.present[rule.path]
+            data_type = plain_type(values.type)
+            if _judged(data_type):
+                for kind, shown in kinds(values, rule.shape(data_type)).items():
+                    found[str(rule.path), kind] = Distinct.of(shown, beside=len(values) - len(shown))
+        return found
 
     @staticmethod
-    def merge(one: dict[str, Distinct], other: dict[str, Distinct]) -> dict[str, Distinct]:
+    def merge(one: dict[Key, Distinct], other: dict[Key, Distinct]) -> dict[Key, Distinct]:
         """Distinct values of both."""
         return merge_tallies(one, other)
 
     @staticmethod
-    def verdict(partial: dict[str, Distinct], rules: GateRules) -> CheckResult:
+    def verdict(partial: dict[Key, Distinct], rules: GateRules) -> CheckResult:
         """Refused where a column is nearly unique and no waiver covers it."""
-        found = [_finding(column, part, rules) for column, part in sorted(partial.items()) if part.identifies]
+        found = [_finding(column, part, rules) for (column, _), part in sorted(partial.items(), key=_key) if part.identifies]
         problems = tuple(each for each in found if not each.waiver)
         waived = tuple(each for each in found if each.waiver)
         if not problems:
@@ -107,18 +118,8 @@ class UniquenessCheck:
         )
 
 
-def _shown(values: pa.Array, rule: LeafRule) -> pa.Array:
-    """What the values say of their rows: of tokens, the mail domains and characters around them that stay readable."""
-    shape = rule.shape(plain_type(values.type))
-    if not isinstance(shape, Token):
-        return values
-    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-    token = len(shape.prefix) + shape.length
-    after = pc.utf8_slice_codeunits(plain, shape.first + token)
-    if shape.domains is None:
-        return pc.binary_join_element_wise(pc.utf8_slice_codeunits(plain, 0, shape.first), after, "")
-    domains = pc.utf8_slice_codeunits(after, 1)
-    return domains.filter(pc.not_equal(domains, OTHER_DOMAIN))
+def _key(item: tuple[Key, Distinct]) -> Key:
+    return item[0]
 
 
 def _judged(data_type: pa.DataType) -> bool:
