@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow as pa
 from airlock.engines.rows import inputs_of, leaf_values
 from airlock.errors import NoEffectError
 from airlock.keys import SubKeys
+from airlock.keys.derive import key_bytes
 from airlock.operators import Operator, RejectedValuesError, RowOperator
 from airlock.plan.compile import Plan
 from airlock.policy.path import ColumnPath
@@ -66,10 +68,11 @@ def _unchanged(operator: Operator, path: ColumnPath, batch: pa.RecordBatch) -> b
 
 
 def transformed(batch: pa.RecordBatch, path: ColumnPath, operator: Operator, values: pa.Array) -> pa.Array:
-    """The first values of a leaf under an operator that needs no key."""
+    """The first values of a leaf under an operator; what is keyed has a key of the moment, so only which values it rejects tells."""
     if operator.result_field(pa.field(str(path), values.type)) is None:
         return pa.nulls(len(values))
-    kernel = operator.kernel(pa.field(str(path), values.type), SubKeys({}, {}))
+    keys = SubKeys({request: secrets.token_bytes(key_bytes(request)) for request in operator.requests()}, {})
+    kernel = operator.kernel(pa.field(str(path), values.type), keys)
     if not isinstance(operator, RowOperator):
         return kernel(values)
     beside = {name: array.slice(0, len(values)) for name, array in inputs_of(batch)(path, operator).items()}

@@ -57,10 +57,9 @@ def sample_warnings(plan: Plan, batch: pa.RecordBatch, *, rows: int | None) -> t
         values, _ = leaf_values(batch, path)
         if len(values) < ENOUGH or operator.name in ("drop", "null") or pa.types.is_nested(values.type):
             continue
-        if operator.contract.keyed:
-            found += _frequency(path, values, scale=(rows or batch.num_rows) / batch.num_rows) if path in counted else ()
-        else:
-            found += _effect(batch, path, operator, values)
+        if path in counted:
+            found += _frequency(path, values, scale=(rows or batch.num_rows) / batch.num_rows)
+        found += _effect(batch, path, operator, values)
     return tuple(sorted([*found, *_rare(plan, batch)]))
 
 

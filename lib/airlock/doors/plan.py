@@ -20,6 +20,7 @@ from airlock.keys import KeyRequest, open_key_ring
 from airlock.keys.open import needed_settings
 from airlock.plan.explain import ColumnPlan, Fetched, collision_bound, explain_columns, fetched, written_bytes_a_row
 from airlock.plan.known import open_text
+from airlock.policy.formats import leaf_specs
 from airlock.policy.path import ColumnPath
 from airlock.settings import Settings
 from airlock.storage.sources import is_cuttable
@@ -62,7 +63,7 @@ class PlanReport:
         search_seconds: About how long entity search takes on one core, if no two texts outside one batch are equal.
         collisions: By column, how likely two different values share a token.
         not_proven: By entity, what the gate can't exclude, and the policy's reason for accepting that.
-        unanswered: Entities that the gate can't exclude in free text and the policy says nothing of: the gate refuses.
+        unanswered: Entities that the gate can't exclude in redacted text and the policy says nothing of: the gate refuses.
         open_text: Written columns whose form leaves room for anything: scanned by the gate, value by value.
     """
 
@@ -107,6 +108,7 @@ def plan_policy(policy: Path, settings: Settings, *, sample_rows: int = 2_000) -
         for (column, code), count in sorted(sample.rejected.items())
     )
     free = open_text(declared)
+    redacted = any(spec.name == RedactEntities.name for rule in declared.columns.values() for spec in leaf_specs(rule.operator))
     return PlanReport(
         dataset=declared.dataset,
         policy_sha256=declared.digest,
@@ -118,7 +120,7 @@ def plan_policy(policy: Path, settings: Settings, *, sample_rows: int = 2_000) -
         collisions=_collisions(prepared, rows),
         warnings=unreadable + sample_warnings(plan, sample.batch, rows=rows),
         not_proven=dict(declared.gate.not_proven),
-        unanswered=tuple(entity for entity in _NO_MODEL if free and entity not in declared.gate.not_proven),
+        unanswered=tuple(entity for entity in _NO_MODEL if redacted and entity not in declared.gate.not_proven),
         open_text=tuple(map(str, free)),
     )
 

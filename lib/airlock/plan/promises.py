@@ -34,7 +34,8 @@ def promise_faults(path: ColumnPath, rule: ColumnRule, operator: Operator) -> It
     yield from dict.fromkeys(_reversible_faults(rule, operator))
     contract = operator.contract
     if rule.unique and not (contract.injective and contract.deterministic):
-        yield f"is declared unique, but '{operator.name}' may make different values one", LostUniquenessError
+        how = "makes one value several" if contract.injective else "may make different values one"
+        yield f"is declared unique, but '{operator.name}' {how}", LostUniquenessError
     if rule.output is not None:
         yield from _type_faults(path, rule, operator)
 

@@ -140,8 +140,22 @@ def test_few_values_among_many_rows_are_a_frequency_warning(small, settings):
 def test_what_the_gate_cant_prove(small, settings):
     report = plan_policy(small(), settings())
     assert report.not_proven == {"PERSON": "no names"}
-    assert report.unanswered == ("LOCATION",)
+    assert report.unanswered == ()  # the gate asks only where text is redacted
     assert report.open_text == ("code", "note")
+
+
+def test_what_the_gate_cant_prove_of_redacted_text(small, settings):
+    policy = small()
+    policy.write_text(policy.read_text().replace('keep: "a reason"', "redact_entities: {entities: [URL]}"))
+    assert plan_policy(policy, settings()).unanswered == ("LOCATION",)
+
+
+def test_what_keyed_operators_reject_is_told_too(small, settings):
+    policy = small()
+    text = policy.read_text().replace("plan: {}}}", "plan: {}, form: {}}}")
+    policy.write_text(text.replace("truncate: 9", "reversible: allowed, accept_frequency: r, fpe: {domain: form}"))
+    found = {(warned.path, warned.kind): warned.message for warned in plan_policy(policy, settings()).warnings}
+    assert "100.0 % of 200 sampled values would be rejected (not-in-alphabet)" in found["code", "rejects"]
 
 
 def test_csv_and_gzip(small, settings):

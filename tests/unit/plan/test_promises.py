@@ -122,6 +122,11 @@ def test_the_message_names_the_code(policy_file):
         bind_policy(policy_file("x: {type: string, class: sensitive, unique: true, truncate: 3}"))
 
 
+def test_a_fresh_ciphertext_is_not_said_to_make_values_one(policy_file):
+    with pytest.raises(PolicyFileError, match="'encrypt_random' makes one value several"):
+        bind_policy(policy_file(f"x: {{{IDENTIFIER}, unique: true, reversible: allowed, encrypt_random: person}}"))
+
+
 def test_there_is_no_unkeyed_hash():
     with pytest.raises(KeyError):
         operator_class("hash")
