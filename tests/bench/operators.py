@@ -46,6 +46,7 @@ import argparse
 import hashlib
 import hmac
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -53,9 +54,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import bench_pseudonymize
 import numpy as np
 import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bench_pseudonymize
 
 from airlock.crypto.luhn import check_digits
 from airlock.engines.rows import inputs_of

@@ -264,7 +264,7 @@ def unpadded(column: ByteColumn) -> tuple[Indices, NDArray[np.bool_]]:
     r"""How long each value is without its ISO/IEC 7816-4 padding, and which values have none.
 
     Example:
-        >>> lengths, bad = unpadded(ByteColumn(np.array([0, 3, 4]), np.frombuffer(b"ax80x00b", np.uint8)))
+        >>> lengths, bad = unpadded(ByteColumn(np.array([0, 3, 4]), np.frombuffer(b"a\x80\x00b", np.uint8)))
         >>> lengths.tolist(), bad.tolist()
         ([1, 0], [False, True])
     """

@@ -186,13 +186,20 @@ class _Work:
         reused = len(self.names) - len(todo)
         self._say(reused, reused)
         if todo:
-            sample = read_sample(self.prepared, _SAMPLED, splits=[self.prepared.splits[index] for index in todo])
-            demand_effect(self.prepared.plan, sample.batch)
+            self._demand_effect(todo)
             with pulse(lambda: self._look(todo, reused)):
                 failed = self._stage(engine, self._frame(folder.run, self.names, concluded=concluded), todo)
             self._say(reused + len(todo) - len(failed), reused)
             self._demand_done(folder.run, failed)
         return frozenset(self.names[index] for index in todo)
+
+    def _demand_effect(self, todo: Sequence[int]) -> None:
+        """Of what is to be done, a sample; what can't be read in it the tasks tell of, with every file that they meet."""
+        try:
+            sample = read_sample(self.prepared, _SAMPLED, splits=[self.prepared.splits[index] for index in todo])
+        except AirlockError:
+            return
+        demand_effect(self.prepared.plan, sample.batch)
 
     def _complete(self, folder: RunFolder, fresh: frozenset[str]) -> dict[str, SplitRecord]:
         """Every split's record, in the plan's order, its files in the run's folder."""

@@ -79,6 +79,10 @@ from airlock.errors._transient import (
     TransientError,
 )
 
+for _kind in (Problem, *all_errors().values()):
+    # They are told by this name, wherever they stand.
+    _kind.__module__ = __name__
+
 __all__ = [
     "AirlockError", "BoundaryError", "ChangedTypeError", "ConfigError", "ContractError", "DigestMismatchError",
     "DisclosureError", "DriftError", "ExposedIdentifierError", "FewRowsError", "FrequencyError", "IntegrityError",

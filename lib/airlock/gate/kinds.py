@@ -42,6 +42,8 @@ def kinds(values: pa.Array, shape: Shape) -> dict[str, pa.Array]:
         >>> {kind: found.to_pylist() for kind, found in kinds(pa.array(["gone", "a", "01", "x"]), shape).items()}
         {'listed': ['a'], '': ['x']}
     """
+    if values.type == pa.string_view():  # over which Arrow has no filter
+        values = values.cast(pa.large_string())
     if isinstance(shape, Token):  # whatever is none is the shapes check's
         return {_AROUND: _around(values, shape)}
     parts = shape_parts(shape)

@@ -209,6 +209,6 @@ def test_too_few_rows_are_refused(tmp_path):
 
 def test_without_faker_the_error_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "faker", None)
-    with pytest.raises(MissingCapabilityError, match=r"airlock\[dev\]"):
+    with pytest.raises(MissingCapabilityError, match=r"airlock\[surrogates\]"):
         generate(tmp_path, rows=200)
     assert not (tmp_path / "crm").exists()
