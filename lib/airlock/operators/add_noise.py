@@ -50,7 +50,8 @@ class AddNoise(PerSubject):
         With `within`, values beyond an end count as that end, and what noise takes beyond is reflected. NaN stays NaN. What the type
         can't hold, infinity, and numbers from 2^62 steps on (of floating types 2^53) are rejected as `out-of-range`, values without
         a subject as `no-subject`. This is no differential privacy: the bound makes sure values can be excluded, and a column's
-        copy under another name, or another recipient, has other noise of which a mean can be taken.
+        copy under another name, or another recipient, has other noise of which a mean can be taken. So has a value that drifts from
+        release to release: round such a column before it is published, or more coarsely than it drifts.
 
     Source: ISO/IEC 20889:2018, randomization (noise addition); Mironov, On significance of the least significant bits for
         differential privacy, CCS 2012.
