@@ -31,7 +31,7 @@ sink: {path: payments}
 subject: person
 keys: {recipient: nobody, epoch: 1, domains: {person: {canonical: [decimal]}, card: {}, order: {}}}
 columns:
-  person: {type: int64, class: direct_identifier, pseudonymize: {domain: person, form: int64}}
+  person: {type: int64, class: direct_identifier, reversible: allowed, pseudonymize: {domain: person, form: int64}}
   card: {type: string, class: direct_identifier, reversible: allowed, fpe: {domain: card, luhn: true, length: 16}}
   "lines[].order": {type: int32, class: direct_identifier, reversible: allowed, fpe: {domain: order, length: 8, tweak_column: "lines[].kind"}}
   "lines[].kind": {type: string, class: insensitive, keep: {reason: closed list, values: [a, b]}}
@@ -105,7 +105,7 @@ def test_what_can_be_turned_back_needs_leave(tmp_path):
 
 
 def test_a_listed_subject_is_found_through_the_columns_own_steps(tmp_path):
-    rule = "person: {type: string, class: direct_identifier, pseudonymize: {domain: person, form: int64, normalize: [digits]}}"
+    rule = "person: {type: string, class: direct_identifier, reversible: allowed, pseudonymize: {domain: person, form: int64, normalize: [digits]}}"
     text = POLICY.replace("format: parquet}", "format: parquet, exclude: gone.txt}")
     text = re.sub(r"^  person: .*$", f"  {rule}", text, flags=re.MULTILINE)
     people = pa.array([f"cus-{number}" for number in PEOPLE.to_pylist()])

@@ -30,6 +30,7 @@ from airlock.keys import FileKeyRing, create_root_file
 from airlock.keys.signing import create_signing_key
 from airlock.operators import STRICT, Contract, Operator, RejectedValuesError, _registry
 from airlock.operators.fpe import Fpe
+from airlock.operators.pseudonymize import Pseudonymize
 
 
 @pytest.fixture
@@ -436,8 +437,42 @@ def test_fpe_without_a_tweak_comes_back(reversible, airlock):
             "    person:", "    note: {}\n    person:"
         )
     )
-    pq.write_table(pa.table({"note": ["0123456789"]}), "part.parquet")
+    raw = pa.array(["0123456789", "9876543210"])
+    tokens = written(reversible, Fpe(domain="note", length=10), pa.StructArray.from_arrays([raw], ["value"]))
+    pq.write_table(pa.table({"note": tokens}), "part.parquet")
     assert ask(reversible, airlock, "-o", "found.csv", column="note")[0] == 0
+    assert found_values() == dict(zip(tokens.to_pylist(), raw.to_pylist(), strict=True))
+
+
+@pytest.mark.parametrize("form", ["int64", "int32"])
+def test_tokens_that_are_integers_come_back_and_others_are_told_where_they_can_be(reversible, airlock, form):
+    rule = f"note: {{type: string, class: sensitive, reversible: allowed, pseudonymize: {{domain: note, form: {form}}}}}"
+    reversible.write_policy(
+        change=lambda text: re.sub("note: .*", rule, text).replace(
+            "    person:", "    note: {canonical: [decimal]}\n    person:"
+        )
+    )
+    operator = Pseudonymize.from_dict({"domain": "note", "form": form, "canonical": ["decimal"]})
+    tokens = written(reversible, operator, pa.array(["0042", "-7", "0"]))
+    pq.write_table(pa.table({"note": tokens}), "part.parquet")
+    assert ask(reversible, airlock, "-o", "found.csv", column="note")[0] == 0
+    assert found_values() == dict(zip(map(str, tokens.to_pylist()), ["42", "-7", "0"], strict=True))
+    assert record_of(reversible).authenticated is False
+    pq.write_table(pa.table({"note": pa.array([42], tokens.type)}), "part.parquet")
+    code, _, err = ask(reversible, airlock, "-o", "other.csv", column="note")
+    assert (code, "1 of 1 tokens were not made by key" in err) == (3, True)
+
+
+def written(made, operator, raw):
+    ring = FileKeyRing(made.root / "keys" / "root.json")
+    keys = ring.subkeys(operator.requests(), recipient="tests", epoch=1, permit=_permit())
+    return operator.kernel(pa.field("note", pa.string()), keys)(raw)
+
+
+def found_values():
+    texts = pc_csv.ConvertOptions(column_types=dict.fromkeys(("token", "value"), pa.string()))
+    found = pc_csv.read_csv("found.csv", convert_options=texts)
+    return dict(zip(found["token"].to_pylist(), found["value"].to_pylist(), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from airlock.policy.choices import CHOICES, tells_values
 from airlock.policy.formats import (
     ON_DIRECT_IDENTIFIERS,
     RAW,
-    REVERSIBLE,
     MaskedGroups,
     MaskedText,
     Output,
     Token,
+    is_reversible,
     leaf_specs,
     shape_parts,
 )
@@ -71,7 +71,7 @@ def _faults(path: ColumnPath, rule: ColumnRule, outputs: tuple[Output, ...]) -> 
     for spec in specs:
         if spec.name in RAW and not _is_reason(spec.mapping("reason").get("reason")):
             yield f"'{path}' is {'kept' if spec.name == 'keep' else 'permuted'} without a reason"
-        if spec.name in REVERSIBLE and rule.reversible is None:
+        if is_reversible(spec) and rule.reversible is None:
             yield f"'{path}' can be turned back under {spec.name}, without `reversible: allowed`"
     if rule.classification is not Classification.DIRECT_IDENTIFIER:
         return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airlock.operators._base import Kernel
 
-__all__ = ["INTEGER_FORMS", "integer_tokens", "why_no_integer"]
+__all__ = ["INTEGER_FORMS", "integer_tokens", "integers_of", "why_no_integer"]
 
 INTEGER_FORMS = {"int64": pa.int64(), "int32": pa.int32()}
 
@@ -70,6 +70,53 @@ def integer_tokens(key: bytes, *, form: str, steps: tuple[Canonical, ...], hide:
         return pa.array(made, mask=None if hide or not absent.any() else absent).cast(INTEGER_FORMS[form])
 
     return tokens
+
+
+def integers_of(key: bytes, *, form: str, raw: pa.DataType) -> Kernel:
+    """The way back from integer tokens: to numbers of the raw column's type, or as decimal text.
+
+    FF1 does not authenticate: another key's tokens come back as other numbers, unless the raw type does not hold them.
+
+    Args:
+        key: The domain's subkey for FF1.
+        form: One of `INTEGER_FORMS`.
+        raw: The raw column's type.
+
+    Returns:
+        A kernel over tokens; it raises RejectedValuesError with `not-authentic` for numbers that are no tokens of this form, or that
+        come back as none of the raw type.
+    """
+    bits, ff1 = _BITS[form], Ff1(key, 2)
+    least, offset = 1 << bits, np.uint64(1 << (bits - 1))
+
+    def numbers(tokens: pa.Array) -> pa.Array:
+        absent = nulls(tokens)
+        held = pc.fill_null(tokens.cast(pa.int64()), least).to_numpy()
+        # The largest token is the largest number of the type, so what is none lies below.
+        reject("not-authentic", pa.array(held < least))
+        places = ff1.decrypt_numbers(held.view(np.uint64) - np.uint64(least), bits)
+        # Place zero stands for a hidden null.
+        made = pa.array((places - offset).view(np.int64), mask=absent | (places == 0))
+        return _as_raw(made, raw)
+
+    return numbers
+
+
+def _as_raw(numbers: pa.Array, raw: pa.DataType) -> pa.Array:
+    if raw in TEXT:
+        return numbers.cast(pa.string()).cast(raw)
+    if (pa.types.is_integer(raw) and raw.bit_width < 64) or raw == pa.uint64():  # noqa: PLR2004 - an int64 holds them all
+        info = np.iinfo(raw.to_pandas_dtype())
+        outside = (
+            pc.less(numbers, info.min)
+            if raw == pa.uint64()
+            else pc.or_(pc.less(numbers, info.min), pc.greater(numbers, info.max))
+        )
+        reject("not-authentic", outside)
+    if pa.types.is_decimal(raw):
+        most = pa.scalar(min(10**raw.precision, 1 << 62), pa.int64())
+        reject("not-authentic", pc.greater_equal(pc.abs(numbers), most))
+    return numbers.cast(raw, safe=not pa.types.is_floating(raw))
 
 
 def _numbers(values: pa.Array, steps: tuple[Canonical, ...], bound: int) -> pa.Array:

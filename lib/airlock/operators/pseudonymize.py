@@ -22,7 +22,7 @@ from airlock.operators._base import STRICT, Contract, Operator
 from airlock.operators._canonical import canonical_text, why_not
 from airlock.operators._domains import domain_steps
 from airlock.operators._fields import TEXT
-from airlock.operators._integers import INTEGER_FORMS, integer_tokens, why_no_integer
+from airlock.operators._integers import INTEGER_FORMS, integer_tokens, integers_of, why_no_integer
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
 from airlock.policy.model import Canonical, KeyDomain
 
@@ -56,7 +56,8 @@ class Pseudonymize(Operator):
     Guarantee: without the key a token says nothing about its value beyond which rows share it, as long as AES is a
     pseudo-random function. With n distinct values two share a token with probability below n^2 / 2^129 (128 bits),
     n^2 / 2^97 (96) or n^2 / 2^123 (uuid, which gives six bits to version and variant); of the integer forms no two do. Frequencies
-    stay visible: a policy must accept them (`accept_frequency`) where they could invert the tokens. Whoever holds the key can test guesses.
+    stay visible: a policy must accept them (`accept_frequency`) where they could invert the tokens. Whoever holds the key can test
+    guesses, and turn the integer forms back: a rule with one says `reversible: allowed`.
 
     Args:
         domain: Key domain, one of the policy's `keys.domains`.
@@ -117,8 +118,10 @@ class Pseudonymize(Operator):
 
     @property
     def contract(self) -> Contract:
-        """Deterministic, injective up to the collision bound, keyed, not reversible."""
-        return Contract(technique="pseudonymization", injective=True, keyed=True)
+        """Deterministic, injective up to the collision bound, keyed; the integer forms, which are encrypted, are reversible, too."""
+        integer = self.form in INTEGER_FORMS
+        technique = "cryptographic: format-preserving encryption" if integer else "pseudonymization"
+        return Contract(technique=technique, injective=True, reversible=integer, keyed=True)
 
     def requests(self) -> tuple[KeyRequest, ...]:
         """One subkey: this domain's."""
@@ -179,6 +182,13 @@ class Pseudonymize(Operator):
             return _between(encoded, values, self.keep_first, self.keep_last) if self.shown else encoded
 
         return tokens
+
+    def reverse(self, field: pa.Field, keys: SubKeys) -> Kernel:
+        """Of the integer forms: from tokens back to numbers (`_integers.integers_of`)."""
+        if self.form not in INTEGER_FORMS:
+            return super().reverse(field, keys)
+        self.result_field(field)
+        return integers_of(keys[self.requests()[0]], form=self.form, raw=field.type)
 
     def _encode(self, tags: Uint8s, nulls_of: pa.Array | None) -> pa.Array:
         return _ENCODERS[self.form](tags[:, : self.bits // 8], prefix=self.prefix, nulls_of=nulls_of)

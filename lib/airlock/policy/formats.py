@@ -56,8 +56,8 @@ from airlock.policy.simple import (
 )
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "REVERSIBLE", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "FewValues", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
-    "PeriodStart", "Perturbed", "Preserved", "Shape", "Token", "Unshaped", "common_type", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
+    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "FewValues", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "PeriodStart", "Perturbed", "Preserved", "Shape", "Token", "Unshaped", "common_type", "is_reversible", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
 
@@ -81,7 +81,7 @@ ON_DIRECT_IDENTIFIERS = (
 TOKENS = ("encrypt", "fpe", "hmac", "pseudonymize", "surrogate")
 """Operators that write the same for equal values of a key domain: how often each occurs could tell the value."""
 
-REVERSIBLE = ("encrypt", "encrypt_random", "fpe")
+_REVERSIBLE = ("encrypt", "encrypt_random", "fpe")
 """Operators whose output can be turned back by who holds the key; the gate takes them where the rule says `reversible: allowed`."""
 
 RAW = ("keep", "permute")
@@ -168,6 +168,18 @@ def leaf_specs(operator: OperatorSpec) -> tuple[OperatorSpec, ...]:
     """The operator itself, or all that a conditional one may send a value through, however deep."""
     inside = nested_specs(operator)
     return tuple(leaf for one in inside for leaf in leaf_specs(one)) if inside else (operator,)
+
+
+def is_reversible(operator: OperatorSpec) -> bool:
+    """Whether who holds the key can turn back what this operator writes: ciphertexts, and tokens that are integers.
+
+    Example:
+        >>> is_reversible(OperatorSpec(name="pseudonymize", arguments={"domain": "d", "form": "int64"}))
+        True
+    """
+    return operator.name in _REVERSIBLE or (
+        operator.name == "pseudonymize" and operator.mapping("domain").get("form", "hex") in _INTEGERS
+    )
 
 
 def shape_parts(shape: Shape) -> tuple[Shape, ...]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from airlock.errors import PolicyError
 from airlock.policy.coarse import areas_of
-from airlock.policy.formats import leaf_specs
+from airlock.policy.formats import is_reversible, leaf_specs
 from airlock.policy.model import HIPAA_KINDS, ColumnRule, OperatorSpec, Pack, Policy
 from airlock.policy.zip3 import zip_table
 from airlock.types import Classification
@@ -118,8 +118,8 @@ def _fault(name: str, kind: str, spec: OperatorSpec, pack: Pack, as_of: date) ->
 
 
 def _code(name: str, spec: OperatorSpec, pack: Pack) -> str | None:
-    if spec.name not in _CODES:
-        return f"'{spec.name}' does not remove it; drop, null or redact it"
+    if spec.name not in _CODES or is_reversible(spec):
+        return f"'{spec.name}' does not remove it, or can be turned back; drop, null or redact it"
     if any(spec.mapping("domain").get(key) not in (None, 0) for key in _PARTS):
         return f"'{spec.name}' leaves a part of it readable: take out {', '.join(_PARTS)}"
     if name in pack.codes:

@@ -349,7 +349,11 @@ def ways_back_hold(trial: Trial) -> None:
         return
     made = trial.run()
     back = trial.reversed(made)
-    require(same_values(back.is_null(), made.is_null()), "ways_back_hold", "nulls must stay where they are")
+    require(
+        same_values(back.is_null(), trial.column.is_null()),
+        "ways_back_hold",
+        "null must come back where it was, and nowhere else",
+    )
     if back.type == trial.field.type:
         again = trial.settled(trial.run(back))
         require(same_values(again, trial.settled(made)), "ways_back_hold", "what came back must give the same again")

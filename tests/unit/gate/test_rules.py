@@ -71,10 +71,21 @@ DIRECT: dict[str, list[dict[str, object]]] = {
         {"when": {"column": "id", "in": [1], "then": {"mask": {"char": "a"}}, "otherwise": {"mask": {"char": "b"}}}},
     ],
     "accepted": [{"drop": {}}, {"null": {}}, {"redact": {}}, {"pseudonymize": "e"}, {"mask": {"keep_first": 2, "keep_last": 2}}, {"mask": {}},
-        {"pseudonymize": {"domain": "e", "keep_first": 2, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "form": "int64"}}, {"fpe": "e", "reversible": "allowed"},
+        {"pseudonymize": {"domain": "e", "keep_first": 2, "keep_last": 2}}, {"pseudonymize": {"domain": "e", "form": "int64"}, "reversible": "allowed"}, {"fpe": "e", "reversible": "allowed"},
         {"when": {"column": "id", "in": [1], "then": {"redact": {}}, "otherwise": {"pseudonymize": {"domain": "e", "prefix": "e_"}}}},
     ],
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [{"encrypt": "e"}, {"encrypt_random": "e"}, {"fpe": "e"}, {"pseudonymize": {"domain": "e", "form": "int64"}}],
+    ids=str,
+)
+def test_what_can_be_turned_back_needs_leave(column, rules_of, operator):
+    with pytest.raises(DisclosureError, match="'x' can be turned back under .*, without `reversible: allowed`"):
+        rules_of({"x": column("string", **operator)})
+    assert rules_of({"x": column("string", reversible="allowed", **operator)}).leaves
 
 
 @pytest.mark.parametrize("operator", DIRECT["refused"], ids=str)

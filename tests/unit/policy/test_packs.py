@@ -73,6 +73,12 @@ def test_one_way_codes_need_a_word(kind):
     assert faults(kind, "hmac", "d", codes={"x": "the key is destroyed"}) == []
 
 
+@pytest.mark.parametrize("form", ["int64", "int32"])
+def test_a_code_that_can_be_turned_back_is_none(form):
+    [message] = faults("medical_record", "pseudonymize", {"domain": "d", "form": form}, codes={"x": "a word"})
+    assert "'pseudonymize' does not remove it, or can be turned back" in message
+
+
 @pytest.mark.parametrize("kind", ["dates", "geography", "free_text"])
 def test_codes_of_dates_places_and_texts_are_never_right(kind):
     assert len(faults(kind, "pseudonymize", "d", codes={"x": "a word"})) == 1
