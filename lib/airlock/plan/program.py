@@ -213,8 +213,9 @@ def _flat(array: pa.Array) -> tuple[pa.Array, pa.Array]:
     """The values of all lists, and each list's offset into them: as they are, or null lists' values left out."""
     if array.null_count == 0 and pa.types.is_list(array.type) and len(array):
         offsets = array.offsets
-        first = offsets[0].as_py()
-        return array.flatten(), offsets if first == 0 else pc.subtract(offsets, first)
+        # Arrow would subtract a Python integer in 64 bits, and cast the answer back.
+        places = np.asarray(offsets)
+        return array.flatten(), offsets if places[0] == 0 else pa.array(places - places[0])
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
     return pc.list_flatten(array), pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
 
