@@ -83,7 +83,7 @@ DIRECT: dict[str, list[dict[str, object]]] = {
     ids=str,
 )
 def test_what_can_be_turned_back_needs_leave(column, rules_of, operator):
-    with pytest.raises(DisclosureError, match="'x' can be turned back under .*, without `reversible: allowed`"):
+    with pytest.raises(DisclosureError, match=r"'x' can be turned back under .*, without `reversible: allowed`"):
         rules_of({"x": column("string", **operator)})
     assert rules_of({"x": column("string", reversible="allowed", **operator)}).leaves
 
