@@ -223,7 +223,7 @@ CASES = {
     ),
     "interval": Case("type: int16, class: sensitive, interval: [18, 65]", pa.array([n % 99 for n in range(COUNT)], pa.int16()), ShapeError),
     "replace": Case(
-        "type: string, class: sensitive, replace: {map: {home: private, work: business}}", pa.array(["home", "work"] * (COUNT // 2)), ShapeError
+        "type: string, class: sensitive, replace: {map: {home: private, work: business}, otherwise: other}", pa.array(["home", "work"] * (COUNT // 2)), ShapeError
     ),
     "round": Case("type: int64, class: sensitive, round: {to: 100}", pa.array(range(1_000, 1_000 + COUNT)), ShapeError),
     "zip3": Case("type: string, class: sensitive, zip3: {}", pa.array([f"{94_000 + number}" for number in range(COUNT)]), ShapeError),

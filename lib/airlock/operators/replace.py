@@ -38,7 +38,8 @@ class Replace(Operator):
 
     Guarantee:
         No output is anything but one of the policy's own texts. With `map`, a value that it does not list becomes `otherwise`;
-        where nothing is said, its row is rejected as `not-in-map`. Null stays null.
+        where nothing is said, its row is rejected as `not-in-map`. Null stays null. A map that gives each value a text of its own
+        and rejects all others hides nothing: its rule says `reversible: allowed`.
 
     Source: ISO/IEC 20889:2018, generalization (several values under one name), or suppression (masking) with `with`.
 
@@ -75,8 +76,12 @@ class Replace(Operator):
 
     @property
     def contract(self) -> Contract:
-        """What is listed may still tell who it is."""
-        return Contract(technique="generalization" if self.map_ else "suppression: masking", classes=INDIRECT)
+        """What is listed may still tell who it is; a name for each value, and for no other, is only another name."""
+        new = {text for _, text in self.map_}
+        renames = self.otherwise == _REJECT and len(new) == len(self.map_) > 1
+        return Contract(
+            technique="generalization" if self.map_ else "suppression: masking", injective=renames, classes=INDIRECT
+        )
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """The same text type, or text; from text, integers and booleans."""

@@ -41,6 +41,8 @@ def codes(policy_file):
         ("type: int64, class: direct_identifier, output: int64, pseudonymize: person", "output-type"),
         ("type: string, class: sensitive, output: string, drop: {}", "output-type"),
         (f"{IDENTIFIER}, encrypt: person", "reversible"),
+        ("type: int64, class: direct_identifier, pseudonymize: {domain: person, form: int64}", "reversible"),
+        ("type: string, class: sensitive, replace: {map: {a: x, b: y}}", "reversible"),
         (f"{IDENTIFIER}, encrypt_random: person", "reversible"),
         (
             f"{IDENTIFIER}, when: {{column: id, null: true, then: {{redact: {{}}}}, otherwise: {{encrypt: person}}}}",
@@ -67,6 +69,9 @@ def test_each_broken_contract_has_an_error_of_its_own(codes, rule, code):
         "type: int64, class: sensitive, unique: true, output: int64, keep: a reason",
         f"{IDENTIFIER}, unique: true, output: string, reversible: allowed, encrypt: person",
         "type: date32, class: sensitive, output: date32, generalize_date: year",
+        "type: int64, class: direct_identifier, unique: true, output: int32, reversible: allowed, pseudonymize: {domain: person, form: int32}",
+        "type: string, class: sensitive, replace: {map: {a: x, b: x}}",
+        "type: string, class: sensitive, replace: {map: {a: x, b: y}, otherwise: z}",
         "type: string, class: sensitive, when: {column: id, null: true, then: {redact: {}}, otherwise: {keep: a reason}}",
     ],
 )
