@@ -5,17 +5,15 @@ A destruction is signed by the stage key, whose door used the root; a reversal b
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from securesystemslib.signer import Signer
 
-from airlock.evidence._strict import STRICT, Digest, Record, Time
-from airlock.evidence.canonical import parse_canonical, parse_time
-from airlock.evidence.dsse import DESTROYED, REIDENTIFIED, sign, verify
-from airlock.evidence.trust import Trust
+from airlock.evidence._signed import SignedRecord
+from airlock.evidence._strict import STRICT, Digest, Time
+from airlock.evidence.dsse import DESTROYED, REIDENTIFIED
+from airlock.evidence.trust import Role
 from airlock.types import Separation
 
 __all__ = ["Destroyed", "Reidentified"]
@@ -25,7 +23,7 @@ _Epoch = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class Destroyed(Record):
+class Destroyed(SignedRecord):
     """An epoch's root was destroyed, or (`begun`) is about to be.
 
     Attributes:
@@ -36,6 +34,8 @@ class Destroyed(Record):
     """
 
     what: ClassVar[str] = "record of a destroyed key"
+    payload_type: ClassVar[str] = DESTROYED
+    role: ClassVar[Role] = "stage"
 
     version: Literal[1] = 1
     state: Literal["begun", "destroyed"]
@@ -48,23 +48,9 @@ class Destroyed(Record):
     check: Literal["derivation refused: key-epoch"] | None = None
     signed_at: Time
 
-    def to_envelope(self, signer: Signer) -> bytes:
-        """Signed."""
-        return sign(self.to_bytes(), payload_type=DESTROYED, signer=signer)
-
-    @classmethod
-    def parse(cls, envelope: bytes, trust: Trust) -> Self:
-        """Verify and read.
-
-        Raises:
-            SignatureError: Not signed by a trusted stage key.
-            IntegrityError: Signed, but not such a record.
-        """
-        return cls.from_bytes(verify(envelope, trust=trust, role="stage", at=_signed_at, payload_type=DESTROYED))
-
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class Reidentified(Record):
+class Reidentified(SignedRecord):
     """Tokens are about to be reversed.
 
     Attributes:
@@ -78,6 +64,8 @@ class Reidentified(Record):
     """
 
     what: ClassVar[str] = "record of a reidentification"
+    payload_type: ClassVar[str] = REIDENTIFIED
+    role: ClassVar[Role] = "reidentify"
 
     version: Literal[1] = 1
     dataset: str
@@ -95,21 +83,3 @@ class Reidentified(Record):
     reason: _Line
     separation: Separation
     signed_at: Time
-
-    def to_envelope(self, signer: Signer) -> bytes:
-        """Signed."""
-        return sign(self.to_bytes(), payload_type=REIDENTIFIED, signer=signer)
-
-    @classmethod
-    def parse(cls, envelope: bytes, trust: Trust) -> Self:
-        """Verify and read.
-
-        Raises:
-            SignatureError: Not signed by a trusted key of role reidentify.
-            IntegrityError: Signed, but not such a record.
-        """
-        return cls.from_bytes(verify(envelope, trust=trust, role="reidentify", at=_signed_at, payload_type=REIDENTIFIED))
-
-
-def _signed_at(payload: bytes) -> datetime:
-    return parse_time(parse_canonical(payload)["signed_at"])

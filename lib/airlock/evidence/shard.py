@@ -4,18 +4,16 @@ whoever finishes the release; it goes with the shard's files and is no evidence 
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from securesystemslib.signer import Signer
 
+from airlock.evidence._signed import SignedRecord
 from airlock.evidence._strict import STRICT, Count, Digest, Name, Record, Time
-from airlock.evidence.canonical import parse_canonical, parse_time
-from airlock.evidence.dsse import SHARD, sign, verify
+from airlock.evidence.dsse import SHARD
 from airlock.evidence.manifest import StagedFile
-from airlock.evidence.trust import Trust
+from airlock.evidence.trust import Role
 from airlock.types import Separation
 
 __all__ = ["ShardContext", "ShardRefusal", "ShardVerdict"]
@@ -53,7 +51,7 @@ class ShardRefusal(Record):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class ShardVerdict(Record):
+class ShardVerdict(SignedRecord):
     """What a shard did.
 
     Attributes:
@@ -65,6 +63,8 @@ class ShardVerdict(Record):
     """
 
     what: ClassVar[str] = "shard verdict"
+    payload_type: ClassVar[str] = SHARD
+    role: ClassVar[Role] = "release"
 
     version: Literal[1] = 1
     context: ShardContext
@@ -75,21 +75,3 @@ class ShardVerdict(Record):
     counts: Digest | None = None
     refusal: ShardRefusal | None = None
     signed_at: Time
-
-    def to_envelope(self, signer: Signer) -> bytes:
-        """Signed."""
-        return sign(self.to_bytes(), payload_type=SHARD, signer=signer)
-
-    @classmethod
-    def parse(cls, envelope: bytes, trust: Trust) -> Self:
-        """Verify and read a shard verdict.
-
-        Raises:
-            SignatureError: Not signed by a trusted release key.
-            IntegrityError: Signed, but not a shard verdict.
-        """
-        return cls.from_bytes(verify(envelope, trust=trust, role="release", at=_signed_at, payload_type=SHARD))
-
-
-def _signed_at(payload: bytes) -> datetime:
-    return parse_time(parse_canonical(payload)["signed_at"])

@@ -167,11 +167,8 @@ def verify_release(
     _check_pointer(pointer, remembered, kept)
     manifest = _manifest(reader, pointer)
     released, staged_verified = _statements(reader, manifest, trust)
-    if require_separation and released.separation is Separation.NONE:
-        raise BoundaryError(
-            "the release was made with separation 'none': one process tree held both doors. "
-            "Release it with two identities, or verify without --require-separation"
-        )
+    if require_separation:
+        _require_apart(released.separation)
     _check_files(reader, manifest)
     return ReleaseFacts(
         pointer=pointer,
@@ -185,6 +182,14 @@ def verify_release(
         signed_at=parse_time(released.signed_at),
         staged_verified=staged_verified,
     )
+
+
+def _require_apart(separation: Separation) -> None:
+    if separation is Separation.NONE:
+        raise BoundaryError(
+            "the release was made with separation 'none': one process tree held both doors. "
+            "Release it with two identities, or verify without --require-separation"
+        )
 
 
 def verify_evidence(reader: EvidenceReader, run: str, *, trust: Trust) -> EvidenceFacts:

@@ -6,14 +6,17 @@ Called by the keyed operators' `resolve` and `result_field`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Self
 
 import pyarrow as pa
 
 from airlock.errors import OperatorTypeError
+from airlock.operators._base import Operator
 from airlock.operators._canonical import why_not
 from airlock.policy.model import Canonical, KeyDomain
 
-__all__ = ["domain_steps", "keyed_field", "require_domain"]
+__all__ = ["DomainOperator", "keyed_field", "require_domain"]
 
 
 def require_domain(domain: str, domains: Mapping[str, KeyDomain]) -> KeyDomain:
@@ -28,16 +31,24 @@ def require_domain(domain: str, domains: Mapping[str, KeyDomain]) -> KeyDomain:
     return domains[domain]
 
 
-def domain_steps(domain: str, declared: tuple[Canonical, ...], domains: Mapping[str, KeyDomain]) -> tuple[Canonical, ...]:
-    """The domain's canonical steps.
+class DomainOperator(Operator):
+    """An operator that works on canonical texts: its declaration has fields `domain` and `canonical`, which the domain fills in."""
 
-    Raises:
-        ValueError: The policy has no such domain, or the rule declares other steps than the domain does.
-    """
-    canonical = require_domain(domain, domains).canonical
-    if declared not in ((), canonical):
-        raise ValueError(f"canonical steps belong to keys.domains.{domain}; leave `canonical` out of the column's rule")
-    return canonical
+    domain: str
+    canonical: tuple[Canonical, ...]
+
+    def resolve(self, domains: Mapping[str, KeyDomain]) -> Self:
+        """With the domain's canonical steps filled in.
+
+        Raises:
+            ValueError: The policy has no such domain, or this declaration says other steps than the domain does.
+        """
+        steps = require_domain(self.domain, domains).canonical
+        if self.canonical not in ((), steps):
+            raise ValueError(
+                f"canonical steps belong to keys.domains.{self.domain}; leave `canonical` out of the column's rule"
+            )
+        return replace(self, canonical=steps)  # type: ignore[type-var]  # every declaration is a dataclass
 
 
 def keyed_field(operator: str, field: pa.Field, steps: Iterable[Canonical], problem: str | None = None) -> pa.Field:

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,9 +23,9 @@ from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest
 from airlock.operators._base import STRICT, RejectedValuesError, RowOperator
 from airlock.operators._canonical import canonical_text, why_not
-from airlock.operators._domains import domain_steps
+from airlock.operators._domains import DomainOperator
 from airlock.operators._fields import plain_field, wrong_type
-from airlock.policy.model import Canonical, KeyDomain
+from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
     from airlock.keys import SubKeys
@@ -44,7 +43,7 @@ class Subjects(NamedTuple):
 
 
 @dataclass(kw_only=True, config=STRICT)
-class PerSubject(RowOperator):
+class PerSubject(DomainOperator, RowOperator):
     """What a value becomes depends on whose it is, by a keyed function of the subject's canonical text.
 
     Attributes:
@@ -69,14 +68,6 @@ class PerSubject(RowOperator):
     def requests(self) -> tuple[KeyRequest, ...]:
         """One subkey: the domain's, for this purpose."""
         return (KeyRequest(self.purpose, "aes-cmac", self.domain),)
-
-    def resolve(self, domains: Mapping[str, KeyDomain]) -> Self:
-        """With the domain's canonical steps filled in.
-
-        Raises:
-            ValueError: The policy has no such domain, or this declaration says other steps than the domain does.
-        """
-        return replace(self, canonical=domain_steps(self.domain, self.canonical, domains))
 
     def require_inputs(self, types: Mapping[str, pa.DataType]) -> None:
         """The subject needs a canonical text.

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from airlock.keys import KeyRequest, SubKeys
-from airlock.operators._base import STRICT, Contract, Operator
-from airlock.operators._domains import domain_steps
+from airlock.operators._base import STRICT, Contract
+from airlock.operators._domains import DomainOperator
 from airlock.operators._sealed import Form, PadTo, Prefix, Sealed, sealed_field
-from airlock.policy.model import Canonical, KeyDomain
+from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
     from airlock.operators._base import Kernel
@@ -23,7 +21,7 @@ __all__ = ["Encrypt"]
 
 
 @dataclass(kw_only=True, config=STRICT)
-class Encrypt(Operator):
+class Encrypt(DomainOperator):
     """Replace each value by its AES-256-SIV ciphertext (RFC 5297) under the key domain's key, as text.
 
     Columns of one domain, recipient and epoch get equal ciphertexts for equal canonical texts, so they join; a ciphertext is bound to
@@ -75,14 +73,6 @@ class Encrypt(Operator):
     def requests(self) -> tuple[KeyRequest, ...]:
         """One subkey: this domain's."""
         return (KeyRequest("encrypt", "aes-siv", self.domain),)
-
-    def resolve(self, domains: Mapping[str, KeyDomain]) -> Self:
-        """With the domain's canonical steps filled in.
-
-        Raises:
-            ValueError: The policy has no such domain, or this declaration says other steps than the domain does.
-        """
-        return replace(self, canonical=domain_steps(self.domain, self.canonical, domains))
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """Text."""

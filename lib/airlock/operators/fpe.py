@@ -22,6 +22,7 @@ from airlock.errors import OperatorTypeError, SmallDomainError
 from airlock.keys import KeyRequest
 from airlock.operators._base import STRICT, Contract, RowOperator
 from airlock.operators._canonical import canonical_text, reject, why_not
+from airlock.operators._domains import require_domain
 from airlock.operators._fields import TEXT, over_text, plain_field, wrong_type
 from airlock.policy.alphabets import ALPHABETS, LONGEST, SMALLEST_DOMAIN, letters_of, separators_of, shortest_of
 
@@ -169,12 +170,7 @@ class Fpe(RowOperator):
                 f"which can be tried out (SP 800-38G Rev. 1: at least {SMALLEST_DOMAIN:,}); encrypt {least} characters or more, or "
                 "pseudonymize"
             )
-        if self.domain not in domains:
-            found = ", ".join(sorted(domains)) or "none"
-            raise ValueError(
-                f"key domain '{self.domain}' is not one of the policy's keys.domains (found: {found}). Add it there"
-            )
-        if domains[self.domain].canonical:
+        if require_domain(self.domain, domains).canonical:
             raise ValueError(
                 f"key domain '{self.domain}' has canonical steps, but 'fpe' keeps the value's form. Give it a domain without"
             )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +13,10 @@ from airlock.crypto.columns import nulls, validity
 from airlock.crypto.encode_bytes import encode_bytes
 from airlock.crypto.hmac import hmac_sha256
 from airlock.keys import KeyRequest, SubKeys
-from airlock.operators._base import STRICT, Contract, Operator
+from airlock.operators._base import STRICT, Contract
 from airlock.operators._canonical import canonical_text
-from airlock.operators._domains import domain_steps, keyed_field
-from airlock.policy.model import Canonical, KeyDomain
+from airlock.operators._domains import DomainOperator, keyed_field
+from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
     from airlock.operators._base import Kernel
@@ -30,7 +28,7 @@ _ABSENT = pa.array([b"\xff"], pa.binary())
 
 
 @dataclass(kw_only=True, config=STRICT)
-class Hmac(Operator):
+class Hmac(DomainOperator):
     """Replace each value by HMAC-SHA-256 (RFC 2104) of its canonical text's UTF-8 under the key domain's key.
 
     Bit for bit Python's `hmac.digest(key, text, "sha256")`. It costs ten times what `pseudonymize` does, which gives the same
@@ -78,14 +76,6 @@ class Hmac(Operator):
     def requests(self) -> tuple[KeyRequest, ...]:
         """One subkey: this domain's."""
         return (KeyRequest("hmac", "hmac-sha-256", self.domain),)
-
-    def resolve(self, domains: Mapping[str, KeyDomain]) -> Self:
-        """With the domain's canonical steps filled in.
-
-        Raises:
-            ValueError: The policy has no such domain, or this declaration says other steps than the domain does.
-        """
-        return replace(self, canonical=domain_steps(self.domain, self.canonical, domains))
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """Text."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
@@ -18,13 +17,13 @@ from airlock.crypto.columns import nulls
 from airlock.crypto.encode import encode_base32, encode_hex, encode_uuid
 from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
-from airlock.operators._base import STRICT, Contract, Operator
+from airlock.operators._base import STRICT, Contract
 from airlock.operators._canonical import canonical_text, why_not
-from airlock.operators._domains import domain_steps
+from airlock.operators._domains import DomainOperator
 from airlock.operators._fields import TEXT
 from airlock.operators._integers import INTEGER_FORMS, integer_tokens, integers_of, why_no_integer
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
-from airlock.policy.model import Canonical, KeyDomain
+from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
     from airlock.operators._base import Kernel
@@ -46,7 +45,7 @@ _RECEIVED_AT = pa.scalar("@", pa.string())
 
 
 @dataclass(kw_only=True, config=STRICT)
-class Pseudonymize(Operator):
+class Pseudonymize(DomainOperator):
     """Replace each value by a token: AES-CMAC (SP 800-38B) of its canonical text under the key domain's key.
 
     Columns of one domain, recipient and epoch get equal tokens for equal canonical texts, whatever their types, so they join;
@@ -126,14 +125,6 @@ class Pseudonymize(Operator):
     def requests(self) -> tuple[KeyRequest, ...]:
         """One subkey: this domain's."""
         return (KeyRequest("pseudonymize", "aes-ff1" if self.form in INTEGER_FORMS else "aes-cmac", self.domain),)
-
-    def resolve(self, domains: Mapping[str, KeyDomain]) -> Self:
-        """With the domain's canonical steps filled in.
-
-        Raises:
-            ValueError: The policy has no such domain, or this declaration says other steps than the domain does.
-        """
-        return replace(self, canonical=domain_steps(self.domain, self.canonical, domains))
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """Text, or the form's integer type."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
@@ -20,8 +19,9 @@ from airlock.crypto.cmac import Cmac
 from airlock.crypto.columns import nulls
 from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
-from airlock.operators._base import STRICT, Contract, Operator, RowOperator
+from airlock.operators._base import STRICT, Contract, RowOperator
 from airlock.operators._canonical import canonical_text, why_not
+from airlock.operators._domains import DomainOperator
 from airlock.operators._fields import TEXT, wrong_type
 from airlock.policy.model import Canonical, KeyDomain
 from airlock.policy.pools import GENDERED, LOCALES, Form, Kind, Part, form, installed, parts, possible
@@ -45,7 +45,7 @@ class GenderOf:
 
 
 @dataclass(kw_only=True, config=STRICT)
-class Surrogate(Operator):
+class Surrogate(DomainOperator):
     """Replace each value by a realistic one of the same kind: AES-CMAC (SP 800-38B) of its canonical text chooses from word lists.
 
     Columns of one domain, recipient and epoch get equal surrogates for equal canonical texts, in every table; for another
@@ -141,17 +141,7 @@ class Surrogate(Operator):
             MissingCapabilityError: The word lists are not installed.
         """
         self._form()
-        if self.domain not in domains:
-            found = ", ".join(sorted(domains)) or "none"
-            raise ValueError(
-                f"key domain '{self.domain}' is not one of the policy's keys.domains (found: {found}). Add it there"
-            )
-        canonical = domains[self.domain].canonical
-        if self.canonical not in ((), canonical):
-            raise ValueError(
-                f"canonical steps belong to keys.domains.{self.domain}; leave `canonical` out of the column's rule"
-            )
-        return replace(self, canonical=canonical)
+        return super().resolve(domains)
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """Text."""

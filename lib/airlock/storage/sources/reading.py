@@ -65,18 +65,22 @@ def read_batches(  # noqa: PLR0913 - what to read of a split is one thought; the
     _require_leaves(split, schema, leaves)
     wanted = Wanted(source, schema, leaves, ignored, required, max_rows, max_bytes)
     for piece in split.pieces:
+        yield from _read(store, piece, wanted)
+
+
+def _read(store: Store, piece: Piece, wanted: Wanted) -> Iterator[SourceBatch]:
+    require_unchanged(store, piece)
+    try:
+        yield from _READERS[wanted.source.format](store, piece, wanted)
+    except MemoryError:
+        raise
+    except UnreadableSourceError as error:
         require_unchanged(store, piece)
-        try:
-            yield from _READERS[source.format](store, piece, wanted)
-        except MemoryError:
-            raise
-        except UnreadableSourceError as error:
-            require_unchanged(store, piece)
-            raise unreadable([piece.path], str(error)) from None
-        except (pa.ArrowException, OSError, ValueError, NotFoundError):
-            require_unchanged(store, piece)
-            raise unreadable([piece.path], f"not a complete, unencrypted {source.format} file") from None
+        raise unreadable([piece.path], str(error)) from None
+    except (pa.ArrowException, OSError, ValueError, NotFoundError):
         require_unchanged(store, piece)
+        raise unreadable([piece.path], f"not a complete, unencrypted {wanted.source.format} file") from None
+    require_unchanged(store, piece)
 
 
 def _require_leaves(split: Split, schema: pa.Schema, leaves: tuple[str, ...] | None) -> None:
