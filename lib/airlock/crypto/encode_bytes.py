@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import pyarrow as pa
-from numpy.lib.stride_tricks import as_strided
+import pybase64
 from numpy.typing import NDArray
 
 from airlock.crypto.aes import BLOCK, Uint8s, Uint64s
@@ -24,8 +23,8 @@ __all__ = ["BASE64URL", "TextSink", "decode_bytes", "encode_bytes"]
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-_LOADED = 4
-"""Bytes of one load; three of them become four characters."""
+_THREE = 3
+"""So many bytes become four characters."""
 
 _WRONG = 0x80
 """Marks a byte that is no character of the alphabet: above every value of one."""
@@ -176,35 +175,14 @@ _STEPS = (
 """48 bits become two lanes of 24, four of 12, eight of 6: which bits move, which stay, and how far."""
 
 
-@cache
-def _pairs() -> NDArray[np.uint16]:
-    """Twelve bits to their two characters."""
-    codes = np.frombuffer(BASE64URL.encode(), np.uint8)
-    return np.stack(np.broadcast_arrays(codes[:, None], codes), axis=-1).reshape(-1, 2).view(np.uint16)[:, 0]
-
-
 def _encode_base64url(rows: Uint8s) -> Uint8s:
-    units = _units(rows)
-    pairs = units << np.uint32(8)
-    pairs &= np.uint32(0xFFF << 16)
-    units >>= np.uint32(20)
-    pairs |= units
-    return _pairs().take(pairs.view(np.uint16), mode="clip").view(np.uint8)
-
-
-def _units(rows: Uint8s) -> NDArray[np.uint32]:
-    """Three bytes at the upper end of each number, zeros behind a row's last byte."""
-    length = rows.shape[1]
-    if length < _LOADED:
-        rows = np.pad(rows, ((0, 0), (0, _LOADED - length)))
-        return rows.view(">u4").astype(np.uint32)
-    units = np.empty((len(rows), -(-length // 3)), np.uint32)
-    loads = as_strided(rows, (len(rows), units.shape[1] - 1, _LOADED), (rows.strides[0], 3, 1))
-    units[:, :-1] = loads.view(">u4")[..., 0]
-    # The last bytes are loaded with some before them, so that none behind the row is.
-    rest = length - 3 * (units.shape[1] - 1)
-    np.left_shift(rows[:, -_LOADED:].view(">u4")[:, 0], np.uint32(8 * (_LOADED - rest)), out=units[:, -1])
-    return units
+    count, length = rows.shape
+    whole = np.ascontiguousarray(rows)
+    if length % _THREE:
+        # So that each row begins with characters of its own.
+        whole = np.zeros((count, -(-length // _THREE) * _THREE), np.uint8)
+        whole[:, :length] = rows
+    return np.frombuffer(pybase64.b64encode(whole.data, b"-_"), np.uint8).reshape(count, -1)
 
 
 def _decode_base64url(digits: Uint64s) -> BlockItems:

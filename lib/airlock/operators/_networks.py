@@ -1,7 +1,7 @@
 """IP addresses to their networks on the raw bytes of a column: the forms that data has. What it leaves, `ip_truncate` reads by pattern.
 
-Of IPv4 sixteen bytes are loaded at once and everything is a shift and a table; of IPv6 the bytes are looked at once, for
-delimiters, and every group is one load at its place.
+As many bytes as the longest address has are loaded at once, and compared to a bit each: where dots or colons stand, and whether
+it is an address, is then arithmetic on one number a value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from airlock.crypto.columns import ByteColumn, text_array
+from airlock.crypto.columns import ByteColumn
 
 __all__ = ["Networks", "networks"]
 
@@ -29,7 +29,19 @@ _HALF_V6 = 64
 
 _LONGEST_V4 = 15
 
+_TWO_WORDS = 48
+"""With a prefix up to this, an IPv6 network is no longer than sixteen bytes: three groups and a gap."""
+
 _LOADED = 16
+
+_LOADED_V6 = 40
+"""More than the longest IPv6 address, which has 39 bytes."""
+
+_ROOM = 128
+"""Bytes behind a column: a group is looked for up to 65 bytes behind a value's start where it has too few colons."""
+
+_BLOCK_V6 = 1 << 12
+"""IPv6 values at a time: forty bytes of each, several times over, stay in the cache."""
 
 _LENGTH = 56
 """The bit of a word from which on a text's length stands."""
@@ -81,59 +93,33 @@ def networks(column: ByteColumn, *, v4: int, v6: int) -> Networks:
         >>> found.text(pa.string(), None).to_pylist(), found.done.tolist()
         (['192.0.2.0', '2001:db8:1::', '', ''], [True, True, False, False])
     """
-    count = len(column.offsets) - 1
+    padded = _Padded.of(column)
+    count = len(padded.size)
     # What stands behind a value's length is written over by the next one.
-    made = Networks([np.empty(count, np.uint64), np.empty(count, np.uint64)], np.zeros(count, np.int64), np.zeros(count, bool))
-    _four(_Loaded.of(column), v4, made)
-    left = np.flatnonzero(~made.done)
-    if v6 <= _HALF_V6 and len(left):
-        made.words.append(np.empty(count, np.uint64))
-        others = column if len(left) == count else ByteColumn.of(text_array(column).take(pa.array(left)))
-        marks = _Marks.of(others)
-        six = np.flatnonzero((marks.counts >= 2) & (marks.counts <= 8) & (marks.kinds(0) == ord(":")))  # noqa: PLR2004 - "1::" to "1:2:3:4:5:6:7::"
-        _six(marks, six, v6, made, left[six])
+    words = [np.empty(count, np.uint64) for _ in range(2 if v6 <= _TWO_WORDS else 3)]
+    made = Networks(words, np.zeros(count, np.int64), np.zeros(count, bool))
+    _four(_Loaded.of(padded), v4, made)
+    left = np.flatnonzero(~made.done) if v6 <= _HALF_V6 else np.zeros(0, np.int64)
+    for start in range(0, len(left), _BLOCK_V6):
+        _six(padded, left[start : start + _BLOCK_V6], v6, made)
     return made
 
 
-class _Marks(NamedTuple):
-    """Where a column's values have a byte that is no hexadecimal digit.
-
-    Attributes:
-        data: The column's bytes, four more behind.
-        at: The places of all marks.
-        first: For each value, the number of its first mark.
-        counts: How many marks each value has.
-    """
+class _Padded(NamedTuple):
+    """A column's bytes and room behind them, so that a load at any place of a value stays inside."""
 
     starts: Places
-    stops: Places
+    size: Places
     data: NDArray[np.uint8]
-    at: Places
-    first: Places
-    counts: Places
 
     @classmethod
-    def of(cls, column: ByteColumn) -> _Marks:
-        data, offsets = column.data, column.offsets
-        digit = data - np.uint8(ord("0")) < 10  # noqa: PLR2004 - unsigned wrap-around makes one comparison of two
-        digit |= (data | np.uint8(32)) - np.uint8(ord("a")) < 6  # noqa: PLR2004
-        at = np.flatnonzero(~digit)
-        first = np.searchsorted(at, offsets)
-        return cls(offsets[:-1], offsets[1:], np.concatenate([data, np.zeros(4, np.uint8)]), at, first[:-1], np.diff(first))
+    def of(cls, column: ByteColumn) -> _Padded:
+        offsets, data = column
+        return cls(offsets[:-1], np.diff(offsets), np.concatenate([data, np.zeros(_ROOM, np.uint8)]))
 
-    def kinds(self, number: int) -> NDArray[np.uint8]:
-        """The byte at each value's mark of this number; any byte where it has no such mark."""
-        return self.data[self.mark(number, slice(None))]
-
-    def mark(self, number: int, rows: Places | slice) -> Places:
-        """The place of the mark of this number; any place where the value has no such mark."""
-        if not len(self.at):
-            return np.zeros_like(self.starts[rows])
-        return self.at[np.minimum(self.first[rows] + number, len(self.at) - 1)]
-
-    def load(self, at: Places) -> NDArray[np.uint32]:
-        """Four bytes, little-endian, at each place."""
-        return np.ndarray((len(self.data) - 3,), "<u4", self.data, strides=(1,))[at]
+    def load(self, at: Places, size: int) -> NDArray[np.void]:
+        """As many bytes at each place."""
+        return np.ndarray((len(self.data) - size + 1,), f"V{size}", self.data, strides=(1,))[at]
 
 
 # --- IPv4 -------------------------------------------------------------------------------------------------------------
@@ -157,11 +143,8 @@ class _Loaded(NamedTuple):
     good: Flags
 
     @classmethod
-    def of(cls, column: ByteColumn) -> _Loaded:
-        offsets, data = column
-        roomy = np.concatenate([data, np.zeros(_LOADED, np.uint8)])
-        block = np.ndarray((len(roomy) - _LOADED + 1,), f"V{_LOADED}", roomy, strides=(1,))[offsets[:-1]].view(np.uint8)
-        size = np.diff(offsets)
+    def of(cls, column: _Padded) -> _Loaded:
+        size, block = column.size, column.load(column.starts, _LOADED).view(np.uint8)
         whole = _low_bits().take(np.minimum(size, _LOADED))
         dots = _bits(block == ord(".")) & whole
         found = _dot_places().take(dots)
@@ -260,20 +243,72 @@ def _parted(found: Words) -> tuple[Words, Words]:
 # --- IPv6 -------------------------------------------------------------------------------------------------------------
 
 
-def _six(marks: _Marks, rows: Places, bits: int, made: Networks, places: Places) -> None:
-    """Those of the values with these marks, which belong at `places`."""
-    ends, before_gap, good = _well_formed(marks, rows)
-    groups = -(-bits // 16)
-    written, values, start = np.zeros(len(rows), np.uint8), [], marks.starts[rows]
+class _Colons(NamedTuple):
+    """Where some values have their colons, and which of them are addresses of usual form.
+
+    Attributes:
+        bits: Bit i of a value's number is byte i.
+        before_gap: How many groups stand before the gap; 8 where there is none.
+        good: Of usual form.
+    """
+
+    bits: Words
+    before_gap: NDArray[np.uint8]
+    good: Flags
+
+    @classmethod
+    def of(cls, block: NDArray[np.uint8], size: Places) -> _Colons:
+        """Of values whose first bytes are the rows of `block`, of shape (n, 40)."""
+        one = np.uint64(1)
+        whole = _low_bits64().take(np.minimum(size, _LOADED_V6))
+        colon = _bits40(block == ord(":")) & whole
+        digit = block - np.uint8(ord("0")) < 10  # noqa: PLR2004 - unsigned wrap-around makes one comparison of two
+        digit |= (block | np.uint8(32)) - np.uint8(ord("a")) < 6  # noqa: PLR2004
+        digits = _bits40(digit) & whole
+        five = digits & digits >> one
+        five &= five >> np.uint64(2)
+        five &= digits >> np.uint64(4)
+        good = (digits | colon == whole) & (five == 0) & (colon & one == 0)
+        good &= size < _LOADED_V6
+        count = np.bitwise_count(colon)
+        last = colon & (whole ^ whole >> one)
+        gap = colon & colon >> one
+        full = (gap | last == 0) & (count == 7)  # noqa: PLR2004 - between eight groups
+        before = np.bitwise_count(colon & gap - one) + np.uint8(1)
+        behind = np.where(last, np.uint8(0), count - before)
+        # A gap stands for at least one group; three colons in a row are two gaps.
+        short = (gap != 0) & (gap & gap - one == 0) & (last & ~(gap << one) == 0) & (behind <= 4) & (before + behind < 8)  # noqa: PLR2004
+        return cls(colon, np.where(gap, before, np.uint8(8)), good & (full | short))
+
+
+def _bits40(flags: Flags) -> Words:
+    bits = np.zeros((len(flags), 8), np.uint8)
+    bits[:, : _LOADED_V6 // 8] = np.packbits(flags, bitorder="little").reshape(-1, _LOADED_V6 // 8)
+    return bits.view("<u8").ravel()
+
+
+@cache
+def _low_bits64() -> Words:
+    """As many low bits set as the number says."""
+    return (np.uint64(1) << np.arange(_LOADED_V6 + 1, dtype=np.uint64)) - np.uint64(1)
+
+
+def _six(column: _Padded, rows: Places, bits: int, made: Networks) -> None:
+    start = column.starts[rows]
+    colons = _Colons.of(column.load(start, _LOADED_V6).view(np.uint8).reshape(-1, _LOADED_V6), column.size[rows])
+    good, left, groups = colons.good, colons.bits, -(-bits // 16)
+    written, values, begin = np.zeros(len(rows), np.uint8), [], np.zeros(1, np.uint8)
     for number in range(max(groups, 1)):
-        value = _group(marks.load(start), ends[number] - start) * (number < before_gap)
+        end = np.bitwise_count((left & -left) - np.uint64(1))
+        value = _group(column.load(start + begin, 4).view("<u4"), end - begin) * (number < colons.before_gap)
         if number == 0:
             good &= value != 0  # may be a mapped address
         value &= np.uint32(_group_mask(bits, number))
         written = np.where(value != 0, np.uint8(number + 1), written)
         values.append(value)
-        start = np.minimum(ends[number] + 1, len(marks.data) - 4)
-    words = [np.zeros(len(rows), np.uint64) for _ in range(3)]
+        begin = end + np.uint8(1)
+        left &= left - np.uint64(1)
+    words = [np.zeros(len(rows), np.uint64) for _ in made.words]
     length = np.zeros(len(rows), np.uint64)
     for number, value in enumerate(values[:groups]):
         shown = number < written
@@ -281,47 +316,15 @@ def _six(marks: _Marks, rows: Places, bits: int, made: Networks, places: Places)
     # Each group ended with a colon: one more makes the gap, two where nothing stands before it.
     nothing = (written == 0).astype(np.uint64)
     _append(words, length, np.uint64(0x3A) + nothing * np.uint64(0x3A00), nothing + np.uint64(1))
-    for column in range(3):
-        made.words[column][places] = words[column]
-    made.length[places] = length * good
-    made.done[places] = good
+    for number, word in enumerate(words):
+        made.words[number][rows] = word
+    made.length[rows] = length * good
+    made.done[rows] = good
 
 
-def _well_formed(marks: _Marks, rows: Places) -> tuple[list[Places], NDArray[np.uint8], Flags]:
-    """Where each group ends, how many stand before the gap (8: there is none), and whether it is an address of usual form."""
-    counts, stops = marks.counts[rows].astype(np.uint8), marks.stops[rows]
-    gap, gaps = np.full(len(rows), 8, np.uint8), np.zeros(len(rows), np.uint8)
-    good, empty = np.ones(len(rows), bool), np.zeros(len(rows), bool)
-    ends, start = [], marks.starts[rows]
-    for number in range(int(counts.max(initial=0))):
-        here = number < counts
-        end = marks.mark(number, rows)
-        if not here.all():
-            end = np.where(here, end, stops)
-        length = end - start
-        good &= (length <= 4) & ((marks.data[end] == ord(":")) | ~here)  # noqa: PLR2004 - digits of a group
-        empty = (length == 0) & here
-        gaps += empty
-        gap = np.where(empty, np.uint8(number), gap)
-        ends.append(end)
-        # Behind the last group nothing is shorter than nothing.
-        start = np.minimum(end + 1, stops + 1) if not here.all() else end + 1
-    last = marks.mark(0, rows) if not ends else marks.at[marks.first[rows] + marks.counts[rows] - 1]
-    tail = stops - last - 1
-    at_end = tail == 0
-    behind = np.where(at_end, 0, counts - gap)
-    full = (gaps == 0) & (counts == 7) & ~at_end  # noqa: PLR2004 - between eight groups
-    # A gap stands for at least one group.
-    short = (gaps == 1) & (gap > 0) & (behind <= 4) & (counts <= np.where(at_end, 8, 7))  # noqa: PLR2004
-    short &= ~at_end | (gap == counts - 1)
-    good &= (full | short) & (tail <= 4)  # noqa: PLR2004
-    ends += [stops] * (4 - len(ends))
-    return ends, gap, good
-
-
-def _group(word: NDArray[np.uint32], length: Places) -> NDArray[np.uint32]:
+def _group(word: NDArray[np.uint32], length: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """The number that up to four hexadecimal digits make; what follows them in the word is shifted away."""
-    word = word << (np.uint32(32) - (np.clip(length, 0, 4).astype(np.uint32) << np.uint32(3)))
+    word = word << (np.uint32(32) - (np.minimum(length, 4).astype(np.uint32) << np.uint32(3)))
     digits = (word & np.uint32(0x0F0F0F0F)) + ((word >> np.uint32(6)) & np.uint32(0x01010101)) * np.uint32(9)
     pairs = (digits << np.uint32(4) | digits >> np.uint32(8)) & np.uint32(0x00FF00FF)
     return (pairs << np.uint32(8) | pairs >> np.uint32(16)) & np.uint32(_WORD)
