@@ -476,7 +476,7 @@ def keyed_lines(rows: int, only: set[str]) -> Iterator[Line]:
 
 
 def nested_lines(rows: int) -> Iterator[Line]:
-    """A leaf in a struct, in structs in lists, and as a map's values, against the same values in a flat column."""
+    """A leaf in a struct, and in structs in lists, against the same values in a flat column."""
     flat = words(rows)
     offsets = pa.array(np.concatenate([np.arange(0, rows, 2), [rows]]).astype(np.int32))
     struct = pa.StructArray.from_arrays([flat], ["y"])

@@ -21,7 +21,7 @@ from rich.table import Table
 from airlock.doors.progress import Progress, Watcher
 from airlock.errors import AirlockError
 
-__all__ = ["EXIT_CODES", "each", "fail", "talk", "watch", "worst"]
+__all__ = ["EXIT_CODES", "each", "fail", "print_json", "summary", "talk", "watch", "worst"]
 
 EXIT_CODES = {
     0: "done, or nothing new",
@@ -116,6 +116,11 @@ def summary(verb: str, results: list[Result]) -> int:
     code = worst(result["exit_code"] for result in results)
     print(json.dumps({"verb": verb, "exit_code": code, "results": results}, sort_keys=True))  # noqa: T201 - stdout is data
     return code
+
+
+def print_json(value: Any) -> None:
+    """The answer of a command that looks, for machines."""
+    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is data
 
 
 @contextmanager

@@ -6,14 +6,14 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 import typer
 
 from airlock.cli._context import Context
-from airlock.cli._report import summary, talk
+from airlock.cli._report import print_json, summary, talk
 from airlock.cli._tables import out, table
 from airlock.cli.look import AsFormat, Format
 from airlock.doors.destroy import destroy_epoch, verify_destroyed
@@ -22,6 +22,7 @@ from airlock.doors.keys import create_keys, create_reidentify_key
 from airlock.doors.reidentify import Ask, reidentify
 from airlock.errors import ConfigError
 from airlock.keys.private import create_private_file
+from airlock.policy.arrow import is_binary
 from airlock.settings import Settings
 
 __all__ = ["app"]
@@ -38,13 +39,19 @@ Reason = Annotated[str, typer.Option(help="kept in the signed record: name no da
 
 
 def _csv(made: pa.Table) -> bytes:
+    """Values as they are, whatever a spreadsheet makes of them: who reverses tokens looks the values up elsewhere."""
     sink = pa.BufferOutputStream()
-    pc_csv.write_csv(made, sink)
+    pc_csv.write_csv(pa.table([_written(column) for column in made.columns], made.column_names), sink)
     return sink.getvalue().to_pybytes()
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is data
+def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """What Arrow's CSV can hold: views as text, bytes in hexadecimal."""
+    if pa.types.is_string_view(column.type):
+        return column.cast(pa.large_string())
+    if is_binary(column.type):
+        return pa.chunked_array([[None if one is None else one.hex() for one in column.to_pylist()]], pa.large_string())
+    return column
 
 
 def _policies(given: list[Path] | None, settings: Settings) -> list[Path]:
@@ -89,7 +96,7 @@ def keys_show(context: typer.Context, *, policy: Policies = None, output: AsForm
     settings = shared.settings()
     found = show_keys(settings, _policies(policy, settings))
     if output is Format.JSON:
-        _print_json(asdict(found))
+        print_json(asdict(found))
     else:
         _shown(found)
 
@@ -172,7 +179,7 @@ def reidentify_command(  # noqa: PLR0913 - one a command-line option
     limit: Annotated[int, typer.Option(help="the most different tokens; more are refused")] = 1000,
     values: Annotated[Path | None, typer.Option(help="the tokens that are wanted, one a line; else all")] = None,
     run: Annotated[str | None, typer.Option(help="which run wrote a file, where every run has its own key")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="a new CSV file, 0600")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="a new CSV file, 0600; bytes in hexadecimal")] = None,
     to_stdout: Annotated[bool, typer.Option("--to-stdout", help="print instead: personal data on a terminal")] = False,
 ) -> None:
     """Reverse tokens of a reversible operator: under a key of its own, for a reason, on record before anything is reversed.

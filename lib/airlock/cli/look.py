@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 from difflib import get_close_matches
 from enum import StrEnum
@@ -14,7 +13,7 @@ import typer
 
 from airlock.cli import _lists, _looks
 from airlock.cli._context import Context
-from airlock.cli._report import fail, worst
+from airlock.cli._report import fail, print_json, worst
 from airlock.doors.doctor import diagnose
 from airlock.doors.plan import PlanReport, plan_policy
 from airlock.doors.policies import gather
@@ -44,10 +43,6 @@ class Format(StrEnum):
 AsFormat = Annotated[Format, typer.Option("--format", help="text for people, json for machines")]
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is data
-
-
 @app.command("plan")
 def plan_command(
     context: typer.Context,
@@ -66,7 +61,7 @@ def plan_command(
         except AirlockError as error:
             reports.append((file, None, fail(error, debug=shared.debug)))
     if output is Format.JSON:
-        _print_json(
+        print_json(
             [{"policy": str(file), "exit_code": code} | (made.to_dict() if made else {}) for file, made, code in reports]
         )
     elif len(reports) > 1:
@@ -98,7 +93,7 @@ def config_command(context: typer.Context, *, output: AsFormat = Format.TEXT) ->
     settings = shared.settings()
     if output is Format.JSON:
         rows = {one.name: {"value": settings.get(one.name), "origin": settings.origins[one.name]} for one in SETTINGS}
-        _print_json({"file": None if settings.file is None else str(settings.file), "settings": rows})
+        print_json({"file": None if settings.file is None else str(settings.file), "settings": rows})
     else:
         _lists.config(settings)
 
@@ -109,7 +104,7 @@ def doctor_command(context: typer.Context, *, output: AsFormat = Format.TEXT) ->
     shared: Context = context.obj
     checks = diagnose(shared.settings())
     if output is Format.JSON:
-        _print_json([{name: getattr(check, name) for name in ("group", "name", "status", "said", "hint")} for check in checks])
+        print_json([{name: getattr(check, name) for name in ("group", "name", "status", "said", "hint")} for check in checks])
     else:
         _lists.doctor(checks)
     return 2 if any(check.status == "failed" for check in checks) else 0
@@ -127,7 +122,7 @@ def explain_command(
         raise NotFoundError(f"there is no error code '{code}'. 'airlock explain' lists them all")
     chosen = errors if code is None else {code: errors[code]}
     if output is Format.JSON:
-        _print_json({name: _error(kind) for name, kind in chosen.items()})
+        print_json({name: _error(kind) for name, kind in chosen.items()})
     elif code is None:
         _lists.errors(errors)
     else:
@@ -142,7 +137,7 @@ def _error(kind: type[AirlockError]) -> dict[str, Any]:
 @policy_app.command("schema")
 def schema_command() -> None:
     """Print the JSON Schema of a policy file, every operator included: for editors and reviews."""
-    _print_json(policy_schema())
+    print_json(policy_schema())
 
 
 @operators_app.command("list")
@@ -155,7 +150,7 @@ def operators_list(*, output: AsFormat = Format.TEXT) -> None:
         except MissingCapabilityError as error:  # one package that is broken hides no other's
             broken[name] = str(error)
     if output is Format.JSON:
-        _print_json([entry.to_dict() for entry in entries] + [{"name": name, "problem": broken[name]} for name in broken])
+        print_json([entry.to_dict() for entry in entries] + [{"name": name, "problem": broken[name]} for name in broken])
     else:
         _lists.operators(entries, list(broken.values()))
 
@@ -172,6 +167,6 @@ def operators_show(
     kind = operator_class(name)
     entry, takes = describe(kind), taken_types(kind)
     if output is Format.JSON:
-        _print_json(entry.to_dict() | {"takes": takes})
+        print_json(entry.to_dict() | {"takes": takes})
     else:
         _lists.operator(entry, takes)

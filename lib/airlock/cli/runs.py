@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from airlock.cli import _csv, _run_looks
 from airlock.cli._context import Context
-from airlock.cli._report import fail, summary, talk
+from airlock.cli._report import fail, print_json, summary, talk
 from airlock.doors.diff import diff_runs
 from airlock.doors.prune import Behind, Extent, Job, Removed, prune, prune_jobs, sinks_behind
 from airlock.doors.revoke import revoke
@@ -48,10 +47,6 @@ class ListFormat(StrEnum):
 AsFormat = Annotated[Format, typer.Option("--format", help="text for people, json for machines, csv for spreadsheets")]
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is data
-
-
 @app.command("path")
 def path_command(
     context: typer.Context,
@@ -76,7 +71,7 @@ def list_command(
     shared: Context = context.obj
     found = list_runs(shared.settings(), dataset)
     if output is ListFormat.JSON:
-        _print_json([asdict(known) for known in found])
+        print_json([asdict(known) for known in found])
     elif output is ListFormat.CSV:
         _csv.runs(found)
     else:
@@ -100,7 +95,7 @@ def show_command(
     shared: Context = context.obj
     shown = show_run(run, shared.settings(), dataset)
     if output is Format.JSON:
-        _print_json(_detail(shown))
+        print_json(_detail(shown))
     elif output is Format.CSV:
         _csv.detail(shown)
     else:
@@ -141,7 +136,7 @@ def diff_command(
     shared: Context = context.obj
     made = diff_runs(run1, run2, shared.settings(), dataset)
     if output is Format.JSON:
-        _print_json(asdict(made))
+        print_json(asdict(made))
     elif output is Format.CSV:
         _csv.diff(made)
     else:
@@ -166,14 +161,16 @@ def prune_command(
     results: list[dict[str, Any]] = []
     gone: list[Removed] = []
     jobs = prune_jobs(datasets or (), settings)
-    behind = {one.sink: one for dataset in {job.dataset for job in jobs} for one in sinks_behind(dataset, settings)}
+    behind: dict[str, Behind] = {}
     for job in jobs:
         try:
             removed = prune(job, settings, extent)
+            gone += removed
+            if job.sink:
+                behind |= {one.sink: one for one in sinks_behind(job.dataset, settings)}
         except AirlockError as error:
             results.append(_job(job) | {"exit_code": fail(error, debug=shared.debug), "code": error.code})
             continue
-        gone += removed
         what = [{"zone": one.zone.value, "what": one.what, "count": one.count, "bytes": one.bytes} for one in removed]
         results.append(_job(job) | {"exit_code": 0, "dry_run": dry_run, "removed": what} | _behind(behind.get(job.sink)))
     _run_looks.removed(gone, dry_run=dry_run, out=talk)

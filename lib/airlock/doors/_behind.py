@@ -63,7 +63,8 @@ def _finished(dataset: str, settings: Settings) -> Iterator[tuple[int, str]]:
         private = open_zone(settings, Zone.PRIVATE)
         for run, files in files_by_run(private, dataset).items():
             if "manifest.json" in files:
-                yield PrivateManifest.from_bytes(private.read(files["manifest.json"].path)).fence, run
+                with suppress(AirlockError):  # what is not a manifest, `runs show` tells of
+                    yield PrivateManifest.from_bytes(private.read(files["manifest.json"].path)).fence, run
     if settings.get(f"zones.{Zone.STAGING}.uri") is not None:
         staging = open_zone(settings, Zone.STAGING)
         for run, files in files_by_run(staging, dataset).items():

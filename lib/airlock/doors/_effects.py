@@ -38,7 +38,7 @@ def demand_effect(plan: Plan, batch: pa.RecordBatch) -> None:
     if found:
         named = "; ".join(f"'{plan.operators[path].name}' changes no sampled value of column '{path}'" for path in found)
         raise NoEffectError(
-            f"policy '{plan.policy.dataset}': {named}. Nothing was written. Correct the rule's arguments; or, if the values are right as "
+            f"policy '{plan.policy.dataset}': {named}. Nothing was staged. Correct the rule's arguments; or, if the values are right as "
             "they are, say accept_no_effect: REASON in it",
             columns=[str(path) for path in found],
         )

@@ -22,12 +22,24 @@ from airlock.storage import AlreadyExistsError, Store
 from airlock.storage.pending import sweep
 from airlock.types import RunId, RunState, Sha256
 
-__all__ = ["RunFolder", "clean_own", "clean_records", "clean_staging", "clean_summaries", "new_run_id", "plan_digest"]
+__all__ = [
+    "REIDENTIFICATIONS",
+    "RunFolder",
+    "clean_own",
+    "clean_records",
+    "clean_staging",
+    "clean_summaries",
+    "new_run_id",
+    "plan_digest",
+]
 
 MANIFEST, ENVELOPE, VERDICT = "manifest.json", "manifest.intoto.json", "verdict.json"
 
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TAKEN = {"splits", "lease.json", DIGESTS, SUMMARIES}
+REIDENTIFICATIONS = "reidentify"
+"""The folder of the signed records of reversals, which `reidentify` writes."""
+
+_TAKEN = {"splits", "lease.json", DIGESTS, SUMMARIES, REIDENTIFICATIONS}
 """What else stands beside the runs' folders in zone `private`."""
 
 

@@ -11,7 +11,7 @@ from airlock.settings import Settings
 from airlock.storage import Store, open_store
 from airlock.types import Zone
 
-__all__ = ["open_own_zone", "open_private", "open_zone", "require_disjoint"]
+__all__ = ["open_own_zone", "open_private", "open_zone", "require_disjoint", "zone_place"]
 
 _KEY_FILES = (
     "keys.root", "keys.stage_signing", "keys.release_signing", "keys.executor", "keys.records", "keys.vault.credential",
@@ -47,7 +47,7 @@ def require_disjoint(settings: Settings) -> None:
     """
     named = {f"zone '{zone}'": settings.get(f"zones.{zone}.uri") for zone in Zone}
     named["the place of reports"] = settings.get("reports")
-    places = {name: _place(uri) for name, uri in named.items() if uri is not None}
+    places = {name: zone_place(uri) for name, uri in named.items() if uri is not None}
     for (first, left), (second, right) in combinations(places.items(), 2):
         if left == right or left in right.parents or right in left.parents:
             raise ZonesOverlapError(
@@ -68,5 +68,6 @@ def require_disjoint(settings: Settings) -> None:
                 raise ZonesOverlapError(f"'{name}' lies inside {zone}. Keep keys outside of every zone")
 
 
-def _place(uri: str) -> Path:
+def zone_place(uri: str) -> Path:
+    """Where a zone on a local disk is."""
     return Path(uri.removeprefix("file://")).resolve()

@@ -26,7 +26,7 @@ from airlock.keys import SubKeys, open_key_ring
 from airlock.operators import Operator, RejectedValuesError
 from airlock.plan.program import compile_column
 from airlock.plan.tree import rule_tree
-from airlock.policy.arrow import NESTED, parse_type
+from airlock.policy.arrow import NESTED, is_binary, parse_type
 from airlock.policy.formats import OneOf, output_of
 from airlock.policy.model import ColumnRule
 from airlock.policy.path import ColumnPath
@@ -189,7 +189,7 @@ def _between(parts: list[str]) -> str:
 
 
 def _shown(values: pa.Array) -> pa.Array:
-    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type) or pa.types.is_fixed_size_binary(values.type):
+    if is_binary(values.type):
         size = pc.binary_length(values.cast(pa.large_binary())).cast(pa.string())
         return pc.binary_join_element_wise(size, pa.scalar("bytes"), " ")
     return values.cast(pa.string())

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from securesystemslib.signer import Signer
 
 from airlock.doors._person import reason_line, user_line
+from airlock.doors._runs import REIDENTIFICATIONS
 from airlock.doors._tokens import Wanted, wanted_tokens
 from airlock.doors._zones import open_private
 from airlock.doors.permits import local_permit
@@ -278,8 +279,7 @@ def _place(data: Path, bound: BoundPolicy, settings: Settings) -> Path:
 
 
 def _digest(tokens: pa.Array) -> Sha256:
-    plain = pa.types.is_binary(tokens.type) or pa.types.is_fixed_size_binary(tokens.type)
-    texts = (tokens if plain else tokens.cast(pa.string())).cast(pa.binary())
+    texts = tokens.cast(pa.string()).cast(pa.binary())
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts), b"\n")
     return Sha256(hashlib.sha256(joined[0].as_buffer()).hexdigest())
 
@@ -287,7 +287,7 @@ def _digest(tokens: pa.Array) -> Sha256:
 def _write(record: Reidentified, signer: Signer, settings: Settings) -> str:
     """In zone private, create-only: a record is never replaced. What can't be recorded is not reversed."""
     when = record.signed_at.translate(str.maketrans("", "", "-:"))
-    path = f"{record.dataset}/reidentify/{when}-{secrets.token_hex(8)}.json"
+    path = f"{record.dataset}/{REIDENTIFICATIONS}/{when}-{secrets.token_hex(8)}.json"
     try:
         open_private(settings.zone(Zone.PRIVATE)).create(path, record.to_envelope(signer))
     except (OSError, AlreadyExistsError, NotFoundError):

@@ -88,7 +88,7 @@ def _write(path: Path, values: Mapping[str, str]) -> Path:
 def _door(arguments: Sequence[str], config: Path, *, holds_keys: bool) -> list[dict[str, Any]]:
     """One door in a process of its own; its talk goes to our stderr, its last line of stdout is the JSON summary."""
     # The door that knows no key provider gets no way in to one either.
-    hidden = ("AIRLOCK_",) if holds_keys else ("AIRLOCK_", "VAULT_")
+    hidden = ("AIRLOCK_",) if holds_keys else ("AIRLOCK_", "VAULT_", "AWS_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     command = [sys.executable, "-m", "airlock", "--config", str(config), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=False)  # noqa: S603 - our own program

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from airlock.doors._zones import zone_place
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.errors import ConfigError, IntegrityError, NotFoundError
 from airlock.evidence.canonical import sha256_hex
@@ -116,7 +117,7 @@ def _checked(folder: Path, settings: Settings, *, require_separation: bool, watc
 def _where(place: Path, settings: Settings) -> tuple[tuple[str, ...], bool]:
     """The parts of a folder's path: within zone `sanitized`, where it is in the one that is configured, or all of them."""
     uri = settings.get(f"zones.{Zone.SANITIZED}.uri")
-    zone = None if uri is None else Path(uri.removeprefix("file://")).resolve()
+    zone = None if uri is None else zone_place(uri)
     if zone is not None and place.is_relative_to(zone):
         return place.relative_to(zone).parts, True
     return place.parts, False

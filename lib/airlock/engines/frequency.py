@@ -23,11 +23,9 @@ from airlock.keys import SubKeys
 from airlock.operators import Operator
 from airlock.plan.compile import INNER_REQUESTS, Plan
 from airlock.policy.path import ColumnPath
+from airlock.policy.subjects import is_subject_key
 
 __all__ = ["Frequencies", "SplitCounter", "counted_columns", "demand_frequencies"]
-
-_TELLING = {"pseudonymization", "cryptographic: deterministic encryption", "cryptographic: format-preserving encryption"}
-"""Techniques under which equal values stay equal: how often each occurs could tell it."""
 
 _MANY = 10_000
 _TOP_ROWS, _TOP_SHARE = 100, 100
@@ -180,14 +178,14 @@ class SplitCounter:
 
 
 def counted_columns(plan: Plan) -> tuple[ColumnPath, ...]:
-    """Columns whose frequencies count: deterministic pseudonyms, but of the subject and of what references one, not accepted as they
-    are. Another column in the subject's domain counts: its values may be few.
+    """Columns whose frequencies count: deterministic pseudonyms, but of the subject and of keys to one, not accepted as they are.
+    Another column in the subject's domain counts: its values may be few.
     """
-    subject = ColumnPath.parse(plan.policy.subject)
+    policy = plan.policy
     return tuple(
         path
-        for path, rule in plan.policy.rules().items()
-        if path != subject and rule.references is None and rule.accept_frequency is None and _tells(plan.operators[path])
+        for path, rule in policy.rules().items()
+        if rule.accept_frequency is None and not is_subject_key(policy, path, rule) and _tells(plan.operators[path])
     )
 
 
@@ -197,7 +195,7 @@ def _tells(operator: Operator) -> bool:
     contract = operator.contract
     if inside:
         return any(map(_tells, inside))
-    return contract.deterministic and bool(_TELLING.intersection(contract.technique.split("; ")))
+    return contract.keyed and contract.deterministic and not contract.technique.startswith("randomization")
 
 
 def demand_frequencies(dataset: str, records: Iterable[SplitRecord]) -> None:

@@ -34,7 +34,6 @@ SUMMARIES = "summaries"
 _MOST_VALUES = 1_000_000
 _MOST_BYTES = 256 * 1024 * 1024
 _MOST_CONCLUDED = 1024 * 1024
-_BATCH = 131_072
 
 
 def summary_folder(dataset: str) -> str:
@@ -57,7 +56,7 @@ class Gathered:
             TooManyValuesError: The summary is too large.
         """
         self._parts.append(summary)
-        if sum(part.num_rows for part in self._parts) > 2 * self._merged + _BATCH:
+        if sum(part.num_rows for part in self._parts) > 2 * self._merged + GROUP_ROWS:
             self._merge()
 
     def _merge(self) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["fingerprints", "is_binary", "is_text", "text_buffers", "words"]
+from airlock.policy.arrow import is_binary
+
+__all__ = ["fingerprints", "is_text", "text_buffers", "words"]
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -18,16 +20,6 @@ _WORD = 8
 def is_text(data_type: pa.DataType) -> bool:
     """Whether values of the type are text."""
     return bool(pa.types.is_string(data_type) or pa.types.is_large_string(data_type) or pa.types.is_string_view(data_type))
-
-
-def is_binary(data_type: pa.DataType) -> bool:
-    """Whether values of the type are bytes."""
-    return bool(
-        pa.types.is_binary(data_type)
-        or pa.types.is_large_binary(data_type)
-        or pa.types.is_binary_view(data_type)
-        or pa.types.is_fixed_size_binary(data_type)
-    )
 
 
 def text_buffers(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:

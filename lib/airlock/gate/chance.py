@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airlock.gate.buffers import fingerprints, is_binary, is_text
+from airlock.gate.buffers import fingerprints, is_text
 from airlock.gate.normal import as_text
 from airlock.gate.numbers import unscaled, whole_numbers
 from airlock.gate.validators import chance_of
+from airlock.policy.arrow import is_binary
 
 __all__ = ["BARE", "ROUNDED_CARD", "TRUNCATED_CARD", "Sample", "excessive", "sample_numbers"]
 

@@ -43,6 +43,7 @@ from airlock.policy.formats import (
 )
 from airlock.policy.model import ColumnRule, KAnonymity, Policy
 from airlock.policy.path import ColumnPath
+from airlock.policy.subjects import is_subject_key
 from airlock.types import Classification
 
 __all__ = ["NEARLY_UNIQUE", "GateConfig", "GateRules", "LeafRule", "Waiver", "compile_rules"]
@@ -256,8 +257,8 @@ def _kept(rule: ColumnRule, shape: Shape) -> bool:
 
 
 def _invertible(policy: Policy, path: ColumnPath, rule: ColumnRule) -> bool:
-    """Tokens, but the subject's and what references one: who occurs how often is what they are there to tell."""
-    if rule.accept_frequency is not None or rule.references is not None or path == ColumnPath.parse(policy.subject):
+    """Tokens, but the subject's and keys to one: who occurs how often is what they are there to tell."""
+    if rule.accept_frequency is not None or is_subject_key(policy, path, rule):
         return False
     return any(spec.name in TOKENS for spec in leaf_specs(rule.operator))
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airlock.gate.buffers import is_binary, is_text, text_buffers
+from airlock.gate.buffers import is_text, text_buffers
+from airlock.policy.arrow import is_binary
 from airlock.policy.formats import Token
 
 __all__ = ["token_offenders"]

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import ConfigDict, TypeAdapter
 
 from airlock.errors import ContractError
-from airlock.operators._risk import ResidualRisk, residual_risk
+from airlock.operators._risk import TECHNIQUES, ResidualRisk, residual_risk
 from airlock.types import Classification
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Contract:
 
     Attributes:
         technique: ISO/IEC 20889:2018 technique, such as `pseudonymization` or `generalization: rounding`; several are joined by `; `.
+            Another than the ones whose remaining risk is known is a ValueError.
         deterministic: Equal inputs give equal outputs under equal keys.
         injective: Different inputs give different outputs (up to a stated collision bound).
         reversible: Who holds the key can recover the input.
@@ -86,6 +87,11 @@ class Contract:
     same_form: bool = False
     chance: float = 0.0
     classes: frozenset[Classification] = ANY_CLASS
+
+    def __post_init__(self) -> None:
+        unknown = sorted({*self.technique.split("; ")} - {*TECHNIQUES})
+        if unknown:
+            raise ValueError(f"'{unknown[0]}' is no technique here; known: {', '.join(sorted(TECHNIQUES))}")
 
     @property
     def risk(self) -> ResidualRisk:

@@ -19,7 +19,7 @@ from airlock.errors import ContractError
 from airlock.operators._base import Contract, Operator, RejectedValuesError, RowOperator
 from airlock.operators._fields import wrong_type
 from airlock.operators._registry import operator_class
-from airlock.operators._sealed import is_binary
+from airlock.policy.arrow import is_binary
 from airlock.policy.formats import common_type
 from airlock.policy.model import OperatorSpec
 from airlock.policy.path import ColumnPath

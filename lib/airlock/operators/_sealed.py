@@ -18,26 +18,16 @@ from airlock.crypto.encode_bytes import TextSink, decode_bytes
 from airlock.operators._base import RejectedValuesError
 from airlock.operators._canonical import canonical_text
 from airlock.operators._domains import keyed_field
+from airlock.policy.arrow import is_binary
 from airlock.policy.model import Canonical
 
-__all__ = ["Form", "PadTo", "Prefix", "Sealed", "is_binary", "sealed_field"]
+__all__ = ["Form", "PadTo", "Prefix", "Sealed", "sealed_field"]
 
 Form = Literal["base64url", "hex"]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,32}$")]
 PadTo = Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
 
 _VERSION = b"airlock/v1"
-
-
-def is_binary(data_type: pa.DataType) -> bool:
-    """Whether values of the type are bytes, which are sealed as they are."""
-    types = pa.types
-    return (
-        types.is_binary(data_type)
-        or types.is_large_binary(data_type)
-        or types.is_binary_view(data_type)
-        or types.is_fixed_size_binary(data_type)
-    )
 
 
 def sealed_field(operator: str, field: pa.Field, steps: Sequence[Canonical]) -> pa.Field:

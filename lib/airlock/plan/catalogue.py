@@ -110,12 +110,27 @@ class Entry:
 def describe(kind: type[Operator]) -> Entry:
     """All that its class says of an operator.
 
+    Raises:
+        MissingCapabilityError: Its class does not hold together: no smallest declaration, or a contract that is none.
+
     Example:
         >>> from airlock.operators import operator_class
         >>> entry = describe(operator_class("truncate"))
         >>> entry.kind, entry.writes
         ('generalizing', 'at most 2 characters')
     """
+    try:
+        return _described(kind)
+    except MissingCapabilityError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a third party's class may do anything
+        raise MissingCapabilityError(
+            f"operator '{kind.name}' of {kind.__module__} can't be described ({type(error).__name__}: {error}). "
+            "Its class needs mending: airlock.testing.check_laws tells what else is wrong"
+        ) from None
+
+
+def _described(kind: type[Operator]) -> Entry:
     least = smallest(kind)
     conditional = kind.name in _CONDITIONAL
     summary, text, meanings = _docstring(kind)

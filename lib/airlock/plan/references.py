@@ -9,6 +9,8 @@ from airlock.errors import JoinDomainError
 from airlock.plan.contracts import Fault
 from airlock.policy.load import parse_policy, policy_files
 from airlock.policy.model import ColumnRule, Policy
+from airlock.policy.path import ColumnPath
+from airlock.policy.subjects import is_subject_key
 
 __all__ = ["reference_problems"]
 
@@ -33,7 +35,13 @@ def reference_problems(policy: Policy, folder: Path) -> Iterator[Fault]:
             yield _fault(text, f"references '{rule.references}', but the policy of '{dataset}' has no column '{column}'")
         else:
             differences = list(_differences(policy, rule, other, other.columns[column]))
-            if differences:
+            if column != other.subject and is_subject_key(policy, ColumnPath.parse(text), rule):
+                yield _fault(
+                    text,
+                    f"stands in the subject's key domain, but '{rule.references}' is not the subject of '{dataset}' "
+                    f"('{other.subject}' is): reference that, or give both columns a key domain of their own",
+                )
+            elif differences:
                 yield _fault(text, f"would not join '{rule.references}': {'; '.join(differences)}")
 
 

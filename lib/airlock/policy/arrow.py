@@ -13,7 +13,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NESTED", "parse_type", "type_text"]
+__all__ = ["NESTED", "is_binary", "parse_type", "type_text"]
 
 NESTED = ("struct", "list", "map")
 
@@ -36,6 +36,16 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[..., pa.DataType]], ...] = (
     (re.compile(r"decimal256\((\d+), ?(-?\d+)\)"), lambda p, s: pa.decimal256(int(p), int(s))),
     (re.compile(r"fixed_size_binary\[(\d+)\]"), lambda width: pa.binary(int(width))),
 )
+
+
+def is_binary(data_type: pa.DataType) -> bool:
+    """Whether values of the type are bytes."""
+    return bool(
+        pa.types.is_binary(data_type)
+        or pa.types.is_large_binary(data_type)
+        or pa.types.is_binary_view(data_type)
+        or pa.types.is_fixed_size_binary(data_type)
+    )
 
 
 def parse_type(text: str) -> pa.DataType | None:

@@ -301,8 +301,9 @@ def declarations_travel(trial: Trial) -> None:
 
 
 def keys_decide(trial: Trial) -> None:
-    """Equal keys give equal outputs; under other keys every value differs, or, where some may agree by chance or are not keyed, not
-    all of many agree. Without keys, keys change nothing.
+    """Equal keys give equal outputs; under other keys every value differs, or, where some may agree by chance, not all of many do.
+    Without keys, keys change nothing. Of what sends some values past its keyed operator (`partly`) nothing follows: its own operators
+    are judged.
     """
     keyed = trial.operator.contract.keyed
     require(keyed == bool(trial.operator.requests()), "keys_decide", "an operator asks for subkeys if and only if it is keyed")

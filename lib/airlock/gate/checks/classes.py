@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from airlock.errors import SmallGroupError
 from airlock.gate._check import Batch, CheckResult, Finding
-from airlock.gate.buffers import fingerprints, is_binary
+from airlock.gate.buffers import fingerprints
 from airlock.gate.rowtext import row_text
 from airlock.gate.rules import GateRules
+from airlock.policy.arrow import is_binary
 from airlock.policy.path import ColumnPath
 
 __all__ = ["Classes", "ClassesCheck"]

@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 from airlock.errors import ResidualEntityError
 from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate._tally import Tally, merge_tallies
-from airlock.gate.buffers import is_binary, is_text
+from airlock.gate.buffers import is_text
 from airlock.gate.chance import Sample, excessive, sample_numbers
 from airlock.gate.entities import scan_text
 from airlock.gate.leaves import plain_type
 from airlock.gate.rules import GateRules, LeafRule
+from airlock.policy.arrow import is_binary
 from airlock.policy.choices import MASKED, open_masks
 from airlock.policy.formats import shape_parts
 

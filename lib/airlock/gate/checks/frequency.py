@@ -73,7 +73,7 @@ class FrequencyCheck:
 
     Guarantee:
         Refused where a column has under 10,000 distinct tokens and under 0.9 x its non-null rows, or a token in 100 rows or more
-        that are over 1 % of them. The subject, columns that reference one, and those with `accept_frequency` are exempt.
+        that are over 1 % of them. The subject, keys to one, and columns with `accept_frequency` are exempt.
     """
 
     @staticmethod

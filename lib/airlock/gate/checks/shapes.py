@@ -7,10 +7,10 @@ import pyarrow as pa
 from airlock.errors import ShapeError
 from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate._tally import Tally, merge_tallies
-from airlock.gate.buffers import is_binary
 from airlock.gate.normal import as_text
 from airlock.gate.rules import GateRules
 from airlock.gate.shapes import offenders
+from airlock.policy.arrow import is_binary
 from airlock.policy.formats import Shape
 from airlock.policy.pictures import picture
 

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 from airlock.errors import NearlyUniqueError
 from airlock.gate._check import Batch, CheckResult, Finding, listed
 from airlock.gate._tally import merge_tallies
-from airlock.gate.buffers import fingerprints, is_binary, is_text
+from airlock.gate.buffers import fingerprints, is_text
 from airlock.gate.kinds import kinds
 from airlock.gate.leaves import plain_type
 from airlock.gate.rules import NEARLY_UNIQUE, GateRules
+from airlock.policy.arrow import is_binary
 
 __all__ = ["Distinct", "UniquenessCheck"]
 
