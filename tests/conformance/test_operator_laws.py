@@ -124,6 +124,9 @@ EXAMPLES = [
     ("pseudonymize", {"domain": "d", "form": "uuid"}, pa.int64()),
     ("pseudonymize", {"domain": "d", "form": "int64"}, pa.int32()),
     ("pseudonymize", {"domain": "d", "form": "int32", "presence": "hide"}, pa.int64()),
+    ("pseudonymize", {"domain": "d", "form": "int64"}, pa.decimal128(12, 0)),
+    ("pseudonymize", {"domain": "d", "form": "int64"}, pa.decimal64(18, 0)),
+    ("pseudonymize", {"domain": "d", "form": "int32"}, pa.decimal32(4, 0)),
     ("pseudonymize", {"domain": "d", "keep_first": 2, "keep_last": 1}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": "common", "bits": 96}, pa.string()),
     ("pseudonymize", {"domain": "d", "keep_domain": ["example.org"]}, pa.string()),
@@ -146,6 +149,11 @@ EXAMPLES = [
         pa.timestamp("ns", tz="Europe/Berlin"),
     ),
     ("ordered", {"after": "same", "do": {"shift_date": SHIFT}, "other": {"shift_date": SHIFT}}, pa.date32()),
+    (
+        "ordered",
+        {"after": "same", "do": {"fpe": {"domain": "d", "length": 6}}, "other": {"fpe": {"domain": "d", "length": 6}}},
+        pa.int64(),
+    ),
     (
         "ordered",
         {"after": "same", "do": {"generalize_date": "month"}, "other": {"generalize_date": "month"}},

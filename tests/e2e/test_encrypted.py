@@ -85,10 +85,23 @@ def test_equal_values_are_not_seen_to_be_equal_even_where_the_file_has_a_diction
     assert set(opened(made, EncryptRandom(domain="person"), notes, run)) == {"positive", "negative"}
 
 
-def test_a_run_that_is_continued_keeps_its_key(made: object) -> None:
-    first = anonymize(made.policy(), made.settings(), run_id="run-1")
+def test_a_run_that_is_continued_keeps_its_key(made: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it wrote before it broke off and what it writes after open under one key."""
+    with monkeypatch.context() as patch:
+        patch.setattr("airlock.doors.anonymize.stage_manifest", _broken)
+        with pytest.raises(OSError, match="no space"):
+            anonymize(made.policy(), made.settings(), run_id="run-1")
+    first, *_ = sorted(Path(made.root, "private/people/splits").glob("*.json"))
+    first.unlink()
     again = anonymize(made.policy(), made.settings(), run_id="run-1")
-    assert (first.continued, again.continued) == (False, True)
+    assert (again.splits, again.reused) == (2, 1)
+    notes = opened(made, EncryptRandom(domain="person"), released(made, "run-1")["note"], "run-1")
+    raw = pa.concat_tables([pq.read_table(file) for file in sorted((made.root / "raw").rglob("*.parquet"))])
+    assert sorted(notes) == sorted(raw["note"].to_pylist())
+
+
+def _broken(*_: object, **__: object) -> None:
+    raise OSError("no space")
 
 
 def test_what_looks_ahead_needs_no_run(made: object) -> None:

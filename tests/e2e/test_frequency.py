@@ -141,3 +141,10 @@ def test_a_record_without_counts_is_not_taken_for_one_that_passed(make_project, 
         path.unlink()
         path.write_text(json.dumps(envelope))
     assert_refused(made, "30 different tokens")
+
+
+def test_a_column_that_references_itself_counts(make_project, people):
+    made = filled(make_project, people, few(30, 120))
+    own = ("pseudonymize: {domain: email,", "references: people.email, pseudonymize: {domain: email,")
+    made.write_policy(change=lambda text: text.replace(*own))
+    assert_refused(made, "column 'email' has 30 different tokens in 120 values")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import signal
 import stat
 import warnings
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,8 +31,10 @@ from airlock.evidence.trust import Trust
 from airlock.keys import FileKeyRing, create_root_file
 from airlock.keys.signing import create_signing_key
 from airlock.operators import STRICT, Contract, Operator, RejectedValuesError, _registry
+from airlock.operators.encrypt import Encrypt
 from airlock.operators.fpe import Fpe
 from airlock.operators.pseudonymize import Pseudonymize
+from airlock.policy.arrow import parse_type
 
 
 @pytest.fixture
@@ -466,7 +470,8 @@ def test_tokens_that_are_integers_come_back_and_others_are_told_where_they_can_b
 def written(made, operator, raw):
     ring = FileKeyRing(made.root / "keys" / "root.json")
     keys = ring.subkeys(operator.requests(), recipient="tests", epoch=1, permit=_permit())
-    return operator.kernel(pa.field("note", pa.string()), keys)(raw)
+    kind = pa.string() if isinstance(raw, pa.StructArray) else raw.type
+    return operator.kernel(pa.field("note", kind), keys)(raw)
 
 
 def found_values():
@@ -522,7 +527,7 @@ def test_conditions_over_what_no_key_opens_reverse_nothing(reversible, airlock):
     )
     pq.write_table(pa.table({"note": ["gone"], "city": ["Lima"]}), "part.parquet")
     code, _, err = ask(reversible, airlock, "-o", "found.csv", column="note")
-    assert (code, "none of its operators (keep, redact) encrypts" in err) == (2, True)
+    assert (code, "was written by 'when', which can't be reversed, by any key" in err) == (2, True)
     assert not records(reversible)
 
 
@@ -621,3 +626,33 @@ def test_records_are_no_runs(reversible, airlock):
     assert "reidentify" not in out
     assert airlock("runs", "prune")[0] == 0
     assert len(records(reversible)) == 1
+
+
+def test_no_run_takes_the_records_place(reversible, airlock):
+    """It would be pruned with them."""
+    ask(reversible, airlock, "-o", "found.csv")
+    code, _, err = airlock("anonymize", reversible.policy(), "--run", "reidentify")
+    assert (code, "is not a run id" in err) == (2, True)
+    assert len(records(reversible)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "shown"),
+    [
+        ("string_view", ["Ann", "Bob"], ["Ann", "Bob"]),
+        ("binary", [b"\xff\x00", b"Bob"], ["ff00", "426f62"]),
+        ("fixed_size_binary[4]", [b"\xff\x00\x01\x02", b"Bob!"], ["ff000102", "426f6221"]),
+        ("int64", [7, -8], ["7", "-8"]),
+        ("date32", [dt.date(2001, 2, 3), dt.date(1999, 1, 1)], ["2001-02-03", "1999-01-01"]),
+        ("decimal128(9, 0)", [Decimal(7), Decimal(-8)], ["7", "-8"]),
+    ],
+)
+def test_values_of_every_type_come_back_as_text(reversible, airlock, kind, raw, shown):
+    rule = f'note: {{type: "{kind}", class: sensitive, reversible: allowed, encrypt: note}}'
+    reversible.write_policy(
+        change=lambda text: re.sub("note: .*", rule, text).replace("    person:", "    note: {}\n    person:")
+    )
+    values = pa.array(raw, parse_type(kind))
+    pq.write_table(pa.table({"note": written(reversible, Encrypt(domain="note"), values)}), "part.parquet")
+    assert ask(reversible, airlock, "-o", "found.csv", column="note")[0] == 0
+    assert sorted(found_values().values()) == sorted(shown)

@@ -121,6 +121,7 @@ class GateRules:
         entities: Every entity that is looked for somewhere, sorted.
         waivers: Those in force for this dataset; `expired` ones no longer count and are reported.
         not_proven: Entity and the policy's reason.
+        pack: The policy's.
     """
 
     dataset: str
@@ -135,6 +136,7 @@ class GateRules:
     waivers: tuple[Waiver, ...]
     expired: tuple[Waiver, ...]
     not_proven: tuple[tuple[str, str], ...]
+    pack: str | None
 
     def rule(self, path: ColumnPath) -> LeafRule | None:
         """The leaf's own rule."""
@@ -172,6 +174,7 @@ def compile_rules(policy: Policy, config: GateConfig, *, today: date) -> GateRul
         quasi_identifiers=tuple(leaf.path for leaf in written if leaf.classification is Classification.QUASI_IDENTIFIER),
         k=policy.privacy.k_anonymity.k if isinstance(policy.privacy.k_anonymity, KAnonymity) else None,
         subject=_subject(policy, leaves),
+        pack=None if policy.pack is None else policy.pack.name,
         partition_by=tuple(policy.sink.partition_by),
         statistics=tuple(policy.sink.statistics),
         max_rejects=policy.gate.max_rejects,

@@ -16,6 +16,7 @@ from airlock.crypto.columns import nulls
 from airlock.errors import OperatorTypeError
 from airlock.operators._base import STRICT
 from airlock.operators._nested import Nested, NestedOperator, branch, texts
+from airlock.policy.arrow import is_binary
 from airlock.policy.formats import listed_text
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def require_comparable(operator: str, conditions: Sequence[Condition], types: Ma
 
 
 def _fault(condition: Condition, kind: pa.DataType) -> str | None:
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if pa.types.is_nested(kind) or is_binary(kind):
         return "conditions are on text, numbers, dates and booleans"
     if condition.null is not None:
         return None

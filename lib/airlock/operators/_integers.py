@@ -116,6 +116,8 @@ def _as_raw(numbers: pa.Array, raw: pa.DataType) -> pa.Array:
     if pa.types.is_decimal(raw):
         most = pa.scalar(min(10**raw.precision, 1 << 62), pa.int64())
         reject("not-authentic", pc.greater_equal(pc.abs(numbers), most))
+        # Arrow goes to fewer digits only from a decimal, not from an integer.
+        return numbers.cast(pa.decimal128(19, 0)).cast(raw)
     return numbers.cast(raw, safe=not pa.types.is_floating(raw))
 
 

@@ -114,11 +114,12 @@ class Composite(RowOperator):
     def contract(self) -> Contract:
         """What all of them promise."""
         contracts = [operator.contract for operator in self.operators]
+        opened = [contract for contract in contracts if _goes_back(contract)]
         return Contract(
             technique="; ".join(dict.fromkeys(contract.technique for contract in contracts)),
             deterministic=all(contract.deterministic for contract in contracts),
-            reversible=any(contract.reversible for contract in contracts),
-            authentic=all(contract.authentic for contract in contracts if _goes_back(contract)),
+            reversible=bool(opened),
+            authentic=bool(opened) and all(contract.authentic for contract in opened),
             keyed=any(contract.keyed for contract in contracts),
             partly=True,
             same_form=all(contract.same_form for contract in contracts),
@@ -284,5 +285,5 @@ def _movable(column: pa.Array) -> tuple[pa.Array, pa.DataType]:
 def texts(values: pa.Array) -> pa.Array:
     """Values as the text that policies write them in: numbers shortest, dates ISO 8601, true and false."""
     if pa.types.is_decimal(values.type) or pa.types.is_floating(values.type):
-        return pc.replace_substring_regex(values.cast(pa.string()), r"\.0*$", "")
+        return pc.replace_substring_regex(values.cast(pa.string()), r"\.0*$|(\.\d*[1-9])0+$", r"\1")
     return values.cast(pa.string())

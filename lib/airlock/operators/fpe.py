@@ -143,11 +143,11 @@ class Fpe(RowOperator):
         Raises:
             OperatorTypeError: Neither text nor a whole number nor a date.
         """
-        for path, data_type in types.items():
-            problem = why_not(data_type, ())
+        for path in self.inputs:
+            problem = why_not(types[path], ())
             if problem:
                 raise OperatorTypeError(
-                    f"'{self.name}' takes no tweak from column '{path}' of type {data_type}: {problem}. Name another column",
+                    f"'{self.name}' takes no tweak from column '{path}' of type {types[path]}: {problem}. Name another column",
                     operator=self.name,
                     column=path,
                 )

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from airlock.errors import OperatorTypeError
+from airlock.errors import ContractError, OperatorTypeError
 from airlock.operators._base import STRICT, Contract, Operator, RowOperator
 from airlock.operators._fields import wrong_type
 from airlock.operators._nested import FilledOperator, NestedOperator, run_nested
@@ -20,7 +20,7 @@ from airlock.policy.model import OperatorSpec
 
 if TYPE_CHECKING:
     from airlock.keys import KeyRequest, SubKeys
-    from airlock.operators._base import RowKernel
+    from airlock.operators._base import Kernel, RowKernel
     from airlock.policy.model import KeyDomain
 
 __all__ = ["Ordered"]
@@ -157,6 +157,18 @@ updated_at: {type: date32, class: sensitive, ordered: {after: created_at, do: {g
             return pc.if_else(pc.fill_null(pc.and_(follows, before), fill_value=False), there, written).cast(written.type)
 
         return ordered
+
+    def reverse(self, field: pa.Field, keys: SubKeys) -> Kernel:
+        """There is none.
+
+        Raises:
+            ContractError: Always.
+        """
+        del field, keys
+        raise ContractError(
+            f"'{self.name}' can't be reversed: where the order asked for it, what stands there was made from '{self.after}'. Reverse that "
+            "column, or ask the data's owner, who has the source"
+        )
 
 
 def _elsewhere(operator: Operator, path: str, kind: pa.DataType, keys: SubKeys) -> Callable[[pa.StructArray], pa.Array]:

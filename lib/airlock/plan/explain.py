@@ -73,7 +73,7 @@ def _column(
         output=made,
         classification=str(rule.classification),
         operator=operator.name,
-        arguments=_arguments(without_content(rule.operator.arguments)),
+        arguments=_arguments(without_content(rule.operator.name, rule.operator.arguments)),
         key=", ".join(names) or None,
         shape=describe_shape(written.shape),
         unread=not any(path.covers(leaf) for leaf in read),

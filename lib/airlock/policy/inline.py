@@ -55,16 +55,26 @@ def inline_files(document: Document, folder: Path) -> None:
             _inline(document, at, FILES[name], arguments, folder)
 
 
-def without_content(value: Any) -> Any:
+def without_content(operator: str, arguments: Any) -> Any:
     """Arguments as policies write them: without what was read from files.
 
     Example:
-        >>> without_content({"then": {"hierarchy": {"file": "d.csv", "level": 1, "content": {}}}})
+        >>> without_content("when", {"then": {"hierarchy": {"file": "d.csv", "level": 1, "content": {}}}})
         {'then': {'hierarchy': {'file': 'd.csv', 'level': 1}}}
     """
+    return _written({operator: arguments})[operator]
+
+
+def _written(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: without_content(below) for key, below in value.items() if key != CONTENT}
-    return [without_content(below) for below in value] if isinstance(value, list) else value
+        return {key: _written(_named(below) if key in FILES else below) for key, below in value.items()}
+    return [_written(below) for below in value] if isinstance(value, list) else value
+
+
+def _named(arguments: Any) -> Any:
+    if not isinstance(arguments, Mapping):
+        return arguments
+    return {key: below for key, below in arguments.items() if key != CONTENT}
 
 
 def _operators(value: Any, at: Location) -> Iterator[tuple[Location, str, dict[str, Any]]]:

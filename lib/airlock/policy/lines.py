@@ -24,7 +24,9 @@ def rule_line(path: str, rule: ColumnRule) -> str:
     kinds = list(rule.type)
     made: dict[str, Any] = {"type": kinds if len(kinds) > 1 else kinds[0], "class": rule.classification.value}
     made |= {name: value for name in RULE_KEYS[2:] if (value := getattr(rule, name))}
-    made[rule.operator.name] = {} if rule.operator.arguments is None else without_content(rule.operator.arguments)
+    made[rule.operator.name] = (
+        {} if rule.operator.arguments is None else without_content(rule.operator.name, rule.operator.arguments)
+    )
     writer = YAML(typ="rt")
     writer.default_flow_style, writer.width = True, 1 << 20
     out = io.StringIO()

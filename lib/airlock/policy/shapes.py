@@ -1,6 +1,6 @@
 """Shapes that stand for themselves: what every shape has, and those of tokens, ciphertexts and of values that keep their form.
 
-`formats` has the others and says which operator writes which. Called by `formats`, `plan` and the gate.
+`simple`, `coarse`, `partial` and `choices` have the others; `formats` says which operator writes which. Called by `formats`, `plan` and the gate.
 """
 
 from __future__ import annotations

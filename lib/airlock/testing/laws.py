@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airlock.errors import OperatorTypeError
+from airlock.errors import ContractError, OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.keys.derive import key_bytes
 from airlock.operators import Operator, RejectedValuesError, RowOperator
@@ -139,8 +139,15 @@ class Trial:
         return over.carry_out(pa.table({self.field.name: rows}), place, self.keys).column(0).combine_chunks()
 
     def reversed(self, made: pa.Array) -> pa.Array:
-        """The way back from what was made."""
-        return self.operator.reverse(self.field, self.keys)(made)
+        """The way back from what was made of the trial's values."""
+        return self.operator.reverse(self.field, self.keys)(self.among(made))
+
+    def among(self, column: pa.Array) -> pa.Array:
+        """What a kernel takes, with other values in the column: for a RowOperator beside the trial's own inputs."""
+        if not isinstance(self.operator, RowOperator):
+            return column
+        rows = {field.name: self.values.field(field.name) for field in self.values.type} | {"value": column}
+        return pa.StructArray.from_arrays(list(rows.values()), list(rows))
 
     def settled(self, made: pa.Array) -> pa.Array:
         """What two runs must agree in: all that was made; where chance takes part, what it is turned back to, or else its nulls."""
@@ -346,20 +353,25 @@ def contract_holds(trial: Trial) -> None:
 def ways_back_hold(trial: Trial) -> None:
     """What a reversible operator made turns back to the values, under its own key alone."""
     contract = trial.operator.contract
-    if not (contract.reversible and contract.keyed) or contract.partly or isinstance(trial.operator, RowOperator):
+    if not (contract.reversible and contract.keyed) or contract.partly:
         return
     made = trial.run()
-    back = trial.reversed(made)
+    try:
+        back = trial.reversed(made)
+    except ContractError:
+        said = type(trial.operator).reverse is not Operator.reverse
+        require(said, "ways_back_hold", "what is reversible has a way back, or says itself why there is none")
+        return
     require(
         same_values(back.is_null(), trial.column.is_null()),
         "ways_back_hold",
         "null must come back where it was, and nowhere else",
     )
     if back.type == trial.field.type:
-        again = trial.settled(trial.run(back))
+        again = trial.settled(trial.run(trial.among(back)))
         require(same_values(again, trial.settled(made)), "ways_back_hold", "what came back must give the same again")
         if not getattr(trial.operator, "canonical", ()):
-            equal = pc.all(pc.equal(plainly(back), plainly(trial.values))).as_py()
+            equal = pc.all(pc.equal(plainly(back), plainly(trial.column))).as_py()
             require(equal is not False, "ways_back_hold", "the values must come back")
     if len(pc.unique(plainly(made).drop_null())) >= MANY:
         require(not _opens(replace(trial, salt="another"), made, back), "ways_back_hold", "another key must not turn it back")

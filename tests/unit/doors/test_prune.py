@@ -186,6 +186,8 @@ def test_a_sink_whose_latest_run_is_not_released_yet_is_named(place, second):
     assert behind(place) == {("team/people", second, waiting)}
     (place.root / "staging" / "people" / waiting / "manifest.json").write_text("{")
     assert behind(place, Zone.PRIVATE) == set()
+    (place.root / "private" / "people" / waiting / "manifest.json").write_text("{")
+    assert behind(place) == set()
 
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

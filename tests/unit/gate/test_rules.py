@@ -258,8 +258,12 @@ def test_frequencies_count_where_equal_values_stay_equal(column, rules_of, opera
         "b": column("string", references="people.id", **allowed, **{operator: {"domain": "d"}}),
         "of the subject's domain": column("string", **allowed, **{operator: {"domain": "d"}}),
         "c": column("string", accept_frequency="r", **allowed, **{operator: {"domain": "e"}}),
+        "elsewhere": column("string", references="orders.buyer", **allowed, **{operator: {"domain": "d"}}),
+        "itself": column("string", references="people.itself", **allowed, **{operator: {"domain": "d"}}),
+        "no subject": column("string", references="orders.note", **allowed, **{operator: {"domain": "e"}}),
     }
-    assert [leaf.frequency for leaf in rules_of(columns).leaves] == [False, counts, False, counts, False]
+    found = [leaf.frequency for leaf in rules_of(columns).leaves]
+    assert found == [False, counts, False, counts, False, False, counts, counts]
 
 
 def test_an_operator_without_a_format_is_a_policy_error(column, rules_of):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from airlock.errors import OperatorTypeError
 from airlock.keys import SubKeys
 from airlock.operators.first_match import FirstMatch
 
@@ -56,3 +59,29 @@ def test_the_first_that_holds_decides(layout: str) -> None:
     made = kernel(pa.StructArray.from_arrays(columns, ["value", "kind", "number"]))
     assert made.to_pylist() == [meant(*row) for row in rows]
     assert len(kernel(pa.StructArray.from_arrays([column.slice(0, 0) for column in columns], ["value", "kind", "number"]))) == 0
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.binary(16)], ids=str)
+def test_bytes_are_compared_with_nothing(kind: pa.DataType) -> None:
+    case = {"column": "kind", "in": ["a"], "then": {"redact": {}}}
+    operator = FirstMatch.from_dict({"cases": [case], "otherwise": {"redact": {}}})
+    with pytest.raises(OperatorTypeError, match="conditions are on text, numbers, dates and booleans"):
+        operator.require_inputs({"value": pa.string(), "kind": kind})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "other"),
+    [(pa.decimal128(5, 2), "10.5", "10.50"), (pa.decimal64(5, 2), "10", "10.0"), (pa.float64(), "10.5", "10.50")],
+    ids=str,
+)
+def test_numbers_are_listed_in_their_shortest_form(kind: pa.DataType, text: str, other: str) -> None:
+    def matching(listed: str) -> FirstMatch:
+        case = {"column": "n", "in": [listed], "then": {"redact": {"with": "yes"}}}
+        return FirstMatch.from_dict({"cases": [case], "otherwise": {"redact": {"with": "no"}}})
+
+    matching(text).require_inputs({"value": pa.string(), "n": kind})
+    rows = [pa.array(["x"] * 3), pa.array([Decimal(text), Decimal("100.5"), None], pa.decimal128(5, 2)).cast(kind)]
+    kernel = matching(text).kernel(pa.field("x", pa.string()), SubKeys({}, {}))
+    assert kernel(pa.StructArray.from_arrays(rows, ["value", "n"])).to_pylist() == ["yes", "no", "no"]
+    with pytest.raises(OperatorTypeError, match=f"such a value is written '{text}'"):
+        matching(other).require_inputs({"value": pa.string(), "n": kind})

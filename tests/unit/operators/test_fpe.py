@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from airlock.errors import OperatorTypeError
 from airlock.operators import RejectedValuesError
 from airlock.operators.fpe import Fpe
+from airlock.operators.when import When
 from airlock.testing.laws import unsafe_subkeys
 
 NUMBERS = st.from_regex(r"\A(?:[0-9][ -]?){6,20}\Z")
@@ -136,3 +137,18 @@ def test_one_kernel_serves_two_threads():
     expected = kernel(rows)
     with ThreadPoolExecutor(2) as pool:
         assert all(made.equals(expected) for made in pool.map(kernel, [rows] * 8))
+
+
+def test_what_others_look_at_is_no_tweak():
+    """Inside a conditional operator stand the condition's columns too."""
+    Fpe(domain="d").require_inputs({"value": pa.string(), "flag": pa.bool_()})
+    rule = {
+        "column": "flag",
+        "in": ["true"],
+        "then": {"fpe": {"domain": "d", "tweak_column": "o"}},
+        "otherwise": {"redact": {}},
+    }
+    types = {"value": pa.string(), "flag": pa.bool_()}
+    When.from_dict(rule).require_inputs(types | {"o": pa.string()})
+    with pytest.raises(OperatorTypeError, match="takes no tweak from column 'o' of type bool"):
+        When.from_dict(rule).require_inputs(types | {"o": pa.bool_()})

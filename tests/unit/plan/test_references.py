@@ -66,3 +66,27 @@ def test_what_is_not_there_is_refused(tmp_path, reference, said):
     orders = write(tmp_path, "orders", references=f"references: {reference}, ")
     with pytest.raises(PolicyFileError, match=said):
         bind_policy(orders)
+
+
+SUBJECTLESS = """\
+  id: {type: string, class: direct_identifier, pseudonymize: {domain: person, form: hex}}
+  note: {type: string, class: sensitive, REFERENCESpseudonymize: {domain: person, form: hex}}
+privacy"""
+
+
+def test_in_the_subjects_domain_only_a_subject_is_referenced(tmp_path):
+    """Else it would be free of the check of frequencies, at both doors."""
+
+    def with_note(dataset, references):
+        path = write(tmp_path, dataset)
+        text = path.read_text()
+        path.write_text(
+            text[: text.index("  id:")] + SUBJECTLESS.replace("REFERENCES", references) + text.partition("privacy")[2]
+        )
+        return path
+
+    with_note("people", "")
+    orders = with_note("orders", "references: people.note, ")
+    with pytest.raises(PolicyFileError, match=r"'people.note' is not the subject of 'people' \('id' is\): reference that"):
+        bind_policy(orders)
+    assert bind_policy(with_note("orders", "references: people.id, ")).policy.columns["note"].references == "people.id"

@@ -8,7 +8,7 @@ import pytest
 from airlock.errors import PolicyFileError
 from airlock.plan.bind import bind_policy
 from airlock.policy.formats import OneOf, output_of
-from airlock.policy.inline import CONTENT, inline_files
+from airlock.policy.inline import CONTENT, inline_files, without_content
 from airlock.policy.load import load_policy
 from airlock.policy.tree_file import read_tree
 from airlock.policy.yaml import read_yaml
@@ -129,3 +129,13 @@ def test_delimiters_and_quotes():
         ["c", "f"],
     ]
     assert [level.to_pylist() for level in read_tree(b"a,b;c\n007;NULL")] == [["a,b", "007"], ["c", "NULL"]]
+
+
+def test_only_what_was_read_from_files_is_left_out():
+    """A value that a rule maps may be called so."""
+    plain = {"map": {"content": "c", "hierarchy": "h"}, "otherwise": "e"}
+    assert without_content("replace", plain) == plain
+    inner = {"hierarchy": {"file": "d.csv", "level": 1, "content": {"sha256": ""}}}
+    cases = {"cases": [{"in": ["content"], "then": inner}], "otherwise": inner}
+    bare = {"hierarchy": {"file": "d.csv", "level": 1}}
+    assert without_content("first_match", cases) == {"cases": [{"in": ["content"], "then": bare}], "otherwise": bare}

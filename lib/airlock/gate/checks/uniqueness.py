@@ -108,6 +108,8 @@ class UniquenessCheck:
         waived = tuple(each for each in found if each.waiver)
         if not problems:
             return CheckResult(check="uniqueness", waived=waived)
+        unwaivable = f"; pack {rules.pack} knows no waiver of {NEARLY_UNIQUE}"
+        way_out = unwaivable if rules.pack else f", or ask the privacy team for a waiver of {NEARLY_UNIQUE}"
         parts = [f"column '{each.column}' has about {each.count:,} distinct values in {each.total:,}" for each in problems]
         return CheckResult(
             check="uniqueness",
@@ -115,7 +117,7 @@ class UniquenessCheck:
             waived=waived,
             error=NearlyUniqueError,
             message=f"{listed(parts)}: it identifies by itself. Nothing was released from '{rules.dataset}'. Pseudonymize, generalise "
-            f"or drop it, or ask the privacy team for a waiver of {NEARLY_UNIQUE}",
+            f"or drop it{way_out}",
         )
 
 
