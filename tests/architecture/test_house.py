@@ -6,6 +6,7 @@ import ast
 import statistics
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,3 +136,9 @@ def test_nothing_says_where_it_was_made():
         f"{path.name}: {word}" for path in files for word in words if word in path.read_text(encoding="utf-8", errors="ignore")
     ]
     assert found == []
+
+
+def test_every_operator_is_kept_apart_from_the_others():
+    contracts = tomllib.loads((LIB.parents[1] / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [apart] = [one["modules"] for one in contracts if one["name"] == "operators do not see each other"]
+    assert apart == sorted(f"airlock.operators.{file.stem}" for file in (LIB / "operators").glob("[!_]*.py"))

@@ -34,7 +34,7 @@ from airlock.errors import (
     TransientError,
 )
 from airlock.keys import KeyRequest, Permit, open_key_ring
-from airlock.keys.derive import derive_all, key_check
+from airlock.keys.derive import derive_all, root_fingerprint
 from airlock.keys.open import service_identity
 from airlock.settings import load_settings
 
@@ -94,7 +94,7 @@ def test_the_same_root_gives_the_same_subkeys_wherever_it_is_kept(side):
         expected, made = derive_all(root, REQUESTS, recipient="tests", epoch=epoch), derive(ring, epoch)
         assert {request: made[request] for request in made} == {request: expected[request] for request in expected}
         assert made.ids == expected.ids
-        assert ring.check(epoch, permit()) == key_check(root, epoch)
+        assert ring.fingerprint(epoch, permit()) == root_fingerprint(root, epoch)
     assert sorted(ring.epochs().texts) == [1, 2]
 
 
@@ -105,7 +105,7 @@ def test_without_a_permit_nothing_is_asked(side, given):
     with pytest.raises(PermitError, match="permit"):
         ring.subkeys(REQUESTS, recipient="tests", epoch=1, permit=given)
     with pytest.raises(PermitError, match="permit"):
-        ring.check(1, given)
+        ring.fingerprint(1, given)
 
 
 def test_a_missing_epoch(side):
@@ -123,7 +123,7 @@ def test_epochs_are_made_added_and_destroyed(side):
         ring.create()
     assert ring.add() == 2
     assert derive(ring, 1)[REQUESTS[0]] == first[REQUESTS[0]] != derive(ring, 2)[REQUESTS[0]]
-    assert ring.check(1, permit()) != ring.check(2, permit())
+    assert ring.fingerprint(1, permit()) != ring.fingerprint(2, permit())
     assert sorted(ring.epochs().created) == [1, 2]
     ring.remove(2)
     ring.remove(2)
@@ -346,7 +346,7 @@ def test_the_commands_work_wherever_the_roots_are(side, airlock, monkeypatch, tm
     assert (code, shown["provider"], [one["state"] for one in shown["epochs"]]) == (0, provider, ["active", "active"])
     code, out, _ = airlock("keys", "destroy", "--epoch", 1, "--reason", "end of contract", "--yes")
     record = json.loads(out)["results"][0]
-    assert (code, record["key_check"], record["provider"]) == (0, shown["epochs"][0]["check"], provider)
+    assert (code, record["root_fingerprint"], record["provider"]) == (0, shown["epochs"][0]["fingerprint"], provider)
     assert airlock("keys", "verify-destroyed", record["file"])[0] == 0
     assert doctor()["root"].said.startswith("epochs 2 in ")
     side.file = tmp_path / "keys" / "root.json"

@@ -80,7 +80,7 @@ def test_epochs_are_shown_rotated_and_destroyed(made, airlock):
 
     code, out, _ = airlock("keys", "destroy", "--epoch", 1, "--reason", "the recipient left", "--yes")
     record = json.loads(out)["results"][0]
-    assert (code, record["key_check"]) == (0, shown["epochs"][0]["check"])
+    assert (code, record["root_fingerprint"]) == (0, shown["epochs"][0]["fingerprint"])
     assert "1" not in root_texts(made)
     code, out, _ = airlock("keys", "show")
     assert (code, "none: there is no root for epoch 1" in out) == (0, True)
@@ -161,14 +161,14 @@ def test_a_record_that_was_changed_or_only_begun(made, monkeypatch):
 def test_a_record_is_of_the_root_that_is_destroyed_now(made):
     """Another root of the same number, beside the same records: it has a record of its own, the first keeps its."""
     settings, file = made.settings(), made.root / "keys" / "root.json"
-    first = FileKeyRing(file).check(1, _permit())
+    first = FileKeyRing(file).fingerprint(1, _permit())
     ended = destroy_epoch(settings, 1, reason="first", yes=True)
     file.unlink()
     create_root_file(file)
-    second = FileKeyRing(file).check(1, _permit())
+    second = FileKeyRing(file).fingerprint(1, _permit())
     done = destroy_epoch(settings, 1, reason="second", yes=True)
-    assert (ended.record.key_check, done.record.key_check, done.record.reason) == (first, second, "second")
-    assert [verify_destroyed(one.file, settings).key_check for one in (ended, done)] == [first, second]
+    assert (ended.record.root_fingerprint, done.record.root_fingerprint, done.record.reason) == (first, second, "second")
+    assert [verify_destroyed(one.file, settings).root_fingerprint for one in (ended, done)] == [first, second]
 
 
 def test_a_record_that_another_root_left_begun_is_not_ended(made, monkeypatch):
@@ -178,10 +178,10 @@ def test_a_record_that_another_root_left_begun_is_not_ended(made, monkeypatch):
         with pytest.raises(IntegrityError, match="broken off"):
             destroy_epoch(settings, 1, reason="first", yes=True)
     file.rename(made.root / "keys" / "elsewhere.json")
-    alive = FileKeyRing(made.root / "keys" / "elsewhere.json").check(1, _permit())
+    alive = FileKeyRing(made.root / "keys" / "elsewhere.json").fingerprint(1, _permit())
     create_root_file(file)
     done = destroy_epoch(settings, 1, reason="second", yes=True)
-    assert (done.record.reason, done.record.key_check != alive) == ("second", True)
+    assert (done.record.reason, done.record.root_fingerprint != alive) == ("second", True)
     # And once more, when nothing is left to look at.
     assert destroy_epoch(settings, 1, reason="third", yes=True).record == done.record
     assert not list(made.root.glob(f"keys/destroyed/destroyed-*{alive}*"))
@@ -224,7 +224,7 @@ def test_killed_anywhere_a_destruction_can_be_ended(made):
     while True:
         ring = FileKeyRing(made.root / "keys" / "root.json")
         epoch = ring.add() if step else 1
-        check, secret = ring.check(epoch, _permit()), root_texts(made)[str(epoch)]
+        check, secret = ring.fingerprint(epoch, _permit()), root_texts(made)[str(epoch)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
@@ -234,7 +234,7 @@ def test_killed_anywhere_a_destruction_can_be_ended(made):
             os._exit(0)
         died = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         done = destroy_epoch(settings, epoch, reason="r", yes=True)
-        assert verify_destroyed(done.file, settings).key_check == check
+        assert verify_destroyed(done.file, settings).root_fingerprint == check
         for file in (made.root / "keys").rglob("*"):
             assert file.is_dir() or secret not in file.read_text()
         assert not [file for file in (made.root / "keys").rglob("*") if file.name.startswith((".", "begun"))]
@@ -309,7 +309,8 @@ def reversible(made, monkeypatch):
     monkeypatch.setitem(_registry._BUILT_IN, "unsafe_backwards", f"{__name__}:Backwards")
     made.write_policy(
         change=lambda text: text.replace(
-            "pseudonymize: {domain: email, form: hex}", 'reversible: allowed, unshaped: "tests", unsafe_backwards: {mark: "r-"}'
+            "direct_identifier, pseudonymize: {domain: email, form: hex}",
+            'sensitive, reversible: allowed, unshaped: "tests", unsafe_backwards: {mark: "r-"}',
         )
     )
     create_reidentify_key(made.root / "third", trust=made.root / "trust")

@@ -32,6 +32,7 @@ class Initials(Operator):
     """
 
     name: ClassVar[str] = "initials"
+    distributions: ClassVar[tuple[str, ...]] = ("acme-operators",)
     upper: bool = True
 
     @property
@@ -48,6 +49,22 @@ class Initials(Operator):
             made = pc.utf8_slice_codeunits(values, 0, 1)
             return pc.utf8_upper(made) if self.upper else made
         return first
+
+
+@dataclass(kw_only=True, config=STRICT)
+class Odd(Initials):
+    """Of a technique that nobody knows."""
+
+    name: ClassVar[str] = "odd"
+
+    @property
+    def contract(self):
+        return Contract(technique="tokenization")
+
+
+@dataclass(kw_only=True, config=STRICT)
+class Other(Initials):
+    """Named otherwise than its entry point."""
 '''
 
 POLICY = """\
@@ -76,7 +93,7 @@ def package(tmp_path):
     (folder / "acme_operators.py").write_text(MODULE)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-operators\nVersion: 1.0\n")
     points = "[airlock.operators]\ninitials = acme_operators:Initials\ntruncate = acme_operators:Initials\n"
-    points += "gone = acme_gone:Gone\nmissing = acme_operators:Missing\ntext = acme_operators:__doc__\n"
+    points += "gone = acme_gone:Gone\nmissing = acme_operators:Missing\ntext = acme_operators:__doc__\nodd = acme_operators:Odd\nother = acme_operators:Other\n"
     (metadata / "entry_points.txt").write_text(points)
     return folder
 
@@ -118,7 +135,14 @@ def test_one_that_is_broken_hides_no_other(python, tmp_path):
     assert "entry point 'acme_gone:Gone' of distribution 'acme-operators' (ModuleNotFoundError)" in " ".join(
         shown.stderr.split()
     )
-    for name, why in (("missing", "AttributeError"), ("text", "no operator's class")):
+    assert "'tokenization' is no technique here; known: cryptographic: deterministic encryption" in said
+    wrong = {
+        "missing": "AttributeError",
+        "text": "no operator's class",
+        "other": "the `name` 'initials'",
+        "odd": "'tokenization'",
+    }
+    for name, why in wrong.items():
         assert why in python("-m", "airlock", "operators", "show", name).stderr
     (tmp_path / "airlock.yaml").write_text("zones: {raw: {uri: raw}}\n")
     policy = tmp_path / "people.yaml"
@@ -180,6 +204,7 @@ def test_both_doors_run_it_in_worker_processes(python, tmp_path):
     assert set(released.column("name").to_pylist()) == {"N"}
     manifest = json.loads(next((tmp_path / "sanitized/people/evidence").glob("*/manifest.json")).read_text())
     assert manifest["columns"]["name"]["operator"] == "initials"
+    assert manifest["code"]["acme-operators"] == "1.0"
 
 
 def test_without_a_reason_it_has_no_form_that_the_gate_could_check(python, tmp_path):
@@ -190,3 +215,15 @@ def test_without_a_reason_it_has_no_form_that_the_gate_could_check(python, tmp_p
     done = python("-m", "airlock", "plan", str(policy))
     assert done.returncode == 2
     assert "'initials' declares no output format" in done.stderr
+
+
+def test_on_a_direct_identifier_it_is_refused_before_anything_is_read(python, tmp_path):
+    """The gate would: it knows no form of it."""
+    (tmp_path / "raw" / "people").mkdir(parents=True)
+    policy = tmp_path / "people.yaml"
+    policy.write_text(POLICY.replace("name: {type: string, class: sensitive", "name: {type: string, class: direct_identifier"))
+    (tmp_path / "airlock.yaml").write_text("zones: {raw: {uri: raw}}\n")
+    done = python("-m", "airlock", "plan", str(policy))
+    assert (done.returncode, "'initials' may not stand on a direct_identifier" in done.stderr) == (2, True)
+    shown = json.loads(python("-m", "airlock", "operators", "show", "initials", "--format", "json").stdout)
+    assert "direct_identifier" not in shown["classes"]

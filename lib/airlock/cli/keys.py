@@ -104,9 +104,9 @@ def keys_show(context: typer.Context, *, policy: Policies = None, output: AsForm
 def _shown(found: KeysShown) -> None:
     console = out()
     console.print(f"{found.provider}: {found.place}", markup=False)
-    epochs = table("epoch", "state", "check", "created", "destroyed", right=["epoch"])
+    epochs = table("epoch", "state", "fingerprint", "created", "destroyed", right=["epoch"])
     for one in found.epochs:
-        epochs.add_row(str(one.epoch), one.state, one.check, one.created, one.destroyed)
+        epochs.add_row(str(one.epoch), one.state, one.fingerprint, one.created, one.destroyed)
     console.print(epochs)
     if found.key_ids:
         ids = table("dataset", "key id")
@@ -123,7 +123,7 @@ def keys_rotate(context: typer.Context, *, policy: Policies = None) -> int:
     shared: Context = context.obj
     settings = shared.settings()
     made = rotate_epoch(settings, _policies(policy, settings))
-    talk.print(f"{made.place}: epoch {made.epoch} added, check {made.check}. Back it up", markup=False)
+    talk.print(f"{made.place}: epoch {made.epoch} added, fingerprint {made.fingerprint}. Back it up", markup=False)
     for file in made.older:
         talk.print(f"{file}: set keys.epoch to {made.epoch} when its releases are to follow", markup=False)
     if made.joins:
@@ -162,7 +162,7 @@ def keys_verify_destroyed(
     shared: Context = context.obj
     found = verify_destroyed(record, shared.settings(trust=None if trust is None else str(trust)))
     talk.print(
-        f"epoch {found.epoch} (check {found.key_check}) was destroyed at {found.signed_at} by {found.user}: {found.reason}",
+        f"epoch {found.epoch} (fingerprint {found.root_fingerprint}) was destroyed at {found.signed_at} by {found.user}: {found.reason}",
         markup=False,
     )
     return summary("verify-destroyed", [found.to_dict() | {"exit_code": 0}])

@@ -32,7 +32,7 @@ def _unwrapped(settings: Settings) -> str:
     ring, permit = open_key_ring(settings), local_permit(settings)
     epochs = sorted(ring.epochs().texts)
     for epoch in epochs:
-        ring.check(epoch, permit)
+        ring.fingerprint(epoch, permit)
     missing = sorted({f"{name} (epoch {epoch})" for name, epoch in _named(settings).items() if epoch not in epochs})
     if missing:
         raise KeyEpochError(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 
 from airlock.errors import IntegrityError
 from airlock.evidence.manifest import VOLATILE, PublicManifest
@@ -59,7 +60,9 @@ def _judged(manifest: PublicManifest, policy: Policy) -> Iterator[tuple[str, boo
     key = re.compile(rf"(?:{domains})/{re.escape(policy.keys.recipient)}/{policy.keys.epoch}:[0-9a-f]{{16}}")
     yield "owner", manifest.owner == policy.owner
     yield "purpose", manifest.purpose == policy.purpose
-    yield "code", _CODE.issuperset(manifest.code) and all(map(_VERSION.fullmatch, manifest.code.values()))
+    # Of another's package the outer door reads the name alone, never its code.
+    packages = _CODE.union(point.dist.name for point in entry_points(group="airlock.operators") if point.dist is not None)
+    yield "code", packages.issuperset(manifest.code) and all(map(_VERSION.fullmatch, manifest.code.values()))
     yield "image_digest", manifest.image_digest is None or bool(_IMAGE.fullmatch(manifest.image_digest))
     yield "columns", {name: facts.operator for name, facts in manifest.columns.items()} == operators
     yield "known values", operators.keys() >= manifest.known_values.found.keys()

@@ -117,6 +117,7 @@ class _Work:
         self.private, self.staging = open_own_zone(settings, Zone.PRIVATE), open_own_zone(settings, Zone.STAGING)
         self.signer = load_signer(Path(settings.require("keys.stage_signing")))
         self.names: list[str] = []
+        self.effective = False
 
     def run(self, given: RunId, engine: str) -> StagedRelease:
         """Bind the run id, do what is left to do, sign."""
@@ -161,6 +162,7 @@ class _Work:
         gathering = Gathering(self.prepared.plan)
         todo = [index for index, name in enumerate(names) if not gathering.take(self.private, name, self.keys)]
         if todo:
+            self._demand_effect(todo)
             self._demand_done(run, self._stage(engine, self._frame(run, names, first=True), todo))
         missing = sum(not gathering.take(self.private, names[index], self.keys) for index in todo)
         clean_summaries(self.private, self.dataset, frozenset(names))
@@ -194,12 +196,15 @@ class _Work:
         return frozenset(self.names[index] for index in todo)
 
     def _demand_effect(self, todo: Sequence[int]) -> None:
-        """Of what is to be done, a sample; what can't be read in it the tasks tell of, with every file that they meet."""
+        """Of what is to be read, a sample, before the first reading; what can't be read in it the tasks tell of, with every file."""
+        if self.effective:
+            return
         try:
             sample = read_sample(self.prepared, _SAMPLED, splits=[self.prepared.splits[index] for index in todo])
         except AirlockError:
             return
         demand_effect(self.prepared.plan, sample.batch)
+        self.effective = True
 
     def _complete(self, folder: RunFolder, fresh: frozenset[str]) -> dict[str, SplitRecord]:
         """Every split's record, in the plan's order, its files in the run's folder."""

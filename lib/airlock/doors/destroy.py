@@ -95,7 +95,7 @@ class _Destruction:
 
     def carry_out(self, reason: str) -> DestroyedKey:
         try:
-            record = self._of_root(self.ring.check(self.epoch, self.permit), reason)
+            record = self._of_root(self.ring.fingerprint(self.epoch, self.permit), reason)
         except KeyEpochError:
             left = self._left()
             if left is None:
@@ -104,23 +104,23 @@ class _Destruction:
         # Also where the record says that it has ended: a backup may have brought the root back.
         self.ring.remove(self.epoch)
         self._require_gone()
-        done = self._file("destroyed", record.key_check)
+        done = self._file("destroyed", record.root_fingerprint)
         if record.state == "begun":
-            record = replace(record, state="destroyed", check="derivation refused: key-epoch", signed_at=_now())
+            record = replace(record, state="destroyed", seen="derivation refused: key-epoch", signed_at=_now())
             write_private_file(done, record.to_envelope(self.signer))
-        self._file("begun", record.key_check).unlink(missing_ok=True)
+        self._file("begun", record.root_fingerprint).unlink(missing_ok=True)
         return DestroyedKey(record, done)
 
-    def _file(self, word: str, key_check: str) -> Path:
-        return self.folder / f"{word}-epoch-{self.epoch}-{key_check}.json"
+    def _file(self, word: str, root_fingerprint: str) -> Path:
+        return self.folder / f"{word}-epoch-{self.epoch}-{root_fingerprint}.json"
 
-    def _of_root(self, key_check: str, reason: str) -> Destroyed:
+    def _of_root(self, root_fingerprint: str, reason: str) -> Destroyed:
         """The record of this very root that an earlier call wrote, or a new one, on the disk."""
         for word in ("destroyed", "begun"):
-            file = self._file(word, key_check)
+            file = self._file(word, root_fingerprint)
             if file.exists():
                 found = _read(file, self.trust)
-                if (found.key_check, self._is_of_place(found)) != (key_check, True):
+                if (found.root_fingerprint, self._is_of_place(found)) != (root_fingerprint, True):
                     raise IntegrityError(
                         f"record '{file}' is of a root in {found.place}, expected {self.ring.place}. Move it away, or name another "
                         "folder as keys.records; nothing was destroyed"
@@ -131,12 +131,12 @@ class _Destruction:
             epoch=self.epoch,
             provider=self.ring.provider,
             place=self.ring.place,
-            key_check=key_check,
+            root_fingerprint=root_fingerprint,
             user=user_line(),
             reason=reason,
             signed_at=_now(),
         )
-        write_private_file(self._file("begun", key_check), record.to_envelope(self.signer))
+        write_private_file(self._file("begun", root_fingerprint), record.to_envelope(self.signer))
         return record
 
     def _left(self) -> Destroyed | None:
@@ -155,7 +155,7 @@ class _Destruction:
 
     def _require_gone(self) -> None:
         try:
-            self.ring.check(self.epoch, self.permit)
+            self.ring.fingerprint(self.epoch, self.permit)
         except KeyEpochError:
             return
         raise IntegrityError(

@@ -22,13 +22,13 @@ class Epoch:
     """One generation of the root.
 
     Attributes:
-        check: The root's public fingerprint; empty once it is destroyed.
+        fingerprint: The root's public fingerprint; empty once it is destroyed.
         created: Empty where nobody noted it.
     """
 
     epoch: int
     state: str
-    check: str = ""
+    fingerprint: str = ""
     created: str = ""
     destroyed: str = ""
 
@@ -62,7 +62,7 @@ def show_keys(settings: Settings, policies: Iterable[Path] = ()) -> KeysShown:
     bound = [bind_policy(file) for path in policies for file in policy_files(path)]
     stored = ring.epochs()
     epochs = [
-        Epoch(epoch, "active", ring.check(epoch, permit), stored.created.get(epoch, "")) for epoch in sorted(stored.texts)
+        Epoch(epoch, "active", ring.fingerprint(epoch, permit), stored.created.get(epoch, "")) for epoch in sorted(stored.texts)
     ]
     gone = [Epoch(epoch, "destroyed", "", stored.created.get(epoch, ""), when) for epoch, when in stored.destroyed.items()]
     shown = tuple(sorted([*epochs, *gone], key=lambda one: one.epoch))
@@ -83,7 +83,7 @@ class Rotated:
     """A new epoch.
 
     Attributes:
-        check: The new root's public fingerprint.
+        fingerprint: The new root's public fingerprint.
         older: Policy files that name an older epoch.
         joins: Key domains whose joins with older releases end when these policies change.
     """
@@ -91,7 +91,7 @@ class Rotated:
     provider: str
     place: str
     epoch: int
-    check: str
+    fingerprint: str
     older: tuple[str, ...]
     joins: tuple[str, ...]
 
@@ -110,7 +110,9 @@ def rotate_epoch(settings: Settings, policies: Iterable[Path] = ()) -> Rotated:
     loaded = {str(file): load_policy(file) for path in policies for file in policy_files(path)}
     epoch = ring.add()
     older = {file: policy for file, policy in loaded.items() if policy.keys.epoch < epoch}
-    return Rotated(ring.provider, ring.place, epoch, ring.check(epoch, permit), tuple(sorted(older)), _joins(older.values()))
+    return Rotated(
+        ring.provider, ring.place, epoch, ring.fingerprint(epoch, permit), tuple(sorted(older)), _joins(older.values())
+    )
 
 
 def _joins(policies: Iterable[Policy]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from airlock.doors._verdicts import write_verdict
 from airlock.doors._waivers import load_waivers
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.doors.progress import Watcher, silent
-from airlock.errors import ConfigError, DisclosureError, IntegrityError, RunBoundError
+from airlock.errors import ConfigError, DisclosureError, IntegrityError, RollbackError, RunBoundError
 from airlock.evidence.trust import Trust
 from airlock.gate.inspect import decide
 from airlock.gate.rules import compile_rules
@@ -102,10 +102,12 @@ def release(
         lease.keep_alive()
         sweep(sanitized)
         sweep(sanitized, named.sink.path, grace=0)
-        offered = find_offered(named, settings, chosen, partial(_refuse, settings, named.sink.path))
-        if offered is None:
-            return Release(dataset, chosen or "", "nothing new")
-        return _Door(offered, settings, lease, watcher).run(shards)
+        current = settle(sanitized, named.sink.path, Trust.load(settings.path("trust")))
+        while (offered := find_offered(named, settings, chosen, partial(_refuse, settings, named.sink.path))) is not None:
+            done = _Door(offered, settings, lease, watcher).run(current, shards, asked_for=chosen is not None)
+            if done is not None:
+                return done
+        return Release(dataset, chosen or "", "nothing new")
 
 
 def _refuse(settings: Settings, sink: str, base: str, code: str, manifest_sha256: str) -> None:
@@ -127,13 +129,15 @@ class _Door:
         self.trust = Trust.load(settings.path("trust"))
         self.signer = load_signer(Path(settings.require("keys.release_signing")))
 
-    def run(self, shards: int | None) -> Release:
-        """Check, or take the word of that many shards; then publish or refuse."""
+    def run(self, current: Current | None, shards: int | None, *, asked_for: bool) -> Release | None:
+        """Check, or take the word of that many shards; then publish or refuse. None: a newer run is out, and nobody asked for this one."""
         sink, manifest = self.policy.sink.path, self.manifest
-        current = settle(self.sanitized, sink, self.trust)
         before = self._before(current)
         if before is not None:
             return before
+        if not asked_for and current is not None and manifest.fence < current.pointer.fence:
+            self._end(RunState.REFUSED, RollbackError.code)
+            return None
         try:
             require_newer(manifest.run, manifest.fence, current)
             clean_sanitized(self.sanitized, sink, current, self.trust)

@@ -28,9 +28,9 @@ class Destroyed(SignedRecord):
 
     Attributes:
         provider: Where the root was kept.
-        key_check: The root's public fingerprint, as `airlock keys show` told it.
+        root_fingerprint: The root's public fingerprint, as `airlock keys show` told it.
         user: Number and name of the user.
-        check: How it was seen that nothing can be derived any more; None while `begun`.
+        seen: How it was seen that nothing can be derived any more; None while `begun`.
     """
 
     what: ClassVar[str] = "record of a destroyed key"
@@ -42,10 +42,10 @@ class Destroyed(SignedRecord):
     epoch: _Epoch
     provider: str
     place: str
-    key_check: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    root_fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     user: _Line
     reason: _Line
-    check: Literal["derivation refused: key-epoch"] | None = None
+    seen: Literal["derivation refused: key-epoch"] | None = None
     signed_at: Time
 
 

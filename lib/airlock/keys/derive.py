@@ -21,9 +21,9 @@ __all__ = [
     "expand",
     "hkdf",
     "key_bytes",
-    "key_check",
     "key_id",
     "length_prefixed",
+    "root_fingerprint",
 ]
 
 KEY_BYTES = {"aes-siv": 64}
@@ -96,11 +96,11 @@ def key_id(subkey: bytes, request: KeyRequest, recipient: str, epoch: int) -> st
     return f"{request.domain or request.purpose}/{recipient}/{epoch}:{digits}"
 
 
-def key_check(root: bytes, epoch: int) -> str:
+def root_fingerprint(root: bytes, epoch: int) -> str:
     """A public fingerprint of an epoch's root, 16 hex digits: equal for equal roots, and it says nothing about them.
 
     Example:
-        >>> len(key_check(bytes(32), 1))
+        >>> len(root_fingerprint(bytes(32), 1))
         16
     """
     return expand(root, ["key-check", str(epoch)], _ID_BYTES).hex()

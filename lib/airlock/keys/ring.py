@@ -11,7 +11,7 @@ from typing import Protocol
 
 from airlock.errors import KeyProviderError, PermitError
 from airlock.keys._base import KeyRequest, Permit, SubKeys
-from airlock.keys.derive import derive_all, key_check
+from airlock.keys.derive import derive_all, root_fingerprint
 from airlock.keys.epochs import Epochs, EpochStore
 
 __all__ = ["ROOT_BYTES", "Plain", "RootRing", "Wrapper", "decoded"]
@@ -94,9 +94,9 @@ class RootRing:
         """
         return derive_all(self._root(epoch, permit), requests, recipient=recipient, epoch=epoch, run=run)
 
-    def check(self, epoch: int, permit: Permit | None) -> str:
+    def fingerprint(self, epoch: int, permit: Permit | None) -> str:
         """A public fingerprint of an epoch's root, to tell whether two places hold the same one. Raises as `subkeys` does."""
-        return key_check(self._root(epoch, permit), epoch)
+        return root_fingerprint(self._root(epoch, permit), epoch)
 
     def epochs(self) -> Epochs:
         """Which epochs there are."""

@@ -106,7 +106,8 @@ class Operator(ABC):
     `least` are the arguments of a smallest declaration, where the required ones alone do not make one.
     `example` is a rule as policies write it (YAML; its last one, where it needs more), to paste and adapt.
     `filled` are the arguments that the policy fills in by `beside`, not its rules. `nests`: it may stand inside another operator.
-    `distributions` are the packages, beyond those that every operator uses, whose versions shape the output.
+    `distributions` are the packages, beyond those that every operator uses, whose versions shape the output; of a third party's operator
+    its own alone, which is installed at the outer door too, where its name is looked up and nothing of it runs.
     """
 
     name: ClassVar[str]
@@ -154,7 +155,7 @@ class Operator(ABC):
         raise ContractError(f"'{self.name}' can't be reversed: what it writes does not hold the values")
 
     def requests(self) -> tuple[KeyRequest, ...]:
-        """The subkeys that the kernel asks of `keys`."""
+        """The subkeys that the kernel asks of `keys`; each names a key domain, or the outer door does not know its id."""
         return ()
 
     def pass_over(self, path: ColumnPath) -> Pass | None:

@@ -92,7 +92,10 @@ def _loaded(point: EntryPoint) -> type[Operator]:
         why = type(error).__name__
     else:
         if isinstance(found, type) and hasattr(found, "kernel"):
-            return found
+            named = getattr(found, "name", None)
+            if named == point.name:
+                return found
+            why = f"its class has {'no `name`' if named is None else f'the `name` {named!r}'}"
     package = "an unnamed distribution" if point.dist is None else f"distribution '{point.dist.name}'"
     raise MissingCapabilityError(
         f"operator '{point.name}' can't be loaded: entry point '{point.value}' of {package} ({why}). Install that again, or remove it"

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from airlock.errors import MissingCapabilityError, OperatorTypeError, PolicyError
 from airlock.operators import Contract, Operator
+from airlock.plan.contracts import classes_of
 from airlock.plan.explain import describe_shape
 from airlock.plan.schema import operator_schema, smallest
 from airlock.policy.arrow import parse_type
@@ -143,7 +144,7 @@ def _described(kind: type[Operator]) -> Entry:
         technique="that of its operators" if conditional else least.contract.technique,
         risk={} if conditional else asdict(risk),
         promises=tuple(flag for flag in _FLAGS if getattr(least.contract, flag)),
-        classes=tuple(sorted(least.contract.classes)),
+        classes=tuple(sorted(least.contract.classes if conditional else classes_of(least))),
         writes=_written(kind),
         example=kind.example and kind.example.rstrip(),
         shorthand=kind.shorthand,

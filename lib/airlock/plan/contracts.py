@@ -57,8 +57,9 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
 
 def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
     for leaf in leaf_operators(operator):
-        if rule.classification not in leaf.contract.classes:
-            allowed = ", ".join(sorted(leaf.contract.classes))
+        classes = classes_of(leaf)
+        if rule.classification not in classes:
+            allowed = ", ".join(sorted(classes))
             inside = "" if leaf is operator else f" (inside '{operator.name}')"
             yield (
                 f"{_named(leaf)}{inside} may not stand on a {rule.classification}; it takes {allowed}. A direct identifier takes one of "
@@ -67,6 +68,12 @@ def _class_faults(rule: ColumnRule, operator: Operator) -> Iterator[str]:
     shown = getattr(operator, "shown", 0)
     if rule.classification is Classification.DIRECT_IDENTIFIER and shown > _MOST_SHOWN:
         yield f"'{operator.name}' shows {shown} characters of a direct identifier; at most {_MOST_SHOWN} may show"
+
+
+def classes_of(operator: Operator) -> frozenset[Classification]:
+    """What its contract allows; a direct identifier only where the gate knows the operator for one, whatever the contract says."""
+    classes = operator.contract.classes
+    return classes if operator.name in ON_DIRECT_IDENTIFIERS else classes - {Classification.DIRECT_IDENTIFIER}
 
 
 def _named(operator: Operator) -> str:

@@ -186,6 +186,9 @@ def check_laws(operator: Operator, column: pa.Field, values: pa.Array, *, beside
         >>> from airlock.operators.truncate import Truncate
         >>> check_laws(Truncate(length=2), pa.field("zip", pa.string()), pa.array(["10115", None, ""]))
     """
+    require(
+        isinstance(getattr(operator, "name", None), str), "declarations_travel", "a class needs a `name`: its entry point's"
+    )
     trial = Trial.of(operator, column, values, beside).accepted()
     for law in LAWS.values():
         law(trial)
@@ -359,14 +362,11 @@ def ways_back_hold(trial: Trial) -> None:
     try:
         back = trial.reversed(made)
     except ContractError:
-        said = type(trial.operator).reverse is not Operator.reverse
-        require(said, "ways_back_hold", "what is reversible has a way back, or says itself why there is none")
+        own = type(trial.operator).reverse is not Operator.reverse
+        require(own, "ways_back_hold", "what is reversible has a way back, or says itself why not")
         return
-    require(
-        same_values(back.is_null(), trial.column.is_null()),
-        "ways_back_hold",
-        "null must come back where it was, and nowhere else",
-    )
+    nulls = same_values(back.is_null(), trial.column.is_null())
+    require(nulls, "ways_back_hold", "null must come back where it was, and nowhere else")
     if back.type == trial.field.type:
         again = trial.settled(trial.run(trial.among(back)))
         require(same_values(again, trial.settled(made)), "ways_back_hold", "what came back must give the same again")

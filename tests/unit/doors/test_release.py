@@ -19,6 +19,7 @@ from airlock.errors import (
     LeaseHeldError,
     NotFoundError,
     PolicyFileError,
+    RollbackError,
     RunBoundError,
     SignatureError,
     UnknownPolicyError,
@@ -279,3 +280,21 @@ def test_a_lost_private_zone_does_not_stop_later_releases(made):
     shutil.rmtree(made.root / "staging")
     anonymize(made.policy(), made.settings(), run_id="two")
     assert release(made.policy(), made.settings()).sequence == 2
+
+
+def test_a_run_that_a_newer_release_replaced_ends_without_an_alarm(made):
+    """Named, it is one: somebody wants to put back what was replaced."""
+    anonymize(made.policy(), made.settings(), run_id="two")
+    anonymize(made.policy(), made.settings(), run_id="three")
+    assert release(made.policy(), made.settings(), run_id="two").run == "two"
+    assert release(made.policy(), made.settings()).run == "three"
+    verdict = find_verdict(open_store(made.settings().zone("staging")), "people/one", made.settings())
+    assert (verdict.state, verdict.code) == (RunState.REFUSED, "rollback")
+    assert release(made.policy(), made.settings()).state == "nothing new"
+
+
+def test_an_older_run_that_is_asked_for_is_refused(made):
+    anonymize(made.policy(), made.settings(), run_id="two")
+    release(made.policy(), made.settings(), run_id="two")
+    with pytest.raises(RollbackError, match="a newer run was released"):
+        release(made.policy(), made.settings(), run_id="one")
