@@ -115,6 +115,8 @@ def _shown(found: KeysShown) -> None:
                 ids.add_row("" if place else dataset, key_id)
         console.print()
         console.print(ids)
+    else:
+        console.print("Key ids go by policy: name some with --policy, or the setting policies", style="dim")
 
 
 @keys_app.command("rotate")
@@ -202,7 +204,8 @@ def reidentify_command(  # noqa: PLR0913 - one a command-line option
     talk.print(f"{made.table.num_rows:,} tokens reversed, on record in zone private: {made.record}", markup=False)
     if not made.authenticated:
         talk.print(
-            "The operator does not authenticate: tokens that this key did not make came back as wrong values", markup=False
+            "The operator does not authenticate: a token that this key did not make would come back as a wrong value",
+            markup=False,
         )
     if made.absent:
         talk.print(f"{made.absent:,} of the wanted tokens are not in the data", markup=False)

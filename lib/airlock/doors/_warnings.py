@@ -33,8 +33,8 @@ class Warned:
     """One thing to look at before a run.
 
     Attributes:
-        path: The column.
-        kind: `frequency`, `zero-effect`, `rejects` or `uniqueness`.
+        path: The column; of what is unfinished its place in the policy.
+        kind: `frequency`, `zero-effect`, `rejects`, `uniqueness` or `unfinished`.
         message: What was seen in the sample and what to do; no value.
     """
 

@@ -90,13 +90,15 @@ def draft_update(policy: Path, settings: Settings, *, rows: int = 10_000) -> Dra
 
 
 def write_draft(draft: Draft, path: Path, *, replace: bool = False) -> None:
-    """Write a draft to a new file; with `replace`, in the place of the policy that it updates.
+    """Write a draft to a new file, in a new folder if need be; with `replace`, in the place of the policy that it updates.
 
     Raises:
         PolicyError: The file is there already (without `replace`), or can't be written.
     """
     try:
         if not replace:
+            if not path.parent.exists():
+                path.parent.mkdir(parents=True)
             with path.open("x", encoding="utf-8", newline="") as file:
                 file.write(draft.text)
             return

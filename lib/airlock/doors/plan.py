@@ -21,7 +21,9 @@ from airlock.keys.open import needed_settings
 from airlock.plan.explain import ColumnPlan, Fetched, collision_bound, explain_columns, fetched, written_bytes_a_row
 from airlock.plan.known import open_text
 from airlock.policy.formats import leaf_specs
+from airlock.policy.model import Policy
 from airlock.policy.path import ColumnPath
+from airlock.policy.propose import DRAFTED_RECIPIENT
 from airlock.settings import Settings
 from airlock.storage.sources import is_cuttable
 from airlock.text.redact_entities import ROWS_PER_SECOND, RedactEntities
@@ -118,10 +120,19 @@ def plan_policy(policy: Path, settings: Settings, *, sample_rows: int = 2_000) -
         output_bytes=None if rows is None else round(rows * written_bytes_a_row(plan)),
         search_seconds=_search_seconds(prepared, sample.batch, rows),
         collisions=_collisions(prepared, rows),
-        warnings=unreadable + sample_warnings(plan, sample.batch, rows=rows),
+        warnings=_unfinished(declared) + unreadable + sample_warnings(plan, sample.batch, rows=rows),
         not_proven=dict(declared.gate.not_proven),
         unanswered=tuple(entity for entity in _NO_MODEL if redacted and entity not in declared.gate.not_proven),
         open_text=tuple(map(str, free)),
+    )
+
+
+def _unfinished(policy: Policy) -> tuple[Warned, ...]:
+    """What `draft` left to say stands in signed manifests, and in every key, as it is written."""
+    said = {"owner": policy.owner, "purpose": policy.purpose, "keys.recipient": policy.keys.recipient}
+    drafted = [place for place, text in said.items() if text.startswith("EDIT:") or text == DRAFTED_RECIPIENT]
+    return tuple(
+        Warned(place, "unfinished", "still says what the draft put there. Edit it before the first run") for place in drafted
     )
 
 

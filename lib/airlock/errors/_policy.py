@@ -24,7 +24,7 @@ class PolicyError(AirlockError):
     code = "policy-invalid"
     exit_code = 2
     actor: ClassVar[Actor] = "policy owner"
-    remedy = "Mend the named lines; 'airlock plan POLICY' checks them without reading a row."
+    remedy = "Mend the named lines; 'airlock plan POLICY' checks them against a sample and writes nothing."
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -108,6 +108,34 @@ class Operator(ABC):
     `filled` are the arguments that the policy fills in by `beside`, not its rules. `nests`: it may stand inside another operator.
     `distributions` are the packages, beyond those that every operator uses, whose versions shape the output; of a third party's operator
     its own alone, which is installed at the outer door too, where its name is looked up and nothing of it runs.
+
+    Example:
+        >>> import pyarrow.compute as pc
+        >>> from pydantic.dataclasses import dataclass
+        >>> from airlock.errors import OperatorTypeError
+        >>> @dataclass(kw_only=True, config=STRICT)
+        ... class Initials(Operator):
+        ...     '''The first letters.
+        ...
+        ...     Guarantee: `most` characters at most.
+        ...     '''
+        ...
+        ...     name = "initials"
+        ...     most: int = 1
+        ...
+        ...     @property
+        ...     def contract(self):
+        ...         return Contract(technique="generalization")
+        ...
+        ...     def result_field(self, field):
+        ...         if field.type not in (pa.string(), pa.large_string()):
+        ...             raise OperatorTypeError(f"'initials' takes text, and '{field.name}' is {field.type}")
+        ...         return field
+        ...
+        ...     def kernel(self, field, keys):
+        ...         return lambda values: pc.utf8_slice_codeunits(values, 0, self.most)
+        >>> Initials(most=2).kernel(pa.field("name", pa.string()), None)(pa.array(["Ann", None, ""])).to_pylist()
+        ['An', None, '']
     """
 
     name: ClassVar[str]

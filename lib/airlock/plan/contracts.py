@@ -51,7 +51,8 @@ def contract_problems(policy: Policy, operators: Mapping[ColumnPath, Operator]) 
     yield from _sink_faults(policy, operators)
     yield from _subject_faults(policy, operators)
     yield from _privacy_faults(policy)
-    for column, message in pack_faults(policy, today=datetime.now(UTC).date()):
+    for column, text in pack_faults(policy, today=datetime.now(UTC).date()):
+        message = text if column is None else f"column '{column}', {text}"
         yield Fault(("pack",) if column is None else ("columns", column), message, PackError)
 
 

@@ -23,7 +23,9 @@ from airlock.policy.propose_tree import domains_of, missing_rules, propose_rules
 from airlock.policy.propose_words import PEOPLE, split_name
 from airlock.types import Classification
 
-__all__ = ["Proposal", "missing_rules", "propose", "propose_rule", "propose_rules", "update"]
+__all__ = ["DRAFTED_RECIPIENT", "Proposal", "missing_rules", "propose", "propose_rule", "propose_rules", "update"]
+
+DRAFTED_RECIPIENT = "edit-me"
 
 _HEAD = """\
 # A draft: every rule below is a guess from names, types and counts of a sample. Read each, then edit what says EDIT.
@@ -55,7 +57,7 @@ def propose(
     dataset: str,
     source_path: str,
     format: str = "parquet",  # noqa: A002 - the policy's own word
-    recipient: str = "edit-me",
+    recipient: str = DRAFTED_RECIPIENT,
 ) -> str:
     """Draft a policy: YAML text with a rule for every leaf, and the counts that led to it as comments.
 

@@ -87,6 +87,7 @@ def test_a_preview(said, project):
     assert (code, err) == (0, "")
     assert "raw, as a shape" in out
     assert "kept as it is" in out
+    assert "a shape stands for it: letters are a, digits 9." in out
     assert "The outer door has not looked at these rows." in out
 
 

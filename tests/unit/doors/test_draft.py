@@ -127,7 +127,9 @@ def test_nothing_is_overwritten(tmp_path, project, settings):
         write_draft(draft, tmp_path / "orders.yaml")
     assert (tmp_path / "orders.yaml").read_bytes() == before
     with pytest.raises(PolicyError, match="can't be written"):
-        write_draft(draft, tmp_path / "none" / "orders.yaml")
+        write_draft(draft, tmp_path / "orders.yaml" / "orders.yaml")
+    write_draft(draft, tmp_path / "policies" / "crm" / "orders.yaml")
+    assert (tmp_path / "policies" / "crm" / "orders.yaml").read_bytes() == before
 
 
 # --- update -----------------------------------------------------------------------------------------------------------

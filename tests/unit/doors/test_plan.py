@@ -128,6 +128,15 @@ def test_few_rows_warn_of_nothing(small, settings):
     assert plan_policy(small(rows=10), settings()).warnings == ()
 
 
+def test_what_a_draft_left_to_say_is_warned_of(small, settings):
+    policy = small()
+    assert not [warned for warned in plan_policy(policy, settings()).warnings if warned.kind == "unfinished"]
+    text = policy.read_text().replace("owner: o", 'owner: "EDIT: who answers"').replace("recipient: r,", "recipient: edit-me,")
+    policy.write_text(text)
+    found = [warned.path for warned in plan_policy(policy, settings()).warnings if warned.kind == "unfinished"]
+    assert found == ["owner", "keys.recipient"]
+
+
 def test_few_values_among_many_rows_are_a_frequency_warning(small, settings):
     policy = small()
     table = pq.read_table(policy.parent / "raw/small/a.parquet")
