@@ -196,9 +196,8 @@ def preview(rows: PreviewedRows) -> None:
         out.print(Text(f"{_tables.counted(rows.suppressed, 'row')} left out: excluded subjects"))
     for (name, code), count in sorted(rows.rejected.items()):
         out.print(Text(f"{_tables.counted(count, 'row')} rejected: {name or 'row'}, {code}", style="yellow"))
-    if not rows.raw:
-        out.print(Text("Where original text may stay, a shape stands for it: letters are a, digits 9.", style="dim"))
-    out.print(Text("As the inner door would stage them. The outer door has not looked at these rows.", style="dim"))
+    shapes = "" if rows.raw else "Where original text may stay, a shape stands for it: letters are a, digits 9.\n"
+    out.print(Text(f"{shapes}As the inner door would stage them. The outer door has not looked at these rows.", style="dim"))
 
 
 def _cell(text: str | None) -> Text:

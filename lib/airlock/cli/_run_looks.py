@@ -135,7 +135,10 @@ def detail(shown: RunDetail) -> None:
     elif known.state == RunState.REFUSED:
         out.print()
         out.print(
-            Text("what the gate found is not here: the outer door keeps it where its setting 'reports' says", style="dim")
+            Text(
+                "no report of the gate's checks is here: it refused before it looked at the files, or keeps reports elsewhere (its setting 'reports')",
+                style="dim",
+            )
         )
     if shown.account is not None:
         _account(out, shown.account)
