@@ -40,7 +40,7 @@ _LOADED_V6 = 40
 _ROOM = 128
 """Bytes behind a column: a group is looked for up to 65 bytes behind a value's start where it has too few colons."""
 
-_BLOCK_V6 = 1 << 12
+_BLOCK_V6 = 1 << 13
 """IPv6 values at a time: forty bytes of each, several times over, stay in the cache."""
 
 _LENGTH = 56

@@ -34,7 +34,7 @@ _SOME = f"(?:{_GROUP}(?::{_GROUP})*)?"
 _WHOLE_V6 = rf"\A{_GROUP}(?::{_GROUP}){{7}}\z"
 _SHORT_V6 = rf"\A{_SOME}::{_SOME}\z"
 
-_BLOCK = 1 << 15
+_BLOCK = 1 << 16
 """Values at a time: what is made of them on the way stays in the cache."""
 
 _NOTHING, _GAP = 2 << 16, (2 << 16) + 1
