@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 from airlock.crypto.columns import ByteColumn, empty_nulls, is_ascii, is_byte_type, malformed_utf8, nulls, text_array, validity
 from airlock.crypto.encode import hex_text
 from airlock.operators._base import RejectedValuesError
+from airlock.operators._fields import TEXT
+from airlock.operators._numbers import EXACT
 from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = ["canonical_text", "reject", "why_not"]
-
-_TEXT = (pa.string(), pa.large_string(), pa.string_view())
-_EXACT = 1 << 53
-"""Below it a float64 holds every whole number, so a whole float stands for one number only."""
 
 _UUID = (
     r"^(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$",
@@ -42,7 +40,7 @@ _NEVER = {
 
 
 def _kind(data_type: pa.DataType) -> str | None:
-    if data_type in _TEXT:
+    if data_type in TEXT:
         return "text"
     if pa.types.is_date(data_type):
         return "a date"
@@ -91,7 +89,7 @@ def canonical_text(values: pa.Array, steps: Iterable[Canonical]) -> pa.Array:
 
 
 def _plain_text(values: pa.Array) -> pa.Array:
-    if values.type in _TEXT:
+    if values.type in TEXT:
         return _well_formed(_from_zero(values.cast(pa.large_string())))
     if is_byte_type(values.type):
         return _hexadecimal(values)
@@ -131,7 +129,7 @@ def _well_formed(text: pa.Array) -> pa.Array:
 
 
 def _whole(values: pa.Array) -> pa.Array:
-    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), float(_EXACT)))
+    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), float(EXACT)))
     reject("not-canonical", pc.invert(whole))
     return values.cast(pa.int64())
 

@@ -98,7 +98,7 @@ def _fault(condition: Condition, kind: pa.DataType) -> str | None:
         return None
     if pa.types.is_timestamp(kind):
         return "a moment has many texts, by zone and precision; ask for `null`, or read it as a date"
-    return next((fault for text in condition.in_ or condition.not_in or () if (fault := _unlike(text, kind))), None)
+    return next((fault for text in condition.listed if (fault := _unlike(text, kind))), None)
 
 
 def _unlike(text: str, kind: pa.DataType) -> str | None:

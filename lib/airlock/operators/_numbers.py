@@ -22,10 +22,10 @@ from airlock.operators._fields import plain_field, wrong_type
 if TYPE_CHECKING:
     from airlock.operators._base import Kernel
 
-__all__ = ["Finite", "Rounding", "coded", "fixed_width", "held_steps", "in_steps", "is_multiple", "like", "number_field", "reject", "scalar"]  # fmt: skip
+__all__ = ["EXACT", "Finite", "Rounding", "coded", "fixed_width", "held_steps", "in_steps", "is_multiple", "like", "number_field", "reject", "scalar"]  # fmt: skip
 
-_EXACT = 1 << 53
-"""Integers below this are exact in 64-bit floats."""
+EXACT = 1 << 53
+"""Below it a float64 holds every whole number, so a whole float stands for one number only."""
 
 Finite = Annotated[Decimal, Field(allow_inf_nan=False)]
 """A number of a policy."""
@@ -123,7 +123,7 @@ class Rounding:
     def _ratio(self, field: pa.Field) -> tuple[int, int]:
         """The width as a fraction of two integers that floating numbers hold exactly."""
         above, below = self.width.as_integer_ratio()
-        if max(above, below) >= _EXACT:
+        if max(above, below) >= EXACT:
             raise wrong_type(self.operator, field, f"width {self.width} has too many digits for a floating type")
         return above, below
 
@@ -131,7 +131,7 @@ class Rounding:
         above, below = self._ratio(field)
         kind = np.dtype(field.type.to_pandas_dtype())
         bottom, top = (None if end is None else np.float64(kind.type(float(end))) for end in (self.bottom, self.top))
-        beyond = _EXACT / below if self.limit is None else min(_EXACT / below, np.nextafter(self.limit, np.inf))
+        beyond = EXACT / below if self.limit is None else min(EXACT / below, np.nextafter(self.limit, np.inf))
 
         def multiple(count: NDArray[np.float64]) -> NDArray[Any]:
             # One correctly rounded division: 3 x 0.1 is 0.3, not 0.30000000000000004.
