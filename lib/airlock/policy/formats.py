@@ -23,6 +23,7 @@ from airlock.policy.coarse import (
     between,
     labels_of,
     multiples,
+    otherwise_of,
     period,
     replaced,
 )
@@ -248,17 +249,11 @@ def _token(arguments: Arguments, *, most: int = 128) -> Shape:
 
 
 def _labels(arguments: Arguments) -> Shape:
-    return OneOf(values=tuple(sorted({*arguments["content"]["labels"], *_otherwise(arguments)})))
+    return OneOf(values=tuple(sorted({*arguments["content"]["labels"], *otherwise_of(arguments)})))
 
 
 def _host(arguments: Arguments) -> Shape:
-    return Host(registered=arguments["to"] == "registered_domain", otherwise=next(iter(_otherwise(arguments)), None))
-
-
-def _otherwise(arguments: Arguments) -> tuple[str, ...]:
-    """The text for what an operator can't transform; none where that rejects the row."""
-    text = arguments.get("otherwise", "reject")
-    return () if text == "reject" else (str(text),)
+    return Host(registered=arguments["to"] == "registered_domain", otherwise=next(iter(otherwise_of(arguments)), None))
 
 
 def _replacement(arguments: Arguments) -> Shape:
