@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from airlock.operators._base import Kernel
 
-__all__ = ["Parse", "Zone", "check_parse", "days_of", "parser"]
+__all__ = ["Parse", "Zone", "check_parse", "days_of", "parser", "require_parse"]
 
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 1_000}
 _DIRECTIVES = {"Y": "year", "m": "month", "d": "day", "H": "hour", "M": "minute", "S": "second"}
@@ -72,6 +72,12 @@ def check_parse(operator: str, field: pa.Field, parse: str) -> None:
             raise wrong_type(operator, field, f"parse: {parse} is for integers")
     elif field.type not in TEXT:
         raise wrong_type(operator, field, f"parse: {parse} is for text")
+
+
+def require_parse(parse: str | None, zone: str | None) -> None:
+    """Refuse a zone where nothing is read. Raises ValueError."""
+    if zone is not None and parse is None:
+        raise ValueError("zone goes with parse: a timestamp has its own, in its type")
 
 
 def days_of(field: pa.Field, parse: str | None, zone: str | None) -> Callable[[pa.Array], NDArray[Any]]:

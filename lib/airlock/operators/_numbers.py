@@ -22,7 +22,7 @@ from airlock.operators._fields import plain_field, wrong_type
 if TYPE_CHECKING:
     from airlock.operators._base import Kernel
 
-__all__ = ["EXACT", "Finite", "Rounding", "coded", "fixed_width", "held_steps", "in_steps", "is_multiple", "like", "number_field", "reject", "scalar"]  # fmt: skip
+__all__ = ["EXACT", "Finite", "Rounding", "coded", "fixed_width", "held_steps", "in_steps", "is_multiple", "like", "number_field", "reject", "scalar", "widened"]  # fmt: skip
 
 EXACT = 1 << 53
 """Below it a float64 holds every whole number, so a whole float stands for one number only."""
@@ -87,8 +87,7 @@ class Rounding:
         return self._floating_kernel(field) if pa.types.is_floating(field.type) else self._exact_kernel(field)
 
     def _exact_kernel(self, field: pa.Field) -> Kernel:
-        # Arrow rounds 128 and 256 bit decimals only.
-        inner = pa.decimal128(field.type.precision, field.type.scale) if _is_narrow(field.type) else field.type
+        inner = widened(field.type)
         width = held_steps(self.operator, field, "width", self.width)
         steps = (width, *self._accepted(field, width))
         multiple, lowest, highest = (scalar(n, inner) for n in steps)
@@ -231,8 +230,16 @@ def reject(mask: pa.BooleanArray, code: str = "out-of-range") -> None:
         raise RejectedValuesError(code, mask)
 
 
-def _is_narrow(data_type: pa.DataType) -> bool:
-    return pa.types.is_decimal32(data_type) or pa.types.is_decimal64(data_type)
+def widened(data_type: pa.DataType) -> pa.DataType:
+    """The same, of decimals at least 128 bits wide: Arrow rounds and compares no others.
+
+    Example:
+        >>> widened(pa.decimal32(7, 2))
+        Decimal128Type(decimal128(7, 2))
+    """
+    if pa.types.is_decimal32(data_type) or pa.types.is_decimal64(data_type):
+        return pa.decimal128(data_type.precision, data_type.scale)
+    return data_type
 
 
 def _limits(data_type: pa.DataType) -> tuple[int, int]:

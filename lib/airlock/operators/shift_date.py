@@ -14,9 +14,9 @@ from airlock.crypto.columns import nulls
 from airlock.crypto.draws import draw_words, up_to
 from airlock.operators._base import STRICT, Contract
 from airlock.operators._fields import INDIRECT, wrong_type
-from airlock.operators._moments import moments_of, ticks_of_a_day
+from airlock.operators._moments import moments_of, require_known_zone, ticks_of_a_day
 from airlock.operators._per_subject import Bools, PerSubject, int64_ticks, moments_like, reject_out_of_range
-from airlock.operators._zones import A_DAY, from_local, is_zone, to_local
+from airlock.operators._zones import A_DAY, from_local, to_local
 
 if TYPE_CHECKING:
     from airlock.crypto.aes import Uint64s
@@ -93,8 +93,7 @@ class ShiftDate(PerSubject):
         """The same type: date32, date64 or timestamp."""
         if not pa.types.is_date(field.type) and not pa.types.is_timestamp(field.type):
             raise wrong_type(self.name, field, "it takes dates and timestamps")
-        if pa.types.is_timestamp(field.type) and field.type.tz is not None and not is_zone(field.type.tz):
-            raise wrong_type(self.name, field, "its time zone is not known here")
+        require_known_zone(self.name, field)
         return self.own_field(field)
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> RowKernel:
