@@ -19,7 +19,7 @@ from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract
 from airlock.operators._canonical import canonical_text, why_not
-from airlock.operators._domains import DomainOperator
+from airlock.operators._domains import ABSENT, DomainOperator
 from airlock.operators._fields import TEXT
 from airlock.operators._integers import INTEGER_FORMS, integer_tokens, integers_of, why_no_integer
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Pseudonymize"]
 
 _ENCODERS = {"hex": encode_hex, "base32": encode_base32, "uuid": encode_uuid}
-
-_ABSENT = pa.array([b"\xff"], pa.binary())
-"""What the token of a hidden null is made from: 0xFF occurs in no UTF-8 text (RFC 3629, section 1)."""
 
 
 def _choice(value: object) -> object:
@@ -158,7 +155,7 @@ class Pseudonymize(DomainOperator):
         if self.form in INTEGER_FORMS:
             return integer_tokens(key, form=self.form, steps=self._steps, hide=self.presence == "hide")
         mac = Cmac(key)
-        absent = mac.tags(_ABSENT)[0]
+        absent = mac.tags(ABSENT)[0]
 
         def tokens(values: pa.Array) -> pa.Array:
             text = canonical_text(values, self._steps)
