@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +15,16 @@ from airlock.crypto.aes import Uint8s
 from airlock.crypto.blocks import unpadded
 from airlock.crypto.columns import ByteColumn, scattered
 from airlock.crypto.encode_bytes import TextSink, decode_bytes
-from airlock.operators._base import RejectedValuesError
+from airlock.operators._base import Operator, RejectedValuesError
 from airlock.operators._canonical import canonical_text
 from airlock.operators._domains import keyed_field
 from airlock.policy.arrow import is_binary
 from airlock.policy.model import Canonical
 
-__all__ = ["Form", "PadTo", "Prefix", "Sealed", "sealed_field"]
+if TYPE_CHECKING:
+    from airlock.keys import SubKeys
+
+__all__ = ["Form", "PadTo", "Prefix", "Sealed", "SealedOperator", "sealed_field"]
 
 Form = Literal["base64url", "hex"]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,32}$")]
@@ -79,6 +82,20 @@ class Sealed:
         if (wrong | failed).any():
             raise RejectedValuesError("not-authentic", pa.array(wrong | failed))
         return _as(opened, data_type)
+
+
+class SealedOperator(Operator):
+    """An operator that seals values: its declaration has fields `domain`, `form`, `prefix` and `pad_to`."""
+
+    domain: str
+    form: Form
+    prefix: Prefix
+    pad_to: PadTo | None
+
+    def sealed(self, keys: SubKeys) -> Sealed:
+        """What its arguments and its subkey make."""
+        key = keys[self.requests()[0]]
+        return Sealed(key, self.domain, form=self.form, prefix=self.prefix, pad_to=self.pad_to)
 
 
 def _shortened(column: ByteColumn, lengths: np.ndarray, valid: np.ndarray, count: int) -> pa.Array:
