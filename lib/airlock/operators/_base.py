@@ -12,7 +12,10 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter
 
 from airlock.errors import ContractError
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     Kernel = Callable[[pa.Array], pa.Array]
     RowKernel = Callable[[pa.StructArray], pa.Array]
 
-__all__ = ["ANY_CLASS", "STRICT", "Contract", "Operator", "RejectedValuesError", "RowOperator"]
+__all__ = ["ANY_CLASS", "STRICT", "Contract", "Operator", "RejectedValuesError", "RowOperator", "reject"]
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 """What every operator's pydantic dataclass is made with: no unknown argument, no silent conversion."""
@@ -55,6 +58,24 @@ class RejectedValuesError(Exception):
         super().__init__(f"{mask.true_count} of {len(mask)} values rejected: {code}")
         self.code = code
         self.mask = mask
+
+
+def reject(code: str, mask: pa.BooleanArray | NDArray[np.bool_]) -> None:
+    """Reject the values at which the mask is true; at a null it is not.
+
+    Raises:
+        RejectedValuesError: There are any.
+
+    Example:
+        >>> reject("not-a-date", pa.array([None, True, False]))
+        Traceback (most recent call last):
+        airlock.operators._base.RejectedValuesError: 1 of 3 values rejected: not-a-date
+    """
+    if isinstance(mask, np.ndarray):
+        if mask.any():
+            raise RejectedValuesError(code, pa.array(mask))
+    elif mask.true_count:
+        raise RejectedValuesError(code, pc.fill_null(mask, fill_value=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

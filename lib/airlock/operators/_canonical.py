@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from airlock.crypto.columns import ByteColumn, empty_nulls, is_ascii, is_byte_type, malformed_utf8, nulls, text_array, validity
 from airlock.crypto.encode import hex_text
-from airlock.operators._base import RejectedValuesError
+from airlock.operators._base import reject
 from airlock.operators._fields import TEXT
 from airlock.operators._numbers import EXACT
 from airlock.policy.model import Canonical
@@ -23,7 +23,7 @@ from airlock.policy.model import Canonical
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["canonical_text", "reject", "why_not"]
+__all__ = ["canonical_text", "why_not"]
 
 _UUID = (
     r"^(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$",
@@ -111,13 +111,6 @@ def _hexadecimal(values: pa.Array) -> pa.Array:
     offsets, data = ByteColumn.of(values).compact()
     text = text_array(ByteColumn(2 * offsets, hex_text(data)), validity(values))
     return empty_nulls(text)
-
-
-def reject(code: str, rejected: pa.Array | NDArray[np.bool_]) -> None:
-    """Reject the values at which the mask is true; null is not."""
-    mask = pc.fill_null(pa.array(rejected, pa.bool_()) if isinstance(rejected, np.ndarray) else rejected, fill_value=False)
-    if mask.true_count:
-        raise RejectedValuesError(code, mask)
 
 
 def _well_formed(text: pa.Array) -> pa.Array:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator
 
 from airlock.crypto.columns import nulls
-from airlock.operators._base import RejectedValuesError
+from airlock.operators._base import reject
 from airlock.operators._cursor import Cursor, Mask, read_texts
 from airlock.operators._fields import TEXT, wrong_type
 from airlock.operators._moments import FIRST, LAST, ticks_of_a_second
@@ -116,9 +116,7 @@ def parser(parse: str, zone: str | None) -> Kernel:
             instant, bad = np.ones(len(values), bool), seconds == _NO_DATE
         else:
             seconds, instant, bad = read_texts(values, read)
-        bad &= ~nulls(values)
-        if bad.any():
-            raise RejectedValuesError("not-a-date", pa.array(bad))
+        reject("not-a-date", bad & ~nulls(values))
         if zone is not None and instant.any():
             seconds = np.where(instant, to_local(seconds, zone, 1), seconds)
         return like(values, seconds, pa.timestamp("s"))

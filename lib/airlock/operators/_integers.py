@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from airlock.crypto.columns import nulls
 from airlock.crypto.ff1 import Ff1
-from airlock.operators._canonical import canonical_text, reject
+from airlock.operators._base import reject
+from airlock.operators._canonical import canonical_text
 from airlock.operators._fields import TEXT
 from airlock.policy.formats import INTEGER_BITS
 from airlock.policy.model import Canonical
@@ -91,7 +92,7 @@ def integers_of(key: bytes, *, form: str, raw: pa.DataType) -> Kernel:
         absent = nulls(tokens)
         held = pc.fill_null(tokens.cast(pa.int64()), least).to_numpy()
         # The largest token is the largest number of the type, so what is none lies below.
-        reject("not-authentic", pa.array(held < least))
+        reject("not-authentic", held < least)
         places = ff1.decrypt_numbers(held.view(np.uint64) - np.uint64(least), bits)
         # Place zero stands for a hidden null.
         made = pa.array((places - offset).view(np.int64), mask=absent | (places == 0))

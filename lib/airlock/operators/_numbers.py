@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from airlock.crypto.columns import validity
-from airlock.operators._base import RejectedValuesError
+from airlock.operators._base import reject
 from airlock.operators._fields import plain_field, wrong_type
 
 if TYPE_CHECKING:
     from airlock.operators._base import Kernel
 
-__all__ = ["EXACT", "Finite", "Rounding", "coded", "fixed_width", "held_steps", "in_steps", "is_multiple", "like", "number_field", "reject", "scalar", "widened"]  # fmt: skip
+__all__ = ["EXACT", "Finite", "Rounding", "coded", "fixed_width", "held_steps", "in_steps", "is_multiple", "like", "number_field", "scalar", "widened"]  # fmt: skip
 
 EXACT = 1 << 53
 """Below it a float64 holds every whole number, so a whole float stands for one number only."""
@@ -96,8 +96,7 @@ class Rounding:
 
         def round_exactly(values: pa.Array) -> pa.Array:
             number = coded(values.cast(inner), bottom, top)
-            outside = pc.or_(pc.less(number, lowest), pc.greater(number, highest))
-            reject(pc.fill_null(outside, fill_value=False))
+            reject("out-of-range", pc.or_(pc.less(number, lowest), pc.greater(number, highest)))
             return pc.round_to_multiple(number, multiple=multiple, round_mode=mode).cast(field.type)
 
         return round_exactly
@@ -153,7 +152,7 @@ class Rounding:
             number = number if top is None else np.where(number >= top, top, number)
             with np.errstate(over="ignore", invalid="ignore"):
                 rounded = multiple(counted(number)) + kind.type(0)
-            reject(pa.array(infinite | (np.abs(number) >= beyond) | (np.isinf(rounded) & ~infinite)))
+            reject("out-of-range", infinite | (np.abs(number) >= beyond) | (np.isinf(rounded) & ~infinite))
             return like(values, rounded)
 
         return round_floats
@@ -222,12 +221,6 @@ def coded(values: pa.Array, bottom: pa.Scalar | None, top: pa.Scalar | None) -> 
     if top is not None:
         values = pc.if_else(pc.greater_equal(values, top), top, values)
     return values
-
-
-def reject(mask: pa.BooleanArray, code: str = "out-of-range") -> None:
-    """Raise RejectedValuesError where anything is masked."""
-    if mask.true_count:
-        raise RejectedValuesError(code, mask)
 
 
 def widened(data_type: pa.DataType) -> pa.DataType:

@@ -15,7 +15,7 @@ from airlock.crypto.aes import Uint8s
 from airlock.crypto.blocks import unpadded
 from airlock.crypto.columns import ByteColumn, scattered
 from airlock.crypto.encode_bytes import TextSink, decode_bytes
-from airlock.operators._base import Operator, RejectedValuesError
+from airlock.operators._base import Operator, reject
 from airlock.operators._canonical import canonical_text
 from airlock.operators._domains import keyed_field
 from airlock.policy.arrow import is_binary
@@ -79,8 +79,7 @@ class Sealed:
             lengths, unmarked = unpadded(column)
             failed |= unmarked & np.asarray(opened.is_valid())
             opened = _shortened(column, lengths, valid, len(opened))
-        if (wrong | failed).any():
-            raise RejectedValuesError("not-authentic", pa.array(wrong | failed))
+        reject("not-authentic", wrong | failed)
         return _as(opened, data_type)
 
 

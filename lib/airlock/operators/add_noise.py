@@ -14,10 +14,10 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.draws import BoundedNoise, Distribution, pair_words, uniforms
-from airlock.operators._base import STRICT, Contract
+from airlock.operators._base import STRICT, Contract, reject
 from airlock.operators._fields import INDIRECT, wrong_type
 from airlock.operators._numbers import EXACT, Finite
-from airlock.operators._per_subject import PerSubject, reject_out_of_range
+from airlock.operators._per_subject import PerSubject
 from airlock.operators._steps import Steps
 
 if TYPE_CHECKING:
@@ -156,10 +156,10 @@ class AddNoise(PerSubject):
         def add(rows: pa.StructArray) -> pa.Array:
             tags, missing = subjects(rows)
             counts, null, outside, apart = steps.count(rows.field("value"))
-            reject_out_of_range(outside | (steps.outside(counts) & ~null))
+            reject("out-of-range", outside | (steps.outside(counts) & ~null))
             noise = self._noise.draw(uniforms(pair_words(key, tags, counts)))
             made = confine(counts, np.rint(noise).astype(np.int64))
-            reject_out_of_range(steps.outside(made) & ~null)
+            reject("out-of-range", steps.outside(made) & ~null)
             return steps.values(made, null | missing, apart)
 
         return add

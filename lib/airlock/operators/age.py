@@ -13,11 +13,11 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import nulls
-from airlock.operators._base import STRICT, Contract, Operator
+from airlock.operators._base import STRICT, Contract, Operator, reject
 from airlock.operators._dates import Parse, Zone, check_parse, days_of, require_parse
 from airlock.operators._fields import INDIRECT, wrong_type
 from airlock.operators._moments import require_known_zone
-from airlock.operators._numbers import like, reject
+from airlock.operators._numbers import like
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +97,7 @@ class Age(Operator):
 
         def years(values: pa.Array) -> pa.Array:
             lived = at - days(values).astype(np.int64)
-            reject(pa.array((lived < 0) & ~nulls(values)), "not-born")
+            reject("not-born", (lived < 0) & ~nulls(values))
             return like(values, ages[np.clip(lived, 0, len(ages) - 1)], pa.int16())
 
         return years

@@ -14,11 +14,11 @@ from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import nulls, validity
-from airlock.operators._base import STRICT, Contract, Operator
+from airlock.operators._base import STRICT, Contract, Operator, reject
 from airlock.operators._dates import Parse, Zone, check_parse, parser, require_parse
 from airlock.operators._fields import INDIRECT, plain_field, wrong_type
 from airlock.operators._moments import moments_of, require_known_zone, ticks_of_a_day
-from airlock.operators._numbers import fixed_width, like, reject
+from airlock.operators._numbers import fixed_width, like
 from airlock.operators._zones import A_DAY, from_local, to_local
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class GeneralizeDate(Operator):
             moments = values if read is None else read(values)
             tick = np.where(nulls(values), 0, fixed_width(moments)) if values.null_count else fixed_width(moments)
             tick = (tick // A_DAY).astype(np.int32) if read is not None and kind == pa.date32() else tick
-            reject(pa.array((tick < first) | (tick > last)))
+            reject("out-of-range", (tick < first) | (tick > last))
             return tick if zone is None or read is not None else to_local(tick, zone, size)
 
         return local
