@@ -152,7 +152,7 @@ def _casefold(text: pa.Array) -> pa.Array:
     """
     column = ByteColumn.of(text)
     if is_ascii(column):
-        return _ascii_lower(column.compact(), validity(text))
+        return pc.ascii_lower(text)
     offsets, data = column.compact()
     whole = data.tobytes().decode()
     starts = np.flatnonzero(data & 0xC0 != 0x80)  # noqa: PLR2004 - all but continuation bytes (RFC 3629, section 3)
@@ -161,12 +161,6 @@ def _casefold(text: pa.Array) -> pa.Array:
     # How much longer, up to each byte, is the folded text? Inside a character the sum is of no account.
     folded = np.frombuffer(whole.casefold().encode(), np.uint8)
     return text_array(ByteColumn(offsets + np.cumsum(growth)[offsets], folded), validity(text))
-
-
-def _ascii_lower(column: ByteColumn, valid: pa.Buffer | None) -> pa.Array:
-    """Not Arrow's: over text whose first offset is not zero (a cast slice) its offsets point past its bytes (Arrow 26)."""
-    capital = column.data - np.uint8(ord("A")) < 26  # noqa: PLR2004 - what lies before them wraps around
-    return text_array(ByteColumn(column.offsets, column.data + np.uint8(32) * capital), valid)
 
 
 def _growth(points: NDArray[np.uint32]) -> NDArray[np.int64]:
