@@ -155,7 +155,7 @@ class Operator(ABC):
     def kernel(self, field: pa.Field, keys: SubKeys) -> Kernel | RowKernel:
         """Compile: a function from the column's values to the transformed ones, of type `result_field(field).type`.
 
-        The kernel gets plain (dictionary-decoded) arrays, possibly sliced or empty. It may raise RejectedValuesError.
+        The kernel gets plain (dictionary-decoded) arrays, a RowOperator's inputs too, possibly sliced or empty. It may raise RejectedValuesError.
         """
 
     def reverse(self, field: pa.Field, keys: SubKeys) -> Kernel:
@@ -227,7 +227,8 @@ class RowOperator(Operator):
 
     Its kernel takes a struct array as long as the column: field `value` holds the column's values; for each path of `inputs` a
     field of that name holds the other column's value of the same row (inside a list: of the same element), in its raw type; where
-    `known` names paths, field `known` (list of string) holds the row's own values there, as text, nulls left out.
+    `known` names paths, field `known` (list of string) holds the row's own values there, as text, nulls left out. All of them are
+    plain arrays: what is coded in a dictionary is decoded before.
     """
 
     @property

@@ -276,8 +276,6 @@ def _taken(column: pa.Array, index: pa.Array) -> pa.Array:
 
 def _movable(column: pa.Array) -> tuple[pa.Array, pa.DataType]:
     """In a layout that Arrow can take from, and the column's own type: there is no take over `string_view`."""
-    if isinstance(column, pa.DictionaryArray):
-        column = column.dictionary_decode()
     return (column.cast(pa.large_string()) if column.type == pa.string_view() else column), column.type
 
 

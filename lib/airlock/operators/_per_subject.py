@@ -103,8 +103,6 @@ class PerSubject(DomainOperator, RowOperator):
 
         def found(rows: pa.StructArray) -> Subjects:
             subject = rows.field(self.subject)
-            if isinstance(subject, pa.DictionaryArray):
-                subject = subject.dictionary_decode()
             missing = nulls(subject)
             if self.no_subject == "reject" and missing.any():
                 reject("no-subject", missing & ~nulls(rows.field("value")))

@@ -166,14 +166,10 @@ def _elsewhere(operator: Operator, path: str, kind: pa.DataType, keys: SubKeys) 
     looked_at = operator.inputs if isinstance(operator, RowOperator) else ()
 
     def run(rows: pa.StructArray) -> pa.Array:
-        columns = {"value": _plain(rows.field(path))} | {name: rows.field(name) for name in looked_at}
+        columns = {"value": rows.field(path)} | {name: rows.field(name) for name in looked_at}
         return kernel(pa.StructArray.from_arrays(list(columns.values()), list(columns)))
 
     return run
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    return values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
 
 
 def _has_order(kind: pa.DataType) -> bool:
@@ -183,7 +179,6 @@ def _has_order(kind: pa.DataType) -> bool:
 
 def _comparable(values: pa.Array) -> pa.Array:
     """In a type that Arrow compares: narrow decimals and half floats widened."""
-    values = _plain(values)
     return values.cast(pa.float32() if pa.types.is_float16(values.type) else widened(values.type))
 
 
