@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from airlock.keys import SubKeys
 from airlock.operators.first_match import FirstMatch
@@ -44,3 +45,21 @@ def test_the_first_that_holds_decides() -> None:
     made = kernel(pa.StructArray.from_arrays(columns, ["value", "kind", "number"]))
     assert made.to_pylist() == [meant(*row) for row in rows]
     assert len(kernel(pa.StructArray.from_arrays([column.slice(0, 0) for column in columns], ["value", "kind", "number"]))) == 0
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.string(), pa.large_string(), pa.string_view()], ids=str
+)
+@pytest.mark.parametrize(
+    "otherwise", [{"encrypt": {"domain": "other"}}, {"keep": {"reason": "a test"}}], ids=["encrypt", "keep"]
+)
+def test_columns_of_every_layout_are_parted(kind: pa.DataType, otherwise: dict) -> None:
+    then = {"encrypt": {"domain": "one"}} if "encrypt" in otherwise else {"keep": {"reason": "another"}}
+    choice = FirstMatch.from_dict({"cases": [{"column": "kind", "in": ["work"], "then": then}], "otherwise": otherwise})
+    keys = SubKeys({request: bytes([number]) * 64 for number, request in enumerate(choice.requests())}, {})
+    field = pa.field("x", kind)
+    values, kinds = pa.array([b"a", b"bc", None, b"d", b"e"], kind).slice(1), pa.array(["work", None, "home", "work"])
+    made = choice.kernel(field, keys)(pa.StructArray.from_arrays([values, kinds], ["value", "kind"]))
+    alone = [one.kernel(field, keys)(values) for one in choice.operators]
+    assert made.type == choice.result_field(field).type
+    assert made.to_pylist() == [alone[0 if kind == "work" else 1][at].as_py() for at, kind in enumerate(kinds.to_pylist())]
