@@ -23,6 +23,7 @@ __all__ = [
     "movable",
     "nulls",
     "room",
+    "runs",
     "scattered",
     "takeable",
     "text_array",
@@ -112,6 +113,17 @@ class ByteColumn(NamedTuple):
 def room(size: int) -> Uint8s:
     """Bytes to write an array's data into, out of Arrow's pool: it hands out memory again that numpy would give back."""
     return np.frombuffer(pa.allocate_buffer(size), np.uint8)
+
+
+def runs(data: Uint8s, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Uint8s:
+    """Runs of bytes, one after the other.
+
+    Example:
+        >>> runs(np.frombuffer(b"abcdef", np.uint8), np.array([4, 1]), np.array([2, 1])).tobytes()
+        b'efb'
+    """
+    before = np.cumsum(lengths) - lengths
+    return data[np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)]
 
 
 def nulls(values: pa.Array) -> NDArray[np.bool_]:

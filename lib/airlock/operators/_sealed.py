@@ -13,7 +13,7 @@ from pydantic import Field
 from airlock.crypto import Siv
 from airlock.crypto.aes import Uint8s
 from airlock.crypto.blocks import unpadded
-from airlock.crypto.columns import ByteColumn, scattered
+from airlock.crypto.columns import ByteColumn, runs, scattered
 from airlock.crypto.encode_bytes import TextSink, decode_bytes
 from airlock.operators._base import Operator, reject
 from airlock.operators._canonical import canonical_text
@@ -78,7 +78,9 @@ class Sealed:
         if self._pad_to:
             lengths, unmarked = unpadded(column)
             failed |= unmarked & np.asarray(opened.is_valid())
-            opened = _shortened(column, lengths, valid, len(opened))
+            offsets, data = column.compact()
+            shown = lengths[valid]
+            opened = scattered(runs(data, offsets[valid], shown), shown, valid, len(opened))
         reject("not-authentic", wrong | failed)
         return _as(opened, data_type)
 
@@ -95,16 +97,6 @@ class SealedOperator(Operator):
         """What its arguments and its subkey make."""
         key = keys[self.requests()[0]]
         return Sealed(key, self.domain, form=self.form, prefix=self.prefix, pad_to=self.pad_to)
-
-
-def _shortened(column: ByteColumn, lengths: np.ndarray, valid: np.ndarray, count: int) -> pa.Array:
-    """The first `lengths` bytes of each value."""
-    offsets, data = column.compact()
-    ends = np.zeros(len(data) + 1, np.int8)
-    np.add.at(ends, offsets[:-1], 1)
-    np.add.at(ends, offsets[:-1] + lengths, -1)
-    kept = np.cumsum(ends[:-1], dtype=np.int8) > 0
-    return scattered(data[kept], lengths[valid], valid, count)
 
 
 def _as(opened: pa.Array, data_type: pa.DataType) -> pa.Array:
