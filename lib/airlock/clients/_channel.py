@@ -1,14 +1,16 @@
-"""What may carry a root: TLS, or plain HTTP that does not leave the machine; and no log. Called by the sessions."""
+"""What may carry a root: TLS, or plain HTTP that does not leave the machine; no log and no error's cause. Called by the sessions."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from airlock.errors import ConfigError
+from airlock.errors import AirlockError, ConfigError
 
-__all__ = ["hush", "require_private_channel"]
+__all__ = ["hush", "require_private_channel", "told"]
 
 
 def require_private_channel(url: str, setting: str) -> None:
@@ -49,3 +51,17 @@ def hush(*packages: str) -> None:
 
 def _is_warning(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING
+
+
+@contextmanager
+def told(translated: Callable[[Exception], AirlockError]) -> Iterator[None]:
+    """A service's failures as Airlock's; causes are cut off, they quote requests."""
+    try:
+        yield
+    except AirlockError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the service's package raises, translated or told by class alone
+        found = translated(error)
+    else:
+        return
+    raise found

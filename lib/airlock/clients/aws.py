@@ -5,14 +5,14 @@ The identity is what boto3's own chain finds (web identity, instance role, profi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from airlock.clients._channel import hush, require_private_channel
-from airlock.errors import KeyAccessError, KeyProviderError, MissingCapabilityError, TransientError
+from airlock.clients._channel import hush, require_private_channel, told
+from airlock.errors import AirlockError, KeyAccessError, KeyProviderError, MissingCapabilityError, TransientError
 
 __all__ = ["KmsKey", "KmsSession"]
 
@@ -65,21 +65,24 @@ class KmsSession:
 
     def identity(self) -> str:
         """The key as KMS knows it, and its state: shows that this identity may ask."""
-        with _told(self._key, "describe it"):
+        with self._told("describe it"):
             found = self._client.describe_key(KeyId=self._key.key_id)["KeyMetadata"]
             return f"{found['Arn']}, {found['KeyState']}"
 
     def encrypt(self, plaintext: bytes, context: Mapping[str, str]) -> bytes:
         """Wrap under the key; `context` is authenticated with it."""
-        with _told(self._key, "encrypt"):
+        with self._told("encrypt"):
             answer = self._client.encrypt(KeyId=self._key.key_id, Plaintext=plaintext, EncryptionContext=dict(context))
             return bytes(answer["CiphertextBlob"])
 
     def decrypt(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """Open what `encrypt` wrapped, under this key and the same context."""
-        with _told(self._key, "decrypt"):
+        with self._told("decrypt"):
             answer = self._client.decrypt(KeyId=self._key.key_id, CiphertextBlob=wrapped, EncryptionContext=dict(context))
             return bytes(answer["Plaintext"])
+
+    def _told(self, what: str) -> AbstractContextManager[None]:
+        return told(lambda error: _translated(error, self._key, what))
 
     @cached_property
     def _client(self) -> Any:
@@ -103,21 +106,7 @@ class KmsSession:
         return made
 
 
-@contextmanager
-def _told(key: KmsKey, what: str) -> Iterator[None]:
-    """KMS's failures as Airlock's; causes are cut off, they quote requests."""
-    try:
-        yield
-    except MissingCapabilityError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever boto3 raises, translated or told by class alone
-        found = _translated(error, key, what)
-    else:
-        return
-    raise found
-
-
-def _translated(error: Exception, key: KmsKey, what: str) -> Exception:
+def _translated(error: Exception, key: KmsKey, what: str) -> AirlockError:
     from botocore import exceptions  # noqa: PLC0415 - comes with boto3
 
     shown = f"KMS key '{key.key_id}'"

@@ -8,15 +8,22 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from airlock.clients._channel import hush, require_private_channel
-from airlock.errors import ConfigError, KeyAccessError, KeyFileError, KeyProviderError, MissingCapabilityError, TransientError
+from airlock.clients._channel import hush, require_private_channel, told
+from airlock.errors import (
+    AirlockError,
+    ConfigError,
+    KeyAccessError,
+    KeyProviderError,
+    MissingCapabilityError,
+    TransientError,
+)
 
 __all__ = ["Auth", "Secret", "VaultLogin", "VaultSession"]
 
@@ -99,13 +106,13 @@ class VaultSession:
 
     def identity(self) -> str:
         """Who Vault takes this for: the token's display name and policies."""
-        with _told(self.address, "look up its own token"):
+        with self._told("look up its own token"):
             found = self._client.auth.token.lookup_self()["data"]
             return f"{found['display_name']}, policies {', '.join(found['policies'])}"
 
     def read(self, mount: str, path: str) -> Secret:
         """The newest version of a KV secret, its data empty where there is none or it was deleted."""
-        with _told(self.address, f"read secret '{mount}/{path}'"):
+        with self._told(f"read secret '{mount}/{path}'"):
             metadata = self._metadata(mount, path)
             if metadata is None:
                 return Secret({}, 0)
@@ -119,12 +126,12 @@ class VaultSession:
 
     def write(self, mount: str, path: str, data: Mapping[str, Any], *, expected: int) -> None:
         """Write a new version if the newest is still `expected` (0: there is none)."""
-        with _told(self.address, f"write secret '{mount}/{path}'"):
+        with self._told(f"write secret '{mount}/{path}'"):
             self._client.secrets.kv.v2.create_or_update_secret(path, dict(data), cas=expected, mount_point=mount)
 
     def destroy_older(self, mount: str, path: str) -> None:
         """Destroy the data of all versions but the newest; they can't be undeleted."""
-        with _told(self.address, f"destroy older versions of secret '{mount}/{path}'"):
+        with self._told(f"destroy older versions of secret '{mount}/{path}'"):
             metadata = self._metadata(mount, path)
             if metadata is None:
                 return
@@ -139,7 +146,7 @@ class VaultSession:
 
     def encrypt(self, mount: str, key: str, plaintext: bytes, *, bound_to: bytes) -> str:
         """Wrap under a transit key; `bound_to` is authenticated with it."""
-        with _told(self.address, f"encrypt under transit key '{mount}/{key}'"):
+        with self._told(f"encrypt under transit key '{mount}/{key}'"):
             answer = self._client.secrets.transit.encrypt_data(
                 key, plaintext=_text(plaintext), associated_data=_text(bound_to), mount_point=mount
             )
@@ -147,7 +154,7 @@ class VaultSession:
 
     def decrypt(self, mount: str, key: str, wrapped: str, *, bound_to: bytes) -> bytes:
         """Open what `encrypt` wrapped, under the same `bound_to`."""
-        with _told(self.address, f"decrypt under transit key '{mount}/{key}'"):
+        with self._told(f"decrypt under transit key '{mount}/{key}'"):
             answer = self._client.secrets.transit.decrypt_data(
                 key, ciphertext=wrapped, associated_data=_text(bound_to), mount_point=mount
             )
@@ -163,6 +170,9 @@ class VaultSession:
                 raise
             return None
         return found
+
+    def _told(self, what: str) -> AbstractContextManager[None]:
+        return told(lambda error: _translated(error, self.address, what))
 
     @cached_property
     def _client(self) -> Any:
@@ -247,21 +257,7 @@ def _credential(login: VaultLogin) -> str:
         ) from None
 
 
-@contextmanager
-def _told(address: str, what: str) -> Iterator[None]:
-    """Vault's failures as Airlock's; causes are cut off, they quote requests."""
-    try:
-        yield
-    except (ConfigError, KeyAccessError, KeyFileError, MissingCapabilityError):
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever hvac and requests raise, translated or told by class alone
-        found = _translated(error, address, what)
-    else:
-        return
-    raise found
-
-
-def _translated(error: Exception, address: str, what: str) -> Exception:
+def _translated(error: Exception, address: str, what: str) -> AirlockError:
     import requests  # noqa: PLC0415 - comes with hvac
     from hvac import exceptions  # noqa: PLC0415 - an optional extra
 

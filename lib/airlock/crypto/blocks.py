@@ -1,4 +1,4 @@
-"""Columns cut into whole AES blocks, padded on the way if asked, and back to bytes. Called by `siv` and `encode_bytes`.
+"""Columns cut into whole AES blocks, padded on the way if asked, and back to bytes. Called by `cmac`, `siv` and `encode_bytes`.
 
 A value takes as many blocks as it needs, one after the other in one array, so that what is done to every block is one numpy call.
 """
@@ -18,7 +18,7 @@ from airlock.crypto.aes import BATCH, BLOCK, Uint8s, Uint64s
 from airlock.crypto.columns import ByteColumn, room, scattered
 
 __all__ = [
-    "ITEM", "BlockItems", "Blocks", "ByteSink", "Indices", "Sink", "batches", "cut", "items", "neighbours", "put_rows", "roomy", "rows_at", "unpadded", "windows", "words",
+    "ITEM", "MASK", "BlockItems", "Blocks", "ByteSink", "Indices", "Sink", "batches", "cut", "items", "neighbours", "put_rows", "roomy", "rows_at", "unpadded", "windows", "words",
 ]  # fmt: skip
 
 BlockItems = NDArray[np.void]
@@ -32,7 +32,9 @@ _MARK = 0x80
 
 _KEPT = np.tri(BLOCK + 1, BLOCK, -1, dtype=bool)
 """By how many bytes of a block count, 0 to 16: which."""
-_MASK = np.where(_KEPT, np.uint8(0xFF), np.uint8(0)).view(ITEM)[:, 0]
+
+MASK = np.where(_KEPT, np.uint8(0xFF), np.uint8(0)).view(ITEM)[:, 0]
+"""Those bytes set, by the same number."""
 
 _BATCH_BYTES = 1 << 20
 
@@ -167,7 +169,7 @@ class Blocks(NamedTuple):
         if self.each:
             _clear_ends(data, self.lengths, self.each)
         else:
-            words(data)[:] &= words(_MASK[self.held()])
+            words(data)[:] &= words(MASK[self.held()])
         return self._replace(data=data)
 
     def joined(self, heads: Sequence[BlockItems] = ()) -> Uint8s:
@@ -196,7 +198,7 @@ def _clear_ends(blocks: BlockItems, lengths: Indices, each: int) -> None:
     """Zeros behind the last byte of values of `each` blocks."""
     if int(lengths.min()) == BLOCK * each:
         return
-    ends = words(_MASK[lengths - BLOCK * (each - 1)])
+    ends = words(MASK[lengths - BLOCK * (each - 1)])
     # Word by word: numpy's inner loop then runs over the values.
     for place in (0, 1):
         words(blocks)[2 * each - 2 + place :: 2 * each] &= ends[place::2]
@@ -214,7 +216,7 @@ def cut(
     at = (np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]) * step
     # Pieces of padding alone may lie beyond the data.
     pieces = windows(data)[np.minimum(starts[owner] + at, len(data) - BLOCK)]
-    pieces.view(np.uint64)[:] &= words(_MASK[np.clip(lengths[owner] - at, 0, step)])
+    pieces.view(np.uint64)[:] &= words(MASK[np.clip(lengths[owner] - at, 0, step)])
     return pieces, owner, at
 
 

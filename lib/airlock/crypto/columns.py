@@ -20,9 +20,12 @@ __all__ = [
     "is_ascii",
     "is_byte_type",
     "malformed_utf8",
+    "movable",
     "nulls",
     "room",
+    "runs",
     "scattered",
+    "takeable",
     "text_array",
     "validity",
 ]
@@ -40,6 +43,30 @@ _VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary
 def is_byte_type(data_type: pa.DataType) -> bool:
     """Whether values of this type are runs of bytes: text or binary of any layout."""
     return data_type in (*_SMALL, *_LARGE, *_VIEWS) or pa.types.is_fixed_size_binary(data_type)
+
+
+def movable(data_type: pa.DataType) -> pa.DataType:
+    """The type of the same values in a layout that Arrow can filter and take from: it has neither over views."""
+    if data_type in _VIEWS:
+        return _VIEWS[data_type]
+    if pa.types.is_struct(data_type):
+        return pa.struct([field.with_type(movable(field.type)) for field in data_type])
+    if pa.types.is_list(data_type):
+        return pa.list_(data_type.value_field.with_type(movable(data_type.value_type)))
+    if pa.types.is_map(data_type):
+        return pa.map_(data_type.key_field.with_type(movable(data_type.key_type)), movable(data_type.item_type))
+    return data_type
+
+
+def takeable(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """The same values in such a layout.
+
+    Example:
+        >>> takeable(pa.array(["a", "b"], pa.string_view())).take(pa.array([1, 0])).to_pylist()
+        ['b', 'a']
+    """
+    data_type = movable(values.type)
+    return values if data_type == values.type else values.cast(data_type)
 
 
 class ByteColumn(NamedTuple):
@@ -86,6 +113,17 @@ class ByteColumn(NamedTuple):
 def room(size: int) -> Uint8s:
     """Bytes to write an array's data into, out of Arrow's pool: it hands out memory again that numpy would give back."""
     return np.frombuffer(pa.allocate_buffer(size), np.uint8)
+
+
+def runs(data: Uint8s, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Uint8s:
+    """Runs of bytes, one after the other.
+
+    Example:
+        >>> runs(np.frombuffer(b"abcdef", np.uint8), np.array([4, 1]), np.array([2, 1])).tobytes()
+        b'efb'
+    """
+    before = np.cumsum(lengths) - lengths
+    return data[np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)]
 
 
 def nulls(values: pa.Array) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from airlock.crypto.aes import BATCH, BLOCK, BlockCipher, Uint8s, Uint64s
 from airlock.crypto.blocks import ITEM, BlockItems, Blocks, ByteSink, Indices, Sink, batches, roomy, words
-from airlock.crypto.cmac import RB, Cmac, double
+from airlock.crypto.cmac import RB, Cmac, chained, double, falling, subkeys
 from airlock.crypto.columns import ByteColumn, nulls
 
 __all__ = ["Siv"]
@@ -134,8 +134,8 @@ class _Worker:
 
     def __init__(self, mac_key: bytes, counter_key: bytes, state: bytes) -> None:
         self._mac, self._counter = BlockCipher(mac_key), BlockCipher(counter_key)
-        k1 = double(self._mac.blocks(np.zeros(2, np.uint64)).tobytes())
-        self._subkeys = np.frombuffer(double(k1) + k1, ITEM)
+        whole, padded = subkeys(self._mac)
+        self._subkeys = np.frombuffer(padded + whole, ITEM)
         self._state = np.frombuffer(state, ITEM)
         lengths = np.arange(2 * BLOCK + 1)
         rest = np.where(lengths > BLOCK, lengths - BLOCK, lengths)
@@ -218,29 +218,19 @@ class _Worker:
 
 
 def _chained(chain: BlockItems, values: Blocks, cipher: BlockCipher) -> BlockItems:
-    """CBC over each value's blocks, all values at once: longest first, so that each step works on a shrinking prefix."""
-    if values.each:
-        rows = chain.reshape(-1, values.each)
-        same = words(rows[:, 0].copy())
-        for step in range(values.each):
-            if step:
-                same ^= words(rows[:, step].copy())
-            same = cipher.blocks(same).copy()
-        return same.view(ITEM)
-    counts, firsts = values.counts, values.firsts
-    most = int(counts.max())
-    order = np.argsort((most - counts).astype(np.uint16) if most < 1 << 16 else -counts, kind="stable")
-    firsts = firsts[order]
-    active = len(counts) - np.cumsum(np.bincount(counts))
-    state = words(chain[firsts])
-    for step in range(most):
-        size = 2 * int(active[step])
+    """CBC over each value's blocks, all values at once."""
+    if not values.each:
+        order, longer = falling(values.counts - 1)
+        tags = np.empty(len(order), ITEM)
+        tags[order] = chained(chain, values.firsts[order], longer, cipher=cipher)
+        return tags
+    rows = chain.reshape(-1, values.each)
+    same = words(rows[:, 0].copy())
+    for step in range(values.each):
         if step:
-            state[:size] ^= words(chain[firsts[: size // 2] + step])
-        state[:size] = cipher.blocks(state[:size])
-    tags = np.empty(len(counts), ITEM)
-    tags[order] = state.view(ITEM)
-    return tags
+            same ^= words(rows[:, step].copy())
+        same = cipher.blocks(same).copy()
+    return same.view(ITEM)
 
 
 def _add(blocks: BlockItems, at: Indices, what: Uint64s) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airlock.crypto.columns import ByteColumn, is_byte_type, malformed_utf8
+from airlock.crypto.columns import ByteColumn, is_byte_type, malformed_utf8, movable, takeable
 from airlock.operators import RowOperator
 from airlock.plan.program import Inputs
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath, Step
@@ -18,35 +18,19 @@ __all__ = ["Chosen", "aligned_values", "inputs_of", "known_values", "leaf_values
 _EXACT = float(1 << 53)
 """Below it a whole float stands for one number only."""
 
-_LAID_OUT = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
-"""Layouts that Arrow has neither filter nor take for, and those that hold the same values."""
-
 
 def rows_where(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.RecordBatch:
-    """The rows where `mask` is true: Arrow's filter, which there is none of over `string_view`."""
-    movable = pa.schema([field.with_type(_movable(field.type)) for field in batch.schema], batch.schema.metadata)
-    if movable == batch.schema:
+    """The rows where `mask` is true."""
+    laid_out = pa.schema([field.with_type(movable(field.type)) for field in batch.schema], batch.schema.metadata)
+    if laid_out == batch.schema:
         return batch.filter(mask)
-    return batch.cast(movable).filter(mask).cast(batch.schema)
-
-
-def _movable(data_type: pa.DataType) -> pa.DataType:
-    """The same values in a layout that Arrow can filter and take from."""
-    if data_type in _LAID_OUT:
-        return _LAID_OUT[data_type]
-    if pa.types.is_struct(data_type):
-        return pa.struct([field.with_type(_movable(field.type)) for field in data_type])
-    if pa.types.is_list(data_type):
-        return pa.list_(data_type.value_field.with_type(_movable(data_type.value_type)))
-    if pa.types.is_map(data_type):
-        return pa.map_(data_type.key_field.with_type(_movable(data_type.key_type)), _movable(data_type.item_type))
-    return data_type
+    return batch.cast(laid_out).filter(mask).cast(batch.schema)
 
 
 def leaf_values(batch: pa.RecordBatch, path: ColumnPath) -> tuple[pa.Array, pa.Array]:
     """A leaf's values, flat, and the row of each (both of one length); empty where the batch has no such leaf.
 
-    They can be filtered and taken from: a `string_view` comes as `large_string`.
+    They can be filtered and taken from: views come as large texts and bytes.
     """
     rows = pa.array(np.arange(batch.num_rows))
     if path.column not in batch.schema.names:
@@ -59,9 +43,8 @@ def leaf_values(batch: pa.RecordBatch, path: ColumnPath) -> tuple[pa.Array, pa.A
         if parents is not None:
             rows = rows.take(parents)
     if isinstance(array, pa.DictionaryArray):
-        values = array.dictionary.cast(_movable(array.type.value_type))
-        array = pa.DictionaryArray.from_arrays(array.indices, values).dictionary_decode()
-    return array.cast(_movable(array.type)), rows
+        array = pa.DictionaryArray.from_arrays(array.indices, takeable(array.dictionary)).dictionary_decode()
+    return takeable(array), rows
 
 
 def _inside(array: pa.Array, step: Step) -> tuple[pa.Array, pa.Array | None]:

@@ -41,7 +41,7 @@ def summary_folder(dataset: str) -> str:
     return f"{dataset}/{SUMMARIES}"
 
 
-class Gathered:
+class _Gathered:
     """One pass's summary as it grows."""
 
     def __init__(self, one: DatasetPass) -> None:
@@ -82,7 +82,7 @@ def summarize_split(frame: TaskFrame, index: int) -> None:
     store, dataset, name = open_store(frame.zones["private"]), frame.plan.policy.dataset, frame.names[index]
     if _read(store, dataset, name, frame.keys) is not None:
         return
-    gathered = [Gathered(one) for one in dataset_passes(frame.plan)]
+    gathered = [_Gathered(one) for one in dataset_passes(frame.plan)]
     for batch in _batches(frame, index):
         for each in gathered:
             each.add(each.over.summarize([Leaf(*leaf_values(batch, path)) for path in each.over.reads]))
@@ -114,7 +114,7 @@ class Gathering:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._gathered = [Gathered(one) for one in dataset_passes(plan)]
+        self._gathered = [_Gathered(one) for one in dataset_passes(plan)]
 
     def take(self, store: Store, name: str, keys: SubKeys) -> bool:
         """Add a split's kept summaries; false where there are none that this key made.

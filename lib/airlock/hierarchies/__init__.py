@@ -1,1 +1,1 @@
-"""Generalization trees as data: for operators, and for what measures privacy over them."""
+"""Generalization trees as data, for operators."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from airlock.errors import PermitError
@@ -13,7 +14,17 @@ if TYPE_CHECKING:
 
     from airlock.types import Sha256
 
-__all__ = ["KeyRequest", "KeyRing", "Permit", "SubKeys"]
+__all__ = ["KeyRequest", "KeyRing", "Permit", "SubKeys", "utc_text"]
+
+
+def utc_text(at: datetime) -> str:
+    """A moment as keys and epochs have it beside them, to the second (RFC 3339).
+
+    Example:
+        >>> utc_text(datetime(2026, 11, 22, 10, 30, tzinfo=UTC))
+        '2026-11-22T10:30:00Z'
+    """
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from airlock.errors import KeyEpochError
 
-__all__ = ["EpochStore", "Epochs", "format_epochs", "parse_epochs"]
+__all__ = ["TIMES", "VERSION", "EpochStore", "Epochs", "epochs_tree", "format_epochs", "parse_epochs"]
 
-_VERSION = 1
-_OPTIONAL = ("created", "destroyed")
+VERSION = 1
+TIMES = ("created", "destroyed")
+"""What stands beside the texts, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +102,28 @@ class EpochStore(Protocol):
         ...
 
 
+def epochs_tree(epochs: Epochs) -> dict[str, Any]:
+    """As JSON-able values: version 1, `epochs`, and times where there are any."""
+    tree: dict[str, Any] = {"version": VERSION, "epochs": _keyed(epochs.texts)}
+    return tree | {name: _keyed(getattr(epochs, name)) for name in TIMES if getattr(epochs, name)}
+
+
 def format_epochs(epochs: Epochs) -> bytes:
-    """As a file holds it: version 1, `epochs`, and times where there are any."""
-    tree: dict[str, Any] = {"version": _VERSION, "epochs": _keyed(epochs.texts)}
-    tree |= {name: _keyed(getattr(epochs, name)) for name in _OPTIONAL if getattr(epochs, name)}
-    return json.dumps(tree, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    """As a file holds it: `epochs_tree` in one line of JSON."""
+    return json.dumps(epochs_tree(epochs), sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
 def parse_epochs(tree: Any, accepts: Callable[[str], bool]) -> Epochs | None:
-    """What `format_epochs` wrote, decoded from JSON; None where it is anything else.
+    """What `epochs_tree` made; None where it is anything else.
 
     Args:
         tree: Decoded JSON.
         accepts: Whether a text may be an epoch's root.
     """
     try:
-        if tree["version"] != _VERSION or not {"version", "epochs"} <= set(tree) <= {"version", "epochs", *_OPTIONAL}:
+        if tree["version"] != VERSION or not {"version", "epochs"} <= set(tree) <= {"version", "epochs", *TIMES}:
             return None
-        parts = [_numbered(tree.get(name, {})) for name in ("epochs", *_OPTIONAL)]
+        parts = [_numbered(tree.get(name, {})) for name in ("epochs", *TIMES)]
     except (ValueError, TypeError, AttributeError, KeyError):
         return None
     epochs = Epochs(*parts)

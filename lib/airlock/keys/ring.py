@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from airlock.errors import KeyProviderError, PermitError
-from airlock.keys._base import KeyRequest, Permit, SubKeys
+from airlock.keys._base import KeyRequest, Permit, SubKeys, utc_text
 from airlock.keys.derive import derive_all, root_fingerprint
 from airlock.keys.epochs import Epochs, EpochStore
 
 __all__ = ["ROOT_BYTES", "Plain", "RootRing", "Wrapper", "decoded"]
 
 ROOT_BYTES = 32
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Wrapper(Protocol):
@@ -135,4 +134,4 @@ def _fresh() -> bytes:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime(_TIME)
+    return utc_text(datetime.now(UTC))

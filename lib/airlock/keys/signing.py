@@ -24,12 +24,12 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 
 from airlock.errors import KeyFileError
+from airlock.keys._base import utc_text
 from airlock.keys.private import create_private_file, read_private_file
 
 __all__ = ["SigningRole", "create_signing_key", "load_signer"]
 
 SigningRole = Literal["stage", "release", "reidentify"]
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def create_signing_key(
@@ -58,12 +58,12 @@ def create_signing_key(
     start = (datetime.now(UTC) if now is None else now).astimezone(UTC)
     public = private.public_key()
     keyid: str = SSlibKey.from_crypto(public).keyid
-    end = None if valid_days is None else (start + timedelta(days=valid_days)).strftime(_TIME)
+    end = None if valid_days is None else utc_text(start + timedelta(days=valid_days))
     described = {
         "role": role,
         "keyid": keyid,
         "public": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
-        "not_before": start.strftime(_TIME),
+        "not_before": utc_text(start),
         "not_after": end,
         "revoked": None,
     }

@@ -7,12 +7,10 @@ from typing import Any
 
 from airlock.clients.vault import VaultSession
 from airlock.errors import KeyProviderError
-from airlock.keys.epochs import Epochs, parse_epochs
+from airlock.keys.epochs import TIMES, VERSION, Epochs, epochs_tree, parse_epochs
 from airlock.keys.ring import ROOT_BYTES, Plain
 
 __all__ = ["KvEpochs", "TransitWrapper"]
-
-_TIMES = ("created", "destroyed")
 
 
 class KvEpochs:
@@ -67,14 +65,13 @@ class KvEpochs:
 
 
 def _tree(data: Mapping[str, Any]) -> dict[str, Any]:
-    times = {name: data[name] for name in _TIMES if name in data}
-    return {"version": 1, "epochs": {name: value for name, value in data.items() if name not in _TIMES}, **times}
+    times = {name: data[name] for name in TIMES if name in data}
+    return {"version": VERSION, "epochs": {name: value for name, value in data.items() if name not in TIMES}, **times}
 
 
 def _data(epochs: Epochs) -> dict[str, Any]:
-    roots = {str(epoch): text for epoch, text in epochs.texts.items()}
-    times = {name: {str(epoch): time for epoch, time in getattr(epochs, name).items()} for name in _TIMES}
-    return roots | {name: value for name, value in times.items() if value}
+    tree = epochs_tree(epochs)
+    return tree["epochs"] | {name: tree[name] for name in TIMES if name in tree}
 
 
 class TransitWrapper:

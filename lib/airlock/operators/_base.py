@@ -12,7 +12,10 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter
 
 from airlock.errors import ContractError
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     Kernel = Callable[[pa.Array], pa.Array]
     RowKernel = Callable[[pa.StructArray], pa.Array]
 
-__all__ = ["ANY_CLASS", "STRICT", "Contract", "Operator", "RejectedValuesError", "RowOperator"]
+__all__ = ["ANY_CLASS", "STRICT", "Contract", "Operator", "RejectedValuesError", "RowOperator", "reject"]
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 """What every operator's pydantic dataclass is made with: no unknown argument, no silent conversion."""
@@ -55,6 +58,24 @@ class RejectedValuesError(Exception):
         super().__init__(f"{mask.true_count} of {len(mask)} values rejected: {code}")
         self.code = code
         self.mask = mask
+
+
+def reject(code: str, mask: pa.BooleanArray | NDArray[np.bool_]) -> None:
+    """Reject the values at which the mask is true; at a null it is not.
+
+    Raises:
+        RejectedValuesError: There are any.
+
+    Example:
+        >>> reject("not-a-date", pa.array([None, True, False]))
+        Traceback (most recent call last):
+        airlock.operators._base.RejectedValuesError: 1 of 3 values rejected: not-a-date
+    """
+    if isinstance(mask, np.ndarray):
+        if mask.any():
+            raise RejectedValuesError(code, pa.array(mask))
+    elif mask.true_count:
+        raise RejectedValuesError(code, pc.fill_null(mask, fill_value=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +184,7 @@ class Operator(ABC):
     def kernel(self, field: pa.Field, keys: SubKeys) -> Kernel | RowKernel:
         """Compile: a function from the column's values to the transformed ones, of type `result_field(field).type`.
 
-        The kernel gets plain (dictionary-decoded) arrays, possibly sliced or empty. It may raise RejectedValuesError.
+        The kernel gets plain (dictionary-decoded) arrays, a RowOperator's inputs too, possibly sliced or empty. It may raise RejectedValuesError.
         """
 
     def reverse(self, field: pa.Field, keys: SubKeys) -> Kernel:
@@ -235,7 +256,8 @@ class RowOperator(Operator):
 
     Its kernel takes a struct array as long as the column: field `value` holds the column's values; for each path of `inputs` a
     field of that name holds the other column's value of the same row (inside a list: of the same element), in its raw type; where
-    `known` names paths, field `known` (list of string) holds the row's own values there, as text, nulls left out.
+    `known` names paths, field `known` (list of string) holds the row's own values there, as text, nulls left out. All of them are
+    plain arrays: what is coded in a dictionary is decoded before.
     """
 
     @property

@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 
 from airlock.crypto.columns import ByteColumn, empty_nulls, is_ascii, is_byte_type, malformed_utf8, nulls, text_array, validity
 from airlock.crypto.encode import hex_text
-from airlock.operators._base import RejectedValuesError
+from airlock.operators._base import reject
+from airlock.operators._fields import TEXT
+from airlock.operators._numbers import EXACT
 from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["canonical_text", "reject", "why_not"]
-
-_TEXT = (pa.string(), pa.large_string(), pa.string_view())
-_EXACT = 1 << 53
-"""Below it a float64 holds every whole number, so a whole float stands for one number only."""
+__all__ = ["canonical_text", "why_not"]
 
 _UUID = (
     r"^(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$",
@@ -42,7 +40,7 @@ _NEVER = {
 
 
 def _kind(data_type: pa.DataType) -> str | None:
-    if data_type in _TEXT:
+    if data_type in TEXT:
         return "text"
     if pa.types.is_date(data_type):
         return "a date"
@@ -91,7 +89,7 @@ def canonical_text(values: pa.Array, steps: Iterable[Canonical]) -> pa.Array:
 
 
 def _plain_text(values: pa.Array) -> pa.Array:
-    if values.type in _TEXT:
+    if values.type in TEXT:
         return _well_formed(_from_zero(values.cast(pa.large_string())))
     if is_byte_type(values.type):
         return _hexadecimal(values)
@@ -115,13 +113,6 @@ def _hexadecimal(values: pa.Array) -> pa.Array:
     return empty_nulls(text)
 
 
-def reject(code: str, rejected: pa.Array | NDArray[np.bool_]) -> None:
-    """Reject the values at which the mask is true; null is not."""
-    mask = pc.fill_null(pa.array(rejected, pa.bool_()) if isinstance(rejected, np.ndarray) else rejected, fill_value=False)
-    if mask.true_count:
-        raise RejectedValuesError(code, mask)
-
-
 def _well_formed(text: pa.Array) -> pa.Array:
     malformed = malformed_utf8(ByteColumn.of(text))
     if not malformed.any():
@@ -131,7 +122,7 @@ def _well_formed(text: pa.Array) -> pa.Array:
 
 
 def _whole(values: pa.Array) -> pa.Array:
-    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), float(_EXACT)))
+    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), float(EXACT)))
     reject("not-canonical", pc.invert(whole))
     return values.cast(pa.int64())
 
@@ -161,7 +152,7 @@ def _casefold(text: pa.Array) -> pa.Array:
     """
     column = ByteColumn.of(text)
     if is_ascii(column):
-        return _ascii_lower(column.compact(), validity(text))
+        return pc.ascii_lower(text)
     offsets, data = column.compact()
     whole = data.tobytes().decode()
     starts = np.flatnonzero(data & 0xC0 != 0x80)  # noqa: PLR2004 - all but continuation bytes (RFC 3629, section 3)
@@ -170,12 +161,6 @@ def _casefold(text: pa.Array) -> pa.Array:
     # How much longer, up to each byte, is the folded text? Inside a character the sum is of no account.
     folded = np.frombuffer(whole.casefold().encode(), np.uint8)
     return text_array(ByteColumn(offsets + np.cumsum(growth)[offsets], folded), validity(text))
-
-
-def _ascii_lower(column: ByteColumn, valid: pa.Buffer | None) -> pa.Array:
-    """Not Arrow's: over text whose first offset is not zero (a cast slice) its offsets point past its bytes (Arrow 26)."""
-    capital = column.data - np.uint8(ord("A")) < 26  # noqa: PLR2004 - what lies before them wraps around
-    return text_array(ByteColumn(column.offsets, column.data + np.uint8(32) * capital), valid)
 
 
 def _growth(points: NDArray[np.uint32]) -> NDArray[np.int64]:

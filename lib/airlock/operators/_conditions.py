@@ -99,7 +99,7 @@ def _fault(condition: Condition, kind: pa.DataType) -> str | None:
         return None
     if pa.types.is_timestamp(kind):
         return "a moment has many texts, by zone and precision; ask for `null`, or read it as a date"
-    return next((fault for text in condition.in_ or condition.not_in or () if (fault := _unlike(text, kind))), None)
+    return next((fault for text in condition.listed if (fault := _unlike(text, kind))), None)
 
 
 def _unlike(text: str, kind: pa.DataType) -> str | None:
@@ -138,9 +138,6 @@ def compile_choice(
 
 def _codes(values: pa.Array, listed: Sequence[str]) -> NDArray[np.int32]:
     """Each value's place among the listed ones; behind them any other's, and then null's. Looked up once for all conditions."""
-    if isinstance(values, pa.DictionaryArray):
-        places = values.indices.fill_null(len(values.dictionary)).to_numpy()
-        return np.append(_codes(values.dictionary, listed), np.int32(len(listed) + 1)).take(places)
     found = pc.index_in(texts(values), value_set=pa.array(listed, pa.string()))
     codes = np.frombuffer(found.buffers()[1], np.int32)[: len(values)] if len(values) else np.zeros(0, np.int32)
     if found.null_count:

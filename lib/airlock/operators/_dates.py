@@ -14,28 +14,26 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator
 
 from airlock.crypto.columns import nulls
-from airlock.operators._base import RejectedValuesError
+from airlock.operators._base import reject
 from airlock.operators._cursor import Cursor, Mask, read_texts
 from airlock.operators._fields import TEXT, wrong_type
+from airlock.operators._moments import FIRST, LAST, ticks_of_a_second
 from airlock.operators._numbers import fixed_width, like
-from airlock.operators._zones import A_DAY, PER_SECOND, Ints, is_zone, to_local
+from airlock.operators._zones import A_DAY, Ints, is_zone, to_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airlock.operators._base import Kernel
 
-__all__ = ["Parse", "Zone", "check_parse", "days_of", "parser"]
+__all__ = ["Parse", "Zone", "check_parse", "days_of", "parser", "require_parse"]
 
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 1_000}
 _DIRECTIVES = {"Y": "year", "m": "month", "d": "day", "H": "hour", "M": "minute", "S": "second"}
 _HOURS, _MINUTES = 24, 60
 _ISO_DATE = "%Y-%m-%d"
 
-_FIRST, _LAST = -62_135_596_800, 253_402_300_799
-"""0001-01-01 and 9999-12-31T23:59:59 in Unix seconds."""
-
-_NO_DATE = _LAST + 1 + A_DAY
+_NO_DATE = LAST + 1 + A_DAY
 """Stands for what is none, until it is rejected."""
 
 
@@ -76,6 +74,12 @@ def check_parse(operator: str, field: pa.Field, parse: str) -> None:
         raise wrong_type(operator, field, f"parse: {parse} is for text")
 
 
+def require_parse(parse: str | None, zone: str | None) -> None:
+    """Refuse a zone where nothing is read. Raises ValueError."""
+    if zone is not None and parse is None:
+        raise ValueError("zone goes with parse: a timestamp has its own, in its type")
+
+
 def days_of(field: pa.Field, parse: str | None, zone: str | None) -> Callable[[pa.Array], NDArray[Any]]:
     """From a column of dates, timestamps, or with `parse` texts or numbers, to local days since 1970."""
     kind = field.type
@@ -84,7 +88,7 @@ def days_of(field: pa.Field, parse: str | None, zone: str | None) -> Callable[[p
         return lambda values: fixed_width(read(values)) // A_DAY
     if kind == pa.date32():
         return fixed_width
-    size = PER_SECOND["ms" if kind == pa.date64() else kind.unit]
+    size = ticks_of_a_second(kind)
     own = getattr(kind, "tz", None)
     if own in (None, "UTC"):
         return lambda values: fixed_width(values) // (A_DAY * size)
@@ -112,9 +116,7 @@ def parser(parse: str, zone: str | None) -> Kernel:
             instant, bad = np.ones(len(values), bool), seconds == _NO_DATE
         else:
             seconds, instant, bad = read_texts(values, read)
-        bad &= ~nulls(values)
-        if bad.any():
-            raise RejectedValuesError("not-a-date", pa.array(bad))
+        reject("not-a-date", bad & ~nulls(values))
         if zone is not None and instant.any():
             seconds = np.where(instant, to_local(seconds, zone, 1), seconds)
         return like(values, seconds, pa.timestamp("s"))
@@ -123,7 +125,7 @@ def parser(parse: str, zone: str | None) -> Kernel:
 
 
 def _epoch(numbers: NDArray[Any], per_second: int) -> Ints:
-    inside = (numbers >= _FIRST * per_second) & (numbers <= (_LAST + 1) * per_second - 1)
+    inside = (numbers >= FIRST * per_second) & (numbers <= (LAST + 1) * per_second - 1)
     return np.where(inside, np.where(inside, numbers, 0).astype(np.int64) // per_second, _NO_DATE)
 
 

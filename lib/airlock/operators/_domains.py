@@ -16,7 +16,10 @@ from airlock.operators._base import Operator
 from airlock.operators._canonical import why_not
 from airlock.policy.model import Canonical, KeyDomain
 
-__all__ = ["DomainOperator", "keyed_field", "require_domain"]
+__all__ = ["ABSENT", "DomainOperator", "keyed_field", "require_domain"]
+
+ABSENT = pa.array([b"\xff"], pa.binary())
+"""What the token of a hidden null is made from: 0xFF occurs in no UTF-8 text (RFC 3629, section 1)."""
 
 
 def require_domain(domain: str, domains: Mapping[str, KeyDomain]) -> KeyDomain:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from airlock.crypto.blocks import windows
 from airlock.crypto.columns import ByteColumn, text_array
 from airlock.operators._suffixes import substrings
 
@@ -104,11 +105,11 @@ def _usual_keys(column: ByteColumn) -> NDArray[np.uint64]:
     """
     text, offsets = _with_room(column)
     starts, stops = offsets[:-1], offsets[1:]
-    word = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))[starts]
+    word = windows(text, 8)[starts].view("<u8")
     secure = (word | _HTTPS_CASE) == _HTTPS
     plain = ((word | _HTTP_CASE) & _SEVEN) == _HTTP
     begins = starts + 7 + secure
-    matrix = np.ndarray((len(text) - _WIDTH + 1,), f"V{_WIDTH}", text, strides=(1,))[begins].view(np.uint8)
+    matrix = windows(text, _WIDTH)[begins].view(np.uint8)
     # One bit lies between '/' and '?'.
     delimiter = (matrix & np.uint8(0xEF)) == _SLASH
     delimiter |= matrix == ord("#")

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 
 from airlock.crypto.columns import nulls
 from airlock.crypto.ff1 import Ff1
-from airlock.operators._canonical import canonical_text, reject
+from airlock.operators._base import reject
+from airlock.operators._canonical import canonical_text
 from airlock.operators._fields import TEXT
+from airlock.policy.formats import INTEGER_BITS
 from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["INTEGER_FORMS", "integer_tokens", "integers_of", "why_no_integer"]
 
 INTEGER_FORMS = {"int64": pa.int64(), "int32": pa.int32()}
-
-_BITS = {"int64": 62, "int32": 30}
-"""Bits that are permuted; the token has one more, which is set."""
 
 _UNCHANGED = {Canonical.DECIMAL, Canonical.TRIM, Canonical.NFC, Canonical.CASEFOLD, Canonical.LOWER, Canonical.UPPER}
 """Steps that leave an integer's text as it is."""
@@ -59,7 +58,7 @@ def integer_tokens(key: bytes, *, form: str, steps: tuple[Canonical, ...], hide:
         steps: Canonical steps.
         hide: Null becomes the token that no number has.
     """
-    bits, ff1 = _BITS[form], Ff1(key, 2)
+    bits, ff1 = INTEGER_BITS[form], Ff1(key, 2)
 
     def tokens(values: pa.Array) -> pa.Array:
         numbers = _numbers(values, steps, 1 << (bits - 1))
@@ -86,14 +85,14 @@ def integers_of(key: bytes, *, form: str, raw: pa.DataType) -> Kernel:
         A kernel over tokens; it raises RejectedValuesError with `not-authentic` for numbers that are no tokens of this form, or that
         come back as none of the raw type.
     """
-    bits, ff1 = _BITS[form], Ff1(key, 2)
+    bits, ff1 = INTEGER_BITS[form], Ff1(key, 2)
     least, offset = 1 << bits, np.uint64(1 << (bits - 1))
 
     def numbers(tokens: pa.Array) -> pa.Array:
         absent = nulls(tokens)
         held = pc.fill_null(tokens.cast(pa.int64()), least).to_numpy()
         # The largest token is the largest number of the type, so what is none lies below.
-        reject("not-authentic", pa.array(held < least))
+        reject("not-authentic", held < least)
         places = ff1.decrypt_numbers(held.view(np.uint64) - np.uint64(least), bits)
         # Place zero stands for a hidden null.
         made = pa.array((places - offset).view(np.int64), mask=absent | (places == 0))

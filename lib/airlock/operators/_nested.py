@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
 
+from airlock.crypto.columns import takeable
 from airlock.errors import ContractError
 from airlock.operators._base import Contract, Operator, RejectedValuesError, RowOperator
 from airlock.operators._fields import wrong_type
@@ -254,7 +255,7 @@ def branch(
     for number in used:
         try:
             taken = _rows_at(rows, kernels[number].names, places[number])
-            made.append(_movable(kernels[number].run(taken).cast(target))[0])
+            made.append(takeable(kernels[number].run(taken).cast(target)))
         except RejectedValuesError as error:
             mask = np.zeros(len(rows), bool)
             mask[places[number]] = np.asarray(error.mask)
@@ -267,19 +268,8 @@ def branch(
 def _rows_at(rows: pa.StructArray, names: Sequence[str], places: NDArray[np.int64]) -> pa.StructArray:
     index = pa.array(places)
     columns = dict(zip((field.name for field in rows.type), rows.flatten(), strict=True))
-    return pa.StructArray.from_arrays([_taken(columns[name], index) for name in names], names)
-
-
-def _taken(column: pa.Array, index: pa.Array) -> pa.Array:
-    plain, data_type = _movable(column)
-    return plain.take(index).cast(data_type)
-
-
-def _movable(column: pa.Array) -> tuple[pa.Array, pa.DataType]:
-    """In a layout that Arrow can take from, and the column's own type: there is no take over `string_view`."""
-    if isinstance(column, pa.DictionaryArray):
-        column = column.dictionary_decode()
-    return (column.cast(pa.large_string()) if column.type == pa.string_view() else column), column.type
+    taken = [takeable(columns[name]).take(index).cast(columns[name].type) for name in names]
+    return pa.StructArray.from_arrays(taken, names)
 
 
 def texts(values: pa.Array) -> pa.Array:

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from airlock.crypto.columns import validity
-from airlock.operators._base import RejectedValuesError
+from airlock.operators._base import reject
 from airlock.operators._fields import plain_field, wrong_type
 
 if TYPE_CHECKING:
     from airlock.operators._base import Kernel
 
-__all__ = ["Finite", "Rounding", "coded", "fixed_width", "held_steps", "in_steps", "is_multiple", "like", "number_field", "reject", "scalar"]  # fmt: skip
+__all__ = ["EXACT", "Finite", "Rounding", "coded", "fixed_width", "held_steps", "in_steps", "is_multiple", "like", "number_field", "scalar", "widened"]  # fmt: skip
 
-_EXACT = 1 << 53
-"""Integers below this are exact in 64-bit floats."""
+EXACT = 1 << 53
+"""Below it a float64 holds every whole number, so a whole float stands for one number only."""
 
 Finite = Annotated[Decimal, Field(allow_inf_nan=False)]
 """A number of a policy."""
@@ -87,8 +87,7 @@ class Rounding:
         return self._floating_kernel(field) if pa.types.is_floating(field.type) else self._exact_kernel(field)
 
     def _exact_kernel(self, field: pa.Field) -> Kernel:
-        # Arrow rounds 128 and 256 bit decimals only.
-        inner = pa.decimal128(field.type.precision, field.type.scale) if _is_narrow(field.type) else field.type
+        inner = widened(field.type)
         width = held_steps(self.operator, field, "width", self.width)
         steps = (width, *self._accepted(field, width))
         multiple, lowest, highest = (scalar(n, inner) for n in steps)
@@ -97,8 +96,7 @@ class Rounding:
 
         def round_exactly(values: pa.Array) -> pa.Array:
             number = coded(values.cast(inner), bottom, top)
-            outside = pc.or_(pc.less(number, lowest), pc.greater(number, highest))
-            reject(pc.fill_null(outside, fill_value=False))
+            reject("out-of-range", pc.or_(pc.less(number, lowest), pc.greater(number, highest)))
             return pc.round_to_multiple(number, multiple=multiple, round_mode=mode).cast(field.type)
 
         return round_exactly
@@ -123,7 +121,7 @@ class Rounding:
     def _ratio(self, field: pa.Field) -> tuple[int, int]:
         """The width as a fraction of two integers that floating numbers hold exactly."""
         above, below = self.width.as_integer_ratio()
-        if max(above, below) >= _EXACT:
+        if max(above, below) >= EXACT:
             raise wrong_type(self.operator, field, f"width {self.width} has too many digits for a floating type")
         return above, below
 
@@ -131,7 +129,7 @@ class Rounding:
         above, below = self._ratio(field)
         kind = np.dtype(field.type.to_pandas_dtype())
         bottom, top = (None if end is None else np.float64(kind.type(float(end))) for end in (self.bottom, self.top))
-        beyond = _EXACT / below if self.limit is None else min(_EXACT / below, np.nextafter(self.limit, np.inf))
+        beyond = EXACT / below if self.limit is None else min(EXACT / below, np.nextafter(self.limit, np.inf))
 
         def multiple(count: NDArray[np.float64]) -> NDArray[Any]:
             # One correctly rounded division: 3 x 0.1 is 0.3, not 0.30000000000000004.
@@ -154,7 +152,7 @@ class Rounding:
             number = number if top is None else np.where(number >= top, top, number)
             with np.errstate(over="ignore", invalid="ignore"):
                 rounded = multiple(counted(number)) + kind.type(0)
-            reject(pa.array(infinite | (np.abs(number) >= beyond) | (np.isinf(rounded) & ~infinite)))
+            reject("out-of-range", infinite | (np.abs(number) >= beyond) | (np.isinf(rounded) & ~infinite))
             return like(values, rounded)
 
         return round_floats
@@ -225,14 +223,16 @@ def coded(values: pa.Array, bottom: pa.Scalar | None, top: pa.Scalar | None) -> 
     return values
 
 
-def reject(mask: pa.BooleanArray, code: str = "out-of-range") -> None:
-    """Raise RejectedValuesError where anything is masked."""
-    if mask.true_count:
-        raise RejectedValuesError(code, mask)
+def widened(data_type: pa.DataType) -> pa.DataType:
+    """The same, of decimals at least 128 bits wide: Arrow rounds and compares no others.
 
-
-def _is_narrow(data_type: pa.DataType) -> bool:
-    return pa.types.is_decimal32(data_type) or pa.types.is_decimal64(data_type)
+    Example:
+        >>> widened(pa.decimal32(7, 2))
+        Decimal128Type(decimal128(7, 2))
+    """
+    if pa.types.is_decimal32(data_type) or pa.types.is_decimal64(data_type):
+        return pa.decimal128(data_type.precision, data_type.scale)
+    return data_type
 
 
 def _limits(data_type: pa.DataType) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from airlock.crypto.columns import nulls
 from airlock.crypto.kdf import derived_key
 from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest
-from airlock.operators._base import STRICT, RejectedValuesError, RowOperator
+from airlock.operators._base import STRICT, RowOperator, reject
 from airlock.operators._canonical import canonical_text, why_not
 from airlock.operators._domains import DomainOperator
 from airlock.operators._fields import plain_field, wrong_type
@@ -30,7 +30,7 @@ from airlock.policy.model import Canonical
 if TYPE_CHECKING:
     from airlock.keys import SubKeys
 
-__all__ = ["Bools", "PerSubject", "Subjects", "int64_ticks", "moments_like", "reject_out_of_range"]
+__all__ = ["Bools", "PerSubject", "Subjects", "int64_ticks", "moments_like"]
 
 Bools = NDArray[np.bool_]
 
@@ -103,13 +103,9 @@ class PerSubject(DomainOperator, RowOperator):
 
         def found(rows: pa.StructArray) -> Subjects:
             subject = rows.field(self.subject)
-            if isinstance(subject, pa.DictionaryArray):
-                subject = subject.dictionary_decode()
             missing = nulls(subject)
             if self.no_subject == "reject" and missing.any():
-                unowned = missing & ~nulls(rows.field("value"))
-                if unowned.any():
-                    raise RejectedValuesError("no-subject", pa.array(unowned))
+                reject("no-subject", missing & ~nulls(rows.field("value")))
             return Subjects(mac.tags(canonical_text(subject, self.canonical)), missing)
 
         return found
@@ -124,13 +120,3 @@ def moments_like(ticks: NDArray[np.int64], kind: pa.DataType, null: Bools) -> pa
     """Integers as dates or timestamps of a type."""
     width = pa.int32() if kind == pa.date32() else pa.int64()
     return pa.array(ticks.astype(width.to_pandas_dtype()), width, mask=null).view(kind)
-
-
-def reject_out_of_range(outside: Bools) -> None:
-    """Refuse the values marked.
-
-    Raises:
-        RejectedValuesError: There are any.
-    """
-    if outside.any():
-        raise RejectedValuesError("out-of-range", pa.array(outside))

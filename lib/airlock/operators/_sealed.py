@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,15 +13,18 @@ from pydantic import Field
 from airlock.crypto import Siv
 from airlock.crypto.aes import Uint8s
 from airlock.crypto.blocks import unpadded
-from airlock.crypto.columns import ByteColumn, scattered
+from airlock.crypto.columns import ByteColumn, runs, scattered
 from airlock.crypto.encode_bytes import TextSink, decode_bytes
-from airlock.operators._base import RejectedValuesError
+from airlock.operators._base import Operator, reject
 from airlock.operators._canonical import canonical_text
 from airlock.operators._domains import keyed_field
 from airlock.policy.arrow import is_binary
 from airlock.policy.model import Canonical
 
-__all__ = ["Form", "PadTo", "Prefix", "Sealed", "sealed_field"]
+if TYPE_CHECKING:
+    from airlock.keys import SubKeys
+
+__all__ = ["Form", "PadTo", "Prefix", "Sealed", "SealedOperator", "sealed_field"]
 
 Form = Literal["base64url", "hex"]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,32}$")]
@@ -75,20 +78,25 @@ class Sealed:
         if self._pad_to:
             lengths, unmarked = unpadded(column)
             failed |= unmarked & np.asarray(opened.is_valid())
-            opened = _shortened(column, lengths, valid, len(opened))
-        if (wrong | failed).any():
-            raise RejectedValuesError("not-authentic", pa.array(wrong | failed))
+            offsets, data = column.compact()
+            shown = lengths[valid]
+            opened = scattered(runs(data, offsets[valid], shown), shown, valid, len(opened))
+        reject("not-authentic", wrong | failed)
         return _as(opened, data_type)
 
 
-def _shortened(column: ByteColumn, lengths: np.ndarray, valid: np.ndarray, count: int) -> pa.Array:
-    """The first `lengths` bytes of each value."""
-    offsets, data = column.compact()
-    ends = np.zeros(len(data) + 1, np.int8)
-    np.add.at(ends, offsets[:-1], 1)
-    np.add.at(ends, offsets[:-1] + lengths, -1)
-    kept = np.cumsum(ends[:-1], dtype=np.int8) > 0
-    return scattered(data[kept], lengths[valid], valid, count)
+class SealedOperator(Operator):
+    """An operator that seals values: its declaration has fields `domain`, `form`, `prefix` and `pad_to`."""
+
+    domain: str
+    form: Form
+    prefix: Prefix
+    pad_to: PadTo | None
+
+    def sealed(self, keys: SubKeys) -> Sealed:
+        """What its arguments and its subkey make."""
+        key = keys[self.requests()[0]]
+        return Sealed(key, self.domain, form=self.form, prefix=self.prefix, pad_to=self.pad_to)
 
 
 def _as(opened: pa.Array, data_type: pa.DataType) -> pa.Array:

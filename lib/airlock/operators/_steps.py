@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from airlock.crypto.columns import nulls
 from airlock.operators._moments import moments_of, ticks_of_a_day, ticks_of_a_second
+from airlock.operators._numbers import EXACT
 from airlock.operators._per_subject import Bools, int64_ticks, moments_like
 
 __all__ = ["Counted", "Steps"]
-
-_EXACT = 1 << 53
-"""Below it a float64 holds every whole number."""
 
 _DIGITS = 38
 """Of a decimal of 128 bits."""
@@ -73,7 +71,7 @@ class Steps:
         with np.errstate(over="ignore", invalid="ignore"):
             counts = np.rint(numbers * 10.0**self.decimals)
             apart = np.isnan(counts)
-            outside = np.abs(counts) >= _EXACT
+            outside = np.abs(counts) >= EXACT
         return Counted(np.where(apart | outside, 0.0, counts).astype(np.int64), null, outside, apart)
 
     def _whole(self, values: pa.Array) -> tuple[NDArray[np.int64], Bools]:
@@ -108,7 +106,7 @@ class Steps:
             most = min(edge, (10**kind.precision - 1) // 10 ** (kind.scale - self.decimals))
             return -most, most
         if pa.types.is_floating(kind):
-            most = min(_EXACT - 1, int(np.finfo(kind.to_pandas_dtype()).max) * 10**self.decimals)
+            most = min(EXACT - 1, int(np.finfo(kind.to_pandas_dtype()).max) * 10**self.decimals)
             return -most, most
         info = np.iinfo(kind.to_pandas_dtype())
         return max(-edge, int(info.min)), min(edge, int(info.max))

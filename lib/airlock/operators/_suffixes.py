@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from airlock.crypto.columns import ByteColumn, text_array
+from airlock.crypto.columns import ByteColumn, runs, text_array
 
 __all__ = ["registered_domains", "substrings"]
 
@@ -73,8 +73,7 @@ def substrings(data: NDArray[np.uint8], starts: Places, stops: Places) -> pa.Arr
     """The texts between places, as large_string."""
     offsets = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(stops - starts, out=offsets[1:])
-    places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], stops - starts)
-    return text_array(ByteColumn(offsets, data[places]))
+    return text_array(ByteColumn(offsets, runs(data, starts, stops - starts)))
 
 
 def _label_starts(column: ByteColumn) -> list[Places]:

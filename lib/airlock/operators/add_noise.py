@@ -14,9 +14,10 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.draws import BoundedNoise, Distribution, pair_words, uniforms
-from airlock.operators._base import STRICT, Contract
+from airlock.operators._base import STRICT, Contract, reject
 from airlock.operators._fields import INDIRECT, wrong_type
-from airlock.operators._per_subject import PerSubject, reject_out_of_range
+from airlock.operators._numbers import EXACT, Finite
+from airlock.operators._per_subject import PerSubject
 from airlock.operators._steps import Steps
 
 if TYPE_CHECKING:
@@ -25,13 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AddNoise"]
 
-_EXACT = 1 << 53
-"""Noise is computed in 64-bit floats, in which whole numbers below this are exact."""
-
 _WIDEST = 38
 """Digits of the decimals that are taken."""
 
-Finite = Annotated[Decimal, Field(allow_inf_nan=False)]
 Positive = Annotated[Finite, Field(gt=0)]
 Counts = NDArray[np.int64]
 
@@ -94,7 +91,7 @@ class AddNoise(PerSubject):
     def _can_be_counted(self) -> Self:
         if self.unit is not None and (self.decimals or self.within is not None):
             raise ValueError("with a unit neither decimals nor within may stand")
-        if not 1 <= self._most < _EXACT:
+        if not 1 <= self._most < EXACT:
             raise ValueError("bound must be at least one step of 10^-decimals, and below 2^53 of them")
         if self.within is not None:
             self._require_ends(*self.within)
@@ -104,7 +101,7 @@ class AddNoise(PerSubject):
 
     def _require_ends(self, low: Decimal, high: Decimal) -> None:
         for end in (low, high):
-            if self._steps(end).denominator != 1 or abs(self._steps(end)) >= _EXACT:
+            if self._steps(end).denominator != 1 or abs(self._steps(end)) >= EXACT:
                 raise ValueError("within must have whole steps of 10^-decimals, below 2^53 of them")
         if self._steps(high) - self._steps(low) < self._most:
             raise ValueError("within must be at least as wide as bound")
@@ -159,10 +156,10 @@ class AddNoise(PerSubject):
         def add(rows: pa.StructArray) -> pa.Array:
             tags, missing = subjects(rows)
             counts, null, outside, apart = steps.count(rows.field("value"))
-            reject_out_of_range(outside | (steps.outside(counts) & ~null))
+            reject("out-of-range", outside | (steps.outside(counts) & ~null))
             noise = self._noise.draw(uniforms(pair_words(key, tags, counts)))
             made = confine(counts, np.rint(noise).astype(np.int64))
-            reject_out_of_range(steps.outside(made) & ~null)
+            reject("out-of-range", steps.outside(made) & ~null)
             return steps.values(made, null | missing, apart)
 
         return add

@@ -13,11 +13,11 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import nulls
-from airlock.operators._base import STRICT, Contract, Operator
-from airlock.operators._dates import Parse, Zone, check_parse, days_of
+from airlock.operators._base import STRICT, Contract, Operator, reject
+from airlock.operators._dates import Parse, Zone, check_parse, days_of, require_parse
 from airlock.operators._fields import INDIRECT, wrong_type
-from airlock.operators._numbers import like, reject
-from airlock.operators._zones import is_zone
+from airlock.operators._moments import require_known_zone
+from airlock.operators._numbers import like
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,8 +70,7 @@ class Age(Operator):
     def _fits(self) -> Self:
         if self.top % self.width:
             raise ValueError("top must be a whole multiple of width")
-        if self.zone is not None and self.parse is None:
-            raise ValueError("zone goes with parse: a timestamp has its own, in its type")
+        require_parse(self.parse, self.zone)
         if self.at.year <= self.top:
             raise ValueError("at must be later")
         return self
@@ -88,8 +87,7 @@ class Age(Operator):
             check_parse(self.name, field, self.parse)
         elif not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
             raise wrong_type(self.name, field, "it takes dates and timestamps, or with `parse` text and integers")
-        elif pa.types.is_timestamp(kind) and kind.tz is not None and not is_zone(kind.tz):
-            raise wrong_type(self.name, field, "its time zone is not known here")
+        require_known_zone(self.name, field)
         return pa.field(field.name, pa.int16(), nullable=field.nullable)
 
     def kernel(self, field: pa.Field, keys: SubKeys | None) -> Kernel:
@@ -99,7 +97,7 @@ class Age(Operator):
 
         def years(values: pa.Array) -> pa.Array:
             lived = at - days(values).astype(np.int64)
-            reject(pa.array((lived < 0) & ~nulls(values)), "not-born")
+            reject("not-born", (lived < 0) & ~nulls(values))
             return like(values, ages[np.clip(lived, 0, len(ages) - 1)], pa.int16())
 
         return years

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from airlock.operators._base import STRICT, Contract, Operator
 from airlock.operators._fields import INDIRECT, wrong_type
-from airlock.operators._numbers import Finite, coded, fixed_width, held_steps, like, number_field, scalar
+from airlock.operators._numbers import Finite, coded, fixed_width, held_steps, like, number_field, scalar, widened
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -89,8 +89,7 @@ class Clamp(Operator):
                 return like(values, number if high is None else np.where(number > high, high, number))
 
             return between
-        # Arrow compares 128 and 256 bit decimals only.
-        inner = pa.decimal128(kind.precision, kind.scale) if pa.types.is_decimal(kind) and kind.bit_width < 128 else kind  # noqa: PLR2004
+        inner = widened(kind)
         ends = [
             None if end is None else scalar(held_steps(self.name, field, "end", end), inner) for end in (self.bottom, self.top)
         ]

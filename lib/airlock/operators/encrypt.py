@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract
 from airlock.operators._domains import DomainOperator
-from airlock.operators._sealed import Form, PadTo, Prefix, Sealed, sealed_field
+from airlock.operators._sealed import Form, PadTo, Prefix, SealedOperator, sealed_field
 from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["Encrypt"]
 
 
 @dataclass(kw_only=True, config=STRICT)
-class Encrypt(DomainOperator):
+class Encrypt(SealedOperator, DomainOperator):
     """Replace each value by its AES-256-SIV ciphertext (RFC 5297) under the key domain's key, as text.
 
     Columns of one domain, recipient and epoch get equal ciphertexts for equal canonical texts, so they join; a ciphertext is bound to
@@ -81,15 +81,11 @@ class Encrypt(DomainOperator):
     def kernel(self, field: pa.Field, keys: SubKeys) -> Kernel:
         """Canonical text (bytes as they are), sealed and encoded."""
         self.result_field(field)
-        sealed = self._sealed(keys)
+        sealed = self.sealed(keys)
         return lambda values: sealed.seal(values, self.canonical)
 
     def reverse(self, field: pa.Field, keys: SubKeys) -> Kernel:
         """From ciphertexts back to values of the raw `field`'s type; `not-authentic` where one does not open."""
         self.result_field(field)
-        sealed = self._sealed(keys)
+        sealed = self.sealed(keys)
         return lambda texts: sealed.open(texts, field.type)
-
-    def _sealed(self, keys: SubKeys) -> Sealed:
-        key = keys[self.requests()[0]]
-        return Sealed(key, self.domain, form=self.form, prefix=self.prefix, pad_to=self.pad_to)

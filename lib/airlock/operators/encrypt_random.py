@@ -13,9 +13,9 @@ from pydantic.dataclasses import dataclass
 
 from airlock.crypto.aes import BLOCK, keystream
 from airlock.keys import KeyRequest, SubKeys
-from airlock.operators._base import STRICT, Contract, Operator
+from airlock.operators._base import STRICT, Contract
 from airlock.operators._domains import require_domain
-from airlock.operators._sealed import Form, PadTo, Prefix, Sealed, sealed_field
+from airlock.operators._sealed import Form, PadTo, Prefix, SealedOperator, sealed_field
 from airlock.policy.model import KeyDomain
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _STREAM_KEY_BYTES = 32
 
 
 @dataclass(kw_only=True, config=STRICT)
-class EncryptRandom(Operator):
+class EncryptRandom(SealedOperator):
     """Replace each value by an AES-256-SIV ciphertext under a random nonce of its own (RFC 5297, section 3), as text.
 
     The key is the run's: derived from the key domain's root and the run id, it opens the ciphertexts of one run and no other.
@@ -92,7 +92,7 @@ class EncryptRandom(Operator):
     def kernel(self, field: pa.Field, keys: SubKeys) -> Kernel:
         """Text (bytes as they are), sealed under fresh nonces and encoded."""
         self.result_field(field)
-        sealed = self._sealed(keys)
+        sealed = self.sealed(keys)
 
         def encrypted(values: pa.Array) -> pa.Array:
             # A stream under a key that the system's random source gives for this batch alone: drawing each nonce costs ten times as much.
@@ -104,9 +104,5 @@ class EncryptRandom(Operator):
     def reverse(self, field: pa.Field, keys: SubKeys) -> Kernel:
         """From ciphertexts back to values of the raw `field`'s type; `not-authentic` where one does not open."""
         self.result_field(field)
-        sealed = self._sealed(keys)
+        sealed = self.sealed(keys)
         return lambda texts: sealed.open(texts, field.type, nonces=True)
-
-    def _sealed(self, keys: SubKeys) -> Sealed:
-        key = keys[self.requests()[0]]
-        return Sealed(key, self.domain, form=self.form, prefix=self.prefix, pad_to=self.pad_to)

@@ -20,8 +20,8 @@ from airlock.crypto.luhn import check_digits
 from airlock.crypto.spelling import Alphabet, from_digits, to_digits
 from airlock.errors import OperatorTypeError, SmallDomainError
 from airlock.keys import KeyRequest
-from airlock.operators._base import STRICT, Contract, RowOperator
-from airlock.operators._canonical import canonical_text, reject, why_not
+from airlock.operators._base import STRICT, Contract, RowOperator, reject
+from airlock.operators._canonical import canonical_text, why_not
 from airlock.operators._domains import require_domain
 from airlock.operators._fields import TEXT, over_text, plain_field, wrong_type
 from airlock.policy.alphabets import ALPHABETS, LONGEST, SMALLEST_DOMAIN, letters_of, separators_of, shortest_of

@@ -14,12 +14,12 @@ from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import nulls, validity
-from airlock.operators._base import STRICT, Contract, Operator
-from airlock.operators._dates import Parse, Zone, check_parse, parser
+from airlock.operators._base import STRICT, Contract, Operator, reject
+from airlock.operators._dates import Parse, Zone, check_parse, parser, require_parse
 from airlock.operators._fields import INDIRECT, plain_field, wrong_type
-from airlock.operators._moments import moments_of, ticks_of_a_day
-from airlock.operators._numbers import fixed_width, like, reject
-from airlock.operators._zones import A_DAY, from_local, is_zone, to_local
+from airlock.operators._moments import moments_of, require_known_zone, ticks_of_a_day
+from airlock.operators._numbers import fixed_width, like
+from airlock.operators._zones import A_DAY, from_local, to_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,8 +75,7 @@ class GeneralizeDate(Operator):
 
     @model_validator(mode="after")
     def _zone_goes_with_parse(self) -> Self:
-        if self.zone is not None and self.parse is None:
-            raise ValueError("zone goes with parse: a timestamp has its own, in its type")
+        require_parse(self.parse, self.zone)
         return self
 
     @property
@@ -95,8 +94,7 @@ class GeneralizeDate(Operator):
             raise wrong_type(self.name, field, f"a date has no part finer than a day, to: {self.to} would change nothing")
         if not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
             raise wrong_type(self.name, field, "it takes dates and timestamps, or with `parse` text and integers")
-        if pa.types.is_timestamp(kind) and kind.tz is not None and not is_zone(kind.tz):
-            raise wrong_type(self.name, field, "its time zone is not known here")
+        require_known_zone(self.name, field)
         return plain_field(field)
 
     def kernel(self, field: pa.Field, keys: SubKeys | None) -> Kernel:
@@ -134,7 +132,7 @@ class GeneralizeDate(Operator):
             moments = values if read is None else read(values)
             tick = np.where(nulls(values), 0, fixed_width(moments)) if values.null_count else fixed_width(moments)
             tick = (tick // A_DAY).astype(np.int32) if read is not None and kind == pa.date32() else tick
-            reject(pa.array((tick < first) | (tick > last)))
+            reject("out-of-range", (tick < first) | (tick > last))
             return tick if zone is None or read is not None else to_local(tick, zone, size)
 
         return local

@@ -14,9 +14,8 @@ from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import ByteColumn, text_array, validity
 from airlock.errors import OperatorTypeError
-from airlock.operators._base import STRICT, Contract, RowOperator
+from airlock.operators._base import STRICT, Contract, RowOperator, reject
 from airlock.operators._fields import INDIRECT, wrong_type
-from airlock.operators._numbers import reject
 from airlock.policy.coarse import GEOHASH
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class Geohash(RowOperator):
             absent = ~known.to_numpy(zero_copy_only=False)
             latitudes, longitudes = (_degrees(each, absent) for each in (latitude, longitude))
             # NaN is in no range.
-            reject(pa.array(~((np.abs(latitudes) <= _POLE) & (np.abs(longitudes) <= _HALF_TURN))))
+            reject("out-of-range", ~((np.abs(latitudes) <= _POLE) & (np.abs(longitudes) <= _HALF_TURN)))
             cells = [
                 self._names(latitudes[at : at + _CHUNK], longitudes[at : at + _CHUNK]) for at in range(0, len(rows), _CHUNK)
             ]

@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from airlock.hierarchies.tree import climb
-from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
+from airlock.operators._base import STRICT, Contract, Operator, reject
 from airlock.operators._fields import INDIRECT, TEXT, over_text, wrong_type
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Hierarchy(Operator):
                 return made
             unknown = pc.and_(pc.is_valid(values), pc.is_null(made))
             if self.otherwise == "reject":
-                raise RejectedValuesError("not-in-hierarchy", unknown)
+                reject("not-in-hierarchy", unknown)
             return pc.if_else(unknown, pa.scalar(self.otherwise, target), made)
 
         return over_text(generalized)

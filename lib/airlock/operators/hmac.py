@@ -15,16 +15,13 @@ from airlock.crypto.hmac import hmac_sha256
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract
 from airlock.operators._canonical import canonical_text
-from airlock.operators._domains import DomainOperator, keyed_field
+from airlock.operators._domains import ABSENT, DomainOperator, keyed_field
 from airlock.policy.model import Canonical
 
 if TYPE_CHECKING:
     from airlock.operators._base import Kernel
 
 __all__ = ["Hmac"]
-
-_ABSENT = pa.array([b"\xff"], pa.binary())
-"""What the token of a hidden null is made from: 0xFF occurs in no UTF-8 text (RFC 3629, section 1)."""
 
 
 @dataclass(kw_only=True, config=STRICT)
@@ -85,7 +82,7 @@ class Hmac(DomainOperator):
         """Canonical text, its tag, its encoding; the tag once per distinct value."""
         self.result_field(field)
         key = keys[self.requests()[0]]
-        absent = hmac_sha256(key, _ABSENT)[0]
+        absent = hmac_sha256(key, ABSENT)[0]
 
         def tokens(values: pa.Array) -> pa.Array:
             text = canonical_text(values, self.canonical)

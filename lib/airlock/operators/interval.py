@@ -16,9 +16,9 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Wi
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import nulls
-from airlock.operators._base import STRICT, Contract, Operator
+from airlock.operators._base import STRICT, Contract, Operator, reject
 from airlock.operators._fields import INDIRECT, wrong_type
-from airlock.operators._numbers import fixed_width, held_steps, number_field, reject, scalar
+from airlock.operators._numbers import fixed_width, held_steps, number_field, scalar
 from airlock.policy.formats import listed_text
 from airlock.policy.intervals import Break, interval_labels, read_break
 
@@ -89,7 +89,7 @@ class Interval(Operator):
         def label(values: pa.Array) -> pa.Array:
             null = nulls(values)
             if pa.types.is_floating(values.type):
-                reject(pa.array(np.isnan(fixed_width(values)) & ~null), "not-a-number")
+                reject("not-a-number", np.isnan(fixed_width(values)) & ~null)
             return labels.take(pa.array(place(values), mask=null if null.any() else None))
 
         return label

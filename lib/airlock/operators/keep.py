@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
+from airlock.operators._base import STRICT, Contract, Operator, reject
 from airlock.operators._fields import INDIRECT, TEXT, over_text, plain_field, wrong_type
 from airlock.policy.formats import listed_text
 
@@ -75,9 +75,7 @@ class Keep(Operator):
         listed = self._listed(field)
 
         def only_listed(values: pa.Array) -> pa.Array:
-            other = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, value_set=listed)))
-            if other.true_count:
-                raise RejectedValuesError("not-in-list", other)
+            reject("not-in-list", pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, value_set=listed))))
             return values
 
         return over_text(only_listed)

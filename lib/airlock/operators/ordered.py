@@ -15,6 +15,7 @@ from airlock.errors import ContractError, OperatorTypeError
 from airlock.operators._base import STRICT, Contract, Operator, RowOperator
 from airlock.operators._fields import wrong_type
 from airlock.operators._nested import FilledOperator, NestedOperator, run_nested
+from airlock.operators._numbers import widened
 from airlock.policy.formats import Shape, output_of
 from airlock.policy.model import OperatorSpec
 
@@ -177,14 +178,10 @@ def _elsewhere(operator: Operator, path: str, kind: pa.DataType, keys: SubKeys) 
     looked_at = operator.inputs if isinstance(operator, RowOperator) else ()
 
     def run(rows: pa.StructArray) -> pa.Array:
-        columns = {"value": _plain(rows.field(path))} | {name: rows.field(name) for name in looked_at}
+        columns = {"value": rows.field(path)} | {name: rows.field(name) for name in looked_at}
         return kernel(pa.StructArray.from_arrays(list(columns.values()), list(columns)))
 
     return run
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    return values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
 
 
 def _has_order(kind: pa.DataType) -> bool:
@@ -194,10 +191,7 @@ def _has_order(kind: pa.DataType) -> bool:
 
 def _comparable(values: pa.Array) -> pa.Array:
     """In a type that Arrow compares: narrow decimals and half floats widened."""
-    values = _plain(values)
-    if pa.types.is_decimal32(values.type) or pa.types.is_decimal64(values.type):
-        return values.cast(pa.decimal128(values.type.precision, values.type.scale))
-    return values.cast(pa.float32()) if pa.types.is_float16(values.type) else values
+    return values.cast(pa.float32() if pa.types.is_float16(values.type) else widened(values.type))
 
 
 def _shape(operator: Operator, kind: pa.DataType) -> Shape:

@@ -15,11 +15,10 @@ from airlock.crypto.aes import Uint8s
 from airlock.crypto.cmac import Cmac
 from airlock.crypto.columns import nulls
 from airlock.crypto.encode import encode_base32, encode_hex, encode_uuid
-from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract
-from airlock.operators._canonical import canonical_text, why_not
-from airlock.operators._domains import DomainOperator
+from airlock.operators._canonical import canonical_text
+from airlock.operators._domains import ABSENT, DomainOperator, keyed_field
 from airlock.operators._fields import TEXT
 from airlock.operators._integers import INTEGER_FORMS, integer_tokens, integers_of, why_no_integer
 from airlock.policy.mail_domains import OTHER_DOMAIN, kept_mail_domains
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Pseudonymize"]
 
 _ENCODERS = {"hex": encode_hex, "base32": encode_base32, "uuid": encode_uuid}
-
-_ABSENT = pa.array([b"\xff"], pa.binary())
-"""What the token of a hidden null is made from: 0xFF occurs in no UTF-8 text (RFC 3629, section 1)."""
 
 
 def _choice(value: object) -> object:
@@ -128,24 +124,16 @@ class Pseudonymize(DomainOperator):
 
     def result_field(self, field: pa.Field) -> pa.Field:
         """Text, or the form's integer type."""
-        problem = self._why_not(field.type)
-        if problem:
-            raise OperatorTypeError(
-                f"'pseudonymize' does not take column '{field.name}' of type {field.type}: {problem}. "
-                "Correct its type or the key domain's steps, or choose another operator",
-                column=field.name,
-            )
-        return pa.field(field.name, INTEGER_FORMS.get(self.form, pa.string()), nullable=field.nullable)
+        made = keyed_field(self.name, field, self._steps, self._why_not(field.type))
+        return made.with_type(INTEGER_FORMS.get(self.form, made.type))
 
     def _why_not(self, data_type: pa.DataType) -> str | None:
-        problem = why_not(data_type, self._steps)
-        if problem is None and self.keep_domain and data_type not in TEXT:
+        """Why this declaration does not take a type that has a canonical text."""
+        if self.keep_domain and data_type not in TEXT:
             return "keep_domain needs text"
-        if problem is None and self.shown and data_type not in TEXT:
+        if self.shown and data_type not in TEXT:
             return "keep_first and keep_last need text"
-        if problem is None and self.form in INTEGER_FORMS:
-            return why_no_integer(data_type, self._steps)
-        return problem
+        return why_no_integer(data_type, self._steps) if self.form in INTEGER_FORMS else None
 
     @property
     def _steps(self) -> tuple[Canonical, ...]:
@@ -158,7 +146,7 @@ class Pseudonymize(DomainOperator):
         if self.form in INTEGER_FORMS:
             return integer_tokens(key, form=self.form, steps=self._steps, hide=self.presence == "hide")
         mac = Cmac(key)
-        absent = mac.tags(_ABSENT)[0]
+        absent = mac.tags(ABSENT)[0]
 
         def tokens(values: pa.Array) -> pa.Array:
             text = canonical_text(values, self._steps)

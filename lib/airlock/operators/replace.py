@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic.dataclasses import dataclass
 
-from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
+from airlock.operators._base import STRICT, Contract, Operator, reject
 from airlock.operators._fields import INDIRECT, TEXT, over_text, wrong_type
 from airlock.policy.formats import listed_text
 
@@ -102,9 +102,7 @@ class Replace(Operator):
         def look_up(values: pa.Array) -> pa.Array:
             at = pc.index_in(values, value_set=listed)
             if self.otherwise == _REJECT:
-                other = pc.and_(pc.is_valid(values), pc.is_null(at))
-                if other.true_count:
-                    raise RejectedValuesError("not-in-map", other)
+                reject("not-in-map", pc.and_(pc.is_valid(values), pc.is_null(at)))
             else:
                 at = pc.if_else(pc.is_valid(values), pc.fill_null(at, len(new) - 1), pa.scalar(None, pa.int32()))
             texts = new.take(at)

@@ -12,11 +12,11 @@ from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import nulls
 from airlock.crypto.draws import draw_words, up_to
-from airlock.operators._base import STRICT, Contract
+from airlock.operators._base import STRICT, Contract, reject
 from airlock.operators._fields import INDIRECT, wrong_type
-from airlock.operators._moments import moments_of, ticks_of_a_day
-from airlock.operators._per_subject import Bools, PerSubject, int64_ticks, moments_like, reject_out_of_range
-from airlock.operators._zones import A_DAY, from_local, is_zone, to_local
+from airlock.operators._moments import moments_of, require_known_zone, ticks_of_a_day
+from airlock.operators._per_subject import Bools, PerSubject, int64_ticks, moments_like
+from airlock.operators._zones import A_DAY, from_local, to_local
 
 if TYPE_CHECKING:
     from airlock.crypto.aes import Uint64s
@@ -93,8 +93,7 @@ class ShiftDate(PerSubject):
         """The same type: date32, date64 or timestamp."""
         if not pa.types.is_date(field.type) and not pa.types.is_timestamp(field.type):
             raise wrong_type(self.name, field, "it takes dates and timestamps")
-        if pa.types.is_timestamp(field.type) and field.type.tz is not None and not is_zone(field.type.tz):
-            raise wrong_type(self.name, field, "its time zone is not known here")
+        require_known_zone(self.name, field)
         return self.own_field(field)
 
     def kernel(self, field: pa.Field, keys: SubKeys) -> RowKernel:
@@ -109,12 +108,12 @@ class ShiftDate(PerSubject):
             tags, missing = subjects(rows)
             null = nulls(values)
             ticks, shifts = int64_ticks(values), self._shifts(draw_words(tags))
-            reject_out_of_range(_outside(ticks, limits) & ~null)
+            reject("out-of-range", _outside(ticks, limits) & ~null)
             ticks = ticks if clock is None else to_local(ticks, *clock)
             moved = ticks + shifts * a_day
             # In 64-bit nanoseconds a sum may wrap around: then it is far from where it began.
             wrapped = (moved > ticks) != (shifts > 0)
-            reject_out_of_range((_outside(moved, limits) | wrapped) & ~null)
+            reject("out-of-range", (_outside(moved, limits) | wrapped) & ~null)
             moved = moved if clock is None else from_local(np.where(null, 0, moved), *clock)
             return moments_like(moved, kind, null | missing)
 

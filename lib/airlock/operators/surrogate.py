@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 from airlock.crypto.aes import Uint64s
 from airlock.crypto.cmac import Cmac
 from airlock.crypto.columns import nulls
+from airlock.crypto.draws import draw_words, up_to
 from airlock.errors import OperatorTypeError
 from airlock.keys import KeyRequest, SubKeys
 from airlock.operators._base import STRICT, Contract, RowOperator
@@ -54,8 +55,8 @@ class Surrogate(DomainOperator):
     e-mail address fits the name.
 
     Guarantee: without the key a surrogate says nothing about its value beyond which rows share it, as long as AES is a
-    pseudo-random function; every text of a list of N is as likely as any other, but for one part in 2^32 / N. Different values
-    can share a surrogate, the sooner the fewer there are (`plan` says how many), so it can't be joined on. E-mail domains are those
+    pseudo-random function; every text of a list of N is as likely as any other, to within 2^-64. Different values can share a
+    surrogate, the sooner the fewer there are (`plan` says how many), so it can't be joined on. E-mail domains are those
     of RFC 2606, phone numbers those kept for fiction, or of an area that does not exist. Names, companies and streets are common
     ones: that somebody real is called so is chance. A value becomes itself once in N times, by the same chance.
 
@@ -163,7 +164,7 @@ class Surrogate(DomainOperator):
     def _words(self, keys: SubKeys) -> Callable[[pa.Array], Uint64s]:
         """Half of each value's tag, as a number."""
         mac = Cmac(keys[self.requests()[0]])
-        return lambda text: mac.tags(text).view("<u8")[:, 0]
+        return lambda text: draw_words(mac.tags(text))
 
 
 @dataclass(kw_only=True, config=STRICT)
@@ -244,17 +245,16 @@ def _salt(role: str) -> np.uint64:
     return np.uint64(int.from_bytes(sha256(role.encode()).digest()[:8], "little"))
 
 
-def _places(tags: Uint64s, part: Part) -> NDArray[np.uint64]:
+def _places(tags: Uint64s, part: Part) -> NDArray[np.int64]:
     """Where in the part's pool each tag points. The role's salt and splitmix64 (Steele, Lea, Flood 2014) make the roles' choices
-    independent; of the upper 32 bits, a share of 2^32 becomes one of N (Lemire 2019) with a bias below N / 2^32.
+    independent.
     """
     mixed = tags ^ _salt(part.role)
     mixed ^= mixed >> np.uint64(30)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(27)
     mixed *= np.uint64(0x94D049BB133111EB)
-    mixed >>= np.uint64(32)
-    return (mixed * np.uint64(len(part.texts))) >> np.uint64(32)
+    return up_to(mixed, len(part.texts))
 
 
 def _made(of: Form, tags: Uint64s, missing: NDArray[np.bool_]) -> pa.Array:

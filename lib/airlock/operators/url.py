@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from airlock.operators._base import STRICT, Contract, Operator, RejectedValuesError
+from airlock.operators._base import STRICT, Contract, Operator, reject
 from airlock.operators._fields import INDIRECT, over_text, text_field
 from airlock.operators._hosts import host_names, hosts
 from airlock.operators._suffixes import registered_domains
@@ -74,7 +74,7 @@ class Url(Operator):
             return made
         without = pc.and_(pc.is_valid(values), pc.is_null(made))
         if self.otherwise == "reject":
-            raise RejectedValuesError("not-a-url", without)
+            reject("not-a-url", without)
         return pc.if_else(without, pa.scalar(self.otherwise, values.type), made)
 
     def _labels(self, texts: pa.Array) -> pa.Array:

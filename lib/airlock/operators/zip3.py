@@ -14,10 +14,10 @@ from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from airlock.crypto.columns import ByteColumn, nulls
-from airlock.operators._base import STRICT, Contract, Operator
+from airlock.operators._base import STRICT, Contract, Operator, reject
 from airlock.operators._cursor import Cursor, read_texts
 from airlock.operators._fields import INDIRECT, TEXT, wrong_type
-from airlock.operators._numbers import fixed_width, reject
+from airlock.operators._numbers import fixed_width
 from airlock.policy.zip3 import NO_AREA, prefixes_in_use, shown_prefixes
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Zip3(Operator):
         def prefix(values: pa.Array) -> pa.Array:
             null, at = nulls(values), place[areas_of(values)]
             if self.otherwise == _REJECT:
-                reject(pa.array((at == _AREAS + 1) & ~null), "not-a-zip")
+                reject("not-a-zip", (at == _AREAS + 1) & ~null)
             return texts.take(pa.array(at, mask=null if null.any() else None))
 
         return prefix

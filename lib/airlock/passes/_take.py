@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-__all__ = ["taken"]
+from airlock.crypto.columns import takeable
 
-_VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
-"""Arrow has no take over views."""
+__all__ = ["taken"]
 
 
 def taken(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
@@ -17,5 +16,4 @@ def taken(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
         >>> taken(pa.chunked_array([["a", "b"]], pa.string_view()), pa.array([1, 0])).to_pylist()
         ['b', 'a']
     """
-    laid_out = _VIEWS.get(column.type)
-    return column.take(order) if laid_out is None else column.cast(laid_out).take(order).cast(column.type)
+    return takeable(column).take(order).cast(column.type)

@@ -19,7 +19,7 @@ from airlock.operators import Operator, RejectedValuesError, RowOperator
 from airlock.plan.tree import RuleNode, nested_kind
 from airlock.policy.path import ELEMENT, KEY, VALUE, ColumnPath
 
-__all__ = ["ColumnProgram", "compile_column", "output_type"]
+__all__ = ["ColumnProgram", "Inputs", "compile_column", "output_type"]
 
 Inputs = Callable[[ColumnPath, RowOperator], Mapping[str, pa.Array]]
 """Gives what a row operator's kernel looks at beside its own column: arrays as long as the leaf's flat values, by name."""

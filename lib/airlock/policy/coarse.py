@@ -28,6 +28,7 @@ __all__ = [
     "between",
     "labels_of",
     "multiples",
+    "otherwise_of",
     "period",
     "replaced",
 ]
@@ -126,16 +127,19 @@ def labels_of(arguments: Arguments) -> tuple[str, ...]:
 
 def replaced(arguments: Arguments) -> tuple[str, ...]:
     """What `replace` writes with `map`."""
-    otherwise = arguments.get("otherwise", "reject")
-    new = (*map(listed_text, arguments["map"].values()), *(() if otherwise in (None, "reject") else (otherwise,)))
-    return tuple(dict.fromkeys(new))
+    return tuple(dict.fromkeys([*map(listed_text, arguments["map"].values()), *otherwise_of(arguments)]))
 
 
 def areas_of(arguments: Arguments) -> tuple[str, ...]:
     """What `zip3` writes."""
     shown = shown_prefixes(_date(arguments.get("as_of")), arguments.get("restricted"))
-    otherwise = arguments.get("otherwise", NO_AREA)
-    return tuple(dict.fromkeys([*shown, NO_AREA, *([] if otherwise == "reject" else [otherwise])]))
+    return tuple(dict.fromkeys([*shown, NO_AREA, *otherwise_of(arguments)]))
+
+
+def otherwise_of(arguments: Arguments) -> tuple[str, ...]:
+    """The text for what an operator does not transform; none where it rejects the row, or writes null."""
+    text = arguments.get("otherwise", "reject")
+    return () if text in (None, "reject") else (str(text),)
 
 
 def _number(value: object) -> Decimal | None:

@@ -23,6 +23,7 @@ from airlock.policy.coarse import (
     between,
     labels_of,
     multiples,
+    otherwise_of,
     period,
     replaced,
 )
@@ -56,7 +57,7 @@ from airlock.policy.simple import (
 )
 
 __all__ = [
-    "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "FewValues", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
+    "INTEGER_BITS", "NESTED", "NULL_SUBTREE", "ON_DIRECT_IDENTIFIERS", "RAW", "TOKENS", "Absent", "AllNull", "AnyOf", "Between", "Ciphertext", "Constant", "FewValues", "Free", "FromPool", "Geohash", "Host", "HostBits", "IntegerToken", "MaskedGroups", "MaskedText", "MaxLength", "MultipleOf", "OneOf", "Output",
     "PeriodStart", "Perturbed", "Preserved", "Shape", "Token", "Unshaped", "common_type", "is_reversible", "leaf_specs", "listed_text", "mask_pieces", "nested_specs", "output_of", "shape_parts",
 ]  # fmt: skip
 
@@ -178,7 +179,7 @@ def is_reversible(operator: OperatorSpec) -> bool:
         True
     """
     return operator.name in _REVERSIBLE or (
-        operator.name == "pseudonymize" and operator.mapping("domain").get("form", "hex") in _INTEGERS
+        operator.name == "pseudonymize" and operator.mapping("domain").get("form", "hex") in INTEGER_BITS
     )
 
 
@@ -230,8 +231,8 @@ def _masked(arguments: Arguments) -> Shape:
 
 def _token(arguments: Arguments, *, most: int = 128) -> Shape:
     form, bits = arguments.get("form", "hex"), arguments.get("bits", most)
-    if form in _INTEGERS:
-        return IntegerToken(low=1 << _INTEGERS[form], high=(2 << _INTEGERS[form]) - 1)
+    if form in INTEGER_BITS:
+        return IntegerToken(low=1 << INTEGER_BITS[form], high=(2 << INTEGER_BITS[form]) - 1)
     alphabet, per_character = _ALPHABETS[form]
     length = 36 if form == "uuid" else -(-bits // per_character)
     kept = arguments.get("keep_domain")
@@ -248,17 +249,11 @@ def _token(arguments: Arguments, *, most: int = 128) -> Shape:
 
 
 def _labels(arguments: Arguments) -> Shape:
-    return OneOf(values=tuple(sorted({*arguments["content"]["labels"], *_otherwise(arguments)})))
+    return OneOf(values=tuple(sorted({*arguments["content"]["labels"], *otherwise_of(arguments)})))
 
 
 def _host(arguments: Arguments) -> Shape:
-    return Host(registered=arguments["to"] == "registered_domain", otherwise=next(iter(_otherwise(arguments)), None))
-
-
-def _otherwise(arguments: Arguments) -> tuple[str, ...]:
-    """The text for what an operator can't transform; none where that rejects the row."""
-    text = arguments.get("otherwise", "reject")
-    return () if text == "reject" else (str(text),)
+    return Host(registered=arguments["to"] == "registered_domain", otherwise=next(iter(otherwise_of(arguments)), None))
 
 
 def _replacement(arguments: Arguments) -> Shape:
@@ -304,8 +299,8 @@ _ALPHABETS = {
 }  # fmt: skip
 """Alphabet, and bits in a character."""
 
-_INTEGERS = {"int32": 30, "int64": 62}
-"""Integer forms: the exponent of the least token, which is also how many bits are permuted."""
+INTEGER_BITS = {"int32": 30, "int64": 62}
+"""Integer forms: how many bits are permuted; the token has one more, which is set."""
 
 _FORMATS: dict[str, tuple[str | None, Callable[[pa.DataType | None], pa.DataType | None], Callable[[Arguments], Shape]]] = {
     "add_noise": (None, _same, Perturbed.of),

@@ -20,9 +20,6 @@ __all__ = ["CONTENT", "FILES", "FileArgument", "inline_files", "without_content"
 CONTENT = "content"
 """The argument that takes what was read from an operator's file, and its SHA-256. No policy may write it."""
 
-_MOST_BYTES = MOST_BYTES
-"""No file is larger, whatever it holds."""
-
 
 class FileArgument(NamedTuple):
     """An operator's argument that names a file.
@@ -110,8 +107,8 @@ def _bytes(named: object, folder: Path) -> bytes:
         # Resolved both, for a mounted ConfigMap is a folder of links into itself.
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ValueError("lies outside the policy's folder; what a policy needs stands beside it")
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"has more than {_MOST_BYTES >> 20} MiB")
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"has more than {MOST_BYTES >> 20} MiB")
         return path.read_bytes()
     except OSError as error:
         raise ValueError(f"can't be read: {error.strerror}. It stands in the policy's folder, at both doors") from None

@@ -1,6 +1,6 @@
 """A generalization tree in a CSV file, as ARX writes them: one line a leaf, from the leaf on the left to the root on the right.
 
-Called by `inline` for policies, by `hierarchies` for whole trees. Errors name line and column number, never a value.
+Called by `inline`. Errors name line and column number, never a value.
 """
 
 from __future__ import annotations

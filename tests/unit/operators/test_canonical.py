@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 import uuid
@@ -47,6 +48,18 @@ def test_a_slice_has_the_texts_of_its_values(steps):
     texts = ["12", "0034", "5"] if steps[0] in (Canonical.DECIMAL, Canonical.DIGITS) else ["Ab", "CD ", "eF"]
     whole = canonical_text(pa.array(texts), steps).to_pylist()
     assert canonical_text(pa.array(texts).slice(1), steps).to_pylist() == whole[1:]
+
+
+@pytest.mark.parametrize("layout", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+@pytest.mark.parametrize("count", range(3))
+def test_casefold_of_slices_after_other_steps(layout: pa.DataType, count: int) -> None:
+    values = ["", None, "A" * 60, "@AZ[`az{", " B ", "", None, "ZZ"]
+    for before in itertools.permutations([Canonical.TRIM, Canonical.NFC, Canonical.LOWER, Canonical.UPPER], count):
+        for start, length in ((0, 8), (1, 8), (2, 3), (1, 4), (7, 1), (8, 0)):
+            text = canonical_text(pa.array(values, layout).slice(start, length), [*before, Canonical.CASEFOLD])
+            text.validate(full=True)
+            plain = canonical_text(pa.array(values[start : start + length], pa.string()), before).to_pylist()
+            assert text.to_pylist() == [None if value is None else value.casefold() for value in plain]
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,4 +1,4 @@
-"""Conditions of `when` and `first_match`, against their meaning row by row, in every layout of the columns that they look at."""
+"""Conditions of `when` and `first_match`, against their meaning row by row."""
 
 from __future__ import annotations
 
@@ -35,18 +35,7 @@ def meant(kind: str | None, number: int | None) -> str:
     return "f" if number is None else "e"
 
 
-def in_layout(values: pa.Array, layout: str) -> pa.Array:
-    if layout == "plain":
-        return values
-    if layout == "coded":
-        return values.dictionary_encode()
-    entries = pa.array([*dict.fromkeys(values.to_pylist()), None], values.type)
-    places = [entries.to_pylist().index(value) for value in values.to_pylist()]
-    return pa.DictionaryArray.from_arrays(pa.array(places, pa.int8()), entries)
-
-
-@pytest.mark.parametrize("layout", ["plain", "coded", "null entries"])
-def test_the_first_that_holds_decides(layout: str) -> None:
+def test_the_first_that_holds_decides() -> None:
     rows = [(kind, number) for kind in KINDS for number in NUMBERS]
     rows = [rows[at] for at in np.random.default_rng(0).integers(0, len(rows), 200).tolist()]
     kinds, numbers = (
@@ -55,7 +44,7 @@ def test_the_first_that_holds_decides(layout: str) -> None:
     kernel = FirstMatch.from_dict({"cases": CASES, "otherwise": {"redact": {"with": "f"}}}).kernel(
         pa.field("x", pa.string()), SubKeys({}, {})
     )
-    columns = [pa.array(["x"] * len(rows)), in_layout(kinds, layout), in_layout(numbers, layout)]
+    columns = [pa.array(["x"] * len(rows)), kinds, numbers]
     made = kernel(pa.StructArray.from_arrays(columns, ["value", "kind", "number"]))
     assert made.to_pylist() == [meant(*row) for row in rows]
     assert len(kernel(pa.StructArray.from_arrays([column.slice(0, 0) for column in columns], ["value", "kind", "number"]))) == 0
@@ -85,3 +74,21 @@ def test_numbers_are_listed_in_their_shortest_form(kind: pa.DataType, text: str,
     assert kernel(pa.StructArray.from_arrays(rows, ["value", "n"])).to_pylist() == ["yes", "no", "no"]
     with pytest.raises(OperatorTypeError, match=f"such a value is written '{text}'"):
         matching(other).require_inputs({"value": pa.string(), "n": kind})
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.string(), pa.large_string(), pa.string_view()], ids=str
+)
+@pytest.mark.parametrize(
+    "otherwise", [{"encrypt": {"domain": "other"}}, {"keep": {"reason": "a test"}}], ids=["encrypt", "keep"]
+)
+def test_columns_of_every_layout_are_parted(kind: pa.DataType, otherwise: dict) -> None:
+    then = {"encrypt": {"domain": "one"}} if "encrypt" in otherwise else {"keep": {"reason": "another"}}
+    choice = FirstMatch.from_dict({"cases": [{"column": "kind", "in": ["work"], "then": then}], "otherwise": otherwise})
+    keys = SubKeys({request: bytes([number]) * 64 for number, request in enumerate(choice.requests())}, {})
+    field = pa.field("x", kind)
+    values, kinds = pa.array([b"a", b"bc", None, b"d", b"e"], kind).slice(1), pa.array(["work", None, "home", "work"])
+    made = choice.kernel(field, keys)(pa.StructArray.from_arrays([values, kinds], ["value", "kind"]))
+    alone = [one.kernel(field, keys)(values) for one in choice.operators]
+    assert made.type == choice.result_field(field).type
+    assert made.to_pylist() == [alone[0 if kind == "work" else 1][at].as_py() for at, kind in enumerate(kinds.to_pylist())]

@@ -107,11 +107,6 @@ def test_other_circumstances_draw_unrelated_shifts(change: str) -> None:
     assert sum(one == other for one, other in zip(base, others[change](), strict=True)) < 60
 
 
-def test_subjects_stand_in_a_dictionary_too() -> None:
-    dates, subjects = [dt.date(2000, 1, 1)] * 3, pa.array(["a", "b", "a"])
-    assert shifted(operator(), dates, subjects.dictionary_encode()) == shifted(operator(), dates, subjects)
-
-
 def test_what_stands_under_a_null_rejects_nothing() -> None:
     far = pa.array(np.array([2**31 - 1, 0]), pa.int32(), mask=np.array([True, False])).view(pa.date32())
     rows = pa.StructArray.from_arrays([far, pa.array([1, 1])], ["value", "id"])
