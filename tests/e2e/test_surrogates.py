@@ -167,7 +167,9 @@ def test_other_word_lists_judge_nothing(project, monkeypatch):
 def test_few_surrogates_that_repeat_need_a_reason(project):
     """More names than there are surrogates, or not: what repeats is counted as it is written."""
     policy = project.policy("customers", CUSTOMERS.replace(f"quasi_identifier, {FEW}", "quasi_identifier", 1))
-    with pytest.raises(FrequencyError, match=r"column 'address\.city' has 2\d\d different tokens in 400 values") as caught:
+    with pytest.raises(
+        FrequencyError, match=r"column 'address\.city' has (1[5-9]|2\d)\d different tokens in 400 values"
+    ) as caught:
         anonymize(policy, project.settings, engine="local")
     assert "accept_frequency: REASON" in str(caught.value)
 

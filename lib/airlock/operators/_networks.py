@@ -53,13 +53,13 @@ _WORD = 0xFFFF
 
 
 class Networks(NamedTuple):
-    """Value i is the first `length[i]` bytes of row i of the `words` side by side, where `done[i]`; nothing otherwise.
+    """Value i is the first `length[i]` bytes of row i of `words`, where `done[i]`; nothing otherwise.
 
     Attributes:
-        words: Two or three times eight bytes of each row, little-endian.
+        words: Shape (n, 2) or (n, 3), little-endian.
     """
 
-    words: list[Words]
+    words: Words
     length: Places
     done: Flags
 
@@ -69,9 +69,9 @@ class Networks(NamedTuple):
         np.cumsum(self.length, out=offsets[1:])
         data = np.zeros(int(offsets[-1]) + _LONGEST, np.uint8)
         # Values are written in order, each whole word over the surplus of the one before.
-        item = f"V{8 * len(self.words)}"
+        item = f"V{8 * self.words.shape[1]}"
         anywhere = np.ndarray((len(data) - _LONGEST + 1,), item, data, strides=(1,))
-        anywhere[offsets[:-1]] = np.stack(self.words, axis=1).view(item).ravel()
+        anywhere[offsets[:-1]] = self.words.view(item)[:, 0]
         buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(data[: offsets[-1]])]
         return pa.Array.from_buffers(data_type, len(self.length), buffers)
 
@@ -96,8 +96,9 @@ def networks(column: ByteColumn, *, v4: int, v6: int) -> Networks:
     padded = _Padded.of(column)
     count = len(padded.size)
     # What stands behind a value's length is written over by the next one.
-    words = [np.empty(count, np.uint64) for _ in range(2 if v6 <= _TWO_WORDS else 3)]
-    made = Networks(words, np.zeros(count, np.int64), np.zeros(count, bool))
+    made = Networks(
+        np.empty((count, 2 if v6 <= _TWO_WORDS else 3), np.uint64), np.zeros(count, np.int64), np.zeros(count, bool)
+    )
     _four(_Loaded.of(padded), v4, made)
     left = np.flatnonzero(~made.done) if v6 <= _HALF_V6 else np.zeros(0, np.int64)
     for start in range(0, len(left), _BLOCK_V6):
@@ -208,8 +209,8 @@ def _put_four(made: Networks, rows: Places | slice, good: Flags, high: NDArray[n
     right, behind = _parted(_pairs().take(low))
     left |= np.uint64(ord(".")) << (size << np.uint64(3))
     shift = (size + np.uint64(1)) << np.uint64(3)
-    made.words[0][rows] = left | right << shift
-    made.words[1][rows] = right >> (np.uint64(64) - shift)
+    made.words[rows, 0] = left | right << shift
+    made.words[rows, 1] = right >> (np.uint64(64) - shift)
     made.length[rows] = np.where(good, size + behind + np.uint64(1), 0)
     made.done[rows] = good
 
@@ -308,7 +309,7 @@ def _six(column: _Padded, rows: Places, bits: int, made: Networks) -> None:
         values.append(value)
         begin = end + np.uint8(1)
         left &= left - np.uint64(1)
-    words = [np.zeros(len(rows), np.uint64) for _ in made.words]
+    words = [np.zeros(len(rows), np.uint64) for _ in range(made.words.shape[1])]
     length = np.zeros(len(rows), np.uint64)
     for number, value in enumerate(values[:groups]):
         shown = number < written
@@ -316,8 +317,7 @@ def _six(column: _Padded, rows: Places, bits: int, made: Networks) -> None:
     # Each group ended with a colon: one more makes the gap, two where nothing stands before it.
     nothing = (written == 0).astype(np.uint64)
     _append(words, length, np.uint64(0x3A) + nothing * np.uint64(0x3A00), nothing + np.uint64(1))
-    for number, word in enumerate(words):
-        made.words[number][rows] = word
+    made.words[rows] = np.stack(words, axis=1)
     made.length[rows] = length * good
     made.done[rows] = good
 
