@@ -298,7 +298,9 @@ def test_the_readme_reads_a_release_in_four_ways(project, spark, require, partit
     assert bool(list(Path(path).glob("city=*"))) == bool(partition_by)
     text = README.read_text(encoding="utf-8")
     names = {"pl": pl, "pyarrow": pyarrow, "spark": spark.session, "path": path}
-    sql = re.search(r'^duckdb -c "(from .*)"$', text, re.MULTILINE)[1].replace("$(airlock path sanitized/customers)", path)
+    sql = re.search(r'^path=\$\(airlock path sanitized/customers\) && duckdb -c "(from .*)"$', text, re.MULTILINE)[1].replace(
+        "$path", path
+    )
     said = {
         name: re.search(rf"{name}: +(\S.*?\))(?: {{2,}}|$)", text, re.MULTILINE)[1] for name in ("polars", "pyarrow", "spark")
     }

@@ -95,7 +95,10 @@ def test_the_command_prints_it_or_says_where_it_is(place, capsys, configured):
     assert done.value.code == 0
     out = capsys.readouterr().out
     assert ("EMAIL_ADDRESS" in out) is configured
-    assert ("the outer door keeps it where its setting 'reports' says" in " ".join(out.split())) is not configured
+    assert (
+        "no report of the gate's checks is here: it refused before it looked at the files, or keeps reports elsewhere"
+        in " ".join(out.split())
+    ) is not configured
 
 
 def test_a_report_that_does_not_hold_is_no_report(reporting):
