@@ -239,6 +239,16 @@ def test_prune_names_a_sink_that_holds_no_latest_run(said, made):
     assert (code, "warning" in out + err) == (0, False)
 
 
+def test_prune_goes_on_beside_what_is_broken(said, made):
+    """The raw side of this dataset is refused; what else there is to prune is pruned, and the summary says both."""
+    place, _ = made
+    manifest, *_ = sorted((place.root / "private" / "people").glob("*/manifest.json"))
+    manifest.write_text("{")
+    code, out, _ = said("runs", "prune", "people")
+    results = {bool(result.get("sink")): result["exit_code"] for result in json.loads(out)["results"]}
+    assert (code, results) == (3, {False: 3, True: 0})
+
+
 def test_prune_without_a_zone_to_prune_is_no_success(said, made):
     """Who prunes because somebody asked to be forgotten must not be told that all is well."""
     place, _ = made

@@ -21,6 +21,7 @@ from airlock.errors import (
     ConfigError,
     KnownValueError,
     LeaseHeldError,
+    NoEffectError,
     PermitError,
     RejectedRowsError,
     RunBoundError,
@@ -319,3 +320,16 @@ def test_no_file_of_staging_or_records_holds_a_raw_value(make_project, in_proces
             assert b"anary" not in data, name
             if name.endswith(".parquet"):
                 assert b"anary" not in str(pq.read_table(made.root / zone / name).to_pydict()).encode()
+
+
+def test_a_rule_without_effect_is_refused_before_the_first_reading(make_project):
+    """Passes over the dataset read all of it first."""
+    made = make_project(files=2)
+    made.write_policy(
+        change=lambda text: text.replace(
+            'keep: {reason: "closed list", values: [Lima, Oslo, Quito, Paris]}', "keep_top: {n: 3, min_count: 20}"
+        ).replace('redact: {with: "[removed]"}', "truncate: 500")
+    )
+    with pytest.raises(NoEffectError, match="'truncate' changes no sampled value of column 'note'"):
+        anonymize(made.policy(), made.settings(), engine="local")
+    assert not [name for name in made.files("private") if "summaries" in name]

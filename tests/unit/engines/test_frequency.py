@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from airlock.engines.frequency import ColumnCounter, Frequencies, demand_frequencies
+from airlock.engines.frequency import ColumnCounter, Frequencies, _tells, demand_frequencies
 from airlock.engines.records import ColumnCounts, SplitRecord
 from airlock.errors import FrequencyError
+from airlock.operators import Contract, Operator
 
 BLOCK = 131_072
 
@@ -171,3 +172,21 @@ def test_columns_are_judged_apart_and_all_are_named():
         demand_frequencies("people", [record(one, other), record(one)])
     assert caught.value.facts == {"columns": ["a", "b"]}
     demand_frequencies("people", [record(), record(one)])
+
+
+@pytest.mark.parametrize(
+    ("technique", "keyed", "counts"),
+    [
+        ("pseudonymization", True, True),
+        ("cryptographic: deterministic encryption; suppression: masking", True, True),
+        ("randomization: noise addition", True, False),
+        ("generalization", False, False),
+    ],
+)
+def test_what_is_keyed_and_deterministic_counts_whoever_made_it(technique, keyed, counts):
+    class Another(Operator):
+        name = "another"
+        contract = Contract(technique=technique, keyed=keyed)
+        result_field = kernel = None
+
+    assert _tells(Another()) is counts
