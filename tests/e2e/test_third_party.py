@@ -207,23 +207,24 @@ def test_both_doors_run_it_in_worker_processes(python, tmp_path):
     assert manifest["code"]["acme-operators"] == "1.0"
 
 
-def test_without_a_reason_it_has_no_form_that_the_gate_could_check(python, tmp_path):
+def planned(python, tmp_path, was, now):
+    """`plan` of the policy with one thing changed, over a source without files."""
     (tmp_path / "raw" / "people").mkdir(parents=True)
     policy = tmp_path / "people.yaml"
-    policy.write_text(POLICY.replace('unshaped: "initials, reviewed", ', ""))
+    policy.write_text(POLICY.replace(was, now))
     (tmp_path / "airlock.yaml").write_text("zones: {raw: {uri: raw}}\n")
-    done = python("-m", "airlock", "plan", str(policy))
+    return python("-m", "airlock", "plan", str(policy))
+
+
+def test_without_a_reason_it_has_no_form_that_the_gate_could_check(python, tmp_path):
+    done = planned(python, tmp_path, 'unshaped: "initials, reviewed", ', "")
     assert done.returncode == 2
     assert "'initials' declares no output format" in done.stderr
 
 
 def test_on_a_direct_identifier_it_is_refused_before_anything_is_read(python, tmp_path):
     """The gate would: it knows no form of it."""
-    (tmp_path / "raw" / "people").mkdir(parents=True)
-    policy = tmp_path / "people.yaml"
-    policy.write_text(POLICY.replace("name: {type: string, class: sensitive", "name: {type: string, class: direct_identifier"))
-    (tmp_path / "airlock.yaml").write_text("zones: {raw: {uri: raw}}\n")
-    done = python("-m", "airlock", "plan", str(policy))
+    done = planned(python, tmp_path, "name: {type: string, class: sensitive", "name: {type: string, class: direct_identifier")
     assert (done.returncode, "'initials' may not stand on a direct_identifier" in done.stderr) == (2, True)
     shown = json.loads(python("-m", "airlock", "operators", "show", "initials", "--format", "json").stdout)
     assert "direct_identifier" not in shown["classes"]
