@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from airlock.crypto.blocks import items, windows
 from airlock.crypto.columns import ByteColumn
 
 __all__ = ["Networks", "networks"]
@@ -69,9 +70,7 @@ class Networks(NamedTuple):
         np.cumsum(self.length, out=offsets[1:])
         data = np.zeros(int(offsets[-1]) + _LONGEST, np.uint8)
         # Values are written in order, each whole word over the surplus of the one before.
-        item = f"V{8 * self.words.shape[1]}"
-        anywhere = np.ndarray((len(data) - _LONGEST + 1,), item, data, strides=(1,))
-        anywhere[offsets[:-1]] = self.words.view(item)[:, 0]
+        windows(data, 8 * self.words.shape[1])[offsets[:-1]] = items(self.words.view(np.uint8))
         buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(data[: offsets[-1]])]
         return pa.Array.from_buffers(data_type, len(self.length), buffers)
 
@@ -120,7 +119,7 @@ class _Padded(NamedTuple):
 
     def load(self, at: Places, size: int) -> NDArray[np.void]:
         """As many bytes at each place."""
-        return np.ndarray((len(self.data) - size + 1,), f"V{size}", self.data, strides=(1,))[at]
+        return windows(self.data, size)[at]
 
 
 # --- IPv4 -------------------------------------------------------------------------------------------------------------
