@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.servers import vault
+from tests.servers import s3, vault
 
 from airlock.keys.file import create_root_file
 from airlock.keys.signing import create_signing_key
@@ -183,6 +183,7 @@ _PARTS: dict[str, Callable[[], str | None]] = {
     "polars": _module("polars"),
     "moto": _module("moto"),
     "presidio": _module("presidio_analyzer"),
+    "s3": s3.missing,
     "vault": vault.missing,
 }
 

@@ -6,11 +6,7 @@ skipped, unless AIRLOCK_REQUIRE lists `vault`: then it is made. `python -m tests
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -20,39 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SOURCE = Path(__file__).parent / "vault"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "airlock"
+from tests.servers.compiled import Compiled
 
-
-def program() -> Path:
-    """Where the compiled server is, or would be: its name follows from its source."""
-    digest = hashlib.sha256(b"".join((SOURCE / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))).hexdigest()
-    return CACHE / f"vault-{digest[:16]}"
+VAULT = Compiled("vault", Path(__file__).parent / "vault", ("main.go", "go.mod", "go.sum"), ".", "six minutes")
 
 
 def missing() -> str | None:
     """Why there is no Vault; None where there is one, or where one must be made."""
-    if program().exists():
-        return None
-    wanted = "vault" in os.environ.get("AIRLOCK_REQUIRE", "").split(",")
-    if shutil.which("go") is None:
-        return "it is not compiled, and there is no Go to compile it"
-    if not wanted:
-        return "it is not compiled; AIRLOCK_REQUIRE=vault compiles it (Go modules, six minutes)"
-    build()
-    return None
-
-
-def build() -> None:
-    """Compile; of several processes one does."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "vault.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = program()
-        if not made.exists():
-            fresh = made.with_suffix(".new")
-            subprocess.run(["go", "build", "-ldflags", "-s -w", "-o", str(fresh), "."], cwd=SOURCE, check=True)
-            fresh.replace(made)
+    return VAULT.missing("vault")
 
 
 @dataclass(frozen=True)
@@ -93,7 +64,7 @@ class Vault:
 @contextmanager
 def running(*arguments: str) -> Iterator[Vault]:
     """Serve on a free port of the loopback; arguments: certificate and key for TLS."""
-    process = subprocess.Popen([str(program()), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen([str(VAULT.program()), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     told = json.loads(process.stdout.readline())
     served = Vault(told["address"], told["token"], process)
     try:
@@ -104,4 +75,4 @@ def running(*arguments: str) -> Iterator[Vault]:
 
 
 if __name__ == "__main__":
-    build()
+    VAULT.build()

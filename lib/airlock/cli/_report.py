@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from rich.console import Console
@@ -65,7 +65,10 @@ def fail(error: BaseException, *, debug: bool) -> int:
     return 1
 
 
-def each(verb: str, policies: Sequence[Path], act: Callable[[Path], Result], *, debug: bool) -> list[Result]:
+Named = TypeVar("Named", str, Path)
+
+
+def each(verb: str, policies: Sequence[Named], act: Callable[[Named], Result], *, debug: bool) -> list[Result]:
     """Act on each policy; a failure of one is reported and the others go on.
 
     Returns:
@@ -75,12 +78,12 @@ def each(verb: str, policies: Sequence[Path], act: Callable[[Path], Result], *, 
     several = len(policies) > 1
     for policy in policies:
         try:
-            result = {"policy": policy.name, "exit_code": 0} | act(policy)
+            result = {"policy": Path(policy).name, "exit_code": 0} | act(policy)
         except Exception as error:  # noqa: BLE001 - the next dataset is not to suffer; fail() reports
             code = error.code if isinstance(error, AirlockError) else "unexpected"
             if several:
                 talk.print(f"{policy}:", style="bold", markup=False)
-            result = {"policy": policy.name, "exit_code": fail(error, debug=debug), "code": code}
+            result = {"policy": Path(policy).name, "exit_code": fail(error, debug=debug), "code": code}
         results.append(result)
     if several or sys.stderr.isatty():
         _table(verb, results)

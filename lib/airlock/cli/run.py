@@ -15,6 +15,7 @@ from airlock.doors.policies import gather
 from airlock.doors.release import release
 from airlock.doors.run import run_both
 from airlock.doors.shard import Shard, check_shard
+from airlock.doors.shelves import shelves
 from airlock.doors.verify import verify
 from airlock.errors import ConfigError
 
@@ -119,7 +120,7 @@ def run_command(
 @app.command("verify")
 def verify_command(
     context: typer.Context,
-    releases: Annotated[list[Path], typer.Argument(help="sanitized dataset folders, or a folder of them")],
+    releases: Annotated[list[str], typer.Argument(help="sanitized dataset folders or s3:// uris, or a folder of them")],
     *,
     trust: Annotated[Path | None, typer.Option(help="public key, or folder of them")] = None,
     require_separation: Annotated[bool, typer.Option(help="refuse releases made by both doors on one machine")] = False,
@@ -132,16 +133,8 @@ def verify_command(
     settings = shared.settings(trust=str(trust.resolve()) if trust else None)
     with watch(settings.require("log_format")) as watcher:
 
-        def act(folder: Path) -> dict[str, Any]:
+        def act(folder: str) -> dict[str, Any]:
             return asdict(verify(folder, settings, require_separation=require_separation, watcher=watcher))
 
-        results = each("verify", _datasets(releases), act, debug=shared.debug)
+        results = each("verify", [name for given in releases for name in shelves(given, settings)], act, debug=shared.debug)
     return summary("verify", results)
-
-
-def _datasets(paths: list[Path]) -> list[Path]:
-    found = []
-    for path in paths:
-        inner = sorted(pointer.parent for pointer in path.rglob("current.json")) if path.is_dir() else []
-        found.extend(inner or [path])
-    return found

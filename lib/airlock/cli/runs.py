@@ -50,7 +50,7 @@ AsFormat = Annotated[Format, typer.Option("--format", help="text for people, jso
 @app.command("path")
 def path_command(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="sanitized/DATASET, or a dataset's folder", show_default=False)],
+    folder: Annotated[str, typer.Argument(help="sanitized/DATASET, or a dataset's folder or s3:// uri", show_default=False)],
     *,
     trust: Annotated[Path | None, typer.Option(help="public key, or folder of them; else AIRLOCK_TRUST")] = None,
 ) -> None:

@@ -54,7 +54,7 @@ def _is_warning(record: logging.LogRecord) -> bool:
 
 
 @contextmanager
-def told(translated: Callable[[Exception], AirlockError]) -> Iterator[None]:
+def told(translated: Callable[[Exception], Exception]) -> Iterator[None]:
     """A service's failures as Airlock's; causes are cut off, they quote requests."""
     try:
         yield

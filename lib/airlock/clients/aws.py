@@ -1,4 +1,4 @@
-"""A session to AWS KMS, or what speaks its API: one symmetric key, encrypt and decrypt. Called by `keys`; the only home of boto3.
+"""A session to AWS KMS, or what speaks its API: one symmetric key, encrypt and decrypt. Called by `keys`.
 
 The identity is what boto3's own chain finds (web identity, instance role, profile); none is ever in airlock.yaml.
 """
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from airlock.clients._channel import hush, require_private_channel, told
-from airlock.errors import AirlockError, KeyAccessError, KeyProviderError, MissingCapabilityError, TransientError
+from airlock.clients._boto import boto_session, made_client
+from airlock.clients._channel import require_private_channel, told
+from airlock.errors import AirlockError, KeyAccessError, KeyProviderError, TransientError
 
 __all__ = ["KmsKey", "KmsSession"]
 
@@ -36,11 +37,13 @@ class KmsKey:
     Attributes:
         key_id: ARN, id or alias; what another key wrapped is not opened.
         endpoint: Instead of the region's own.
+        metadata_service: Whether an instance's metadata service may be asked for credentials.
     """
 
     key_id: str
     region: str | None = None
     endpoint: str | None = None
+    metadata_service: bool = False
 
 
 class KmsSession:
@@ -86,24 +89,11 @@ class KmsSession:
 
     @cached_property
     def _client(self) -> Any:
-        try:
-            import boto3  # noqa: PLC0415 - an optional extra
-            import botocore.session  # noqa: PLC0415 - comes with boto3
-            from botocore.config import Config  # noqa: PLC0415
-        except ImportError:
-            raise MissingCapabilityError(
-                "keys.provider asks for AWS KMS, but boto3 is not installed. pip install 'airlock[aws]'"
-            ) from None
-        hush("boto3", "botocore")
-        inner = botocore.session.get_session()
-        # AWS_ENDPOINT_URL and its like: what is not in airlock.yaml has no say in where a root goes.
-        inner.set_config_variable("ignore_configured_endpoint_urls", True)  # noqa: FBT003 - boto's signature
+        session = boto_session(None, metadata_service=self._key.metadata_service, extra="aws")
+        from botocore.config import Config  # noqa: PLC0415 - comes with boto3
+
         config = Config(connect_timeout=5, read_timeout=_TIMEOUT, retries={"mode": "standard", "total_max_attempts": _TRIES})
-        made = boto3.session.Session(botocore_session=inner).client(
-            "kms", region_name=self._key.region, endpoint_url=self._key.endpoint, config=config
-        )
-        hush("boto3", "botocore")  # more of botocore was imported for the client
-        return made
+        return made_client(session, "kms", region_name=self._key.region, endpoint_url=self._key.endpoint, config=config)
 
 
 def _translated(error: Exception, key: KmsKey, what: str) -> AirlockError:

@@ -20,10 +20,12 @@ from airlock.plan.compile import INNER_REQUESTS
 from airlock.storage import Store
 from airlock.storage.sources import SourceFile
 
-__all__ = ["DIGESTS", "source_digests"]
+__all__ = ["DIGESTS", "sha256_of", "source_digests"]
 
 DIGESTS = "digests.json"
 """Beside the runs of a dataset in zone `private`."""
+
+ETAG = "etag:"
 
 _BLOCK = 4 * 1024 * 1024
 
@@ -32,12 +34,15 @@ Kept = dict[str, tuple[str, str]]
 
 
 def source_digests(raw: Store, files: Iterable[SourceFile], private: Store, dataset: str, keys: SubKeys) -> dict[str, str]:
-    """SHA-256 of each file by its path; only what is new or has changed is read. Needs the dataset's lease.
+    """What each file is known by, by its path: its SHA-256, of which only new or changed files are read; of an object, whose store
+    changes the etag with the content, `etag:` and that: it is not read for it. Needs the dataset's lease.
 
     Raises:
         SourceChangedError: A file changed since it was listed.
     """
     path, wanted = f"{dataset}/{DIGESTS}", list(files)
+    if raw.local_path("") is None:
+        return {file.path: f"{ETAG}{file.version}" for file in wanted}
     found = private.read_versioned(path)
     before = {} if found is None else _parsed(found[0], keys)
     new = [file for file in wanted if before.get(file.path, ("", ""))[0] != file.version]
@@ -47,6 +52,11 @@ def source_digests(raw: Store, files: Iterable[SourceFile], private: Store, data
     if kept != before:
         private.replace(path, _sealed(kept, keys), None if found is None else found[1])
     return {name: digest for name, (_, digest) in kept.items()}
+
+
+def sha256_of(digest: str) -> str | None:
+    """A file's SHA-256, if it was hashed."""
+    return None if digest.startswith(ETAG) else digest
 
 
 def _hashed(raw: Store, file: SourceFile) -> str:

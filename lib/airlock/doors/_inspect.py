@@ -25,7 +25,7 @@ from airlock.evidence.manifest import StagedFile
 from airlock.gate.canonical import Partition
 from airlock.gate.inspect import FilePartial, inspect_file
 from airlock.gate.rules import GateRules
-from airlock.storage import DigestWriter, Store, open_store
+from airlock.storage import DigestWriter, Store
 
 __all__ = ["Inspected", "InspectionJob", "Written", "inspect_all"]
 
@@ -37,14 +37,14 @@ class InspectionJob:
     """One staged file to inspect.
 
     Attributes:
-        staging: The zone's uri; `sanitized` too.
+        staging: The zone; `sanitized` too.
         base: `<dataset>/<run>` in staging.
         number: Its place among the staged files by name: the published part's number.
         folder: Where to write, relative to zone `sanitized`: a place that no reader sees.
     """
 
-    staging: str
-    sanitized: str
+    staging: Store
+    sanitized: Store
     base: str
     file: StagedFile
     number: int
@@ -102,7 +102,7 @@ def inspect_all(jobs: Sequence[InspectionJob], *, workers: int) -> Iterator[Insp
 
 def _inspect(job: InspectionJob) -> Inspected:
     try:
-        data = open_store(job.staging).read(f"{job.base}/data/{job.file.path}")
+        data = job.staging.read(f"{job.base}/data/{job.file.path}")
     except NotFoundError:
         raise IntegrityError(f"staged file '{job.file.path}' is missing; nothing was published", path=job.file.path) from None
     if len(data) != job.file.bytes or sha256_hex(data) != job.file.sha256:
@@ -110,7 +110,7 @@ def _inspect(job: InspectionJob) -> Inspected:
             f"staged file '{job.file.path}' is not the one that was signed ({len(data):,} bytes, the manifest says {job.file.bytes:,})",
             path=job.file.path,
         )
-    store = open_store(job.sanitized)
+    store = job.sanitized
     with ExitStack() as stack:
         writers: dict[Partition, tuple[str, DigestWriter]] = {}
 

@@ -1,16 +1,18 @@
-"""What no one waits for in staging: runs that were never signed, and data of runs that have a verdict. For `prune`."""
+"""What no one waits for in staging: runs that were never signed, and data of runs that have a verdict. For both doors and `prune`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from airlock.doors._signed import ENVELOPE
-from airlock.doors._verdicts import VERDICT, read_verdict
+from airlock.doors._verdicts import VERDICT, Verdict, find_verdict
 from airlock.settings import Settings
 from airlock.storage import Entry, Store
+from airlock.types import RunState
 
-__all__ = ["Leftover", "files_by_run", "remove", "staging_leftovers"]
+__all__ = ["Leftover", "empty_run", "files_by_run", "remove", "staging_leftovers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +29,39 @@ class Leftover:
     whole: bool
 
 
-def staging_leftovers(staging: Store, dataset: str, settings: Settings) -> list[Leftover]:
-    """Runs that were never signed, and all but the verdict of those that have one.
+def staging_leftovers(staging: Store, dataset: str, settings: Settings, *, now: bool = False) -> list[Leftover]:
+    """Runs that were never signed; all but the verdict of released and revoked ones, and of ones refused `staging_ttl` days ago.
+
+    Args:
+        staging: The zone.
+        dataset: Whose runs. Needs its lease: else one may be at work.
+        settings: Trust, and `staging_ttl`.
+        now: Refused ones at once, too.
 
     Raises:
         SignatureError, IntegrityError: A verdict is not one that the outer door signed.
     """
+    kept_until = datetime.now(UTC) - timedelta(days=0 if now else settings.number("staging_ttl"))
     found = []
     for run, files in files_by_run(staging, dataset).items():
         base = f"{dataset}/{run}"
         if ENVELOPE not in files and VERDICT not in files:
             found.append(Leftover(base, tuple(files.values()), whole=True))
-        elif len(files) > 1 and VERDICT in files and read_verdict(staging, base, settings) is not None:
+        elif len(files) > 1 and VERDICT in files and _is_over(find_verdict(staging, base, settings), kept_until):
             # The verdict stays: a run id that was refused is refused for good.
             found.append(Leftover(base, tuple(entry for name, entry in files.items() if name != VERDICT), whole=False))
     return found
+
+
+def _is_over(verdict: Verdict | None, kept_until: datetime) -> bool:
+    return verdict is not None and (verdict.state is not RunState.REFUSED or verdict.at <= kept_until)
+
+
+def empty_run(staging: Store, base: str) -> None:
+    """Delete all but the verdict of a run that has one: a run id that was judged is never staged again."""
+    for entry in staging.list(base):
+        if entry.path != f"{base}/{VERDICT}":
+            staging.delete(entry.path)
 
 
 def remove(store: Store, leftovers: Sequence[Leftover]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airlock.doors._signed import ENVELOPE, MANIFEST, SignedRun, read_signed
 from airlock.doors._verdicts import VERDICT, read_verdict
-from airlock.doors._zones import open_zone
+from airlock.doors._zones import open_outer_staging
 from airlock.doors.policies import approved_policies
 from airlock.errors import IntegrityError, NotFoundError, PolicyError, RunBoundError, UnknownPolicyError
 from airlock.evidence.canonical import sha256_hex
@@ -19,7 +19,7 @@ from airlock.policy.model import Policy
 from airlock.policy.pools import demand_same_lists
 from airlock.settings import Settings
 from airlock.storage import Store
-from airlock.types import RunState, Sha256, Zone
+from airlock.types import RunState, Sha256
 
 __all__ = ["Offered", "find_offered"]
 
@@ -67,7 +67,7 @@ def find_offered(named: Policy, settings: Settings, run: str | None, refuse: Ref
         UnknownPolicyError, PolicyError: Its policy is not approved here; or no waiting run's is.
         MissingCapabilityError: Its surrogates were made from word lists that this door does not have.
     """
-    staging = open_zone(settings, Zone.STAGING)
+    staging = open_outer_staging(settings)
     waiting = _waiting(staging, named.dataset)
     if run is not None:
         return _asked_for(run, waiting, _Desk(staging, named, settings, refuse))
@@ -77,12 +77,12 @@ def find_offered(named: Policy, settings: Settings, run: str | None, refuse: Ref
 def _asked_for(run: str, waiting: Collection[str], desk: _Desk) -> Offered | None:
     dataset = desk.named.dataset
     verdict = read_verdict(desk.staging, f"{dataset}/{run}", desk.settings)
+    if verdict in (RunState.REFUSED, RunState.REVOKED):
+        raise RunBoundError(f"run '{run}' of '{dataset}' was {verdict} before; it is never released. Run again", run=run)
     if run not in waiting and verdict is RunState.RELEASED:
         return None  # its files have gone since
     if run not in waiting:
         raise NotFoundError(f"run '{run}' of '{dataset}' is not staged; staged: {', '.join(waiting) or 'none'}", run=run)
-    if verdict in (RunState.REFUSED, RunState.REVOKED):
-        raise RunBoundError(f"run '{run}' of '{dataset}' was {verdict} before; it is never released. Run again", run=run)
     return desk.approved(run, desk.signed(run))
 
 

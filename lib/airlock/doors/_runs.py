@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from airlock.doors._digests import DIGESTS
+from airlock.doors._leftovers import remove, staging_leftovers
 from airlock.doors._source import Prepared
 from airlock.doors._verdicts import read_verdict
 from airlock.engines.records import SplitRecord, record_folder
@@ -19,7 +20,6 @@ from airlock.errors import ConfigError, RunBoundError
 from airlock.evidence.canonical import canonical_json, parse_canonical
 from airlock.settings import Settings
 from airlock.storage import AlreadyExistsError, Store
-from airlock.storage.pending import sweep
 from airlock.types import RunId, RunState, Sha256
 
 __all__ = [
@@ -113,30 +113,14 @@ class RunFolder:
 
 
 def clean_staging(staging: Store, dataset: str, *, keep: str, settings: Settings) -> None:
-    """Delete what no one waits for: staged runs with a verdict, and folders that were never signed. Needs the dataset's lease."""
-    runs: dict[str, set[str]] = {}
-    for entry in staging.list(dataset):
-        _, run, *rest = entry.path.split("/")
-        runs.setdefault(run, set()).add("/".join(rest))
-    for run, files in runs.items():
-        if run == keep:
-            continue
-        base = f"{dataset}/{run}"
-        if ENVELOPE not in files and VERDICT not in files:
-            staging.delete_tree(base)
-        elif VERDICT in files and read_verdict(staging, base, settings) is not None:
-            _empty(staging, base, files)
-
-
-def _empty(staging: Store, base: str, files: set[str]) -> None:
-    """The verdict stays: a run id that was refused is refused for good."""
-    for file in sorted(files - {VERDICT}):
-        staging.delete(f"{base}/{file}")
+    """Delete what no one waits for, but for the run `keep`. Needs the dataset's lease."""
+    found = staging_leftovers(staging, dataset, settings)
+    remove(staging, [left for left in found if left.base != f"{dataset}/{keep}"])
 
 
 def clean_own(folder: RunFolder, kept: frozenset[str]) -> None:
     """Delete what killed tries of this run left in its staged folder: all but the files named in `kept`. Needs the dataset's lease."""
-    sweep(folder.staging, folder.base, grace=0)
+    folder.staging.sweep(folder.base, grace=0)
     for entry in folder.staging.list(f"{folder.base}/data"):
         if entry.path.rpartition("/")[2] not in kept:
             folder.staging.delete(entry.path)
@@ -164,7 +148,7 @@ def clean_records(private: Store, dataset: str, record: Callable[[str], SplitRec
 
 def clean_summaries(private: Store, dataset: str, kept: frozenset[str]) -> None:
     """Delete the summaries of splits that are not named in `kept`. Needs the dataset's lease."""
-    sweep(private, summary_folder(dataset), grace=0)
+    private.sweep(summary_folder(dataset), grace=0)
     for entry in private.list(summary_folder(dataset)):
         if entry.path.rpartition("/")[2] not in kept:
             private.delete(entry.path)

@@ -112,8 +112,8 @@ def _jobs(work: Work, folder: str) -> list[InspectionJob]:
     files = sorted(work.offered.manifest.outputs, key=lambda file: file.path)
     return [
         InspectionJob(
-            staging=work.staging.uri,
-            sanitized=work.sanitized.uri,
+            staging=work.staging,
+            sanitized=work.sanitized,
             base=work.offered.base,
             file=file,
             number=number,

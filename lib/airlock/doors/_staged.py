@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from securesystemslib.signer import Signer
 
+from airlock.doors._digests import sha256_of
 from airlock.doors._failures import Failure, write_failures
 from airlock.doors._runs import ENVELOPE, MANIFEST, RunFolder, binding_of
 from airlock.doors._source import Prepared
@@ -45,7 +46,7 @@ class StagedFacts:
     """What a finished inner run knows of itself.
 
     Attributes:
-        digests: Of the source's files, by path.
+        digests: What the source's files are known by, by path (`source_digests`).
     """
 
     prepared: Prepared
@@ -135,7 +136,8 @@ def _private_manifest(facts: StagedFacts) -> PrivateManifest:
         run=facts.run,
         fence=facts.fence,
         inputs=tuple(
-            InputFile(file.path, file.size, file.version, facts.digests[file.path]) for file in facts.prepared.listing.files
+            InputFile(file.path, file.size, file.version, sha256_of(facts.digests[file.path]))
+            for file in facts.prepared.listing.files
         ),
         splits=tuple(
             SplitAccount(name, tuple(sorted({piece.path for piece in split.pieces})), counts[name])

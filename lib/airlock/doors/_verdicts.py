@@ -53,11 +53,13 @@ class Verdict:
     Attributes:
         code: The stable error code of a refusal.
         manifest_sha256: Digest of the staged manifest.
+        at: When the outer door said so.
     """
 
     state: RunState
     code: str | None
     manifest_sha256: str
+    at: datetime
 
 
 def find_verdict(staging: Store, base: str, settings: Settings) -> Verdict | None:
@@ -76,7 +78,8 @@ def find_verdict(staging: Store, base: str, settings: Settings) -> Verdict | Non
     predicate = statement["predicate"]
     if statement["predicateType"] != _TYPE or (predicate["dataset"], predicate["run"]) != (dataset, run):
         raise IntegrityError(f"the verdict in '{base}' is one of another run. Find out who put it there", run=run)
-    return Verdict(RunState(predicate["state"]), predicate["code"], statement["subject"][0]["digest"]["sha256"])
+    digest, at = statement["subject"][0]["digest"]["sha256"], parse_time(predicate["at"])
+    return Verdict(RunState(predicate["state"]), predicate["code"], digest, at)
 
 
 def read_verdict(staging: Store, base: str, settings: Settings) -> RunState | None:

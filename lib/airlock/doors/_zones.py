@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
+from airlock.doors._places import Place
 from airlock.errors import ZonesOverlapError
-from airlock.settings import Settings
-from airlock.storage import Store, open_store
+from airlock.settings import Location, Settings
+from airlock.storage import Store, caller_of, open_store
 from airlock.types import Zone
 
-__all__ = ["open_own_zone", "open_private", "open_zone", "require_disjoint", "zone_place"]
+__all__ = ["open_outer_staging", "open_own_zone", "open_private", "open_zone", "require_disjoint"]
 
 _KEY_FILES = (
     "keys.root", "keys.stage_signing", "keys.release_signing", "keys.executor", "keys.records", "keys.vault.credential",
@@ -24,14 +26,19 @@ def open_zone(settings: Settings, zone: Zone) -> Store:
     return open_store(settings.zone(zone))
 
 
+def open_outer_staging(settings: Settings) -> Store:
+    """Zone `staging` as the outer door reaches it: with its own identity, where one configuration serves both doors."""
+    return open_zone(settings.outer(), Zone.STAGING)
+
+
 def open_own_zone(settings: Settings, zone: Zone) -> Store:
     """A zone's store, whose folder is for its owner alone where this makes it: no gate has checked what it will hold."""
     return open_private(settings.zone(zone))
 
 
-def open_private(uri: str) -> Store:
+def open_private(place: str | Location) -> Store:
     """A store whose folder is for its owner alone where this makes it."""
-    store = open_store(uri)
+    store = open_store(place)
     root = store.local_path("")
     if root is not None and root.parent.is_dir():
         with suppress(OSError):  # whoever writes there says what is wrong with it
@@ -40,34 +47,53 @@ def open_private(uri: str) -> Store:
 
 
 def require_disjoint(settings: Settings) -> None:
-    """Refuse zones or keys that share a location, or lie one within another.
+    """Refuse zones or keys that share a location, or lie one within another; raw and sanitized data also one bucket or identity.
 
     Raises:
         ZonesOverlapError: Two of them do; the message names both.
+        ConfigError: An identity can't be read.
     """
-    named = {f"zone '{zone}'": settings.get(f"zones.{zone}.uri") for zone in Zone}
-    named["the place of reports"] = settings.get("reports")
-    places = {name: zone_place(uri) for name, uri in named.items() if uri is not None}
+    zones = {zone: settings.zone(zone) for zone in Zone if settings.has(zone)}
+    places = {f"zone '{zone}'": Place.of(location) for zone, location in zones.items()}
+    reports = settings.get("reports")
+    if reports is not None:
+        places["the place of reports"] = Place.of(Location(reports))
     for (first, left), (second, right) in combinations(places.items(), 2):
-        if left == right or left in right.parents or right in left.parents:
+        if left.overlaps(right):
             raise ZonesOverlapError(
                 f"{first} and {second} overlap: one location is, or lies in, the other. Give each zone a location of its own",
                 zones=[first, second],
             )
+    if Zone.RAW in zones and Zone.SANITIZED in zones:
+        _require_two_sides(zones[Zone.RAW], zones[Zone.SANITIZED])
     keys = {name: settings.path(name) for name in _KEY_FILES}
-    files = {name: path.resolve() for name, path in keys.items() if path is not None}
+    _require_apart({name: path.resolve() for name, path in keys.items() if path is not None}, places)
+
+
+def _require_two_sides(raw: Location, sanitized: Location) -> None:
+    if not (raw.is_object_store and sanitized.is_object_store):
+        return
+    if Place.of(raw).root == Place.of(sanitized).root:
+        raise ZonesOverlapError(
+            "zone 'raw' and zone 'sanitized' are in one bucket, whose policy can't keep the doors apart. Give each a bucket of its own",
+            zones=[Zone.RAW, Zone.SANITIZED],
+        )
+    if raw.identity == sanitized.identity or caller_of(raw) == caller_of(sanitized):
+        raise ZonesOverlapError(
+            "zone 'raw' and zone 'sanitized' are reached by one identity: no identity may reach both sides. Give each door its own "
+            "(zones.raw.identity, zones.sanitized.identity)",
+            zones=[Zone.RAW, Zone.SANITIZED],
+        )
+
+
+def _require_apart(files: Mapping[str, Path], places: Mapping[str, Place]) -> None:
+    """Key files: each its own, and outside of every zone."""
     for (first, one), (second, other) in combinations(files.items(), 2):
         if one == other:
             raise ZonesOverlapError(
                 f"'{first}' and '{second}' are one file. Each key has one purpose; make them with 'airlock keys init'"
             )
-    readable = {place: zone for zone, place in places.items()}
     for name, path in files.items():
-        for place, zone in readable.items():
-            if place in path.parents:
+        for zone, place in places.items():
+            if place.holds(path):
                 raise ZonesOverlapError(f"'{name}' lies inside {zone}. Keep keys outside of every zone")
-
-
-def zone_place(uri: str) -> Path:
-    """Where a zone on a local disk is."""
-    return Path(uri.removeprefix("file://")).resolve()

@@ -39,7 +39,6 @@ from airlock.plan.passes import dataset_passes
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Settings
 from airlock.storage.lease import Lease
-from airlock.storage.pending import sweep
 from airlock.storage.scratch import scratch_folder
 from airlock.types import RunId, RunState, Zone
 
@@ -125,9 +124,9 @@ class _Work:
         with Lease.acquire(self.private, f"{self.dataset}/lease.json", owner=given, ttl=ttl) as lease:
             lease.keep_alive()
             folder = RunFolder(self.private, self.staging, self.dataset, given)
-            sweep(self.private, self.dataset, grace=0)
-            sweep(self.staging, self.dataset)
-            sweep(self.staging, folder.base, grace=0)
+            self.private.sweep(self.dataset, grace=0)
+            self.staging.sweep(self.dataset)
+            self.staging.sweep(folder.base, grace=0)
             digests = source_digests(self.prepared.raw, self.prepared.listing.files, self.private, self.dataset, self.keys)
             first = self._split_names(digests, {})
             # What the dataset concludes follows from its splits: they alone name the plan.
@@ -144,7 +143,7 @@ class _Work:
             self._demand_frequencies(folder, records)
             self.permit.require()
             lease.check()
-            sweep(self.private, self.dataset, grace=0)
+            self.private.sweep(self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
             facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, tuple(records.values()))
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))

@@ -16,7 +16,7 @@ from airlock.doors._reports import Report, drop_report, reports
 from airlock.doors._signed import ENVELOPE
 from airlock.doors._sinks import Current, clean_sanitized, lease_path, read_pointer, retain, settle
 from airlock.doors._verdicts import VERDICT
-from airlock.doors._zones import open_zone, require_disjoint
+from airlock.doors._zones import open_outer_staging, open_zone, require_disjoint
 from airlock.errors import NotFoundError
 from airlock.evidence.canonical import parse_time
 from airlock.evidence.manifest import PrivateManifest
@@ -26,7 +26,6 @@ from airlock.policy.model import Retain
 from airlock.settings import Settings
 from airlock.storage import Entry, Store
 from airlock.storage.lease import Lease
-from airlock.storage.pending import sweep
 from airlock.types import RunState, Zone
 
 __all__ = ["Behind", "Extent", "Job", "Removed", "prune", "prune_jobs", "sinks_behind"]
@@ -57,7 +56,7 @@ class Extent:
     Attributes:
         superseded: Whatever the latest run replaces, as a person's deletion asks for: superseded releases whatever `sink.retain`
             says, older runs that still wait in staging, and their rejected rows and splits.
-        now: Without the grace time, which readers of a superseded release and half-written files have.
+        now: Without the grace time, which readers of a superseded release and half-written files have; without `staging_ttl`.
         dry_run: Say what would go; write nothing, not even the lease.
     """
 
@@ -155,7 +154,7 @@ def _outer(store: Store, job: Job, settings: Settings, fence: int, extent: Exten
     if not extent.dry_run:
         for report in overtaken:
             drop_report(report, settings)
-        yield Removed(job.dataset, Zone.SANITIZED, "half-written files", sweep(store) + sweep(store, sink, grace=0), 0)
+        yield Removed(job.dataset, Zone.SANITIZED, "half-written files", store.sweep() + store.sweep(sink, grace=0), 0)
 
 
 def _overtaken(dataset: str, current: Current | None, settings: Settings) -> list[Report]:
@@ -169,7 +168,7 @@ def _overtaken(dataset: str, current: Current | None, settings: Settings) -> lis
 def _judged(job: Job, settings: Settings) -> Callable[[str], bool]:
     if not _has(settings, Zone.STAGING):
         return lambda _: False  # which runs still wait can't be told
-    return partial(is_judged, open_zone(settings, Zone.STAGING), job.dataset)
+    return partial(is_judged, open_outer_staging(settings), job.dataset)
 
 
 def _retain_of(sink: str, settings: Settings) -> Retain | None:
@@ -185,7 +184,7 @@ def _inner(private: Store, job: Job, settings: Settings, extent: Extent) -> Iter
     dataset = job.dataset
     staging = open_zone(settings, Zone.STAGING)
     runs = _Runs.of(private, staging, dataset)
-    judged = staging_leftovers(staging, dataset, settings)
+    judged = staging_leftovers(staging, dataset, settings, now=extent.now or extent.superseded)
     going = [
         (Zone.STAGING, "judged or dead runs", judged),
         (Zone.STAGING, "superseded runs", runs.superseded() if extent.superseded else []),
@@ -202,9 +201,9 @@ def _inner(private: Store, job: Job, settings: Settings, extent: Extent) -> Iter
     yield Removed(dataset, Zone.PRIVATE, "split files", len(splits), sum(entry.size for entry in splits))
     if not extent.dry_run:
         # The outer door may be writing a verdict into staging right now.
-        swept = sweep(staging, dataset, grace=0) if extent.now else sweep(staging, dataset)
+        swept = staging.sweep(dataset, grace=0) if extent.now else staging.sweep(dataset)
         yield Removed(dataset, Zone.STAGING, "half-written files", swept, 0)
-        yield Removed(dataset, Zone.PRIVATE, "half-written files", sweep(private, dataset, grace=0), 0)
+        yield Removed(dataset, Zone.PRIVATE, "half-written files", private.sweep(dataset, grace=0), 0)
 
 
 def _removed(dataset: str, zone: Zone, what: str, leftovers: Sequence[Leftover]) -> Removed:

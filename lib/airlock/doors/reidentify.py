@@ -22,7 +22,8 @@ from airlock.doors._tokens import Wanted, wanted_tokens
 from airlock.doors._zones import open_private
 from airlock.doors.permits import local_permit
 from airlock.doors.policies import approved_policies
-from airlock.doors.verify import located, verified_release
+from airlock.doors.shelves import located
+from airlock.doors.verify import verified_release
 from airlock.errors import (
     ConfigError,
     ContractError,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from airlock.doors._leftovers import empty_run
 from airlock.doors._offered import Offered, find_offered
 from airlock.doors._pending import clean_pending, discard, is_judged, lease_folder, run_folder
 from airlock.doors._publish import Published, publish
@@ -29,17 +30,23 @@ from airlock.doors._sinks import (
 )
 from airlock.doors._verdicts import write_verdict
 from airlock.doors._waivers import load_waivers
-from airlock.doors._zones import open_zone, require_disjoint
+from airlock.doors._zones import open_outer_staging, open_zone, require_disjoint
 from airlock.doors.progress import Watcher, silent
 from airlock.errors import ConfigError, DisclosureError, IntegrityError, RollbackError, RunBoundError
+from airlock.evidence.canonical import sha256_hex
+from airlock.evidence.manifest import PublicManifest
+from airlock.evidence.statement import MANIFEST
 from airlock.evidence.trust import Trust
+from airlock.evidence.verify import evidence_folder
 from airlock.gate.inspect import decide
 from airlock.gate.rules import compile_rules
 from airlock.keys.signing import load_signer
 from airlock.policy.load import load_policy
+from airlock.policy.model import Policy
 from airlock.settings import Settings
+from airlock.storage import Store
 from airlock.storage.lease import Lease
-from airlock.storage.pending import close_pending, sweep
+from airlock.storage.pending import close_pending
 from airlock.types import RunState, Zone
 
 __all__ = ["Release", "release"]
@@ -100,14 +107,29 @@ def release(
     ttl = float(settings.number("lease_seconds"))
     with Lease.acquire(sanitized, lease_path(named.sink.path), owner=owner, ttl=ttl) as lease:
         lease.keep_alive()
-        sweep(sanitized)
-        sweep(sanitized, named.sink.path, grace=0)
+        sanitized.sweep()
+        sanitized.sweep(named.sink.path, grace=0)
         current = settle(sanitized, named.sink.path, Trust.load(settings.path("trust")))
         while (offered := find_offered(named, settings, chosen, partial(_refuse, settings, named.sink.path))) is not None:
             done = _Door(offered, settings, lease, watcher).run(current, shards, asked_for=chosen is not None)
             if done is not None:
                 return done
-        return Release(dataset, chosen or "", "nothing new")
+        return _released_before(sanitized, named, current, chosen or "", settings)
+
+
+def _released_before(sanitized: Store, named: Policy, current: Current | None, run: str, settings: Settings) -> Release:
+    """No run waits. One that was asked for may be out: staging was emptied of it then."""
+    trust, sink = Trust.load(settings.path("trust")), named.sink.path
+    pointer = last_pointer(sanitized, sink, current, trust, run) if run else None
+    if pointer is None or current is None:
+        return Release(named.dataset, run, "nothing new")
+    manifest = PublicManifest.from_bytes(sanitized.read(f"{sink}/{evidence_folder(run)}/{MANIFEST}"))
+    if sha256_hex(manifest.to_bytes()) != pointer.manifest:
+        raise IntegrityError(
+            f"the manifest of run '{run}' is not the one that its pointer names. Find out who changed it", run=run
+        )
+    state = "released" if current.pointer.run == run else "superseded"
+    return Release(named.dataset, run, state, manifest.totals.rows_out, len(manifest.outputs), pointer.sequence)
 
 
 def _refuse(settings: Settings, sink: str, base: str, code: str, manifest_sha256: str) -> None:
@@ -115,7 +137,7 @@ def _refuse(settings: Settings, sink: str, base: str, code: str, manifest_sha256
     run = base.partition("/")[2]
     clean_pending(open_zone(settings, Zone.SANITIZED), sink, released=0, judged=lambda found: found == run, lease=0)
     signer = load_signer(Path(settings.require("keys.release_signing")))
-    staging = open_zone(settings, Zone.STAGING)
+    staging = open_outer_staging(settings)
     write_verdict(staging, base, RunState.REFUSED, code=code, manifest_sha256=manifest_sha256, signer=signer)
 
 
@@ -125,7 +147,7 @@ class _Door:
     def __init__(self, offered: Offered, settings: Settings, lease: Lease, watcher: Watcher) -> None:
         self.offered, self.settings, self.lease, self.watcher = offered, settings, lease, watcher
         self.policy, self.manifest = offered.policy, offered.manifest
-        self.staging, self.sanitized = open_zone(settings, Zone.STAGING), open_zone(settings, Zone.SANITIZED)
+        self.staging, self.sanitized = open_outer_staging(settings), open_zone(settings, Zone.SANITIZED)
         self.trust = Trust.load(settings.path("trust"))
         self.signer = load_signer(Path(settings.require("keys.release_signing")))
 
@@ -149,6 +171,7 @@ class _Door:
             raise
         self._clean_pending(manifest.fence)
         self._end(RunState.RELEASED)
+        empty_run(self.staging, self.offered.base)
         grace = self.settings.number("grace_minutes")
         retain(self.sanitized, sink, self.policy.sink.retain, self.trust, grace_minutes=grace)
         return self._result(sequence)
@@ -160,6 +183,7 @@ class _Door:
         if pointer is None or current is None:
             return None
         self._end(pointer.state)
+        empty_run(self.staging, self.offered.base)
         if pointer.state is RunState.REVOKED:
             raise RunBoundError(f"run '{run}' was revoked at {pointer.published_at}; it is never released again. Run again")
         if current.pointer.run == run:

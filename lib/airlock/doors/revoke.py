@@ -11,7 +11,7 @@ from securesystemslib.signer import Signer
 from airlock.doors._releases import find_sinks
 from airlock.doors._sinks import lease_path, read_chain, read_pointer, retain, settle, swap_pointer
 from airlock.doors._verdicts import find_verdict, write_verdict
-from airlock.doors._zones import open_zone, require_disjoint
+from airlock.doors._zones import open_outer_staging, open_zone, require_disjoint
 from airlock.errors import ConfigError, NotFoundError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.pointer import Pointer
@@ -111,7 +111,7 @@ def _tell(pointer: Pointer, settings: Settings, signer: Signer) -> bool:
     """Say it in staging too, where the run's folder is still there; the inner door then never stages that run again."""
     if settings.get(f"zones.{Zone.STAGING}.uri") is None:
         return False
-    staging, base = open_zone(settings, Zone.STAGING), f"{pointer.dataset}/{pointer.run}"
+    staging, base = open_outer_staging(settings), f"{pointer.dataset}/{pointer.run}"
     verdict = find_verdict(staging, base, settings)
     manifest = staging.read_versioned(f"{base}/manifest.json")
     if verdict is None and manifest is None:

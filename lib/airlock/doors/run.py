@@ -23,8 +23,10 @@ __all__ = ["run_both"]
 
 _NEEDED = (*(f"zones.{zone}.uri" for zone in Zone), "keys.stage_signing", "keys.release_signing", "trust")
 _INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.vault", "keys.kms", "keys.stage_signing", "keys.executor", "trust",
-          "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "permit_minutes", "log_format")  # fmt: skip
+          "s3", "metadata_service",
+          "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "staging_ttl", "permit_minutes", "log_format")  # fmt: skip
 _OUTER = ("zones.staging", "zones.sanitized", "keys.release_signing", "trust", "policies", "waivers", "reports", "workers",
+          "s3", "metadata_service", "staging_ttl",
           "lease_seconds", "grace_minutes", "log_format")  # fmt: skip
 
 

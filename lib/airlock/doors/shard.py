@@ -19,7 +19,7 @@ from airlock.doors._shards import context_of, find_shard, keep_share, leave_verd
 from airlock.doors._share import Shard, Work, check_share
 from airlock.doors._sinks import last_pointer, read_pointer, require_alone, require_newer
 from airlock.doors._waivers import load_waivers
-from airlock.doors._zones import open_zone, require_disjoint
+from airlock.doors._zones import open_outer_staging, open_zone, require_disjoint
 from airlock.doors.progress import Watcher, silent
 from airlock.errors import AirlockError, ConfigError, DisclosureError, IntegrityError, RunBoundError
 from airlock.evidence.canonical import time_text
@@ -86,7 +86,7 @@ def check_shard(
     if offered is None:
         return Checked(named.dataset, run, str(shard), "nothing new")
     rules = compile_rules(offered.policy, load_waivers(settings.path("waivers")), today=datetime.now(UTC).date())
-    zones = (open_zone(settings, Zone.STAGING), open_zone(settings, Zone.SANITIZED))
+    zones = (open_outer_staging(settings), open_zone(settings, Zone.SANITIZED))
     close_pending(zones[1])
     require_alone(zones[1], named.sink.path)
     work = Work(offered, rules, *zones, settings, watcher)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from airlock.doors._zones import zone_place
 from airlock.doors.progress import Progress, Watcher, silent
+from airlock.doors.shelves import Shelf, shelf
 from airlock.errors import ConfigError, IntegrityError, NotFoundError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import PublicManifest
@@ -21,10 +21,8 @@ from airlock.evidence.schema import SchemaField, schema_fields
 from airlock.evidence.trust import Trust
 from airlock.evidence.verify import CURRENT, ReleaseFacts, verify_release
 from airlock.settings import Settings
-from airlock.storage import Store, open_store
-from airlock.types import Zone
 
-__all__ = ["Verified", "located", "verified_data", "verified_release", "verify"]
+__all__ = ["Verified", "verified_data", "verified_release", "verify"]
 
 _BLOCK = 4 * 1024 * 1024
 
@@ -46,15 +44,7 @@ class Verified:
     signed_at: str
 
 
-def located(path: Path, settings: Settings) -> Path:
-    """A folder as users write it: `sanitized/customers` is in zone `sanitized`, where a configuration names one."""
-    uri = settings.get(f"zones.{Zone.SANITIZED}.uri")
-    if not path.exists() and uri is not None and path.parts and path.parts[0] == Zone.SANITIZED:
-        return Path(uri.removeprefix("file://")).joinpath(*path.parts[1:])
-    return path
-
-
-def verify(folder: Path, settings: Settings, *, require_separation: bool = False, watcher: Watcher = silent) -> Verified:
+def verify(folder: str | Path, settings: Settings, *, require_separation: bool = False, watcher: Watcher = silent) -> Verified:
     """Verify one dataset's current release and remember its sequence.
 
     Raises:
@@ -62,7 +52,8 @@ def verify(folder: Path, settings: Settings, *, require_separation: bool = False
         IntegrityError, RollbackError: The release is not what was signed, not this folder's, or an older one was put back.
         NotFoundError: There is no release.
     """
-    facts = _checked(folder, settings, require_separation=require_separation, watcher=watcher)
+    found = shelf(folder, settings)
+    facts = _checked(found, settings, require_separation=require_separation, watcher=watcher)
     return Verified(
         dataset=facts.pointer.dataset,
         run=facts.pointer.run,
@@ -78,66 +69,54 @@ def verify(folder: Path, settings: Settings, *, require_separation: bool = False
     )
 
 
-def verified_data(folder: Path, settings: Settings) -> Path:
-    """The current release's data folder, after verifying all of it."""
-    return verified_release(folder, settings)[0]
+def verified_data(folder: str | Path, settings: Settings) -> str:
+    """The current release's data folder, after verifying all of it: a path, or an `s3://` uri."""
+    found = shelf(folder, settings)
+    return found.at(_checked(found, settings).data)
 
 
 def verified_release(folder: Path, settings: Settings) -> tuple[Path, PublicManifest]:
-    """The same, and what the release says of itself."""
-    facts = _checked(folder, settings, require_separation=False, watcher=silent)
-    return located(folder, settings) / facts.data, facts.manifest
+    """The same of a release on this machine's disk, and what it says of itself."""
+    found = shelf(folder, settings)
+    facts = _checked(found, settings)
+    return Path(found.at(facts.data)), facts.manifest
 
 
-def _checked(folder: Path, settings: Settings, *, require_separation: bool, watcher: Watcher) -> ReleaseFacts:
+def _checked(found: Shelf, settings: Settings, *, require_separation: bool = False, watcher: Watcher = silent) -> ReleaseFacts:
     try:
-        place = located(folder, settings)
-        held = (place / CURRENT).is_file()
-        kept = [] if held else [file.name for file in (place / HISTORY).glob("*")]
-    except OSError as error:
-        raise NotFoundError(f"'{folder}' can't be read: {error.strerror}. Check its permissions") from None
+        held = found.store.read_versioned(CURRENT) is not None
+        kept = [] if held else [entry.path.rpartition("/")[2] for entry in found.store.list(HISTORY)]
+    except NotFoundError:
+        held, kept = False, []
     if not held:
         require_newest(0, kept)
-        raise NotFoundError(f"'{folder}' holds no release (no {CURRENT})")
-    memory = _Memory(settings.path("state"), place)
-    reader = _Reader(open_store(str(place.resolve())), watcher, place.name)
-    parts, in_zone = _where(place.resolve(), settings)
+        raise NotFoundError(f"'{found.shown}' holds no release (no {CURRENT})")
+    memory = _Memory(settings.path("state"), found.key)
     facts = verify_release(
-        reader,
+        _Reader(found, watcher),
         trust=Trust.load(settings.path("trust")),
         remembered=memory.sequence(),
-        folder=parts,
-        in_zone=in_zone,
+        folder=found.parts,
+        in_zone=found.in_zone,
         require_separation=require_separation,
     )
     memory.remember(facts.pointer.sequence)
     return facts
 
 
-def _where(place: Path, settings: Settings) -> tuple[tuple[str, ...], bool]:
-    """The parts of a folder's path: within zone `sanitized`, where it is in the one that is configured, or all of them."""
-    uri = settings.get(f"zones.{Zone.SANITIZED}.uri")
-    zone = None if uri is None else zone_place(uri)
-    if zone is not None and place.is_relative_to(zone):
-        return place.relative_to(zone).parts, True
-    return place.parts, False
-
-
 class _Reader:
     """One dataset's folder, as the pure verification reads it."""
 
-    def __init__(self, store: Store, watcher: Watcher, dataset: str) -> None:
-        self._store, self._watcher, self._dataset = store, watcher, dataset
+    def __init__(self, found: Shelf, watcher: Watcher) -> None:
+        self._store, self._watcher, self._dataset = found.store, watcher, found.uri.rpartition("/")[2]
         self._total, self._done = 0, 0
 
     def read(self, path: str) -> bytes:
         return self._store.read(path)
 
     def list(self, prefix: str) -> Iterable[str]:
-        root = self._store.local_path(prefix)
-        assert root is not None  # verify() opens local folders
-        # The store hides what is being written; here everything counts.
-        found = [str(Path(prefix, file.relative_to(root)).as_posix()) for file in sorted(root.rglob("*")) if not file.is_dir()]
+        # Listings leave out what is being written; here everything counts.
+        found = [entry.path for entry in self._store.list(prefix, hidden=True)]
         if prefix.startswith("data/"):
             self._total = len(found)
         return found
@@ -167,9 +146,9 @@ class _Memory:
         ConfigError: There is no place for it, or it can't be read or written: what was not remembered is not verified.
     """
 
-    def __init__(self, file: Path | None, folder: Path) -> None:
+    def __init__(self, file: Path | None, key: str) -> None:
         self._file = file or _state_folder() / "airlock" / "sequences.json"
-        self._key = sha256_hex(str(folder.resolve()).encode())
+        self._key = sha256_hex(key.encode())
 
     def _all(self) -> dict[str, int]:
         try:

@@ -20,6 +20,7 @@ from airlock.engines.tables import pack, unpack
 from airlock.keys import SubKeys
 from airlock.keys.wrap import frame_key, read_executor_key, seal, unseal, unwrap, wrap
 from airlock.plan.compile import Plan
+from airlock.settings import Location
 from airlock.storage.sources import Piece, Split
 
 __all__ = ["FrameBinding", "TaskFrame", "open_frame", "seal_frame"]
@@ -62,7 +63,7 @@ class TaskFrame:
     run: str
     splits: tuple[Split, ...]
     names: tuple[str, ...]
-    zones: dict[str, str]
+    zones: Mapping[str, Location]
     excluded: tuple[str, ...]
     codec: str
     keys: SubKeys
@@ -86,7 +87,7 @@ def seal_frame(frame: TaskFrame, binding: FrameBinding) -> bytes:
         "run": frame.run,
         "splits": [[asdict(piece) for piece in split.pieces] for split in frame.splits],
         "names": frame.names,
-        "zones": frame.zones,
+        "zones": {zone: asdict(location) for zone, location in frame.zones.items()},
         "excluded": frame.excluded,
         "codec": frame.codec,
         "first": frame.first,
@@ -120,7 +121,7 @@ def open_frame(sealed: bytes, binding: FrameBinding) -> TaskFrame:
         run=body["run"],
         splits=splits,
         names=tuple(body["names"]),
-        zones=body["zones"],
+        zones={zone: Location(**location) for zone, location in body["zones"].items()},
         excluded=tuple(body["excluded"]),
         codec=body["codec"],
         first=body["first"],

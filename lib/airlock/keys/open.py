@@ -86,4 +86,11 @@ def _vault(settings: Settings) -> VaultSession:
 
 def _kms(settings: Settings) -> KmsSession:
     key_id, region, endpoint = (settings.get(f"keys.kms.{name}") for name in ("key_id", "region", "endpoint"))
-    return KmsSession(KmsKey(key_id=key_id or settings.require("keys.kms.key_id"), region=region, endpoint=endpoint))
+    return KmsSession(
+        KmsKey(
+            key_id=key_id or settings.require("keys.kms.key_id"),
+            region=region,
+            endpoint=endpoint,
+            metadata_service=settings.get("metadata_service") == "on",
+        )
+    )

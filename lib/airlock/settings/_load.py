@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from airlock.errors import ConfigError
 from airlock.policy.yaml import Document, read_yaml
+from airlock.settings._location import PROFILE
 from airlock.settings._model import SETTINGS, Origin, Setting, Settings
 
 __all__ = ["load_settings"]
@@ -88,8 +89,15 @@ def _walk(data: Any, at: tuple[str, ...], document: Document, values: dict[str, 
         elif any(known.startswith(name + ".") for known in by_name):
             _walk(value, (*at, key), document, values, base)
         else:
-            near = get_close_matches(name, by_name, n=1)
+            near = get_close_matches(name, _names(by_name), n=1)
             document.report((*at, key), f"unknown setting '{name}'" + (f"; nearest: '{near[0]}'" if near else ""))
+
+
+def _names(settings: Iterable[str]) -> list[str]:
+    """The settings' names and those of their groups."""
+    return list(
+        dict.fromkeys(".".join(name.split(".")[: depth + 1]) for name in settings for depth in range(name.count(".") + 1))
+    )
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str | None]:
@@ -105,6 +113,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str | None]:
 def _resolve(setting: Setting, value: str | None, base: Path) -> str | None:
     """Paths in a file are relative to it."""
     if value is None or setting.kind in ("text", "number") or "://" in value:
+        return value
+    if setting.kind == "identity" and value.startswith(PROFILE):
         return value
     return str((base / Path(value).expanduser()).resolve())
 

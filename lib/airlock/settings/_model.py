@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from airlock.errors import ConfigError
+from airlock.settings._location import Location
 from airlock.types import Zone
 
 __all__ = ["SETTINGS", "Origin", "Setting", "Settings"]
 
-Kind = Literal["path", "uri", "text", "number"]
+Kind = Literal["path", "uri", "identity", "text", "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,48 @@ class Setting:
         return "AIRLOCK_" + self.name.upper().replace(".", "_").removesuffix("_URI")
 
 
+_ZONES = {
+    Zone.RAW: "where raw datasets are; read by the inner door alone",
+    Zone.PRIVATE: "what stays on the raw side: accounting, rejected rows, split records",
+    Zone.STAGING: "written by the inner door, read by the outer door",
+    Zone.SANITIZED: "releases; written by the outer door alone",
+}
+
+
+def _zone(zone: Zone) -> tuple[Setting, ...]:
+    own = f"zones.{zone}"
+    identity = "profile:NAME, or a credentials file, or a mounted folder of one"
+    if zone in (Zone.PRIVATE, Zone.STAGING):
+        identity += "; none: the door's own, that of zone raw or sanitized"
+    return (
+        Setting(f"{own}.uri", "uri", _ZONES[zone]),
+        Setting(f"{own}.endpoint", "text", "URL of this zone's object store; none: s3.endpoint"),
+        Setting(f"{own}.region", "text", "region of this zone's bucket; none: s3.region"),
+        Setting(f"{own}.ca", "path", "PEM file of the authority of its certificate; none: s3.ca"),
+        Setting(f"{own}.identity", "identity", identity),
+        Setting(f"{own}.kms_key", "text", "KMS key for what is written; none: as the bucket says"),
+    )
+
+
 SETTINGS: tuple[Setting, ...] = (
-    Setting("zones.raw.uri", "uri", "where raw datasets are; read by the inner door alone"),
-    Setting("zones.private.uri", "uri", "what stays on the raw side: accounting, rejected rows, split records"),
-    Setting("zones.staging.uri", "uri", "written by the inner door, read by the outer door"),
-    Setting("zones.sanitized.uri", "uri", "releases; written by the outer door alone"),
+    *(setting for zone in _ZONES for setting in _zone(zone)),
+    Setting("s3.endpoint", "text", "URL of the zones' object store; none: AWS's own"),
+    Setting("s3.region", "text", "region of the zones' buckets; none: as the AWS environment says, us-east-1 at an endpoint"),
+    Setting("s3.ca", "path", "PEM file of the authority of the endpoint's certificate; none: the system's"),
+    Setting(
+        "s3.style",
+        "text",
+        "how buckets are addressed; auto: path at an endpoint, virtual at AWS",
+        "auto",
+        ("auto", "path", "virtual"),
+    ),
+    Setting(
+        "metadata_service",
+        "text",
+        "whether an instance's metadata service may be asked for AWS credentials",
+        "off",
+        ("off", "on"),
+    ),
     Setting("keys.provider", "text", "where root keys come from", "file", ("file", "vault-kv", "vault-transit", "aws-kms")),
     Setting("keys.root", "path", "root key file (inner door); of vault-transit and aws-kms: the file of wrapped roots"),
     Setting("keys.vault.address", "text", "https://host:port of Vault or OpenBao (inner door)"),
@@ -79,6 +117,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "staging_codec", "text", "compression of staged files, which live for one release", "snappy", ("snappy", "lz4", "zstd")
     ),
+    Setting("staging_ttl", "number", "days for which a refused run stays in staging, to be looked at", "7"),
     Setting("lease_seconds", "number", "how long a run may be silent before another may take its dataset over", "60"),
     Setting("grace_minutes", "number", "how long superseded files stay for readers that are still at it", "0"),
     Setting("permit_minutes", "number", "how long one permit to use keys holds", "720"),
@@ -128,9 +167,47 @@ class Settings:
         """A number setting."""
         return int(self.require(name))
 
-    def zone(self, zone: Zone) -> str:
+    def has(self, zone: Zone) -> bool:
+        """Whether this configuration names a zone."""
+        return self.get(f"zones.{zone}.uri") is not None
+
+    def zone(self, zone: Zone) -> Location:
         """A zone's location. Raises ConfigError where this configuration does not name it."""
-        return self.require(f"zones.{zone}.uri")
+        own = f"zones.{zone}"
+        shared = self.location(self.require(f"{own}.uri"))
+        return replace(
+            shared,
+            endpoint=self.get(f"{own}.endpoint") or shared.endpoint,
+            region=self.get(f"{own}.region") or shared.region,
+            ca=self.get(f"{own}.ca") or shared.ca,
+            identity=self.get(f"{own}.identity") or self._door_identity(zone),
+            kms_key=self.get(f"{own}.kms_key"),
+        )
+
+    def location(self, uri: str) -> Location:
+        """A place that is no zone, reached as the settings say of all; by the AWS environment's identity."""
+        return Location(
+            uri=uri,
+            endpoint=self.get("s3.endpoint"),
+            region=self.get("s3.region"),
+            ca=self.get("s3.ca"),
+            style=self.require("s3.style"),
+            metadata_service=self.get("metadata_service") == "on",
+        )
+
+    def _door_identity(self, zone: Zone) -> str | None:
+        """A door has one identity: what it has for the zone that is its alone serves for the others, too."""
+        if zone in (Zone.RAW, Zone.SANITIZED):
+            return None
+        own = Zone.RAW if zone is Zone.PRIVATE or self.has(Zone.RAW) else Zone.SANITIZED
+        return self.get(f"zones.{own}.identity")
+
+    def outer(self) -> Settings:
+        """What the outer door knows where one file serves both doors: without the raw side's zones."""
+        hidden = tuple(f"zones.{zone}." for zone in (Zone.RAW, Zone.PRIVATE))
+        return Settings(
+            {name: None if name.startswith(hidden) else value for name, value in self.values.items()}, self.origins, self.file
+        )
 
     def having(self, values: dict[str, str]) -> Settings:
         """The same with these on top, as flags would be."""

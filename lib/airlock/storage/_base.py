@@ -28,6 +28,7 @@ __all__ = [
     "ConflictError",
     "DigestWriter",
     "Entry",
+    "Folder",
     "Store",
     "checked_path",
 ]
@@ -68,12 +69,21 @@ class Entry:
     Attributes:
         path: Relative to the zone, '/'-joined.
         size: In bytes.
-        version: Text that changes whenever the content is replaced (an etag, or its like).
+        version: Text that changes whenever the content is replaced by another (an etag, or its like). An object store's may come
+            back with the same content: what is swapped by its version never has the same content twice.
     """
 
     path: str
     size: int
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What lies directly in a folder: its files, and the paths of its folders."""
+
+    files: tuple[Entry, ...]
+    folders: tuple[str, ...]
 
 
 class DigestWriter(io.RawIOBase):
@@ -136,7 +146,7 @@ class Store(Protocol):
 
     @property
     def uri(self) -> str:
-        """What `open_store` makes this store from."""
+        """Where it is, for people; a local one is opened by it again."""
         ...
 
     def read(self, path: str) -> bytes:
@@ -147,8 +157,16 @@ class Store(Protocol):
         """Size and version. Raises NotFoundError, for folders too."""
         ...
 
-    def list(self, prefix: str = "") -> Iterator[Entry]:
-        """The file `prefix`, or every file below the folder `prefix`, sorted by path; uncommitted files are not shown."""
+    def list(self, prefix: str = "", *, hidden: bool = False) -> Iterator[Entry]:
+        """The file `prefix`, or every file below the folder `prefix`, sorted by path; uncommitted files only where `hidden` asks."""
+        ...
+
+    def folder(self, prefix: str = "") -> Folder:
+        """What lies directly in the folder `prefix`, by one look that leaves what is below alone; empty where there is none."""
+        ...
+
+    def read_end(self, entry: Entry, size: int) -> bytes:
+        """The last `size` bytes of a listed file, or all of a shorter one. Raises NotFoundError."""
         ...
 
     def open_input(self, path: str) -> pa.NativeFile:
@@ -181,6 +199,16 @@ class Store(Protocol):
 
     def link_or_copy(self, source: str, target_store: Store, target: str) -> None:
         """Make `target` the same bytes as `source`, sharing them where possible. Raises NotFoundError, AlreadyExistsError."""
+        ...
+
+    def sweep(self, prefix: str = "", *, grace: float | None = None) -> int:
+        """Remove half-written files whose writer is dead; returns how many.
+
+        Args:
+            prefix: Look only below this folder.
+            grace: Seconds for which a new one is left alone. None: as long as a living writer may take, for others may write here;
+                0: the caller is the one writer.
+        """
         ...
 
     def local_path(self, path: str) -> Path | None:

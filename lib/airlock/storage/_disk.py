@@ -26,6 +26,7 @@ __all__ = [
     "locked_folder",
     "make_folder",
     "place",
+    "swept",
     "sync_folder",
     "temporary",
     "translated",
@@ -171,6 +172,29 @@ def place(source: Path, target: Path, name: str, *, held: bool = False) -> None:
             source.rename(target)
     source.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+def swept(root: Path, grace: float) -> int:
+    """Remove half-written files below a folder that nobody holds; returns how many."""
+    found = [Path(folder, name) for folder, _, files in os.walk(root) for name in files if name.startswith(TEMPORARY_PREFIX)]
+    return sum(_discard(path, grace) for path in found)
+
+
+def _discard(path: Path, grace: float) -> bool:
+    try:
+        if time.time() - path.lstat().st_mtime < grace:
+            return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 class FileWriter(DigestWriter):

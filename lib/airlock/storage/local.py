@@ -24,6 +24,7 @@ from airlock.storage._base import (
     ConflictError,
     DigestWriter,
     Entry,
+    Folder,
     Store,
     checked_path,
 )
@@ -33,6 +34,7 @@ from airlock.storage._disk import (
     locked_folder,
     make_folder,
     place,
+    swept,
     sync_folder,
     temporary,
     translated,
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = ["LocalStore"]
 
 _COPY_BYTES = 1 << 20
+_GRACE = 60.0
+"""Seconds after which a writer holds its file's lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,25 @@ class LocalStore:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return Entry(path, status.st_size, version_of(status))
 
-    def list(self, prefix: str = "") -> Iterator[Entry]:
+    def list(self, prefix: str = "", *, hidden: bool = False) -> Iterator[Entry]:
         """The file `prefix`, or every file below the folder `prefix`, sorted by path."""
         with translated(prefix):
             start = self._resolve(prefix) if prefix else self.root
             if start.is_dir():
-                yield from self._walk(start, prefix)
+                yield from self._walk(start, prefix, hidden=hidden)
             elif start.exists():
                 yield self.stat(prefix)
+
+    def folder(self, prefix: str = "") -> Folder:
+        """What lies directly in a folder."""
+        with translated(prefix):
+            start = self._resolve(prefix) if prefix else self.root
+            if not start.is_dir():
+                return Folder((), ())
+            found = list(self._look(start, prefix, hidden=False))
+        return Folder(
+            tuple(entry for _, entry in found if entry is not None), tuple(path for path, entry in found if entry is None)
+        )
 
     def open_input(self, path: str) -> pa.NativeFile:
         """Random access for pyarrow."""
@@ -167,6 +182,20 @@ class LocalStore:
             with translated(source), self._open(source) as file, target_store.open_output(target) as out:
                 shutil.copyfileobj(file, out, _COPY_BYTES)
 
+    def read_end(self, entry: Entry, size: int) -> bytes:
+        """The last bytes of a file."""
+        with translated(entry.path), self._open(entry.path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            return file.read(size)
+
+    def sweep(self, prefix: str = "", *, grace: float | None = None) -> int:
+        """Remove half-written files; a living writer holds its file's lock."""
+        root = self._resolve(prefix) if prefix else self.root
+        if not root.is_dir():
+            return 0
+        with translated("."):
+            return swept(root, _GRACE if grace is None else grace)
+
     def local_path(self, path: str) -> Path | None:
         """Where the file would be on this machine's disk."""
         return self._resolve(path) if path else self.root
@@ -193,22 +222,30 @@ class LocalStore:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return os.fdopen(descriptor, "rb")
 
-    def _walk(self, folder: Path, prefix: str) -> Iterator[Entry]:
+    def _walk(self, folder: Path, prefix: str, *, hidden: bool) -> Iterator[Entry]:
+        for path, entry in self._look(folder, prefix, hidden=hidden):
+            if entry is None:
+                yield from self._walk(folder / path.rpartition("/")[2], path, hidden=hidden)
+            else:
+                yield entry
+
+    def _look(self, folder: Path, prefix: str, *, hidden: bool) -> Iterator[tuple[str, Entry | None]]:
+        """What a folder holds, by path; None for a folder of its own. In the order in which a whole walk is sorted by path."""
         with os.scandir(folder) as found:
-            shown = [item for item in found if item.name != PENDING and not item.name.startswith(TEMPORARY_PREFIX)]
+            shown = [item for item in found if hidden or not _is_hidden(item.name)]
         # A folder sorts as its name with '/': the whole walk then comes out sorted by path.
         for item in sorted(shown, key=lambda item: item.name + "/" * item.is_dir(follow_symlinks=False)):
             path = f"{prefix}/{item.name}" if prefix else item.name
             if item.is_dir(follow_symlinks=False):
-                yield from self._walk(folder / item.name, path)
+                yield path, None
             elif item.is_dir():
                 raise BoundaryError(f"'{path}' is a link to a folder. Replace it by the folder itself", path=path)
             elif item.is_symlink():
-                yield self.stat(path)
+                yield path, self.stat(path)
             else:
                 with suppress(FileNotFoundError):  # deleted since the folder was read
                     status = item.stat(follow_symlinks=False)
-                    yield Entry(path, status.st_size, version_of(status))
+                    yield path, Entry(path, status.st_size, version_of(status))
 
     def _place(self, made: Path, target: Path, path: str) -> None:
         try:
@@ -244,3 +281,7 @@ class LocalStore:
                 raise
             sync_folder(goal.parent)
         return True
+
+
+def _is_hidden(name: str) -> bool:
+    return name == PENDING or name.startswith(TEMPORARY_PREFIX)

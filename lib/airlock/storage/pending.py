@@ -1,4 +1,4 @@
-"""Files that no reader sees until they are published, and what is left of half-written ones. Called by both doors.
+"""Files that no reader sees until they are published. Called by both doors.
 
 Pending files are ordinary files of the store below `.pending/` at the zone's root: on a local disk a folder for its owner alone,
 on any store one that listings of the zone leave out. Published is what is linked, or copied, from there.
@@ -6,22 +6,14 @@ on any store one that listings of the zone leave out. Published is what is linke
 
 from __future__ import annotations
 
-import fcntl
-import os
 import stat
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from airlock.errors import BoundaryError
-from airlock.storage._base import PENDING, TEMPORARY_PREFIX, Store
+from airlock.storage._base import PENDING, Store
 from airlock.storage._disk import translated
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["close_pending", "pending_folder", "sweep"]
+__all__ = ["close_pending", "pending_folder"]
 
 
 _OWNER_ALONE = 0o700
@@ -59,40 +51,3 @@ def close_pending(store: Store) -> None:
             )
         if stat.S_IMODE(status.st_mode) != _OWNER_ALONE:
             (root / PENDING).chmod(_OWNER_ALONE)
-
-
-def sweep(store: Store, prefix: str = "", *, grace: float = 60.0) -> int:
-    """Remove half-written files whose writer is dead; returns how many.
-
-    Args:
-        store: The zone.
-        prefix: Look only below this folder, of which the caller is the one writer.
-        grace: Seconds for which a new file is left alone: its writer may not hold its lock yet.
-    """
-    root = store.local_path(prefix)
-    if root is None or not root.is_dir():
-        return 0
-    with translated("."):
-        return sum(_discard(path, grace) for path in _leftovers(root))
-
-
-def _leftovers(root: Path) -> Iterator[Path]:
-    for folder, _, files in os.walk(root):
-        yield from (Path(folder, name) for name in files if name.startswith(TEMPORARY_PREFIX))
-
-
-def _discard(path: Path, grace: float) -> bool:
-    try:
-        if time.time() - path.lstat().st_mtime < grace:
-            return False
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True

@@ -209,6 +209,9 @@ def test_two_runs_side_by_side(said, made):
 
 def test_prune_says_what_went(said, made):
     place, _ = made
+    dead = place.root / "staging" / "people" / "dead" / "data" / "x"
+    dead.parent.mkdir(parents=True)
+    dead.write_bytes(b"half")
     code, out, err = said("runs", "prune", "--dry-run")
     assert code == 0
     assert "would go" in err

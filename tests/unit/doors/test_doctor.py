@@ -126,12 +126,12 @@ def test_an_old_java_is_named(settings, tmp_path, monkeypatch):
 def test_zones(project, settings):
     (project / "staging").mkdir()
     found = by_name(
-        diagnose(settings(**{"zones.sanitized.uri": str(project / "airlock.yaml" / "x"), "zones.private.uri": "s3://x/y"}))
+        diagnose(settings(**{"zones.sanitized.uri": str(project / "airlock.yaml" / "x"), "zones.private.uri": "gopher://x/y"}))
     )
     assert found["staging"].said == "readable and writable"
     assert (found["sanitized"].status, found["private"].status) == ("failed", "failed")
     assert "can't be made" in found["sanitized"].said
-    assert "scheme 's3://'" in found["private"].said
+    assert "scheme 'gopher://'" in found["private"].said
     found = by_name(diagnose(settings(**{"zones.raw.uri": str(project / "none")})))
     assert (found["raw"].status, found["raw"].said) == ("failed", "its folder is not there")
     (project / "none").mkdir()

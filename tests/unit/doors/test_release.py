@@ -223,15 +223,17 @@ def test_the_same_run_again_and_a_run_that_is_not_there(made):
     assert release(made.policy(), made.settings(), run_id="one").state == "released"
     again = release(made.policy(), made.settings(), run_id="one")
     assert (again.state, again.sequence) == ("released", 1)
-    with pytest.raises(NotFoundError, match="run 'none' of 'people' is not staged; staged: one"):
-        release(made.policy(), made.settings(), run_id="none")
-
-
-def test_a_released_run_whose_staged_files_went_is_no_error(made):
-    release(made.policy(), made.settings())
     anonymize(made.policy(), made.settings(), run_id="two")
+    with pytest.raises(NotFoundError, match="run 'none' of 'people' is not staged; staged: two"):
+        release(made.policy(), made.settings(), run_id="none")
+    assert release(made.policy(), made.settings()).run == "two"
+    assert release(made.policy(), made.settings(), run_id="one").state == "superseded"
+
+
+def test_staging_is_emptied_of_what_is_published(made):
+    release(made.policy(), made.settings())
     assert sorted(path.name for path in base(made).rglob("*") if path.is_file()) == ["verdict.json"]
-    assert release(made.policy(), made.settings(), run_id="one").state == "nothing new"
+    assert release(made.policy(), made.settings()).state == "nothing new"
     assert anonymize(made.policy(), made.settings(), run_id="one").continued
 
 

@@ -14,6 +14,7 @@ from airlock.doors.release import release
 from airlock.doors.verify import verified_data, verify
 from airlock.errors import BoundaryError, ConfigError, IntegrityError, NotFoundError, RollbackError, SignatureError
 from airlock.evidence.canonical import time_text
+from airlock.storage import local
 
 NOW = datetime.now(UTC)
 
@@ -53,7 +54,7 @@ def test_a_release_that_was_put_back_is_refused_for_good(place, older, first):
 
 
 def test_path_remembers_too_and_a_newer_release_is_taken(place, older, second):
-    assert verified_data(place.sink, place.settings()) == place.sink / "data" / second
+    assert verified_data(place.sink, place.settings()) == f"{place.sink}/data/{second}"
     third = place.run()
     assert verify(place.sink, place.settings()).run == third
     put_back(place, older)
@@ -160,10 +161,10 @@ def test_a_folder_without_a_release(place):
 
 
 def test_a_folder_that_cant_be_read_is_said(place, monkeypatch):
-    def refuse(path):
+    def refuse(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
 
     settings = place.settings()
-    monkeypatch.setattr(Path, "is_file", refuse)
-    with pytest.raises(NotFoundError, match=r"people' can't be read: Permission denied"):
+    monkeypatch.setattr(local.os, "open", refuse)
+    with pytest.raises(ConfigError, match=r"does not let this process use 'current\.json': permission denied"):
         verify(place.sink, settings)

@@ -54,15 +54,15 @@ def test_paths_in_a_file_are_relative_to_it(file, tmp_path):
     settings = load(
         file=file("zones: {raw: {uri: raw}, staging: {uri: 'file:///srv/x'}}\nkeys: {root: ../k.json}\ntrust: ~/t\n")
     )
-    assert settings.zone(Zone.RAW) == str(tmp_path / "raw")
-    assert settings.zone(Zone.STAGING) == "file:///srv/x"
+    assert settings.zone(Zone.RAW).uri == str(tmp_path / "raw")
+    assert settings.zone(Zone.STAGING).uri == "file:///srv/x"
     assert settings.path("keys.root") == tmp_path.parent / "k.json"
     assert settings.path("trust") == Path.home() / "t"
 
 
 def test_paths_in_the_environment_are_relative_to_the_working_folder():
     settings = load(environment={"AIRLOCK_ZONES_RAW": "raw", "AIRLOCK_KEYS_ROOT": ""})
-    assert settings.zone(Zone.RAW) == str(Path.cwd() / "raw")
+    assert settings.zone(Zone.RAW).uri == str(Path.cwd() / "raw")
     assert settings.path("keys.root") is None
 
 
@@ -89,7 +89,7 @@ def test_all_faults_of_a_file_are_named_at_their_places(file):
     assert str(caught.value).splitlines() == [
         "airlock.yaml:",
         f"{path}:2:9: unknown setting 'zones.raw.url'; nearest: 'zones.raw.uri'",
-        f"{path}:3:3: unknown setting 'zones.row'; nearest: 'zones.raw.uri'",
+        f"{path}:3:3: unknown setting 'zones.row'; nearest: 'zones.raw'",
         f"{path}:4:1: unknown setting 'engin'; nearest: 'engine'",
         f"{path}:5:1: 'keys' must be a mapping",
     ]

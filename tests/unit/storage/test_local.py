@@ -219,10 +219,14 @@ def test_uris():
 @pytest.mark.parametrize(
     ("uri", "match"),
     [
-        ("gopher://x/y", r"scheme 'gopher://'\. Supported: a plain path, or file://"),
+        ("gopher://x/y", r"scheme 'gopher://'\. Supported: a plain path, file://, or s3://bucket/prefix"),
         ("file://host/srv", "without host"),
         ("file:///srv?x=1", "without host, query"),
         ("", "empty uri"),
+        ("s3://", "s3://bucket"),
+        ("s3://bucket/a/../b", "without '.', '..'"),
+        ("s3://key:secret@bucket", "s3://bucket"),
+        ("s3://bucket?region=x", "s3://bucket"),
     ],
 )
 def test_other_uris_are_refused(uri, match):

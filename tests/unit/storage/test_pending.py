@@ -11,7 +11,7 @@ import time
 import pytest
 
 from airlock.storage import LocalStore, open_store
-from airlock.storage.pending import pending_folder, sweep
+from airlock.storage.pending import pending_folder
 
 CONTEXT = multiprocessing.get_context("fork")
 
@@ -63,17 +63,17 @@ def test_sweep_takes_only_what_nobody_writes(store):
     queue.get()
     with store.open_output("folder/being-written") as out:
         out.write(b"alive")
-        assert sweep(store, grace=0) == 0
+        assert store.sweep(grace=0) == 0
         os.kill(writer.pid, signal.SIGKILL)
         writer.join()
         (store.root / ".new-0123").write_bytes(b"left by a crash")
-        assert sweep(store) == 0  # too new: their writers might not hold their locks yet
-        assert sweep(store, "folder", grace=0) == 0
-        assert sweep(store, grace=0) == 2
-        assert sweep(store, grace=0) == 0
+        assert store.sweep() == 0  # too new: their writers might not hold their locks yet
+        assert store.sweep("folder", grace=0) == 0
+        assert store.sweep(grace=0) == 2
+        assert store.sweep(grace=0) == 0
     assert _half_written(store) == []
     assert store.read("folder/being-written") == b"alive"
 
 
 def test_sweep_of_an_absent_zone(store):
-    assert sweep(store) == 0
+    assert store.sweep() == 0

@@ -1,0 +1,109 @@
+"""What S3's answers mean in Airlock's words. Called by `s3`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airlock.errors import AirlockError, ConfigError, NotFoundError, StorageUnavailableError
+from airlock.policy.unlisted import shown_path
+from airlock.settings import Location
+
+__all__ = ["CONFLICT", "GONE", "UNMET", "PreconditionError", "code_of", "retries_of", "translated"]
+
+GONE = {"NoSuchKey", "404", "NotFound", "NoSuchUpload"}
+UNMET = {"PreconditionFailed", "412"}
+CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
+
+_NO_IDENTITY = {
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound", "ConfigParseError",
+    "ConfigNotFound", "InvalidConfigError", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "TokenRetrievalError",
+}  # fmt: skip
+_DENIED = {
+    "AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+    "ExpiredToken", "InvalidToken", "InvalidClientTokenId", "ExpiredTokenException", "InvalidIdentityToken", "401",
+    "AccessDeniedException", "KMS.AccessDeniedException", "XAdminUserNotFound",
+}  # fmt: skip
+_ELSEWHERE = {"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "307"}
+_SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+_BUSY = {
+    "SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "RequestTimeoutException", "Throttling",
+    "ThrottlingException", "RequestLimitExceeded", "BandwidthLimitExceeded", "TooManyRequestsException", "PriorRequestNotComplete",
+    "EC2ThrottledException", "ThrottledException", "OperationAborted", "ConditionalRequestConflict", "429", "IncompleteBody",
+    "InsufficientStorage", "507",
+}  # fmt: skip
+_SERVER = 500
+
+
+class PreconditionError(Exception):
+    """The condition of a write does not hold. Callers turn it into their own meaning; it never reaches a user."""
+
+
+def code_of(error: Exception) -> str:
+    """The service's code, or the exception's class."""
+    answer: Mapping[str, Any] = getattr(error, "response", None) or {}
+    return str(answer.get("Error", {}).get("Code") or type(error).__name__)
+
+
+def retries_of(error: Exception) -> int:
+    """How often the request had been sent before the answer that `error` is."""
+    answer: Mapping[str, Any] = getattr(error, "response", None) or {}
+    return int(answer.get("ResponseMetadata", {}).get("RetryAttempts", 0))
+
+
+_MEANINGS: tuple[tuple[set[str], type[AirlockError], str], ...] = (
+    (GONE, NotFoundError, "there is no file '{path}' in this zone. Check the name"),
+    ({"NoSuchBucket"}, ConfigError, "{where}: there is no such bucket. Make it, or correct the zone's uri or endpoint"),
+    (_NO_IDENTITY, ConfigError, "{where}: no identity is found ({code}). Set the zone's identity, or the AWS environment"),
+    (
+        _DENIED,
+        ConfigError,
+        "{where} does not let this identity use '{path}': {code}. Give it the access that its door needs, or correct the zone's identity",
+    ),
+    (_ELSEWHERE, ConfigError, "{where} is in another region ({code}). Correct s3.region, or the zone's"),
+    (_SKEWED, ConfigError, "{where}: this machine's clock is too far from the store's ({code}). Set it by NTP"),
+    (
+        {"SSLError"},
+        ConfigError,
+        "{where}: the endpoint's certificate is not trusted. Set s3.ca, or the zone's, to its authority",
+    ),
+    (_BUSY, StorageUnavailableError, "{where} did not answer for '{path}': {code}. Run again"),
+)
+_OTHER = "{where} refused a request for '{path}': {code}. Correct what it names"
+
+
+def translated(error: Exception | str, location: Location, key: str) -> AirlockError | PreconditionError:
+    """A failure as Airlock's error; what S3 wrote is not quoted, for it quotes keys and headers."""
+    if isinstance(error, PreconditionError):
+        return error
+    code = error if isinstance(error, str) else code_of(error)
+    known = next(((kind, text) for codes, kind, text in _MEANINGS if code in codes), None)
+    if known is None:
+        down = _status(error) >= _SERVER or _is_connection(error)
+        known = (StorageUnavailableError, _MEANINGS[-1][2]) if down else (ConfigError, _OTHER)
+    kind, text = known
+    path = shown_path(key) or "."
+    return kind(text.format(where=_where(location), path=path, code=code), path=path, reason=code)
+
+
+def _where(location: Location) -> str:
+    return f"{location.uri}" + (f" at {location.endpoint}" if location.endpoint else "")
+
+
+def _status(error: Exception | str) -> int:
+    answer: Mapping[str, Any] = getattr(error, "response", None) or {}
+    return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _is_connection(error: Exception | str) -> bool:
+    if isinstance(error, str):
+        return False
+    from botocore import exceptions  # noqa: PLC0415 - comes with boto3
+
+    kinds = (
+        exceptions.ConnectionError,
+        exceptions.HTTPClientError,
+        exceptions.IncompleteReadError,
+        exceptions.FlexibleChecksumError,
+    )
+    return isinstance(error, (*kinds, OSError))

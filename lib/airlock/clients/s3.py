@@ -1,0 +1,378 @@
+"""A session to one bucket of S3, or of what speaks its API: requests in, bytes and etags out. Called by `storage` alone.
+
+What a bucket keeps is never changed in place, and what must not be overwritten is written under a condition (RFC 9110, section 13).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property, lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from airlock.clients._boto import boto_session, made_client
+from airlock.clients._channel import require_private_channel, told
+from airlock.clients._s3errors import CONFLICT, GONE, UNMET, PreconditionError, code_of, retries_of, translated
+from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
+from airlock.settings import Location
+
+__all__ = ["Credentials", "Facts", "PreconditionError", "S3Session", "Upload", "s3_session"]
+
+_CONNECT, _READ, _TRIES, _POOL = 5, 60, 5, 64
+_RACES, _PAUSE = 8, 0.05
+"""How often a write that met another one at the same moment is tried, and the longest first pause in seconds."""
+
+_NONCE = "airlock-write"
+"""Metadata of everything written: tells whether a write whose answer was lost is the one that stands there."""
+
+_DELETED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One object.
+
+    Attributes:
+        etag: Without quotes.
+    """
+
+    key: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """What signs requests, as of now. No repr."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload under way."""
+
+    key: str
+    upload_id: str
+    started: datetime
+
+
+class S3Session:
+    """One client for one bucket, made when it is first needed. Threads may share it; a forked process may not.
+
+    Attributes:
+        prefix: What stands before every key of the zone: empty, or ends with '/'.
+
+    Raises (every method):
+        NotFoundError: No such key.
+        ConfigError: No such bucket, access denied, no identity, a certificate that is not trusted, or a wrong region.
+        StorageUnavailableError: No answer, throttled, or failed, after several tries with growing pauses.
+        MissingCapabilityError: boto3 is not installed.
+    """
+
+    def __init__(self, location: Location) -> None:
+        if location.endpoint is not None:
+            require_private_channel(location.endpoint, "the zone's endpoint")
+        self.location = location
+        self.bucket, self.prefix = _parsed(location.uri)
+
+    def __repr__(self) -> str:
+        return f"S3Session({self.bucket!r})"
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def head(self, key: str) -> Facts:
+        """Size and etag."""
+        return self._facts(key, self._head(key))
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """Content and etag, consistent with each other."""
+        with self._told(key):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            return answer["Body"].read(), _plain(answer["ETag"])
+
+    def get_end(self, key: str, size: int, wanted: int) -> bytes:
+        """The last bytes of an object of that size, by one request. Raises NotFoundError, ConfigError where it is shorter now."""
+        if not min(size, wanted):
+            return b""
+        with self._told(key):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={max(0, size - wanted)}-{size - 1}")
+            return bytes(answer["Body"].read())
+
+    def pages(self, prefix: str, *, delimiter: str = "") -> Iterator[tuple[list[Facts], list[str]]]:
+        """Keys below a prefix, sorted by their UTF-8 bytes; with a delimiter, prefixes of keys that hold it further on."""
+        with self._told(prefix):
+            options = {"Delimiter": delimiter} if delimiter else {}
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, **options)
+            for page in pages:
+                found = [Facts(item["Key"], item["Size"], _plain(item["ETag"])) for item in page.get("Contents", ())]
+                yield found, [item["Prefix"] for item in page.get("CommonPrefixes", ())]
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def put(self, key: str, data: bytes, *, match: str | None = None, absent: bool = False) -> str:
+        """Write an object whole; returns its etag.
+
+        Args:
+            key: Where.
+            data: The content.
+            match: Only over the object with this etag.
+            absent: Only where no object is.
+
+        Raises:
+            PreconditionError: The condition does not hold.
+        """
+        condition = {"IfMatch": f'"{match}"'} if match is not None else {"IfNoneMatch": "*"} if absent else {}
+        nonce = secrets.token_hex(16)
+        put = lambda: self._client.put_object(  # noqa: E731 - the request as a value
+            Bucket=self.bucket, Key=key, Body=data, Metadata={_NONCE: nonce}, **condition, **self._encryption
+        )
+        return self._conditional(key, nonce, put)
+
+    def start(self, key: str) -> MultipartWrite:
+        """Begin a multipart upload."""
+        nonce = secrets.token_hex(16)
+        with self._told(key):
+            made = self._client.create_multipart_upload(
+                Bucket=self.bucket, Key=key, Metadata={_NONCE: nonce}, ChecksumAlgorithm="CRC32", **self._encryption
+            )
+        return MultipartWrite(self, key, made["UploadId"], nonce)
+
+    def copy(self, key: str, target: S3Session, target_key: str) -> None:
+        """Copy to another bucket of the service, or in this one, only where no object is. Raises PreconditionError."""
+        source = {"Bucket": self.bucket, "Key": key}
+        request = lambda: target._client.copy_object(  # noqa: E731
+            Bucket=target.bucket, Key=target_key, CopySource=source, IfNoneMatch="*", **target._encryption
+        )
+        with self._told(key):
+            self._raced(target_key, request, mine=lambda: None)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; absent is fine."""
+        with suppress(NotFoundError), self._told(key):
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove objects, a thousand a request."""
+        for start in range(0, len(keys), _DELETED_AT_ONCE):
+            some = [{"Key": key} for key in keys[start : start + _DELETED_AT_ONCE]]
+            with self._told(keys[start]):
+                answer = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": some, "Quiet": True})
+            for failed in answer.get("Errors", ()):
+                if failed.get("Code") not in GONE:
+                    raise translated(failed.get("Code", "?"), self.location, failed.get("Key", "").removeprefix(self.prefix))
+
+    def uploads(self, prefix: str) -> Iterator[Upload]:
+        """Multipart uploads under way below a prefix."""
+        with self._told(prefix):
+            for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Uploads", ()):
+                    yield Upload(item["Key"], item["UploadId"], datetime.fromisoformat(item["Initiated"]))
+
+    def abort(self, upload: Upload) -> None:
+        """End a multipart upload and free its parts; one that is over is fine."""
+        with suppress(NotFoundError), self._told(upload.key):
+            self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id)
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    def credentials(self) -> Credentials:
+        """The identity's credentials, fresh for at least some minutes. Raises ConfigError where there are none."""
+        with self._told(""):
+            found = self._session.get_credentials()
+            if found is None:
+                raise translated("NoCredentialsError", self.location, "")
+            now = found.get_frozen_credentials()
+            return Credentials(now.access_key, now.secret_key, now.token)
+
+    def caller(self) -> str:
+        """Who asks: the role of a web identity or assumed role, else the id of the access key. Nothing is asked of a service."""
+        with self._told(""):
+            found = self._session.get_credentials()
+            if found is None:
+                raise translated("NoCredentialsError", self.location, "")
+            if found.method.startswith("assume-role"):
+                scoped = self._session.get_scoped_config()
+                return str(scoped.get("role_arn") or os.environ.get("AWS_ROLE_ARN"))
+            return str(found.access_key)
+
+    def server_time(self) -> datetime:
+        """The service's clock, by the date of an answer."""
+        with self._told(""):
+            answer = self._client.head_bucket(Bucket=self.bucket)
+            return _date(answer)
+
+    def keeps_versions(self) -> bool:
+        """Whether the bucket keeps what is deleted or replaced."""
+        with self._told(""):
+            return bool(self._client.get_bucket_versioning(Bucket=self.bucket).get("Status") == "Enabled")
+
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for."""
+        return str(self._client.meta.region_name)
+
+    @property
+    def virtual(self) -> bool:
+        """Whether the bucket is a part of the host's name."""
+        style = self.location.style
+        return style == "virtual" or (style == "auto" and self.location.endpoint is None)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _conditional(self, key: str, nonce: str, request: Callable[[], Any]) -> str:
+        with self._told(key):
+            answer = self._raced(key, request, mine=lambda: self._own(key, nonce))
+            return answer if isinstance(answer, str) else _plain(answer["ETag"])
+
+    def _raced(self, key: str, request: Callable[[], Any], *, mine: Callable[[], str | None]) -> Any:
+        """Carry a conditional write out. A try whose answer was lost may have written: then the condition fails on our own write."""
+        for attempt in range(_RACES):
+            try:
+                return request()
+            except self._client.exceptions.ClientError as error:
+                code = code_of(error)
+                if code in CONFLICT:
+                    time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311 - jitter
+                    continue
+                if code not in UNMET | GONE:
+                    raise
+                own = mine() if retries_of(error) or attempt else None
+                if own is not None:
+                    return own
+                raise PreconditionError(key) from None
+        raise StorageUnavailableError(f"'{key}' is written by many at this moment. Run again")
+
+    def _own(self, key: str, nonce: str) -> str | None:
+        """The etag of what stands at a key, if it is what was written with this nonce."""
+        with suppress(NotFoundError):
+            answer = self._head(key)
+            if answer.get("Metadata", {}).get(_NONCE) == nonce:
+                return _plain(answer["ETag"])
+        return None
+
+    def _head(self, key: str) -> Mapping[str, Any]:
+        with self._told(key):
+            answer: Mapping[str, Any] = self._client.head_object(Bucket=self.bucket, Key=key)
+            return answer
+
+    @staticmethod
+    def _facts(key: str, answer: Mapping[str, Any]) -> Facts:
+        return Facts(key, answer["ContentLength"], _plain(answer["ETag"]))
+
+    def _told(self, key: str) -> AbstractContextManager[None]:
+        return told(lambda error: translated(error, self.location, key.removeprefix(self.prefix)))
+
+    @cached_property
+    def _encryption(self) -> dict[str, str]:
+        key = self.location.kms_key
+        return {} if key is None else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+
+    @cached_property
+    def _session(self) -> Any:
+        return boto_session(self.location.identity, metadata_service=self.location.metadata_service, extra="s3")
+
+    @cached_property
+    def _client(self) -> Any:
+        place, session = self.location, self._session
+        from botocore.config import Config  # noqa: PLC0415 - comes with boto3
+
+        if place.ca is not None and not os.path.isfile(place.ca):  # noqa: PTH113 - a path as text
+            raise ConfigError(f"there is no CA file '{place.ca}'. Correct the zone's ca")
+        region = place.region or session.get_config_variable("region") or ("us-east-1" if place.endpoint else None)
+        if region is None:
+            raise ConfigError(f"bucket '{self.bucket}' needs a region. Set s3.region, or AWS_REGION")
+        config = Config(
+            connect_timeout=_CONNECT,
+            read_timeout=_READ,
+            max_pool_connections=_POOL,
+            retries={"mode": "standard", "total_max_attempts": _TRIES},
+            s3={"addressing_style": "virtual" if self.virtual else "path"},
+        )
+        return made_client(
+            session, "s3", plain_times=True, region_name=region, endpoint_url=place.endpoint, verify=place.ca, config=config
+        )
+
+
+class MultipartWrite:
+    """Parts of an object that appears whole when they are completed. Threads may upload parts at once.
+
+    Attributes:
+        key: Where it will be.
+    """
+
+    def __init__(self, session: S3Session, key: str, upload_id: str, nonce: str) -> None:
+        self._session, self._id, self._nonce, self.key = session, upload_id, nonce, key
+        self._parts: dict[int, dict[str, Any]] = {}
+
+    def part(self, number: int, data: bytes) -> None:
+        """Upload one part, numbered from 1; all but the last have at least 5 MiB."""
+        session = self._session
+        with session._told(self.key):  # noqa: SLF001 - one module, two halves
+            answer = session._client.upload_part(  # noqa: SLF001
+                Bucket=session.bucket, Key=self.key, UploadId=self._id, PartNumber=number, Body=data, ChecksumAlgorithm="CRC32"
+            )
+        sums = {name: answer[name] for name in ("ChecksumCRC32",) if name in answer}
+        self._parts[number] = {"PartNumber": number, "ETag": answer["ETag"], **sums}
+
+    def complete(self) -> str:
+        """Make the object appear, only where none is; returns its etag. Raises PreconditionError."""
+        session, parts = self._session, [self._parts[number] for number in sorted(self._parts)]
+        request = lambda: session._client.complete_multipart_upload(  # noqa: E731, SLF001
+            Bucket=session.bucket, Key=self.key, UploadId=self._id, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
+        )
+        return session._conditional(self.key, self._nonce, request)  # noqa: SLF001
+
+    def abort(self) -> None:
+        """Free the parts."""
+        self._session.abort(Upload(self.key, self._id, datetime.now(UTC)))
+
+
+def _plain(etag: str) -> str:
+    return etag.strip('"')
+
+
+def _date(answer: Mapping[str, Any]) -> datetime:
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
+
+def _parsed(uri: str) -> tuple[str, str]:
+    parts = urlsplit(uri)
+    path = parts.path.strip("/")
+    odd = (
+        parts.query or parts.fragment or "@" in parts.netloc or any(part in {"", ".", ".."} for part in path.split("/") if path)
+    )
+    if parts.scheme != "s3" or not parts.netloc or odd:
+        raise ConfigError(
+            "a zone's s3:// uri must be s3://bucket or s3://bucket/prefix, without '.', '..' or empty parts. Correct it"
+        )
+    return parts.netloc, f"{path}/" if path else ""
+
+
+@lru_cache(maxsize=16)
+def s3_session(location: Location) -> S3Session:
+    """The process's session for a location's bucket.
+
+    Raises:
+        ConfigError: The uri names no bucket, or a path in it that is none; the endpoint is another machine's, without TLS.
+
+    Example:
+        >>> session = s3_session(Location("s3://pii-raw/crm/"))
+        >>> session.bucket, session.prefix
+        ('pii-raw', 'crm/')
+    """
+    return S3Session(location)
+
+
+# Connections and their threads do not outlive a fork.
+os.register_at_fork(after_in_child=s3_session.cache_clear)
