@@ -16,7 +16,7 @@ from tests.servers import kms, s3
 
 from airlock.errors import ConfigError, NotFoundError
 from airlock.settings import Location
-from airlock.storage import AlreadyExistsError, ConflictError, Store, open_store
+from airlock.storage import AlreadyExistsError, ConflictError, Entry, Store, open_store
 
 WRITERS = 50
 ROUNDS = 4
@@ -310,10 +310,19 @@ def test_a_listing_shows_hidden_files_where_it_is_asked_to(store):
     assert _paths(store, ".pending") == [".pending/p"]
 
 
-@pytest.mark.parametrize("size", [0, 1, 5, 100])
-def test_the_end_of_a_file_is_read_alone(store, size):
-    store.create("x", b"abcde")
-    assert store.read_end(store.stat("x"), size) == b"abcde"[max(0, 5 - size) :]
+def test_the_footer_of_a_parquet_file_is_read_alone(store):
+    table = pa.table({"n": list(range(1000))})
+    for columns in (1, 3000):  # a footer of more than 64 KiB, too
+        path = f"{columns}.parquet"
+        with store.open_output(path) as out:
+            pq.write_table(pa.table({f"n{at}": table["n"] for at in range(columns)}), out, row_group_size=400)
+        found = store.footer(store.stat(path))
+        assert (found.num_rows, found.num_row_groups, found.num_columns) == (1000, 3, columns)
+    store.create("text", b"no Parquet")
+    with pytest.raises((pa.ArrowException, OSError)):
+        store.footer(store.stat("text"))
+    with pytest.raises(NotFoundError, match="'absent'"):
+        store.footer(Entry("absent", 100, "v"))
 
 
 def test_an_output_of_many_parts_is_whole(store):
@@ -365,6 +374,7 @@ def test_what_a_killed_writer_left_is_never_seen_and_swept(store, place, request
     here, there = context.Pipe()
     writer = context.Process(target=_die, args=(place, there))
     writer.start()
+    there.close()
     assert here.recv() == "written"
     writer.kill()
     writer.join()

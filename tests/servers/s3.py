@@ -107,7 +107,13 @@ class Gateway:
 
 @contextmanager
 def running(
-    folder: Path, *, port: int = 0, tls: tuple[Path, Path] | None = None, data: Path | None = None, options: Sequence[str] = ()
+    folder: Path,
+    *,
+    port: int = 0,
+    tls: tuple[Path, Path] | None = None,
+    data: Path | None = None,
+    log: bool = True,
+    options: Sequence[str] = (),
 ) -> Iterator[Gateway]:
     """Serve a new folder.
 
@@ -116,16 +122,18 @@ def running(
         port: Of the loopback; 0 takes a free one.
         tls: Certificate and key.
         data: Where objects are kept, if elsewhere.
-        options: More of the server's own.
+        log: Whether requests are logged: that takes as long as some of them.
+        options: More of the server's own, before `posix`.
     """
     data = folder / "data" if data is None else data
     for part in (data, folder / "iam"):
         part.mkdir(parents=True, exist_ok=True)
     port = port or _free_port()
+    logged = ("--access-log", str(folder / "access.log")) if log else ()
     secure = () if tls is None else ("--cert", str(tls[0]), "--key", str(tls[1]))
     command = (
         str(GATEWAY.program()), "--access", ROOT, "--secret", SECRET, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet",
-        "--iam-dir", str(folder / "iam"), "--iam-cache-disable", "--access-log", str(folder / "access.log"), *secure, *options, "posix", str(data),
+        "--iam-dir", str(folder / "iam"), *logged, *secure, *options, "posix", "--io-buffer-size", "65536", str(data),
     )  # fmt: skip
     endpoint = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
     served = Gateway(endpoint, folder, command, _serve(command, endpoint), None if tls is None else tls[0])

@@ -101,14 +101,6 @@ class S3Session:
             answer = self._client.get_object(Bucket=self.bucket, Key=key)
             return answer["Body"].read(), _plain(answer["ETag"])
 
-    def get_end(self, key: str, size: int, wanted: int) -> bytes:
-        """The last bytes of an object of that size, by one request. Raises NotFoundError, ConfigError where it is shorter now."""
-        if not min(size, wanted):
-            return b""
-        with self._told(key):
-            answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={max(0, size - wanted)}-{size - 1}")
-            return bytes(answer["Body"].read())
-
     def pages(self, prefix: str, *, delimiter: str = "") -> Iterator[tuple[list[Facts], list[str]]]:
         """Keys below a prefix, sorted by their UTF-8 bytes; with a delimiter, prefixes of keys that hold it further on."""
         with self._told(prefix):
@@ -177,7 +169,7 @@ class S3Session:
         with self._told(prefix):
             for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Uploads", ()):
-                    yield Upload(item["Key"], item["UploadId"], datetime.fromisoformat(item["Initiated"]))
+                    yield Upload(item["Key"], item["UploadId"], item["Initiated"])
 
     def abort(self, upload: Upload) -> None:
         """End a multipart upload and free its parts; one that is over is fine."""
@@ -299,9 +291,7 @@ class S3Session:
             retries={"mode": "standard", "total_max_attempts": _TRIES},
             s3={"addressing_style": "virtual" if self.virtual else "path"},
         )
-        return made_client(
-            session, "s3", plain_times=True, region_name=region, endpoint_url=place.endpoint, verify=place.ca, config=config
-        )
+        return made_client(session, "s3", region_name=region, endpoint_url=place.endpoint, verify=place.ca, config=config)
 
 
 class MultipartWrite:

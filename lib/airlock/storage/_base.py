@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from _typeshed import ReadableBuffer
 
 __all__ = [
@@ -165,8 +166,11 @@ class Store(Protocol):
         """What lies directly in the folder `prefix`, by one look that leaves what is below alone; empty where there is none."""
         ...
 
-    def read_end(self, entry: Entry, size: int) -> bytes:
-        """The last `size` bytes of a listed file, or all of a shorter one. Raises NotFoundError."""
+    def footer(self, entry: Entry) -> pq.FileMetaData:
+        """The metadata of a listed Parquet file, by one request where the store is elsewhere. Raises NotFoundError.
+
+        Raises pa.ArrowException or OSError, too: it is no Parquet file. Where its columns are encrypted, this or whoever reads it says so.
+        """
         ...
 
     def open_input(self, path: str) -> pa.NativeFile:

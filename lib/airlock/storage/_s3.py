@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from airlock.clients.s3 import Credentials, MultipartWrite, S3Session, s3_session
-from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError, TransientError
+from airlock.errors import AirlockError, ConfigError, NotFoundError, StorageUnavailableError, TransientError
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 
@@ -31,6 +32,10 @@ _PART = 8 << 20
 """Bytes of a part: ten thousand of them are 80 GiB, staged files have at most 256 MiB."""
 _UNDER_WAY = 2
 _CONNECT, _REQUEST, _TRIES = 5, 60, 5
+
+_STORE = "AWS Error"
+"""Stands in every error that is about the store, none that is about content (Arrow's `s3_internal.h`)."""
+_DENIED = ("ACCESS_DENIED", "HTTP status 403", "INVALID_ACCESS_KEY", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE", "EXPIRED")
 
 
 def file_system(location: Location, credentials: Credentials) -> fs.S3FileSystem:
@@ -63,6 +68,32 @@ def _file_system(location: Location, access_key: str, secret_key: str, token: st
 os.register_at_fork(after_in_child=_file_system.cache_clear)
 
 
+@contextmanager
+def failures(path: str) -> Iterator[None]:
+    """What pyarrow says of a store, in Airlock's words; what it says of content stays."""
+    try:
+        yield
+    except FileNotFoundError:
+        found: AirlockError = NotFoundError(f"there is no file '{shown_path(path)}' in this zone. Check the name", path=path)
+    except OSError as error:
+        text = str(error)
+        if _STORE not in text:
+            raise
+        found = _told(text, shown_path(path))
+    else:
+        return
+    raise found
+
+
+def _told(text: str, path: str) -> AirlockError:
+    if any(word in text for word in _DENIED):
+        return ConfigError(
+            f"the zone does not let this identity read '{path}'. Give it the access that its door needs, or correct the zone's identity",
+            path=path,
+        )
+    return StorageUnavailableError(f"the zone's store did not answer for '{path}'. Run again", path=path)
+
+
 class ObjectReader(io.RawIOBase):
     """An object, read through pyarrow; pyarrow reads it as a file. What its store says is told apart from what is in it.
 
@@ -75,10 +106,8 @@ class ObjectReader(io.RawIOBase):
     def __init__(self, files: fs.S3FileSystem, name: str, path: str) -> None:
         super().__init__()
         self._path = path
-        try:
+        with failures(path):
             self._file: pa.NativeFile = files.open_input_file(name)
-        except OSError as error:
-            raise self._told(error) from None
 
     def readable(self) -> bool:
         """Always."""
@@ -102,27 +131,14 @@ class ObjectReader(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """That many bytes, fewer only at the end."""
-        try:
+        with failures(self._path):
             return bytes(self._file.read(None if size is None or size < 0 else size))
-        except OSError as error:
-            raise self._told(error) from None
 
     def close(self) -> None:
         """Free the connection."""
         if not self.closed and hasattr(self, "_file"):
             self._file.close()
         super().close()
-
-    def _told(self, error: OSError) -> Exception:
-        path, text = shown_path(self._path), str(error)
-        if isinstance(error, FileNotFoundError):
-            return NotFoundError(f"there is no file '{path}' in this zone. Check the name", path=path)
-        if any(word in text for word in ("ACCESS_DENIED", "HTTP status 403", "INVALID_ACCESS_KEY", "SIGNATURE_DOES_NOT_MATCH")):
-            return ConfigError(
-                f"the zone does not let this identity read '{path}'. Give it the access that its door needs, or correct the zone's identity",
-                path=path,
-            )
-        return StorageUnavailableError(f"the zone's store did not answer for '{path}'. Run again", path=path)
 
 
 class ObjectWriter(io.RawIOBase):

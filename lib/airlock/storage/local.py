@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from airlock.errors import BoundaryError, NotFoundError
 from airlock.storage._base import (
@@ -40,6 +41,7 @@ from airlock.storage._disk import (
     translated,
     version_of,
 )
+from airlock.storage._footer import read_footer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,11 +184,14 @@ class LocalStore:
             with translated(source), self._open(source) as file, target_store.open_output(target) as out:
                 shutil.copyfileobj(file, out, _COPY_BYTES)
 
-    def read_end(self, entry: Entry, size: int) -> bytes:
-        """The last bytes of a file."""
-        with translated(entry.path), self._open(entry.path) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
-            return file.read(size)
+    def footer(self, entry: Entry) -> pq.FileMetaData:
+        """The metadata of a Parquet file."""
+        with ExitStack() as stack:
+            with translated(entry.path):
+                file = stack.enter_context(self._open(entry.path))
+                size = os.fstat(file.fileno()).st_size
+            # Outside `translated`: what is wrong with the content is not about the disk.
+            return read_footer(file, size)
 
     def sweep(self, prefix: str = "", *, grace: float | None = None) -> int:
         """Remove half-written files; a living writer holds its file's lock."""

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from airlock.clients.s3 import Facts, PreconditionError, S3Session, s3_session
-from airlock.errors import ConfigError, NotFoundError
+from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 from airlock.storage._base import (
@@ -30,7 +32,7 @@ from airlock.storage._base import (
     Store,
     checked_path,
 )
-from airlock.storage._s3 import ObjectReader, ObjectWriter, file_system
+from airlock.storage._s3 import ObjectReader, ObjectWriter, failures, file_system
 
 __all__ = ["S3Store", "caller_of", "checked_location"]
 
@@ -88,9 +90,18 @@ class S3Store:
         reader = ObjectReader(file_system(session.location, session.credentials()), f"{session.bucket}/{key}", path)
         return pa.PythonFile(reader, mode="r")
 
-    def read_end(self, entry: Entry, size: int) -> bytes:
-        """The last bytes of an object whose size is known."""
-        return self._session.get_end(self._key(entry.path), entry.size, size)
+    def footer(self, entry: Entry) -> pq.FileMetaData:
+        """The metadata of a Parquet file, whose size is known: one request, made and parsed outside of Python."""
+        session, key = self._session, self._key(entry.path)
+        files = file_system(session.location, session.credentials())
+        try:
+            with failures(entry.path):
+                fragment = ds.ParquetFileFormat().make_fragment(f"{session.bucket}/{key}", files, file_size=entry.size)
+                return fragment.metadata
+        except StorageUnavailableError:
+            # Of an answer without content, pyarrow does not tell whether it was 404, 403 or none.
+            self.stat(entry.path)
+            raise
 
     @contextmanager
     def open_output(self, path: str) -> Iterator[DigestWriter]:

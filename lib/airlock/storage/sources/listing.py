@@ -13,9 +13,10 @@ from airlock.policy.model import Source
 from airlock.policy.unlisted import name_or_shape, shown_path
 from airlock.storage._base import Entry, Store
 from airlock.storage.sources.csv import read_header
-from airlock.storage.sources.hive import is_hidden, matches, partition_of
+from airlock.storage.sources.hive import is_hidden, partition_of
 from airlock.storage.sources.model import Listing, RowGroup, SourceFile
 from airlock.storage.sources.parquet import Footers
+from airlock.storage.sources.walk import is_chosen, walk
 
 __all__ = ["list_source", "unreadable"]
 
@@ -23,7 +24,7 @@ THREADS, MOST_AT_ONCE = 16, 64
 _MANY = 20
 
 Facts = tuple[pa.Schema | None, tuple[RowGroup, ...]]
-Reader = Callable[[Store, Source, str], Facts]
+Reader = Callable[[Store, Source, Entry], Facts]
 
 
 def list_source(store: Store, source: Source) -> Listing:
@@ -37,11 +38,12 @@ def list_source(store: Store, source: Source) -> Listing:
         SourceChangedError: A file went while it was listed.
         UnreadableSourceError: Some files can't be read, or disagree on the hive columns; up to 20 are named.
     """
-    entries = [entry for entry in store.list(source.path) if _is_data(entry, source)]
-    if not entries:
+    found, pruned = walk(store, source)
+    entries = [entry for entry in found if _is_data(entry, source)]
+    if not entries and not pruned:
         raise NotFoundError(f"zone 'raw' has no data file at '{source.path}'. Check source.path", path=source.path)
-    columns = _partition_columns(entries, source)
-    entries = [entry for entry in entries if _is_chosen(entry, source)]
+    columns = _partition_columns(entries, source) if entries else ()
+    entries = [entry for entry in entries if is_chosen(entry.path, source)]
     if not entries:
         raise NotFoundError(f"source.where leaves no file of '{source.path}'. Check the values", path=source.path)
     return Listing(tuple(_facts_of_all(store, source, entries)), columns)
@@ -49,11 +51,6 @@ def list_source(store: Store, source: Source) -> Listing:
 
 def _is_data(entry: Entry, source: Source) -> bool:
     return not entry.path.endswith("/") and entry.path != source.exclude and not is_hidden(entry.path, source.path)
-
-
-def _is_chosen(entry: Entry, source: Source) -> bool:
-    partition = dict(partition_of(entry.path, source.path))
-    return all(matches(partition[name], accepted) for name, accepted in source.where.items())
 
 
 def _partition_columns(entries: list[Entry], source: Source) -> tuple[str, ...]:
@@ -90,7 +87,7 @@ def _facts_of_all(store: Store, source: Source, entries: list[Entry]) -> list[So
 def _file(store: Store, source: Source, read: Reader, failed: list[tuple[str, str]], entry: Entry) -> SourceFile | None:
     partition = partition_of(entry.path, source.path)
     try:
-        schema, groups = read(store, source, entry.path)
+        schema, groups = read(store, source, entry)
         _refuse_both({name for name, _ in partition}, schema)
     except UnreadableSourceError as error:
         failed.append((entry.path, str(error)))
@@ -112,12 +109,12 @@ def _refuse_both(hive: set[str], schema: pa.Schema | None) -> None:
 
 def _parquet_reader() -> Reader:
     footers = Footers()
-    return lambda store, _, path: footers.read(store, path)
+    return lambda store, _, entry: footers.read(store, entry)
 
 
 def _csv_reader() -> Reader:
-    def read(store: Store, source: Source, path: str) -> Facts:
-        names, _ = read_header(store, path, source.delimiter)
+    def read(store: Store, source: Source, entry: Entry) -> Facts:
+        names, _ = read_header(store, entry.path, source.delimiter)
         return pa.schema([pa.field(name, pa.string()) for name in names]), ()
 
     return read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,25 +12,24 @@ import pyarrow.parquet as pq
 from airlock.errors import ChangedTypeError, UnreadableSourceError
 from airlock.policy.arrow import type_text
 from airlock.policy.unlisted import shown_path
-from airlock.storage._base import Store
+from airlock.storage._base import Entry, Store
+from airlock.storage._footer import has_signed_footer
 from airlock.storage.sources.convert import bounded, conform, constant, plain_type
 from airlock.storage.sources.model import Piece, RowGroup, SourceBatch, Wanted
 
 __all__ = ["Footers", "open_parquet", "read_parquet", "wholly_dictionary"]
 
 BUFFER_BYTES = 1024 * 1024
-TAIL_BYTES = 64 * 1024
 _INDEX_BYTES = 2.0
 _MIN_VALUE_BYTES = 8
-_SIGNATURE_BYTES = 28  # nonce of 12, tag of 16
+_PLAIN: dict[str, Any] = {"coerce_int96_timestamp_unit": "us", "arrow_extensions_enabled": False}
+"""INT96 timestamps as microseconds: nanoseconds would overflow outside 1677-2262."""
 
 
 def open_parquet(
     file: pa.NativeFile, *, metadata: pq.FileMetaData | None = None, read_dictionary: list[str] | None = None
 ) -> pq.ParquetFile:
     """Open so that memory stays flat (pages, not column chunks) and every type is a plain Arrow type.
-
-    INT96 timestamps become microseconds: nanoseconds would overflow outside 1677-2262.
 
     Raises:
         UnreadableSourceError: Some columns are encrypted.
@@ -41,65 +41,45 @@ def open_parquet(
         read_dictionary=read_dictionary,
         pre_buffer=False,
         buffer_size=BUFFER_BYTES,
-        coerce_int96_timestamp_unit="us",
-        arrow_extensions_enabled=False,
+        **_PLAIN,
     )
-    if metadata is None and _has_signed_footer(file, opened.metadata):
-        raise UnreadableSourceError("some of its columns are encrypted")
+    if metadata is None:
+        file.seek(file.size() - 8)
+        if has_signed_footer(int.from_bytes(file.read(4), "little"), opened.metadata):
+            raise UnreadableSourceError("some of its columns are encrypted")
     return opened
 
 
-def _has_signed_footer(file: pa.NativeFile, metadata: pq.FileMetaData) -> bool:
-    """Whether columns are encrypted under a plaintext footer (Parquet modular encryption, section 5.2: 28 bytes sign it).
-
-    Asking pyarrow about the chunk of such a column aborts the process, so it must be known before.
-    """
-    file.seek(file.size() - 8)
-    length = int.from_bytes(file.read(4), "little")
-    return bool(length - metadata.serialized_size == _SIGNATURE_BYTES)
-
-
 class Footers:
-    """Reads the footers of a dataset's files. Ten thousand files share a handful of schemas: each is made plain once.
-
-    Attributes:
-        schemas: The distinct schemas so far: as a file has it, and in plain types.
-    """
+    """Reads the footers of a dataset's files. A hundred thousand files share a handful of schemas: each is made plain once."""
 
     def __init__(self) -> None:
-        self.schemas: list[tuple[pa.Schema, pa.Schema]] = []
+        self._known: list[tuple[pq.ParquetSchema, bytes | None, pa.Schema]] = []
 
-    def read(self, store: Store, path: str) -> tuple[pa.Schema, tuple[RowGroup, ...]]:
+    def read(self, store: Store, entry: Entry) -> tuple[pa.Schema, tuple[RowGroup, ...]]:
         """A file's schema in plain types, and its row groups.
 
         Raises:
             UnreadableSourceError: A column name occurs twice, or columns are encrypted.
             pa.ArrowException, OSError: Not a readable Parquet file; the text may quote its content.
         """
-        with store.open_input(path) as file:
-            parquet = open_parquet(pa.BufferReader(_tail(file)))
-        facts, schema = parquet.metadata, parquet.schema_arrow
-        plain = next((made for known, made in self.schemas if known.equals(schema)), None)
-        if plain is None:
-            plain = _plain_schema(parquet, schema)
-            self.schemas.append((schema, plain))
+        facts = store.footer(entry)
         groups = (facts.row_group(at) for at in range(facts.num_row_groups))
-        return plain, tuple(RowGroup(group.num_rows, group.total_byte_size) for group in groups)
+        return self._schema(facts), tuple(RowGroup(group.num_rows, group.total_byte_size) for group in groups)
+
+    def _schema(self, facts: pq.FileMetaData) -> pa.Schema:
+        # Arrow's own schema, which pyarrow writes beside Parquet's, tells types that Parquet does not know.
+        schema, own = facts.schema, (facts.metadata or {}).get(b"ARROW:schema")
+        for known, beside, plain in self._known:
+            if beside == own and known.equals(schema):
+                return plain
+        plain = _plain_schema(pq.ParquetFile(pa.BufferReader(b""), metadata=facts, **_PLAIN))
+        self._known.append((schema, own, plain))
+        return plain
 
 
-def _tail(file: pa.NativeFile) -> bytes:
-    """The end of a file with its whole footer, nearly always by one read."""
-    size = file.size()
-    file.seek(max(0, size - TAIL_BYTES))
-    tail = file.read(TAIL_BYTES)
-    length = int.from_bytes(tail[-8:-4], "little") + 8
-    if len(tail) < length <= size:
-        file.seek(size - length)
-        tail = file.read(length)
-    return bytes(tail)
-
-
-def _plain_schema(parquet: pq.ParquetFile, schema: pa.Schema) -> pa.Schema:
+def _plain_schema(parquet: pq.ParquetFile) -> pa.Schema:
+    schema = parquet.schema_arrow
     paths = [parquet.schema.column(at).path for at in range(len(parquet.schema))]
     if len(set(paths)) != len(paths) or len(set(schema.names)) != len(schema.names):
         raise UnreadableSourceError("a column name occurs twice")
