@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from airlock.doors._digests import DIGESTS
+from airlock.doors._footers import FOOTERS
 from airlock.doors._leftovers import remove, staging_leftovers
 from airlock.doors._source import Prepared
 from airlock.doors._verdicts import read_verdict
@@ -39,7 +40,7 @@ _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 REIDENTIFICATIONS = "reidentify"
 """The folder of the signed records of reversals, which `reidentify` writes."""
 
-_TAKEN = {"splits", "lease.json", DIGESTS, SUMMARIES, REIDENTIFICATIONS}
+_TAKEN = {"splits", "lease.json", DIGESTS, FOOTERS, SUMMARIES, REIDENTIFICATIONS}
 """What else stands beside the runs' folders in zone `private`."""
 
 

@@ -6,6 +6,7 @@ import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
+from airlock.doors._footers import known_footers
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.engines.exclusion import listed_ids
 from airlock.errors import NotFoundError, UnreadableSourceError
@@ -45,7 +46,7 @@ def prepare(policy: Path, settings: Settings) -> Prepared:
     require_disjoint(settings)
     raw = open_zone(settings, Zone.RAW)
     source = bound.policy.source
-    listing = list_source(raw, source)
+    listing = list_source(raw, source, known_footers(raw, settings, bound.policy.dataset))
     # Ten thousand files share a handful of schemas, and the listing mostly one object for each.
     shared = {id(file.schema): file.schema for file in listing.files}
     schemas = {None if schema is None else schema.serialize().to_pybytes(): schema for schema in shared.values()}

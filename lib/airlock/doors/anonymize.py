@@ -16,6 +16,7 @@ from airlock.doors._digests import source_digests
 from airlock.doors._effects import demand_effect
 from airlock.doors._engine import choose_runner
 from airlock.doors._failures import Failure, write_failures
+from airlock.doors._footers import forget_footers, keep_footers
 from airlock.doors._pulse import pulse
 from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, clean_summaries, new_run_id
 from airlock.doors._sample import read_sample
@@ -30,7 +31,15 @@ from airlock.engines.records import SplitRecord, read_record, record_folder, spl
 from airlock.engines.summaries import Gathering
 from airlock.engines.tables import digest_of
 from airlock.engines.task import TaskResult
-from airlock.errors import AirlockError, DriftError, FrequencyError, TaskFailedError, TransientError, all_errors
+from airlock.errors import (
+    AirlockError,
+    DriftError,
+    FrequencyError,
+    SourceChangedError,
+    TaskFailedError,
+    TransientError,
+    all_errors,
+)
 from airlock.keys import Permit, SubKeys
 from airlock.keys.open import open_key_ring
 from airlock.keys.signing import load_signer
@@ -127,6 +136,7 @@ class _Work:
             self.private.sweep(self.dataset, grace=0)
             self.staging.sweep(self.dataset)
             self.staging.sweep(folder.base, grace=0)
+            keep_footers(self.prepared.raw, self.private, self.dataset, self.prepared.listing)
             digests = source_digests(self.prepared.raw, self.prepared.listing.files, self.private, self.dataset, self.keys)
             first = self._split_names(digests, {})
             # What the dataset concludes follows from its splits: they alone name the plan.
@@ -241,6 +251,8 @@ class _Work:
 
     def _demand_done(self, run: RunId, failed: list[TaskResult]) -> None:
         if failed:
+            if any(result.code == SourceChangedError.code for result in failed):
+                forget_footers(self.private, self.dataset)
             found = (Failure(result.name, result.files, result.column, result.code, 0) for result in failed)
             write_failures(self.private, f"{self.dataset}/{run}", found)
             raise _failure(self.dataset, run, failed)

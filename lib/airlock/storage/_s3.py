@@ -31,6 +31,7 @@ __all__ = ["ObjectReader", "ObjectWriter", "file_system"]
 _PART = 8 << 20
 """Bytes of a part: ten thousand of them are 80 GiB, staged files have at most 256 MiB."""
 _UNDER_WAY = 2
+_TAIL = 128 << 10
 _CONNECT, _REQUEST, _TRIES = 5, 60, 5
 
 _STORE = "AWS Error"
@@ -106,6 +107,7 @@ class ObjectReader(io.RawIOBase):
     def __init__(self, files: fs.S3FileSystem, name: str, path: str) -> None:
         super().__init__()
         self._path = path
+        self._tail = (0, b"")
         with failures(path):
             self._file: pa.NativeFile = files.open_input_file(name)
 
@@ -131,8 +133,16 @@ class ObjectReader(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """That many bytes, fewer only at the end."""
+        start = self._file.tell()
+        at, tail = self._tail
+        if size is not None and size >= 0 and at <= start and start + size <= at + len(tail):
+            self._file.seek(start + size)
+            return tail[start - at : start - at + size]
         with failures(self._path):
-            return bytes(self._file.read(None if size is None or size < 0 else size))
+            found = bytes(self._file.read(None if size is None or size < 0 else size))
+        if start + len(found) == self.size() and len(found) <= _TAIL:
+            self._tail = (start, found)  # Parquet's readers look at a file's end more than once
+        return found
 
     def close(self) -> None:
         """Free the connection."""

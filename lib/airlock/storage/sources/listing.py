@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -14,6 +15,7 @@ from airlock.policy.unlisted import name_or_shape, shown_path
 from airlock.storage._base import Entry, Store
 from airlock.storage.sources.csv import read_header
 from airlock.storage.sources.hive import is_hidden, partition_of
+from airlock.storage.sources.known import Footer
 from airlock.storage.sources.model import Listing, RowGroup, SourceFile
 from airlock.storage.sources.parquet import Footers
 from airlock.storage.sources.walk import is_chosen, walk
@@ -27,10 +29,15 @@ Facts = tuple[pa.Schema | None, tuple[RowGroup, ...]]
 Reader = Callable[[Store, Source, Entry], Facts]
 
 
-def list_source(store: Store, source: Source) -> Listing:
+def list_source(store: Store, source: Source, known: Mapping[str, Footer] = MappingProxyType({})) -> Listing:
     """List a file or folder; `source.where` prunes by folder name before any file is opened.
 
     Files and folders whose names start with `_` or `.` are not data. Footers and headers are read by a pool of threads.
+
+    Args:
+        store: Zone `raw`.
+        source: Of the policy.
+        known: Footers of an earlier listing: of files that have the same version, they are not read again.
 
     Raises:
         NotFoundError: No file is left.
@@ -46,7 +53,7 @@ def list_source(store: Store, source: Source) -> Listing:
     entries = [entry for entry in entries if is_chosen(entry.path, source)]
     if not entries:
         raise NotFoundError(f"source.where leaves no file of '{source.path}'. Check the values", path=source.path)
-    return Listing(tuple(_facts_of_all(store, source, entries)), columns)
+    return Listing(tuple(_facts_of_all(store, source, entries, known)), columns)
 
 
 def _is_data(entry: Entry, source: Source) -> bool:
@@ -70,9 +77,9 @@ def _partition_columns(entries: list[Entry], source: Source) -> tuple[str, ...]:
     return expected
 
 
-def _facts_of_all(store: Store, source: Source, entries: list[Entry]) -> list[SourceFile]:
+def _facts_of_all(store: Store, source: Source, entries: list[Entry], known: Mapping[str, Footer]) -> list[SourceFile]:
     failed: list[tuple[str, str]] = []
-    one = partial(_file, store, source, _READERS[source.format](), failed)
+    one = partial(_file, store, source, _remembering(_READERS[source.format](), known), failed)
     # A thread takes several files at a time: handing one over costs as much as a third of reading its footer.
     size = max(1, min(MOST_AT_ONCE, len(entries) // (4 * THREADS)))
     parts = [entries[start : start + size] for start in range(0, len(entries), size)]
@@ -105,6 +112,14 @@ def _file(store: Store, source: Source, read: Reader, failed: list[tuple[str, st
 def _refuse_both(hive: set[str], schema: pa.Schema | None) -> None:
     if schema is not None and hive.intersection(schema.names):
         raise UnreadableSourceError("a hive folder names a column that the file has, too")
+
+
+def _remembering(read: Reader, known: Mapping[str, Footer]) -> Reader:
+    def facts(store: Store, source: Source, entry: Entry) -> Facts:
+        version, schema, groups = known.get(entry.path, ("", None, ()))
+        return (schema, groups) if version == entry.version else read(store, source, entry)
+
+    return facts if known else read
 
 
 def _parquet_reader() -> Reader:

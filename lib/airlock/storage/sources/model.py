@@ -70,6 +70,7 @@ class Piece:
         partition: Hive columns of the file.
         rows: None where only reading tells.
         weight: Bytes to read: what splits are balanced by.
+        of_groups: How many row groups the Parquet file had when it was listed.
     """
 
     path: str
@@ -80,6 +81,7 @@ class Piece:
     partition: Partition
     rows: int | None
     weight: int = 0
+    of_groups: int = 0
 
 
 @dataclass(frozen=True, slots=True)

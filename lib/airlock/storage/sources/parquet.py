@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airlock.errors import ChangedTypeError, UnreadableSourceError
+from airlock.errors import ChangedTypeError, SourceChangedError, UnreadableSourceError
 from airlock.policy.arrow import type_text
 from airlock.policy.unlisted import shown_path
 from airlock.storage._base import Entry, Store
@@ -104,6 +104,7 @@ def read_parquet(store: Store, piece: Piece, wanted: Wanted) -> Iterator[SourceB
     assert piece.row_groups is not None  # plan_splits sets them for every Parquet file
     with store.open_input(piece.path) as file:
         first = open_parquet(file)
+        _require_planned(first.metadata, piece)
         groups = [group for group in range(*piece.row_groups) if first.metadata.row_group(group).num_rows]
         columns = _columns(first, wanted, dict(piece.partition))
         if not columns:
@@ -116,6 +117,15 @@ def read_parquet(store: Store, piece: Piece, wanted: Wanted) -> Iterator[SourceB
             for batch in parquet.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False):
                 for part in bounded(_conformed(batch, piece, wanted), wanted.max_rows, wanted.max_bytes):
                     yield SourceBatch(part, part.num_rows, (), piece)
+
+
+def _require_planned(facts: pq.FileMetaData, piece: Piece) -> None:
+    """A footer that was kept from an earlier listing may be another's: rows would be left out, or read twice."""
+    assert piece.row_groups is not None  # as above
+    groups = range(*piece.row_groups) if facts.num_row_groups == piece.of_groups else ()
+    if sum(facts.row_group(group).num_rows for group in groups) != piece.rows:
+        shown = shown_path(piece.path)
+        raise SourceChangedError(f"the footer of '{shown}' is not the one that was planned by. Run again", file=shown)
 
 
 def _columns(parquet: pq.ParquetFile, wanted: Wanted, partition: dict[str, str | None]) -> list[str]:

@@ -75,15 +75,18 @@ def _pieces(store: Store, file: SourceFile, source: Source, target: int) -> Iter
 
 
 def _row_group_pieces(file: SourceFile, target: int) -> Iterator[Piece]:
-    start, rows, weight = 0, 0, 0
+    start, rows, weight, stop = 0, 0, 0, len(file.row_groups)
     for at, group in enumerate(file.row_groups):
         if at > start and weight + group.size > target:
-            yield Piece(file.path, file.size, file.version, (start, at), None, file.partition, rows, weight=weight)
+            yield Piece(
+                file.path, file.size, file.version, (start, at), None, file.partition, rows, weight=weight, of_groups=stop
+            )
             start, rows, weight = at, 0, 0
         rows, weight = rows + group.rows, weight + group.size
     if rows:
-        stop = len(file.row_groups)
-        yield Piece(file.path, file.size, file.version, (start, stop), None, file.partition, rows, weight=weight)
+        yield Piece(
+            file.path, file.size, file.version, (start, stop), None, file.partition, rows, weight=weight, of_groups=stop
+        )
 
 
 def _packed(files: Iterable[list[Piece]], most: int) -> Iterator[Split]:
