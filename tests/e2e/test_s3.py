@@ -93,6 +93,25 @@ def test_each_door_alone_with_its_own_configuration_is_separate(made):
     assert verify("sanitized/people", made.settings(), require_separation=True).separation == "identities"
 
 
+def test_a_run_that_the_publishing_identity_staged_waits(made):
+    """Each door has its own configuration, so neither sees that both were given one identity."""
+    outer = made.root / "outer.yaml"
+    outer.write_text(
+        "\n".join(
+            line for line in made.config.read_text().splitlines() if "-raw" not in line and "-private" not in line
+        ).replace("outer.ini", "inner.ini")
+    )
+    anonymize(made.policy(), made.settings())
+    for bucket in ("sanitized", "staging"):
+        made.gateway.allow(made.buckets[bucket], {f"{made.name}-inner": s3.READ + s3.WRITE})
+    with pytest.raises(ZonesOverlapError, match="was staged by the identity that this door has"):
+        release(made.policy(), load_settings(file=outer, environment={}))
+    assert [key for key in made.files("sanitized") if "lease" not in key] == []
+    made.gateway.allow(made.buckets["staging"], {f"{made.name}-{door}": s3.READ + s3.WRITE for door in ("inner", "outer")})
+    made.gateway.allow(made.buckets["sanitized"], {f"{made.name}-outer": s3.READ + s3.WRITE})
+    assert release(made.policy(), made.settings()).state == "released"
+
+
 @pytest.mark.parametrize(("user", "zone"), [("inner", "sanitized"), ("outer", "raw"), ("outer", "private")])
 def test_no_identity_reaches_across(made, user, zone):
     anonymize(made.policy(), made.settings())

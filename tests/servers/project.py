@@ -13,10 +13,6 @@ from tests.servers import s3
 
 __all__ = ["BucketProject", "bucket_project"]
 
-_READ_OBJECTS = ("s3:GetObject", "s3:ListBucket", "s3:GetBucketVersioning")
-_WRITE_OBJECTS = (
-    "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads", "s3:ListMultipartUploadParts",
-)  # fmt: skip
 INNER, OUTER = "inner", "outer"
 
 
@@ -30,6 +26,7 @@ class BucketProject(Project):
 
     gateway: s3.Gateway
     buckets: dict[str, str]
+    name: str
 
     @property
     def client(self) -> Any:
@@ -58,10 +55,10 @@ def bucket_project(root: Path, gateway: s3.Gateway, *, name: str, **settings: st
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"[default]\naws_access_key_id = {user}\naws_secret_access_key = {secret}\n")
         path.chmod(0o600)
-    gateway.bucket(buckets["raw"], {inner: _READ_OBJECTS})
-    gateway.bucket(buckets["private"], {inner: _READ_OBJECTS + _WRITE_OBJECTS})
-    gateway.bucket(buckets["staging"], {inner: _READ_OBJECTS + _WRITE_OBJECTS, outer: _READ_OBJECTS + _WRITE_OBJECTS})
-    gateway.bucket(buckets["sanitized"], {outer: _READ_OBJECTS + _WRITE_OBJECTS})
+    gateway.bucket(buckets["raw"], {inner: s3.READ})
+    gateway.bucket(buckets["private"], {inner: s3.READ + s3.WRITE})
+    gateway.bucket(buckets["staging"], {inner: s3.READ + s3.WRITE, outer: s3.READ + s3.WRITE})
+    gateway.bucket(buckets["sanitized"], {outer: s3.READ + s3.WRITE})
     config = root / "airlock.yaml"
     zones = "\n".join(
         f"  {zone}: {{uri: s3://{bucket}"
@@ -72,4 +69,4 @@ def bucket_project(root: Path, gateway: s3.Gateway, *, name: str, **settings: st
     rest = config.read_text().partition("\n")[2]
     ca = f", ca: {gateway.ca}" if gateway.ca else ""
     config.write_text(f"zones:\n{zones}\ns3: {{endpoint: {gateway.endpoint}{ca}}}\n{rest}")
-    return BucketProject(root, gateway, buckets)
+    return BucketProject(root, gateway, buckets, name)

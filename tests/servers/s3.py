@@ -73,8 +73,11 @@ class Gateway:
 
     def bucket(self, name: str, grants: Mapping[str, Sequence[str]]) -> None:
         """Make a bucket in which each of some users may do what is listed, and nobody else anything."""
-        client = self.client()
-        client.create_bucket(Bucket=name)
+        self.client().create_bucket(Bucket=name)
+        self.allow(name, grants)
+
+    def allow(self, name: str, grants: Mapping[str, Sequence[str]]) -> None:
+        """Replace what users may do in a bucket."""
         arn = f"arn:aws:s3:::{name}"
         statements = []
         for user, actions in grants.items():
@@ -84,7 +87,7 @@ class Gateway:
                 if some:
                     statements.append({"Effect": "Allow", "Principal": {"AWS": [user]}, "Action": some, "Resource": [resource]})
         if statements:
-            client.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+            self.client().put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
 
     def requests(self) -> list[str]:
         """The lines of the log."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from airlock.doors._callers import require_other_caller
 from airlock.doors._signed import ENVELOPE, MANIFEST, SignedRun, read_signed
 from airlock.doors._verdicts import VERDICT, read_verdict
 from airlock.doors._zones import open_outer_staging
@@ -124,6 +125,7 @@ class _Desk:
 
     def approved(self, run: str, signed: SignedRun) -> Offered:
         """The run with the outer door's own copy of its policy."""
+        require_other_caller(signed.caller, self.settings, run)
         policy = _approved(signed.manifest, self.named, self.settings)
         demand_same_lists(signed.manifest.code)
         return Offered(f"{self.named.dataset}/{run}", policy, signed.manifest, sha256_hex(signed.data), signed.envelope)

@@ -23,12 +23,14 @@ class SignedRun:
     Attributes:
         data: The manifest's bytes.
         envelope: The inner door's signed statement.
+        caller: Digest of the inner door's identity.
     """
 
     manifest: PublicManifest
     data: bytes
     envelope: bytes
     signed_at: str
+    caller: str | None = None
 
 
 def read_signed(staging: Store, base: str, trust: Trust) -> SignedRun:
@@ -51,4 +53,4 @@ def read_signed(staging: Store, base: str, trust: Trust) -> SignedRun:
     for field in ("dataset", "recipient", "run", "policy_sha256", "plan_digest"):
         if getattr(statement.predicate, field) != getattr(manifest, field):
             raise IntegrityError(f"statement and manifest of '{base}' name another {field}. Find out who signed them")
-    return SignedRun(manifest, data, envelope, statement.predicate.signed_at)
+    return SignedRun(manifest, data, envelope, statement.predicate.signed_at, statement.predicate.caller)

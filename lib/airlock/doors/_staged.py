@@ -47,6 +47,7 @@ class StagedFacts:
 
     Attributes:
         digests: What the source's files are known by, by path (`source_digests`).
+        caller: The inner door's identity (`_callers`).
     """
 
     prepared: Prepared
@@ -55,6 +56,7 @@ class StagedFacts:
     run: RunId
     fence: int
     records: tuple[SplitRecord, ...]
+    caller: str | None = None
 
 
 def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, last: Callable[[], None]) -> None:
@@ -73,7 +75,7 @@ def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, las
     private = _private_manifest(facts)
     _put(folder.private, f"{folder.base}/manifest.json", private.to_bytes(), last)
     manifest = _public_manifest(facts, folder, sha256_hex(private.to_bytes()))
-    envelope = sign(staged_statement(manifest, at=datetime.now(UTC)), signer=signer)
+    envelope = sign(staged_statement(manifest, at=datetime.now(UTC), caller=facts.caller), signer=signer)
     _put(folder.staging, f"{folder.base}/{MANIFEST}", manifest.to_bytes(), last)
     last()
     try:

@@ -12,6 +12,7 @@ from typing import cast
 import pyarrow as pa
 
 from airlock.doors._adopt import adopt
+from airlock.doors._callers import caller_digest
 from airlock.doors._digests import source_digests
 from airlock.doors._effects import demand_effect
 from airlock.doors._engine import choose_runner
@@ -155,7 +156,8 @@ class _Work:
             lease.check()
             self.private.sweep(self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
-            facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, tuple(records.values()))
+            caller = caller_digest(self.settings, Zone.RAW)
+            facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, tuple(records.values()), caller)
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
             return self._result(given, records, reused=len(self.names) - len(fresh))
 

@@ -64,12 +64,17 @@ class Predicate(Record):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class StagedPredicate(Predicate):
-    """The inner door's word."""
+    """The inner door's word.
+
+    Attributes:
+        caller: Digest of the identity by which an object store knows the inner door; None where raw data are on a disk.
+    """
 
     what: ClassVar[str] = "staged statement"
     TYPE: ClassVar[str] = "urn:airlock:staged:v1"
 
-    volatile: tuple[str, ...] = ("run", "signed_at")
+    caller: Digest | None = None
+    volatile: tuple[str, ...] = ("caller", "run", "signed_at")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -119,9 +124,9 @@ def subjects_of(manifest: PublicManifest) -> dict[str, str]:
     return {MANIFEST: sha256_hex(manifest.to_bytes()), **{DATA + file.path: file.sha256 for file in manifest.outputs}}
 
 
-def staged_statement(manifest: PublicManifest, *, at: datetime) -> bytes:
+def staged_statement(manifest: PublicManifest, *, at: datetime, caller: str | None = None) -> bytes:
     """The payload that the inner door signs."""
-    return _statement(manifest, StagedPredicate(**_common(manifest, at)))
+    return _statement(manifest, StagedPredicate(**_common(manifest, at), caller=caller))
 
 
 def released_statement(manifest: PublicManifest, *, gate: bytes, staged: bytes, at: datetime) -> bytes:
