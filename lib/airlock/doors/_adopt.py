@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from airlock.engines.records import RecordedFile, SplitRecord, record_folder
 from airlock.errors import NotFoundError
 from airlock.storage import AlreadyExistsError, Store
+from airlock.storage.at_once import at_once
 
 __all__ = ["adopt"]
 
@@ -28,14 +29,16 @@ def adopt(
 
     A record whose file is gone or has another digest is deleted: its split is done again.
     """
-    usable = set()
-    for record in records:
+
+    def is_usable(record: SplitRecord) -> bool:
         fresh = record.name in just_written
         if all(_present(private, staging, base, file, fresh=fresh) for file in record.files):
-            usable.add(record.name)
-        else:
-            private.delete(f"{record_folder(base.partition('/')[0])}/{record.name}.json")
-    return usable
+            return True
+        private.delete(f"{record_folder(base.partition('/')[0])}/{record.name}.json")
+        return False
+
+    wanted = list(records)
+    return {record.name for record, usable in zip(wanted, at_once(staging, is_usable, wanted), strict=True) if usable}
 
 
 def _present(private: Store, staging: Store, base: str, file: RecordedFile, *, fresh: bool) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +10,7 @@ from airlock.doors._signed import ENVELOPE
 from airlock.doors._verdicts import VERDICT, Verdict, find_verdict
 from airlock.settings import Settings
 from airlock.storage import Entry, Store
+from airlock.storage.at_once import at_once
 from airlock.types import RunState
 
 __all__ = ["Leftover", "empty_run", "files_by_run", "remove", "staging_leftovers"]
@@ -59,9 +60,7 @@ def _is_over(verdict: Verdict | None, kept_until: datetime) -> bool:
 
 def empty_run(staging: Store, base: str) -> None:
     """Delete all but the verdict of a run that has one: a run id that was judged is never staged again."""
-    for entry in staging.list(base):
-        if entry.path != f"{base}/{VERDICT}":
-            staging.delete(entry.path)
+    _delete(staging, (entry for entry in staging.list(base) if entry.path != f"{base}/{VERDICT}"))
 
 
 def remove(store: Store, leftovers: Sequence[Leftover]) -> None:
@@ -70,8 +69,12 @@ def remove(store: Store, leftovers: Sequence[Leftover]) -> None:
         if left.whole:
             store.delete_tree(left.base)
         else:
-            for file in left.files:
-                store.delete(file.path)
+            _delete(store, left.files)
+
+
+def _delete(store: Store, files: Iterable[Entry]) -> None:
+    for _ in at_once(store, lambda file: store.delete(file.path), files):
+        pass
 
 
 def files_by_run(store: Store, dataset: str) -> dict[str, dict[str, Entry]]:

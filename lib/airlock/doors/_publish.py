@@ -21,6 +21,7 @@ from airlock.evidence.verify import GATE, STATEMENTS, data_folder, evidence_fold
 from airlock.gate.inspect import GateVerdict
 from airlock.settings import Settings
 from airlock.storage import AlreadyExistsError, Store
+from airlock.storage.at_once import at_once
 from airlock.storage.lease import Lease
 from airlock.types import Isolation, RunState, Separation
 
@@ -77,18 +78,25 @@ def publish(made: Published, current: Current | None, *, signer: Signer, lease: 
 def _place(made: Published) -> None:
     """Give the pending files their names, create-only; all of them are looked at first."""
     base = f"{made.offered.policy.sink.path}/{data_folder(made.offered.manifest.run)}"
-    for file in made.written:
-        try:
-            same = made.store.stat(file.source).version == file.version
-        except NotFoundError:
-            same = False
+    for file, same in zip(
+        made.written, at_once(made.store, lambda file: _is_same(made.store, file), made.written), strict=True
+    ):
         if not same:
             raise IntegrityError(
                 f"the pending file for '{file.path}' is not the one that was written. Nothing was published; run again",
                 path=file.path,
             )
-    for file in made.written:
-        made.store.link_or_copy(file.source, made.store, f"{base}/{file.path}")
+    for _ in at_once(
+        made.store, lambda file: made.store.link_or_copy(file.source, made.store, f"{base}/{file.path}"), made.written
+    ):
+        pass
+
+
+def _is_same(store: Store, file: Written) -> bool:
+    try:
+        return store.stat(file.source).version == file.version
+    except NotFoundError:
+        return False
 
 
 def _proposed(manifest: PublicManifest, sink: str, now: datetime) -> Pointer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
 from airlock.engines.frequency import demand_frequencies
 from airlock.engines.records import SplitRecord, read_record, record_folder, split_names
-from airlock.engines.summaries import Gathering
+from airlock.engines.summaries import Gathering, kept_summaries
 from airlock.engines.tables import digest_of
 from airlock.engines.task import TaskResult
 from airlock.errors import (
@@ -48,6 +48,7 @@ from airlock.keys.wrap import create_executor_key_file
 from airlock.plan.passes import dataset_passes
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Settings
+from airlock.storage.at_once import at_once
 from airlock.storage.lease import Lease
 from airlock.storage.scratch import scratch_folder
 from airlock.types import RunId, RunState, Zone
@@ -171,11 +172,11 @@ class _Work:
             clean_summaries(self.private, self.dataset, frozenset())  # of another policy
             return {}
         gathering = Gathering(self.prepared.plan)
-        todo = [index for index, name in enumerate(names) if not gathering.take(self.private, name, self.keys)]
+        todo = [index for index, tables in enumerate(self._summaries(names)) if not gathering.take(tables)]
         if todo:
             self._demand_effect(todo)
             self._demand_done(run, self._stage(engine, self._frame(run, names, first=True), todo))
-        missing = sum(not gathering.take(self.private, names[index], self.keys) for index in todo)
+        missing = sum(not gathering.take(tables) for tables in self._summaries([names[index] for index in todo]))
         clean_summaries(self.private, self.dataset, frozenset(names))
         if missing:
             raise TransientError(
@@ -183,14 +184,17 @@ class _Work:
             )
         return gathering.conclude()
 
+    def _summaries(self, names: Sequence[str]) -> Iterator[dict[str, pa.Table] | None]:
+        return at_once(self.private, lambda name: kept_summaries(self.private, self.dataset, name, self.keys), names)
+
     def _last(self, lease: Lease) -> None:
         """Right before the commit."""
         self.permit.require()
         lease.check()
 
     def _records(self) -> dict[str, SplitRecord]:
-        found = {name: read_record(self.private, self.dataset, name, self.keys) for name in self.names}
-        return {name: record for name, record in found.items() if record is not None}
+        read = at_once(self.private, lambda name: read_record(self.private, self.dataset, name, self.keys), self.names)
+        return {name: record for name, record in zip(self.names, read, strict=True) if record is not None}
 
     def _work_off(self, folder: RunFolder, engine: str, concluded: Mapping[str, pa.Table]) -> frozenset[str]:
         """Run the splits that have no usable record; returns their names."""

@@ -26,7 +26,7 @@ from airlock.plan.tree import type_at
 from airlock.storage import AlreadyExistsError, ConflictError, Store, open_store
 from airlock.storage.sources import read_batches
 
-__all__ = ["SUMMARIES", "Gathering", "summarize_split", "summary_folder"]
+__all__ = ["SUMMARIES", "Gathering", "kept_summaries", "summarize_split", "summary_folder"]
 
 SUMMARIES = "summaries"
 """The folder's name, which no run may have."""
@@ -80,7 +80,7 @@ class _Gathered:
 def summarize_split(frame: TaskFrame, index: int) -> None:
     """Read a split's columns that passes look at, and keep what they made of them; nothing where it is kept already."""
     store, dataset, name = open_store(frame.zones["private"]), frame.plan.policy.dataset, frame.names[index]
-    if _read(store, dataset, name, frame.keys) is not None:
+    if kept_summaries(store, dataset, name, frame.keys) is not None:
         return
     gathered = [_Gathered(one) for one in dataset_passes(frame.plan)]
     for batch in _batches(frame, index):
@@ -116,13 +116,12 @@ class Gathering:
         self._plan = plan
         self._gathered = [_Gathered(one) for one in dataset_passes(plan)]
 
-    def take(self, store: Store, name: str, keys: SubKeys) -> bool:
-        """Add a split's kept summaries; false where there are none that this key made.
+    def take(self, tables: Mapping[str, pa.Table] | None) -> bool:
+        """Add a split's kept summaries (`kept_summaries`); false where there are none.
 
         Raises:
             TooManyValuesError: A summary is too large.
         """
-        tables = _read(store, self._plan.policy.dataset, name, keys)
         if tables is None:
             return False
         for each in self._gathered:
@@ -158,7 +157,8 @@ def _write(store: Store, dataset: str, name: str, tables: Mapping[str, pa.Table]
         store.replace(path, sealed, None if found is None else found[1])
 
 
-def _read(store: Store, dataset: str, name: str, keys: SubKeys) -> dict[str, pa.Table] | None:
+def kept_summaries(store: Store, dataset: str, name: str, keys: SubKeys) -> dict[str, pa.Table] | None:
+    """A split's summaries by the leaf that each is for; None where there are none that this key made."""
     found = store.read_versioned(f"{summary_folder(dataset)}/{name}")
     if found is None:
         return None

@@ -9,6 +9,7 @@ import pytest
 
 from airlock.doors._verdicts import find_verdict
 from airlock.doors.anonymize import anonymize
+from airlock.doors.prune import Extent, Job, prune
 from airlock.doors.release import release
 from airlock.doors.verify import verify
 from airlock.errors import (
@@ -235,6 +236,29 @@ def test_staging_is_emptied_of_what_is_published(made):
     assert sorted(path.name for path in base(made).rglob("*") if path.is_file()) == ["verdict.json"]
     assert release(made.policy(), made.settings()).state == "nothing new"
     assert anonymize(made.policy(), made.settings(), run_id="one").continued
+
+
+def test_a_refused_run_stays_in_staging_for_its_days(made):
+    flip(parts(made)[0])
+    with pytest.raises(IntegrityError):
+        release(made.policy(), made.settings())
+    whole = {path.name for path in base(made).rglob("*") if path.is_file()}
+    assert len(whole) == 5
+    anonymize(made.policy(), made.settings(), run_id="two")
+    prune(Job("people"), made.settings())
+    assert {path.name for path in base(made).rglob("*") if path.is_file()} == whole
+    anonymize(made.policy(), made.settings(staging_ttl="0"), run_id="three")
+    assert [path.name for path in base(made).rglob("*") if path.is_file()] == ["verdict.json"]
+    with pytest.raises(RunBoundError, match="refused"):
+        anonymize(made.policy(), made.settings(), run_id="one")
+
+
+def test_prune_now_takes_refused_runs_at_once(made):
+    flip(parts(made)[0])
+    with pytest.raises(IntegrityError):
+        release(made.policy(), made.settings())
+    prune(Job("people"), made.settings(), Extent(now=True))
+    assert [path.name for path in base(made).rglob("*") if path.is_file()] == ["verdict.json"]
 
 
 def test_a_held_lease_is_temporary(made):
