@@ -23,6 +23,7 @@ import inner
 import operators
 import outer
 import scale
+import stores
 
 from airlock.settings import Settings
 
@@ -91,12 +92,35 @@ def scale_figures(folder: Path, settings: Settings, rows: int) -> Iterator[Figur
     yield Figure("planning of 10,000 files", scale.planning(folder / "files"), 15, "s")
 
 
+def store_figures(folder: Path, settings: Settings, rows: int) -> Iterator[Figure]:
+    """Zones in buckets of a gateway on the loopback: time, bytes and memory against disk, planning of many objects."""
+    found = stores.passes(folder / "buckets", folder, settings)
+    print("   ", {name: round(value, 2) for name, value in found.items()}, f"seconds and bytes, {rows:,} rows")
+    yield Figure("inner door over S3: x the same on disk", found["buckets"] / found["disk"], 1.5, "x")
+    yield Figure("bytes sent of raw data: x the columns that are read", found["bytes"] / found["needed"], 1.05, "x")
+    sources = {"rows": folder}
+    for name, make in (
+        ("tenfold", lambda to: scale.linked(folder, to, 10)),
+        ("group", lambda to: scale.one_row_group(folder, to)),
+    ):
+        sources[name] = folder / f"s3-{name}"
+        make(sources[name])
+    peaks = stores.memory(folder / "s3-memory", sources)
+    yield Figure(f"peak memory of a worker over S3, {rows:,} rows", peaks["rows"], 600, "MiB")
+    yield Figure(f"peak memory of a worker over S3, {10 * rows:,} rows", peaks["tenfold"], 600, "MiB")
+    yield Figure("peak memory of a worker over S3, one row group of 2 GiB", peaks["group"], 600, "MiB")
+    planned = stores.planning(folder / "s3-objects")
+    yield Figure("planning of 100,000 objects, at first", planned["first"], 60, "s")
+    yield Figure("planning of 100,000 objects, footers kept by etag", planned["again"], 60, "s")
+
+
 PARTS: dict[str, Callable[[Path, Settings, int], Iterator[Figure]]] = {
     "pseudonymize": pseudonym_figures,
     "operators": operator_figures,
     "inner": inner_figures,
     "outer": outer_figures,
     "scale": scale_figures,
+    "stores": store_figures,
 }
 
 

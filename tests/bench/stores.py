@@ -11,21 +11,25 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import data
 import pyarrow.parquet as pq
+import scale
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.servers import s3
 
+from airlock.doors._footers import keep_footers
 from airlock.doors._source import prepare
+from airlock.doors._zones import open_zone
 from airlock.doors.anonymize import anonymize
 from airlock.settings import Settings, load_settings
+from airlock.types import Zone
 
 ZONES = ("raw", "private", "staging", "sanitized")
 
@@ -71,10 +75,16 @@ def buckets(folder: Path) -> Iterator[Buckets]:
 
 
 def upload(gateway: s3.Gateway, source: Path) -> None:
-    """A project's raw files into bucket raw."""
-    client = gateway.client()
+    """A project's raw files into bucket raw; further hard links to one file become hard links to its object."""
+    client, placed = gateway.client(), gateway.folder / "data" / "raw"
+    uploaded: dict[int, Path] = {}
     for file in sorted((source / "raw").rglob("*.parquet")):
-        client.upload_file(str(file), "raw", file.relative_to(source / "raw").as_posix())
+        key = file.relative_to(source / "raw").as_posix()
+        if first := uploaded.get(file.stat().st_ino):
+            os.link(first, placed / key)
+        else:
+            client.upload_file(str(file), "raw", key)
+            uploaded[file.stat().st_ino] = placed / key
 
 
 def passes(folder: Path, source: Path, on_disk: Settings, *, repeats: int = 3) -> dict[str, float]:
@@ -117,6 +127,17 @@ def needed(source: Path, settings: Settings) -> int:
     return total
 
 
+def memory(folder: Path, sources: Mapping[str, Path]) -> dict[str, int]:
+    """Peak resident memory, MiB, of one worker, for each project whose raw files are uploaded."""
+    found = {}
+    for number, (name, source) in enumerate(sources.items()):
+        with buckets(folder / f"{number}") as made:
+            settings = made.settings(folder / f"{number}", source)
+            upload(made.raw, source)
+            found[name] = scale.peak(source, settings)
+    return found
+
+
 def planning(folder: Path, *, files: int = 100_000) -> dict[str, float]:
     """Seconds to list, match and split `files` small Parquet objects: at first, and with their footers kept by etag."""
     folder.mkdir()
@@ -132,6 +153,8 @@ def planning(folder: Path, *, files: int = 100_000) -> dict[str, float]:
             prepared = prepare(source / "policies" / "bench.yaml", settings)
             found[name] = time.perf_counter() - start
             assert len(prepared.listing.files) == files
+            private = open_zone(settings, Zone.PRIVATE)
+            keep_footers(prepared.raw, private, prepared.plan.policy.dataset, prepared.listing)
     return found
 
 

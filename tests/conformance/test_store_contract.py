@@ -325,6 +325,16 @@ def test_the_footer_of_a_parquet_file_is_read_alone(store):
         store.footer(Entry("absent", 100, "v"))
 
 
+def test_ranges_are_fetched_as_they_are(store):
+    data = bytes(range(256)) * (80 << 10)  # 20 MiB: more than one request
+    with store.open_output("x") as out:
+        out.write(data)
+    ranges = [(0, 10), (4, 4), (1000, 17 << 20), (len(data) - 3, len(data))]
+    assert [bytes(found) for found in store.fetch("x", ranges)] == [data[start:stop] for start, stop in ranges]
+    with pytest.raises(NotFoundError, match="'absent'"):
+        store.fetch("absent", ranges)
+
+
 def test_an_output_of_many_parts_is_whole(store):
     block = bytes(range(256)) * 4096
     with store.open_output("big") as out:

@@ -16,7 +16,7 @@ from airlock.plan.compile import Plan
 from airlock.policy.path import ColumnPath
 from airlock.text.redact_entities import RedactEntities
 
-__all__ = ["ENOUGH", "demand_effect", "transformed"]
+__all__ = ["ENOUGH", "demand_effect", "judged_columns", "transformed"]
 
 ENOUGH = 20
 """Values below which a sample says nothing."""
@@ -42,6 +42,16 @@ def demand_effect(plan: Plan, batch: pa.RecordBatch) -> None:
             "they are, say accept_no_effect: REASON in it",
             columns=[str(path) for path in found],
         )
+
+
+def judged_columns(plan: Plan) -> frozenset[str]:
+    """The top-level columns that `demand_effect` looks at: those of the rules it judges, and what they look at beside."""
+    found = set()
+    for path in _judged(plan):
+        operator = plan.operators[path]
+        beside = (*operator.inputs, *operator.known) if isinstance(operator, RowOperator) else ()
+        found |= {path.column, *(ColumnPath.parse(text).column for text in beside)}
+    return frozenset(found)
 
 
 def _judged(plan: Plan) -> Iterator[ColumnPath]:

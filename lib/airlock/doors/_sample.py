@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import pyarrow as pa
 
 from airlock.doors._source import Prepared
-from airlock.storage.sources import Split, read_batches
+from airlock.storage.sources import Piece, Split, read_batches
 
 __all__ = ["Sampled", "read_sample"]
 
 _MOST_PIECES = 8
+_SHARE, _LITTLE = 100, 4 << 20
+"""What a sample may read of an object store: a hundredth of the source, or so many bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,16 @@ class Sampled:
     rejected: dict[tuple[str, str], int]
 
 
-def read_sample(prepared: Prepared, rows: int, *, splits: Sequence[Split] | None = None) -> Sampled:
+def read_sample(
+    prepared: Prepared, rows: int, *, splits: Sequence[Split] | None = None, columns: Collection[str] | None = None
+) -> Sampled:
     """The first rows of up to eight files or parts of files, evenly chosen, at most `rows` in all.
 
     Args:
         prepared: Policy, plan and listing.
         rows: How many, at most.
         splits: Where from; all of the source by default.
+        columns: Which, at the top level; all that the plan reads by default.
 
     Raises:
         SourceChangedError: A file is no longer the one that was listed.
@@ -44,7 +49,12 @@ def read_sample(prepared: Prepared, rows: int, *, splits: Sequence[Split] | None
     """
     pieces = [piece for split in (prepared.splits if splits is None else splits) for piece in split.pieces]
     chosen = pieces[:: max(1, -(-len(pieces) // _MOST_PIECES))]
-    schema, share = prepared.plan.reading.schema, max(1, -(-rows // max(1, len(chosen))))
+    if prepared.raw.local_path("") is None:
+        chosen = _affordable(chosen, sum(piece.weight for piece in pieces))
+    schema = prepared.plan.reading.schema
+    if columns is not None:
+        schema = pa.schema([field for field in schema if field.name in columns])
+    share = max(1, -(-rows // max(1, len(chosen))))
     batches: list[pa.RecordBatch] = []
     rejected: Counter[tuple[str, str]] = Counter()
     for piece in chosen:
@@ -64,6 +74,17 @@ def read_sample(prepared: Prepared, rows: int, *, splits: Sequence[Split] | None
         return Sampled(pa.RecordBatch.from_pylist([], schema=schema), dict(rejected))
     table = pa.Table.from_batches([_plain(batch, schema) for batch in batches], schema=schema).slice(0, rows)
     return Sampled(_one(table), dict(rejected))
+
+
+def _affordable(pieces: list[Piece], whole: int) -> list[Piece]:
+    """As many as are a small part of the whole: a first page of each column is read, which may be all of a row group."""
+    most, taken, chosen = max(whole // _SHARE, _LITTLE), 0, pieces[:1]
+    for piece in pieces[1:]:
+        taken += piece.weight // max(1, len(range(*(piece.row_groups or (0, 1)))))
+        if taken > most:
+            break
+        chosen.append(piece)
+    return chosen
 
 
 def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from airlock.doors._adopt import adopt
 from airlock.doors._callers import caller_digest
 from airlock.doors._digests import source_digests
-from airlock.doors._effects import demand_effect
+from airlock.doors._effects import demand_effect, judged_columns
 from airlock.doors._engine import choose_runner
 from airlock.doors._failures import Failure, write_failures
 from airlock.doors._footers import forget_footers, keep_footers
@@ -212,10 +212,12 @@ class _Work:
 
     def _demand_effect(self, todo: Sequence[int]) -> None:
         """Of what is to be read, a sample, before the first reading; what can't be read in it the tasks tell of, with every file."""
-        if self.effective:
+        columns = judged_columns(self.prepared.plan)
+        if self.effective or not columns:
             return
         try:
-            sample = read_sample(self.prepared, _SAMPLED, splits=[self.prepared.splits[index] for index in todo])
+            splits = [self.prepared.splits[index] for index in todo]
+            sample = read_sample(self.prepared, _SAMPLED, splits=splits, columns=columns)
         except AirlockError:
             return
         demand_effect(self.prepared.plan, sample.batch)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 from airlock.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Self
@@ -175,6 +175,10 @@ class Store(Protocol):
 
     def open_input(self, path: str) -> pa.NativeFile:
         """Random access for pyarrow. Raises NotFoundError."""
+        ...
+
+    def fetch(self, path: str, ranges: Sequence[tuple[int, int]]) -> Sequence[pa.Buffer]:
+        """The bytes of some ranges [start, stop) of a file, several at once where the store is elsewhere. Raises NotFoundError."""
         ...
 
     def open_output(self, path: str) -> AbstractContextManager[DigestWriter]:

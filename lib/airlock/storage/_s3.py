@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -32,6 +32,7 @@ _PART = 8 << 20
 """Bytes of a part: ten thousand of them are 80 GiB, staged files have at most 256 MiB."""
 _UNDER_WAY = 2
 _TAIL = 128 << 10
+_REQUEST_BYTES, _REQUESTS = 8 << 20, 8
 _CONNECT, _REQUEST, _TRIES = 5, 60, 5
 
 _STORE = "AWS Error"
@@ -93,6 +94,18 @@ def _told(text: str, path: str) -> AirlockError:
             path=path,
         )
     return StorageUnavailableError(f"the zone's store did not answer for '{path}'. Run again", path=path)
+
+
+def fetch(files: fs.S3FileSystem, name: str, path: str, ranges: Sequence[tuple[int, int]]) -> list[pa.Buffer]:
+    """Ranges of an object, cut into requests of which several are under way."""
+    cuts = [[(at, min(at + _REQUEST_BYTES, stop)) for at in range(start, stop, _REQUEST_BYTES)] for start, stop in ranges]
+    with failures(path), files.open_input_file(name) as file, ThreadPoolExecutor(_REQUESTS, "fetch") as pool:
+        found = pool.map(lambda cut: file.read_at(cut[1] - cut[0], cut[0]), [cut for some in cuts for cut in some])
+        return [_joined([next(found) for _ in some]) for some in cuts]
+
+
+def _joined(parts: list[bytes]) -> pa.Buffer:
+    return pa.py_buffer(parts[0] if len(parts) == 1 else b"".join(parts))
 
 
 class ObjectReader(io.RawIOBase):

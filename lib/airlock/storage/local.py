@@ -44,7 +44,7 @@ from airlock.storage._disk import (
 from airlock.storage._footer import read_footer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["LocalStore"]
 
@@ -108,6 +108,11 @@ class LocalStore:
             if not stat.S_ISREG(found.stat().st_mode):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             return pa.OSFile(str(found), "rb")
+
+    def fetch(self, path: str, ranges: Sequence[tuple[int, int]]) -> Sequence[pa.Buffer]:
+        """The bytes of some ranges of a file."""
+        with self.open_input(path) as file, translated(path):
+            return [pa.py_buffer(file.read_at(stop - start, start)) for start, stop in ranges]
 
     @contextmanager
     def open_output(self, path: str) -> Iterator[DigestWriter]:

@@ -6,7 +6,7 @@ its `with` block fails (apache/arrow#40502), and knows no conditions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,7 +32,7 @@ from airlock.storage._base import (
     Store,
     checked_path,
 )
-from airlock.storage._s3 import ObjectReader, ObjectWriter, failures, file_system
+from airlock.storage._s3 import ObjectReader, ObjectWriter, failures, fetch, file_system
 
 __all__ = ["S3Store", "caller_of", "checked_location"]
 
@@ -102,6 +102,12 @@ class S3Store:
             # Of an answer without content, pyarrow does not tell whether it was 404, 403 or none.
             self.stat(entry.path)
             raise
+
+    def fetch(self, path: str, ranges: Sequence[tuple[int, int]]) -> Sequence[pa.Buffer]:
+        """The bytes of some ranges of an object, in requests of a few MiB, several at once."""
+        session, key = self._session, self._key(path)
+        files = file_system(session.location, session.credentials())
+        return fetch(files, f"{session.bucket}/{key}", path, ranges)
 
     @contextmanager
     def open_output(self, path: str) -> Iterator[DigestWriter]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -15,11 +16,14 @@ from airlock.policy.unlisted import shown_path
 from airlock.storage._base import Entry, Store
 from airlock.storage._footer import has_signed_footer
 from airlock.storage.sources.convert import bounded, conform, constant, plain_type
+from airlock.storage.sources.fetched import MOST_FETCHED, Fetched, chunk_ranges
 from airlock.storage.sources.model import Piece, RowGroup, SourceBatch, Wanted
 
 __all__ = ["Footers", "open_parquet", "read_parquet", "wholly_dictionary"]
 
 BUFFER_BYTES = 1024 * 1024
+_FEW_ROWS, _FEW_BYTES = 4_096, 64 * 1024
+"""Rows of a sample, for which pages are not to be read ahead."""
 _INDEX_BYTES = 2.0
 _MIN_VALUE_BYTES = 8
 _PLAIN: dict[str, Any] = {"coerce_int96_timestamp_unit": "us", "arrow_extensions_enabled": False}
@@ -27,7 +31,11 @@ _PLAIN: dict[str, Any] = {"coerce_int96_timestamp_unit": "us", "arrow_extensions
 
 
 def open_parquet(
-    file: pa.NativeFile, *, metadata: pq.FileMetaData | None = None, read_dictionary: list[str] | None = None
+    file: pa.NativeFile,
+    *,
+    metadata: pq.FileMetaData | None = None,
+    read_dictionary: list[str] | None = None,
+    buffer: int = BUFFER_BYTES,
 ) -> pq.ParquetFile:
     """Open so that memory stays flat (pages, not column chunks) and every type is a plain Arrow type.
 
@@ -40,7 +48,7 @@ def open_parquet(
         metadata=metadata,
         read_dictionary=read_dictionary,
         pre_buffer=False,
-        buffer_size=BUFFER_BYTES,
+        buffer_size=buffer,
         **_PLAIN,
     )
     if metadata is None:
@@ -111,12 +119,23 @@ def read_parquet(store: Store, piece: Piece, wanted: Wanted) -> Iterator[SourceB
             yield from _only_constants(first, groups, piece, wanted)
             return
         encoded = [name for name in columns if _is_encoded(first, name, groups)]
-        parquet = open_parquet(file, metadata=first.metadata, read_dictionary=encoded)
+        few = wanted.max_rows <= _FEW_ROWS
+        opened = partial(open_parquet, metadata=first.metadata, read_dictionary=encoded)
+        streamed = opened(file, buffer=_FEW_BYTES if few else BUFFER_BYTES)
         for group in groups:
             rows = _batch_rows(first.metadata.row_group(group), columns, wanted)
+            held = None if few else _at_once(store, piece.path, chunk_ranges(first.metadata, group, columns))
+            parquet = streamed if held is None else opened(held)
             for batch in parquet.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False):
                 for part in bounded(_conformed(batch, piece, wanted), wanted.max_rows, wanted.max_bytes):
                     yield SourceBatch(part, part.num_rows, (), piece)
+
+
+def _at_once(store: Store, path: str, ranges: Sequence[tuple[int, int]]) -> pa.NativeFile | None:
+    """A row group's columns, from a store for whose every answer one has to wait; None where they are to be streamed."""
+    if store.local_path("") is not None or sum(stop - start for start, stop in ranges) > MOST_FETCHED:
+        return None
+    return pa.PythonFile(Fetched(store, path, ranges), mode="r")
 
 
 def _require_planned(facts: pq.FileMetaData, piece: Piece) -> None:
