@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,8 @@ RIGHTS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "sanitized": {"outer": WRITE},
 }
 """By zone and door: what each may do, to which keys; '' is the bucket itself."""
+
+_ENGINE, _FOREIGN = "AIRLOCK_ENGINE", ("AIRLOCK_", "AWS_")
 
 _CONFIG = {
     "inner": """\
@@ -116,7 +119,7 @@ def lay_out(folder: Path, gateway: s3.Gateway, *, rows: int) -> None:
 
 def airlock(folder: Path, user: str, *arguments: str) -> str:
     """Run a command with a user's configuration, shown as it would be typed; returns the last line of stdout."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRLOCK_", "AWS_"))}
+    environment = {name: value for name, value in os.environ.items() if name == _ENGINE or not name.startswith(_FOREIGN)}
     typed = f"airlock --config {user}.yaml {' '.join(arguments)}"
     if user == "reader":
         environment["AWS_SHARED_CREDENTIALS_FILE"] = "identities/reader.ini"
@@ -190,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"the demo needs {s3.GATEWAY.name}: {missing}")
     s3.GATEWAY.build()
     given.folder.mkdir(parents=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server ends, however this does
     with s3.running(given.folder.resolve() / "server") as gateway:
         show(given.folder, gateway, rows=given.rows)
         if given.keep:
