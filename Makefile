@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 ROWS ?= 20000
 
-.PHONY: setup demo test lint types unit bench lock clean
+.PHONY: setup demo demo-s3 test lint types unit bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -24,6 +24,11 @@ demo: setup
 	@echo "Raw tables:       $(DEMO)/raw         (in life: readable by the inner door alone)"
 	@echo "Sanitized tables: $(DEMO)/sanitized   (what other teams get)"
 	@echo "Read one:         $(BIN)/airlock path $(DEMO)/sanitized/customers --config $(DEMO)/airlock.yaml"
+
+# Go 1.25 compiles the S3 server, once. KEEP=1 serves on until Ctrl-C.
+demo-s3: setup
+	rm -rf $(DEMO)-s3
+	$(BIN)/python -m tests.servers.demo --rows $(ROWS) --folder $(DEMO)-s3 $(if $(KEEP),--keep)
 
 test: lint unit
 

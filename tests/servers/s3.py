@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from tests.servers.compiled import Compiled
 
 GATEWAY = Compiled(
@@ -58,6 +56,9 @@ class Gateway:
 
     def client(self, user: str = ROOT, secret: str = SECRET) -> Any:
         """boto3's own client."""
+        import boto3  # here, for what compiles the server runs before anything is installed
+        from botocore.config import Config
+
         config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2})
         verify = None if self.ca is None else str(self.ca)
         return boto3.client(

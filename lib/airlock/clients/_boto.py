@@ -55,9 +55,12 @@ def boto_session(identity: str | None, *, metadata_service: bool, extra: str) ->
 
 
 def _profile(identity: str | None) -> str | None:
+    """Of a folder none: botocore refuses a profile that no file has, and there need be no file."""
     if identity is None:
         return None
-    return identity.removeprefix(PROFILE) if identity.startswith(PROFILE) else "default"
+    if identity.startswith(PROFILE):
+        return identity.removeprefix(PROFILE)
+    return None if Path(identity).is_dir() else "default"
 
 
 def _take_from(place: Path, session: Any) -> None:
