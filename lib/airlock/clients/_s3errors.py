@@ -32,6 +32,7 @@ _BUSY = {
     "EC2ThrottledException", "ThrottledException", "OperationAborted", "ConditionalRequestConflict", "429", "IncompleteBody",
     "InsufficientStorage", "507",
 }  # fmt: skip
+_UNABLE = {"NotImplemented", "501"}
 _SERVER = 500
 
 
@@ -67,6 +68,7 @@ _MEANINGS: tuple[tuple[set[str], type[AirlockError], str], ...] = (
         ConfigError,
         "{where}: the endpoint's certificate is not trusted. Set s3.ca, or the zone's, to its authority",
     ),
+    (_UNABLE, ConfigError, "{where} can't do what was asked of it for '{path}': {code}. Take a store that can"),
     (_BUSY, StorageUnavailableError, "{where} did not answer for '{path}': {code}. Run again"),
 )
 _OTHER = "{where} refused a request for '{path}': {code}. Correct what it names"
@@ -83,7 +85,7 @@ def translated(error: Exception | str, location: Location, key: str) -> AirlockE
         known = (StorageUnavailableError, _MEANINGS[-1][2]) if down else (ConfigError, _OTHER)
     kind, text = known
     path = shown_path(key) or "."
-    return kind(text.format(where=_where(location), path=path, code=code), path=path, reason=code)
+    return kind(text.format(where=_where(location), path=path, code=code), path=path, reason=code, denied=code in _DENIED)
 
 
 def _where(location: Location) -> str:
