@@ -107,7 +107,13 @@ class Gateway:
 
 @contextmanager
 def running(
-    folder: Path, *, port: int = 0, tls: tuple[Path, Path] | None = None, data: Path | None = None, options: Sequence[str] = ()
+    folder: Path,
+    *,
+    port: int = 0,
+    tls: tuple[Path, Path] | None = None,
+    data: Path | None = None,
+    options: Sequence[str] = (),
+    posix: Sequence[str] = (),
 ) -> Iterator[Gateway]:
     """Serve a new folder.
 
@@ -117,6 +123,7 @@ def running(
         tls: Certificate and key.
         data: Where objects are kept, if elsewhere.
         options: More of the server's own.
+        posix: More of what it keeps on the disk.
     """
     data = folder / "data" if data is None else data
     for part in (data, folder / "iam"):
@@ -125,7 +132,7 @@ def running(
     secure = () if tls is None else ("--cert", str(tls[0]), "--key", str(tls[1]))
     command = (
         str(GATEWAY.program()), "--access", ROOT, "--secret", SECRET, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet",
-        "--iam-dir", str(folder / "iam"), "--iam-cache-disable", "--access-log", str(folder / "access.log"), *secure, *options, "posix", str(data),
+        "--iam-dir", str(folder / "iam"), "--iam-cache-disable", "--access-log", str(folder / "access.log"), *secure, *options, "posix", *posix, str(data),
     )  # fmt: skip
     endpoint = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
     served = Gateway(endpoint, folder, command, _serve(command, endpoint), None if tls is None else tls[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def boto_session(identity: str | None, *, metadata_service: bool, extra: str) ->
         ) from None
     hush("boto3", "botocore")
     session = botocore.session.Session(profile=_profile(identity))
+    session.register_component("data_loader", _loader())
     # AWS_ENDPOINT_URL and its like: what is not in airlock.yaml has no say in where data or a root goes.
     session.set_config_variable("ignore_configured_endpoint_urls", True)  # noqa: FBT003 - boto's signature
     if identity is not None and not identity.startswith(PROFILE):
@@ -50,6 +52,14 @@ def boto_session(identity: str | None, *, metadata_service: bool, extra: str) ->
         ):
             resolver.remove(provider.METHOD)
     return session
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """Descriptions of services: megabytes of JSON, which a session of its own each would read again."""
+    from botocore.loaders import create_loader  # noqa: PLC0415 - comes with boto3
+
+    return create_loader()
 
 
 def _profile(identity: str | None) -> str | None:

@@ -18,7 +18,7 @@ from airlock.settings import Location
 from airlock.storage._base import PENDING, ConflictError, Store
 from airlock.storage.s3 import S3Store
 
-__all__ = ["broken_condition", "require_conditions"]
+__all__ = ["broken_condition", "probe_path", "require_conditions"]
 
 _PROBES = f"{PENDING}/=probe"
 """No sink's pending files lie there: '=' is quoted in the names of their folders."""
@@ -54,11 +54,16 @@ def broken_condition(location: Location) -> str | None:
     """What the store did with an object of random name that it must not do; None where every condition holds. Nothing of it stays."""
     store = S3Store(location)
     _sweep(store)
-    path = f"{_PROBES}/{int(time.time())}-{secrets.token_hex(16)}"
+    path = probe_path()
     try:
         return _broken(store, path)
     finally:
         store.delete(path)
+
+
+def probe_path() -> str:
+    """Of an object that nobody else has, and no listing of the zone shows."""
+    return f"{_PROBES}/{int(time.time())}-{secrets.token_hex(16)}"
 
 
 def _broken(store: Store, path: str) -> str | None:
