@@ -40,6 +40,8 @@ def boto_session(identity: str | None, *, metadata_service: bool, extra: str) ->
         ) from None
     hush("boto3", "botocore")
     session = botocore.session.Session(profile=_profile(identity))
+    if identity is not None:
+        session.session_var_map["profile"] = (None, None, None, None)  # AWS_PROFILE has no say where an identity is named
     session.register_component("data_loader", _loader())
     # AWS_ENDPOINT_URL and its like: what is not in airlock.yaml has no say in where data or a root goes.
     session.set_config_variable("ignore_configured_endpoint_urls", True)  # noqa: FBT003 - boto's signature
@@ -63,7 +65,8 @@ def _loader() -> Any:
 
 
 def _profile(identity: str | None) -> str | None:
-    if identity is None:
+    """A file's is `default`. A folder has none: botocore would look for it in the configuration of whoever runs this."""
+    if identity is None or Path(identity).is_dir():
         return None
     return identity.removeprefix(PROFILE) if identity.startswith(PROFILE) else "default"
 

@@ -208,8 +208,9 @@ class S3Session:
             if found is None:
                 raise translated("NoCredentialsError", self.location, "")
             if found.method.startswith("assume-role"):
-                scoped = self._session.get_scoped_config()
-                return str(scoped.get("role_arn") or os.environ.get("AWS_ROLE_ARN"))
+                web = found.method.endswith("web-identity") and self.location.identity is None
+                named = os.environ.get("AWS_ROLE_ARN") if web else None  # which goes before the configuration
+                return str(named or self._session.get_scoped_config().get("role_arn"))
             return str(found.access_key)
 
     def server_time(self) -> datetime:
