@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from airlock.storage.buckets import LIST, READ, WRITE, Bucket
 from airlock.storage.conditions import broken_condition
 from airlock.types import Zone
 
-__all__ = ["bucket_checks", "crossing_checks", "in_buckets"]
+__all__ = ["bucket_checks", "in_buckets"]
 
 _READER = (LIST, READ)
 _WRITER = (*_READER, "s3:DeleteObject", WRITE, "s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload")
@@ -34,13 +34,14 @@ def in_buckets(settings: Settings) -> list[Zone]:
 
 
 def bucket_checks(settings: Settings) -> Iterator[Check]:
-    """Each zone in a bucket, a group each; `staging` twice where one configuration serves both doors."""
-    zones = in_buckets(settings)
+    """Each zone in a bucket, a group each, `staging` twice where one configuration serves both doors; then what crosses."""
+    zones, silent = in_buckets(settings), dict[str | None, str]()
     for zone in zones:
-        yield from _Looks(settings, zone, zone.value).checks()
+        yield from _Looks(settings, zone, zone.value, silent).checks()
     outer = settings.outer()
     if Zone.STAGING in zones and outer.zone(Zone.STAGING) != settings.zone(Zone.STAGING):
-        yield from _Looks(outer, Zone.STAGING, "outer staging").checks()
+        yield from _Looks(outer, Zone.STAGING, "outer staging", silent).checks()
+    yield from _crossings(settings, silent)
 
 
 # --- one zone ---------------------------------------------------------------------------------------------------------
@@ -48,9 +49,16 @@ def bucket_checks(settings: Settings) -> Iterator[Check]:
 
 @dataclass(frozen=True)
 class _Looks:
+    """At one zone.
+
+    Attributes:
+        silent: Stores that did not answer, and who found out: nobody waits for them again.
+    """
+
     settings: Settings
     zone: Zone
     group: str
+    silent: dict[str | None, str]
 
     def checks(self) -> Iterator[Check]:
         """One after the other up to the first that fails: those after it would fail for the same reason."""
@@ -69,13 +77,18 @@ class _Looks:
         if self.zone is not Zone.RAW:
             looks += [("conditions", self._conditions), ("uploads", self._uploads), ("versions", self._versions)]
         for name, look in looks:
-            try:
-                found = look()
-            except AirlockError as error:
-                found = Check(self.group, name, "failed", str(error), self._line(name, error))
+            found = self._taken(name, look)
             yield found
             if found.status == "failed" or (found.name, found.status) == ("rights", "warning"):
                 return
+
+    def _taken(self, name: str, look: Callable[[], Check]) -> Check:
+        try:
+            return look()
+        except AirlockError as error:
+            if isinstance(error, StorageUnavailableError):
+                self.silent[self._location.endpoint] = self.group
+            return self._said(name, str(error), "failed", self._line(name, error))
 
     @property
     def _location(self) -> Location:
@@ -92,8 +105,10 @@ class _Looks:
         return self._said("identity", f"{self._bucket.caller()}, of {_source(self._location)}")
 
     def _endpoint(self) -> Check:
-        self._bucket.clock_offset()
         endpoint = self._location.endpoint
+        if endpoint in self.silent:
+            return self._said("endpoint", "did not answer", "failed", f"as for {self.silent[endpoint]}")
+        self._bucket.clock_offset()
         if endpoint is None:
             return self._said("endpoint", f"{self._location.uri} at AWS, region {self._bucket.region()}, answers")
         trusted = "" if endpoint.startswith("http:") else "; its certificate is trusted"
@@ -204,13 +219,13 @@ def _policy_line(bucket: Bucket, effect: str, actions: list[str] | tuple[str, ..
 # --- the other side's -------------------------------------------------------------------------------------------------
 
 
-def crossing_checks(settings: Settings) -> Iterator[Check]:
+def _crossings(settings: Settings, silent: Mapping[str | None, str]) -> Iterator[Check]:
     """Where one configuration names both sides: the identity of one may do nothing in the other's buckets."""
     zones = in_buckets(settings)
     pairs = [(mine, other) for one, two in ((_INNER, _OUTER), (_OUTER, _INNER)) for mine in one for other in two]
     seen = set()
     for mine, other in pairs:
-        if mine not in zones or other not in zones:
+        if mine not in zones or other not in zones or settings.zone(other).endpoint in silent:
             continue
         identity, target = settings.zone(mine).identity, settings.zone(other)
         # One identity for both sides is told by the look whether zones are apart.
@@ -228,12 +243,12 @@ def _crossing(mine: Zone, other: Zone, target: Location, crossed: Location) -> C
         denied = bucket.lacking(_VERBS, known)
     except AirlockError as error:
         if error.facts.get("unknown"):
-            return Check("zones", name, "ok", f"{can} is not known there")
-        return Check("zones", name, "warning", f"could not be tried: {error}", error.remedy)
+            return Check("crossing", name, "ok", f"{can} is not known there")
+        return Check("crossing", name, "warning", f"could not be tried: {error}", error.remedy)
     let = [verb for action, verb in _VERBS.items() if action not in denied]
     if not let:
-        return Check("zones", name, "ok", f"{can} can't list, read or write there")
+        return Check("crossing", name, "ok", f"{can} can't list, read or write there")
     line = _policy_line(bucket, "Deny", ["s3:*"])
     return Check(
-        "zones", name, "failed", f"{can} can {' and '.join(let)} there", f"{line} for {bucket.caller()}; or allow it less"
+        "crossing", name, "failed", f"{can} can {' and '.join(let)} there", f"{line} for {bucket.caller()}; or allow it less"
     )

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 import airlock
-from airlock.doors._buckets import bucket_checks, crossing_checks, in_buckets
+from airlock.doors._buckets import bucket_checks, in_buckets
 from airlock.doors._checks import Check, Status, attempt
 from airlock.doors._provider import provider_looks
 from airlock.doors._zones import open_zone, require_disjoint
@@ -113,7 +113,6 @@ def _zones(settings: Settings) -> Iterator[Check]:
         elif zone not in buckets:
             yield attempt("zones", zone.value, partial(_reached, settings, zone))
     yield attempt("zones", "apart", lambda: _apart(settings))
-    yield from crossing_checks(settings)
     if buckets:
         yield _metadata(settings)
 

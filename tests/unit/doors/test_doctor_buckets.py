@@ -139,7 +139,7 @@ def test_an_identity_that_reaches_the_other_side_fails(buckets, mine, other, act
     leak = {"Effect": "Allow", "Principal": {"AWS": [user]}, "Action": [action], "Resource": [resource]}
     _set(buckets, other, [*_policy(buckets, other)["Statement"], leak])
     before = buckets.files(other)
-    check = look(buckets.settings())["zones", f"{mine} to {other}"]
+    check = look(buckets.settings())["crossing", f"{mine} to {other}"]
     assert (check.status, check.said) == ("failed", f"the identity of zone {mine} can {verb} there")
     assert '"Effect": "Deny"' in check.hint
     assert buckets.files(other) == before
@@ -155,8 +155,8 @@ def test_an_identity_that_the_other_store_does_not_know_is_fine(buckets, gateway
         identity.write_text(f"[default]\naws_access_key_id = {s3.ROOT}\naws_secret_access_key = {s3.SECRET}\n")
         values = {"uri": "s3://elsewhere", "endpoint": second.endpoint, "identity": str(identity)}
         found = look(buckets.settings(**{f"zones.sanitized.{name}": value for name, value in values.items()}))
-    assert found["zones", "raw to sanitized"].said == "the identity of zone raw is not known there"
-    assert found["zones", "raw to sanitized"].status == "ok"
+    assert found["crossing", "raw to sanitized"].said == "the identity of zone raw is not known there"
+    assert found["crossing", "raw to sanitized"].status == "ok"
 
 
 def test_one_identity_for_both_sides_fails(buckets):
@@ -194,6 +194,15 @@ def test_what_is_not_there_is_told(buckets, change, where, said, hint):
     assert check.status == "failed"
     assert said in check.said
     assert hint in check.hint
+
+
+def test_a_store_that_does_not_answer_is_waited_for_once(buckets):
+    found = look(buckets.settings(**{"s3.endpoint": "http://127.0.0.1:9"}))
+    failed = {where: check.said for where, check in found.items() if check.status == "failed"}
+    assert "did not answer for '.'" in failed.pop(("raw", "endpoint"))
+    assert failed == {(group, "endpoint"): "did not answer" for group in ("private", "staging", "sanitized", "outer staging")}
+    assert found["sanitized", "endpoint"].hint == "as for raw"
+    assert not names(found, "crossing")
 
 
 def test_versions_of_this_gateway_let_what_was_deleted_be_replaced(buckets):
