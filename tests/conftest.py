@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -177,6 +178,14 @@ def _module(name: str) -> Callable[[], str | None]:
     return lambda: None if find_spec(name) else f"module '{name}' is not installed"
 
 
+def _unshare() -> str | None:
+    for program in ("unshare", "ip", "mount"):
+        if shutil.which(program) is None:
+            return f"there is no '{program}' (util-linux, iproute2)"
+    done = subprocess.run(["unshare", "--map-root-user", "--net", "--mount", "true"], capture_output=True)
+    return None if done.returncode == 0 else "this user may not make namespaces"
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
     "java": _java,
     "duckdb": _module("duckdb"),
@@ -184,6 +193,7 @@ _PARTS: dict[str, Callable[[], str | None]] = {
     "moto": _module("moto"),
     "presidio": _module("presidio_analyzer"),
     "s3": s3.missing,
+    "unshare": _unshare,
     "vault": vault.missing,
 }
 

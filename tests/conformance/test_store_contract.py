@@ -8,11 +8,10 @@ import pickle
 import time
 import uuid
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.servers import kms, s3
+from tests.servers import careless, s3
 
 from airlock.errors import ConfigError, NotFoundError
 from airlock.settings import Location
@@ -34,11 +33,8 @@ def gateway(require, tmp_path_factory):
 def moto(require):
     """moto: a model of AWS's own S3; one thread a request."""
     require("moto")
-    with kms.running() as served:
-        client = boto3.client(
-            "s3", endpoint_url=served.address, aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1"
-        )
-        yield served.address, client, "any", "any"
+    with careless.running() as served:
+        yield served.endpoint, served.admin(), "any", "any"
 
 
 @pytest.fixture(params=["local", "gateway", "moto"])

@@ -119,6 +119,7 @@ def running(
     data: Path | None = None,
     log: bool = True,
     options: Sequence[str] = (),
+    posix: Sequence[str] = (),
 ) -> Iterator[Gateway]:
     """Serve a new folder.
 
@@ -129,6 +130,7 @@ def running(
         data: Where objects are kept, if elsewhere.
         log: Whether requests are logged: that takes as long as some of them.
         options: More of the server's own, before `posix`.
+        posix: More of what it keeps on the disk.
     """
     data = folder / "data" if data is None else data
     for part in (data, folder / "iam"):
@@ -138,7 +140,7 @@ def running(
     secure = () if tls is None else ("--cert", str(tls[0]), "--key", str(tls[1]))
     command = (
         str(GATEWAY.program()), "--access", ROOT, "--secret", SECRET, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet",
-        "--iam-dir", str(folder / "iam"), *logged, *secure, *options, "posix", "--io-buffer-size", "65536", str(data),
+        "--iam-dir", str(folder / "iam"), *logged, *secure, *options, "posix", "--io-buffer-size", "65536", *posix, str(data),
     )  # fmt: skip
     endpoint = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
     served = Gateway(endpoint, folder, command, _serve(command, endpoint), None if tls is None else tls[0])
@@ -154,7 +156,9 @@ _TUNED = {"GOGC": "800"}
 
 
 def _serve(command: Sequence[str], endpoint: str) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(command, env=os.environ | _TUNED, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env=os.environ | _TUNED, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+    )
     port = int(endpoint.rpartition(":")[2])
     until = time.monotonic() + 20
     while time.monotonic() < until:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ def boto_session(identity: str | None, *, metadata_service: bool, extra: str) ->
         ) from None
     hush("boto3", "botocore")
     session = botocore.session.Session(profile=_profile(identity))
+    if identity is not None:
+        session.session_var_map["profile"] = (None, None, None, None)  # AWS_PROFILE has no say where an identity is named
+    session.register_component("data_loader", _loader())
     # AWS_ENDPOINT_URL and its like: what is not in airlock.yaml has no say in where data or a root goes.
     session.set_config_variable("ignore_configured_endpoint_urls", True)  # noqa: FBT003 - boto's signature
     if identity is not None and not identity.startswith(PROFILE):
@@ -54,13 +58,19 @@ def boto_session(identity: str | None, *, metadata_service: bool, extra: str) ->
     return session
 
 
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """Descriptions of services: megabytes of JSON, which a session of its own each would read again."""
+    from botocore.loaders import create_loader  # noqa: PLC0415 - comes with boto3
+
+    return create_loader()
+
+
 def _profile(identity: str | None) -> str | None:
-    """Of a folder none: botocore refuses a profile that no file has, and there need be no file."""
-    if identity is None:
+    """A file's is `default`. A folder has none: botocore would look for it in the configuration of whoever runs this."""
+    if identity is None or Path(identity).is_dir():
         return None
-    if identity.startswith(PROFILE):
-        return identity.removeprefix(PROFILE)
-    return None if Path(identity).is_dir() else "default"
+    return identity.removeprefix(PROFILE) if identity.startswith(PROFILE) else "default"
 
 
 def _take_from(place: Path, session: Any) -> None:

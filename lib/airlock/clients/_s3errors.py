@@ -9,20 +9,24 @@ from airlock.errors import AirlockError, ConfigError, NotFoundError, StorageUnav
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 
-__all__ = ["CONFLICT", "GONE", "UNMET", "PreconditionError", "code_of", "retries_of", "translated"]
+__all__ = ["CONFLICT", "GONE", "UNMET", "UNTRUSTED", "PreconditionError", "code_of", "is_down", "retries_of", "translated"]
 
 GONE = {"NoSuchKey", "404", "NotFound", "NoSuchUpload"}
 UNMET = {"PreconditionFailed", "412"}
 CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
 
+UNTRUSTED = "UntrustedCertificate"
 _NO_IDENTITY = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound", "ConfigParseError",
     "ConfigNotFound", "InvalidConfigError", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "TokenRetrievalError",
 }  # fmt: skip
+_UNKNOWN = {
+    "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidClientTokenId", "ExpiredTokenException",
+    "InvalidIdentityToken", "XAdminUserNotFound",
+}  # fmt: skip
 _DENIED = {
-    "AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "SignatureDoesNotMatch",
-    "ExpiredToken", "InvalidToken", "InvalidClientTokenId", "ExpiredTokenException", "InvalidIdentityToken", "401",
-    "AccessDeniedException", "KMS.AccessDeniedException", "XAdminUserNotFound",
+    "AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem", "401", "AccessDeniedException",
+    "KMS.AccessDeniedException",
 }  # fmt: skip
 _ELSEWHERE = {"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "307"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
@@ -32,6 +36,7 @@ _BUSY = {
     "EC2ThrottledException", "ThrottledException", "OperationAborted", "ConditionalRequestConflict", "429", "IncompleteBody",
     "InsufficientStorage", "507",
 }  # fmt: skip
+_UNABLE = {"NotImplemented", "501"}
 _SERVER = 500
 
 
@@ -40,9 +45,11 @@ class PreconditionError(Exception):
 
 
 def code_of(error: Exception) -> str:
-    """The service's code, or the exception's class."""
+    """The service's code, or the exception's class; of a connection that TLS could not make, whether the certificate is at fault."""
     answer: Mapping[str, Any] = getattr(error, "response", None) or {}
-    return str(answer.get("Error", {}).get("Code") or type(error).__name__)
+    name = type(error).__name__
+    untrusted = name == "SSLError" and "CERTIFICATE_VERIFY_FAILED" in str(error)
+    return str(answer.get("Error", {}).get("Code") or (UNTRUSTED if untrusted else name))
 
 
 def retries_of(error: Exception) -> int:
@@ -56,38 +63,52 @@ _MEANINGS: tuple[tuple[set[str], type[AirlockError], str], ...] = (
     ({"NoSuchBucket"}, ConfigError, "{where}: there is no such bucket. Make it, or correct the zone's uri or endpoint"),
     (_NO_IDENTITY, ConfigError, "{where}: no identity is found ({code}). Set the zone's identity, or the AWS environment"),
     (
-        _DENIED,
+        _DENIED | _UNKNOWN,
         ConfigError,
         "{where} does not let this identity use '{path}': {code}. Give it the access that its door needs, or correct the zone's identity",
     ),
     (_ELSEWHERE, ConfigError, "{where} is in another region ({code}). Correct s3.region, or the zone's"),
     (_SKEWED, ConfigError, "{where}: this machine's clock is too far from the store's ({code}). Set it by NTP"),
     (
-        {"SSLError"},
+        {UNTRUSTED},
         ConfigError,
         "{where}: the endpoint's certificate is not trusted. Set s3.ca, or the zone's, to its authority",
     ),
+    (_UNABLE, ConfigError, "{where} can't do what was asked of it for '{path}': {code}. Take a store that can"),
     (_BUSY, StorageUnavailableError, "{where} did not answer for '{path}': {code}. Run again"),
 )
 _OTHER = "{where} refused a request for '{path}': {code}. Correct what it names"
 
 
 def translated(error: Exception | str, location: Location, key: str) -> AirlockError | PreconditionError:
-    """A failure as Airlock's error; what S3 wrote is not quoted, for it quotes keys and headers."""
+    """A failure as Airlock's error; what S3 wrote is not quoted, for it quotes keys and headers.
+
+    Among its facts are the service's `reason`, and whether it knows the identity and refuses (`denied`) or does not know it (`unknown`).
+    """
     if isinstance(error, PreconditionError):
         return error
     code = error if isinstance(error, str) else code_of(error)
     known = next(((kind, text) for codes, kind, text in _MEANINGS if code in codes), None)
     if known is None:
-        down = _status(error) >= _SERVER or _is_connection(error)
-        known = (StorageUnavailableError, _MEANINGS[-1][2]) if down else (ConfigError, _OTHER)
+        known = (StorageUnavailableError, _MEANINGS[-1][2]) if is_down(error) else (ConfigError, _OTHER)
     kind, text = known
     path = shown_path(key) or "."
-    return kind(text.format(where=_where(location), path=path, code=code), path=path, reason=code)
+    return kind(
+        text.format(where=_where(location), path=path, code=code),
+        path=path,
+        reason=code,
+        denied=code in _DENIED,
+        unknown=code in _UNKNOWN,
+    )
 
 
 def _where(location: Location) -> str:
     return f"{location.uri}" + (f" at {location.endpoint}" if location.endpoint else "")
+
+
+def is_down(error: Exception | str) -> bool:
+    """Whether the service failed, or did not answer at all."""
+    return _status(error) >= _SERVER or _is_connection(error)
 
 
 def _status(error: Exception | str) -> int:

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property, lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from airlock.clients._boto import boto_session, made_client
 from airlock.clients._channel import require_private_channel, told
-from airlock.clients._s3errors import CONFLICT, GONE, UNMET, PreconditionError, code_of, retries_of, translated
+from airlock.clients._s3errors import CONFLICT, GONE, UNMET, PreconditionError, code_of, is_down, retries_of, translated
+from airlock.clients._s3wire import crc32_text, parsed_uri
 from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
 from airlock.settings import Location
 
@@ -84,7 +84,7 @@ class S3Session:
         if location.endpoint is not None:
             require_private_channel(location.endpoint, "the zone's endpoint")
         self.location = location
-        self.bucket, self.prefix = _parsed(location.uri)
+        self.bucket, self.prefix = parsed_uri(location.uri)
 
     def __repr__(self) -> str:
         return f"S3Session({self.bucket!r})"
@@ -100,6 +100,11 @@ class S3Session:
         with self._told(key):
             answer = self._client.get_object(Bucket=self.bucket, Key=key)
             return answer["Body"].read(), _plain(answer["ETag"])
+
+    def get_byte(self, key: str) -> bytes:
+        """The first byte of an object that has one."""
+        with self._told(key):
+            return bytes(self._client.get_object(Bucket=self.bucket, Key=key, Range="bytes=0-0")["Body"].read())
 
     def pages(self, prefix: str, *, delimiter: str = "") -> Iterator[tuple[list[Facts], list[str]]]:
         """Keys below a prefix, sorted by their UTF-8 bytes; with a delimiter, prefixes of keys that hold it further on."""
@@ -127,7 +132,13 @@ class S3Session:
         condition = {"IfMatch": f'"{match}"'} if match is not None else {"IfNoneMatch": "*"} if absent else {}
         nonce = secrets.token_hex(16)
         put = lambda: self._client.put_object(  # noqa: E731 - the request as a value
-            Bucket=self.bucket, Key=key, Body=data, Metadata={_NONCE: nonce}, **condition, **self._encryption
+            Bucket=self.bucket,
+            Key=key,
+            Body=data,
+            ChecksumCRC32=crc32_text(data),
+            Metadata={_NONCE: nonce},
+            **condition,
+            **self._encryption,
         )
         return self._conditional(key, nonce, put)
 
@@ -194,15 +205,20 @@ class S3Session:
             if found is None:
                 raise translated("NoCredentialsError", self.location, "")
             if found.method.startswith("assume-role"):
-                scoped = self._session.get_scoped_config()
-                return str(scoped.get("role_arn") or os.environ.get("AWS_ROLE_ARN"))
+                web = found.method.endswith("web-identity") and self.location.identity is None
+                named = os.environ.get("AWS_ROLE_ARN") if web else None  # which goes before the configuration
+                return str(named or self._session.get_scoped_config().get("role_arn"))
             return str(found.access_key)
 
     def server_time(self) -> datetime:
-        """The service's clock, by the date of an answer."""
+        """The service's clock, by the date of an answer, be it one that refuses."""
         with self._told(""):
-            answer = self._client.head_bucket(Bucket=self.bucket)
-            return _date(answer)
+            try:
+                return _date(self._client.head_bucket(Bucket=self.bucket))
+            except self._client.exceptions.ClientError as error:
+                if is_down(error):
+                    raise
+                return _date(error.response)
 
     def keeps_versions(self) -> bool:
         """Whether the bucket keeps what is deleted or replaced."""
@@ -213,6 +229,11 @@ class S3Session:
     def region(self) -> str:
         """The region that requests are signed for."""
         return str(self._client.meta.region_name)
+
+    @property
+    def ca(self) -> str | None:
+        """PEM file of the authority that certificates are of; None: the system's."""
+        return self.location.ca or self._session.get_config_variable("ca_bundle")
 
     @property
     def virtual(self) -> bool:
@@ -310,7 +331,12 @@ class MultipartWrite:
         session = self._session
         with session._told(self.key):  # noqa: SLF001 - one module, two halves
             answer = session._client.upload_part(  # noqa: SLF001
-                Bucket=session.bucket, Key=self.key, UploadId=self._id, PartNumber=number, Body=data, ChecksumAlgorithm="CRC32"
+                Bucket=session.bucket,
+                Key=self.key,
+                UploadId=self._id,
+                PartNumber=number,
+                Body=data,
+                ChecksumCRC32=crc32_text(data),
             )
         sums = {name: answer[name] for name in ("ChecksumCRC32",) if name in answer}
         self._parts[number] = {"PartNumber": number, "ETag": answer["ETag"], **sums}
@@ -334,19 +360,6 @@ def _plain(etag: str) -> str:
 
 def _date(answer: Mapping[str, Any]) -> datetime:
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-
-
-def _parsed(uri: str) -> tuple[str, str]:
-    parts = urlsplit(uri)
-    path = parts.path.strip("/")
-    odd = (
-        parts.query or parts.fragment or "@" in parts.netloc or any(part in {"", ".", ".."} for part in path.split("/") if path)
-    )
-    if parts.scheme != "s3" or not parts.netloc or odd:
-        raise ConfigError(
-            "a zone's s3:// uri must be s3://bucket or s3://bucket/prefix, without '.', '..' or empty parts. Correct it"
-        )
-    return parts.netloc, f"{path}/" if path else ""
 
 
 @lru_cache(maxsize=16)

@@ -47,7 +47,7 @@ def open_private(place: str | Location) -> Store:
 
 
 def require_disjoint(settings: Settings) -> None:
-    """Refuse zones or keys that share a location, or lie one within another; raw and sanitized data also one bucket or identity.
+    """Refuse zones or keys that share a location, or lie one within another; the two sides also one bucket or identity.
 
     Raises:
         ZonesOverlapError: Two of them do; the message names both.
@@ -64,25 +64,26 @@ def require_disjoint(settings: Settings) -> None:
                 f"{first} and {second} overlap: one location is, or lies in, the other. Give each zone a location of its own",
                 zones=[first, second],
             )
-    if Zone.RAW in zones and Zone.SANITIZED in zones:
-        _require_two_sides(zones[Zone.RAW], zones[Zone.SANITIZED])
+    for inner in (Zone.RAW, Zone.PRIVATE):
+        if inner in zones and Zone.SANITIZED in zones:
+            _require_two_sides(inner, zones[inner], zones[Zone.SANITIZED])
     keys = {name: settings.path(name) for name in _KEY_FILES}
     _require_apart({name: path.resolve() for name, path in keys.items() if path is not None}, places)
 
 
-def _require_two_sides(raw: Location, sanitized: Location) -> None:
-    if not (raw.is_object_store and sanitized.is_object_store):
+def _require_two_sides(zone: Zone, inner: Location, sanitized: Location) -> None:
+    if not (inner.is_object_store and sanitized.is_object_store):
         return
-    if Place.of(raw).root == Place.of(sanitized).root:
+    both, zones = f"zone '{zone}' and zone 'sanitized'", [zone, Zone.SANITIZED]
+    if Place.of(inner).root == Place.of(sanitized).root:
         raise ZonesOverlapError(
-            "zone 'raw' and zone 'sanitized' are in one bucket, whose policy can't keep the doors apart. Give each a bucket of its own",
-            zones=[Zone.RAW, Zone.SANITIZED],
+            f"{both} are in one bucket, whose policy can't keep the doors apart. Give each a bucket of its own", zones=zones
         )
-    if raw.identity == sanitized.identity or caller_of(raw) == caller_of(sanitized):
+    if inner.identity == sanitized.identity or caller_of(inner) == caller_of(sanitized):
         raise ZonesOverlapError(
-            "zone 'raw' and zone 'sanitized' are reached by one identity: no identity may reach both sides. Give each door its own "
+            f"{both} are reached by one identity: no identity may reach both sides. Give each door its own "
             "(zones.raw.identity, zones.sanitized.identity)",
-            zones=[Zone.RAW, Zone.SANITIZED],
+            zones=zones,
         )
 
 

@@ -1,4 +1,4 @@
-"""Is this machine, and is this configuration, fit for a run? Called by `airlock doctor`; changes nothing.
+"""Is this machine, and is this configuration, fit for a run? Called by `airlock doctor`; changes nothing that lasts.
 
 What only some runs need is a warning, unless the settings ask for it.
 """
@@ -9,16 +9,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import airlock
+from airlock.doors._buckets import bucket_checks, in_buckets
+from airlock.doors._checks import Check, Status, attempt
 from airlock.doors._provider import provider_looks
 from airlock.doors._zones import open_zone, require_disjoint
 from airlock.engines.spark import java_version, spark_ready
@@ -32,33 +32,15 @@ from airlock.types import Zone
 
 __all__ = ["Check", "Status", "diagnose"]
 
-Status = Literal["ok", "warning", "failed"]
-
 _PYTHON = (3, 11)
 _JAVA = 17
 _SLACK = 24 * 3600
 _SET_UP = "name it in airlock.yaml; 'airlock demo' writes an example"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        said: What was found.
-        hint: What to do; empty where all is well.
-    """
-
-    group: str
-    name: str
-    status: Status
-    said: str
-    hint: str = ""
-
-
 def diagnose(settings: Settings) -> tuple[Check, ...]:
     """Check programs, zones, keys, trust and clock. Never raises for what it finds."""
-    return (*_programs(settings), *_zones(settings), *_keys(settings), _trust(settings), _clock())
+    return (*_programs(settings), *_zones(settings), *bucket_checks(settings), *_keys(settings), _trust(settings), _clock())
 
 
 # --- programs ---------------------------------------------------------------------------------------------------------
@@ -124,12 +106,24 @@ def _presidio() -> Check:
 
 
 def _zones(settings: Settings) -> Iterator[Check]:
+    buckets = in_buckets(settings)
     for zone in Zone:
-        if settings.get(f"zones.{zone}.uri") is None:
+        if not settings.has(zone):
             yield Check("zones", zone.value, "warning", "not configured", f"if this door needs it, {_SET_UP}")
-        else:
-            yield _attempt("zones", zone.value, partial(_reached, settings, zone))
-    yield _attempt("zones", "apart", lambda: _apart(settings))
+        elif zone not in buckets:
+            yield attempt("zones", zone.value, partial(_reached, settings, zone))
+    yield attempt("zones", "apart", lambda: _apart(settings))
+    if buckets:
+        yield _metadata(settings)
+
+
+def _metadata(settings: Settings) -> Check:
+    if settings.get("metadata_service") == "off":
+        return Check("zones", "metadata", "ok", "no instance's metadata service is asked for an identity")
+    hint = "metadata_service: off, where every zone has an identity of its own"
+    return Check(
+        "zones", "metadata", "warning", "an instance's metadata service may be asked: it serves every process there", hint
+    )
 
 
 def _reached(settings: Settings, zone: Zone) -> Check:
@@ -171,12 +165,12 @@ def _keys(settings: Settings) -> Iterator[Check]:
     for name in ("stage_signing", "release_signing", "executor"):
         path = settings.path(f"keys.{name}")
         if path is not None:
-            yield _attempt("keys", name, partial(_private, name, path))
+            yield attempt("keys", name, partial(_private, name, path))
         elif name != "executor":
             yield Check("keys", name, "warning", "not configured", hint)
     reidentify = settings.path("reidentify.signing")
     if reidentify is not None:
-        yield _attempt("keys", "reidentify", partial(_private, "reidentify_signing", reidentify))
+        yield attempt("keys", "reidentify", partial(_private, "reidentify_signing", reidentify))
 
 
 def _provider(settings: Settings) -> Iterator[Check]:
@@ -186,7 +180,7 @@ def _provider(settings: Settings) -> Iterator[Check]:
         yield Check("keys", "provider", "failed", str(error), error.remedy)
         return
     for name, look in looks:
-        yield _attempt("keys", name, partial(_looked, name, look))
+        yield attempt("keys", name, partial(_looked, name, look))
 
 
 def _looked(name: str, look: Callable[[], str]) -> Check:
@@ -214,7 +208,7 @@ def _trust(settings: Settings) -> Check:
         said = ", ".join(f"{count} {role} key{'' if count == 1 else 's'}" for role, count in counts.items())
         return Check("keys", "trust", "ok", said)
 
-    return _attempt("keys", "trust", load)
+    return attempt("keys", "trust", load)
 
 
 def _clock() -> Check:
@@ -224,10 +218,3 @@ def _clock() -> Check:
     if now < installed - _SLACK:
         return Check("clock", "clock", "failed", f"{said} is before this code was installed", "set the clock (NTP)")
     return Check("clock", "clock", "ok", said)
-
-
-def _attempt(group: str, name: str, look: Callable[[], Check]) -> Check:
-    try:
-        return look()
-    except AirlockError as error:
-        return Check(group, name, "failed", str(error), error.remedy)

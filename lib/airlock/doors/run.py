@@ -25,6 +25,8 @@ _NEEDED = (*(f"zones.{zone}.uri" for zone in Zone), "keys.stage_signing", "keys.
 _INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.vault", "keys.kms", "keys.stage_signing", "keys.executor", "trust",
           "s3", "metadata_service",
           "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "staging_ttl", "permit_minutes", "log_format")  # fmt: skip
+_AWS_PLACES = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE"}
+"""They say where things are. What of the AWS environment is an identity is the inner door's: profiles belong to who names them."""
 _OUTER = ("zones.staging", "zones.sanitized", "keys.release_signing", "trust", "policies", "waivers", "reports", "workers",
           "s3", "metadata_service", "staging_ttl",
           "lease_seconds", "grace_minutes", "log_format")  # fmt: skip
@@ -91,7 +93,7 @@ def _door(arguments: Sequence[str], config: Path, *, holds_keys: bool) -> list[d
     """One door in a process of its own; its talk goes to our stderr, its last line of stdout is the JSON summary."""
     # The door that knows no key provider gets no way in to one either.
     hidden = ("AIRLOCK_",) if holds_keys else ("AIRLOCK_", "VAULT_", "AWS_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    environment = {name: value for name, value in os.environ.items() if name in _AWS_PLACES or not name.startswith(hidden)}
     command = [sys.executable, "-m", "airlock", "--config", str(config), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=False)  # noqa: S603 - our own program
     lines = done.stdout.decode().strip().splitlines()

@@ -29,6 +29,7 @@ from airlock.gate.rules import compile_rules
 from airlock.keys.signing import load_signer
 from airlock.policy.load import load_policy
 from airlock.settings import Settings
+from airlock.storage.conditions import require_conditions
 from airlock.storage.pending import close_pending
 from airlock.types import RunState, Zone
 
@@ -87,6 +88,7 @@ def check_shard(
         return Checked(named.dataset, run, str(shard), "nothing new")
     rules = compile_rules(offered.policy, load_waivers(settings.path("waivers")), today=datetime.now(UTC).date())
     zones = (open_outer_staging(settings), open_zone(settings, Zone.SANITIZED))
+    require_conditions(zones[1])
     close_pending(zones[1])
     require_alone(zones[1], named.sink.path)
     work = Work(offered, rules, *zones, settings, watcher)

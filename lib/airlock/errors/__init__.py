@@ -69,6 +69,7 @@ from airlock.errors._policy import (
     PolicyError,
     PolicyFileError,
     Problem,
+    WeakStoreError,
 )
 from airlock.errors._transient import (
     LeaseHeldError,
@@ -94,5 +95,5 @@ __all__ = [
     "RowAccountingError", "RunBoundError", "SchemaMismatchError", "ShapeError", "ShardsMissingError", "SignatureError",
     "SmallDomainError", "SmallGroupError", "SourceChangedError", "StorageUnavailableError", "TaskFailedError",
     "TooManyValuesError", "TransientError", "UnchangedValuesError", "UnclassifiedColumnError", "UnknownPolicyError",
-    "UnreadableSourceError", "ZonesOverlapError", "all_errors",
+    "UnreadableSourceError", "WeakStoreError", "ZonesOverlapError", "all_errors",
 ]  # fmt: skip

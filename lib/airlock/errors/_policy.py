@@ -15,6 +15,7 @@ __all__ = [
     "PolicyError",
     "PolicyFileError",
     "Problem",
+    "WeakStoreError",
 ]
 
 
@@ -71,6 +72,15 @@ class ConfigError(PolicyError):
     code = "config-invalid"
     actor: ClassVar[Actor] = "platform team"
     remedy = "'airlock config' prints every setting with its origin; 'airlock doctor' checks them."
+
+
+class WeakStoreError(ConfigError):
+    """An object store lets several writers win where one must: what is current would be whoever wrote last."""
+
+    code = "store-conditions"
+    remedy = (
+        "Put the zone into a store that enforces conditional writes (If-None-Match, If-Match); 'airlock doctor' tries them."
+    )
 
 
 class MissingCapabilityError(PolicyError):

@@ -180,7 +180,7 @@ class Settings:
             endpoint=self.get(f"{own}.endpoint") or shared.endpoint,
             region=self.get(f"{own}.region") or shared.region,
             ca=self.get(f"{own}.ca") or shared.ca,
-            identity=self.get(f"{own}.identity") or self._door_identity(zone),
+            identity=self.get(self.identity_setting(zone)),
             kms_key=self.get(f"{own}.kms_key"),
         )
 
@@ -195,12 +195,13 @@ class Settings:
             metadata_service=self.get("metadata_service") == "on",
         )
 
-    def _door_identity(self, zone: Zone) -> str | None:
-        """A door has one identity: what it has for the zone that is its alone serves for the others, too."""
-        if zone in (Zone.RAW, Zone.SANITIZED):
-            return None
-        own = Zone.RAW if zone is Zone.PRIVATE or self.has(Zone.RAW) else Zone.SANITIZED
-        return self.get(f"zones.{own}.identity")
+    def identity_setting(self, zone: Zone) -> str:
+        """The setting that names a zone's identity. A door has one: what it has for the zone that is its alone serves for the others, too."""
+        own = f"zones.{zone}.identity"
+        if zone in (Zone.RAW, Zone.SANITIZED) or self.get(own):
+            return own
+        door = Zone.RAW if zone is Zone.PRIVATE or self.has(Zone.RAW) else Zone.SANITIZED
+        return f"zones.{door}.identity"
 
     def outer(self) -> Settings:
         """What the outer door knows where one file serves both doors: without the raw side's zones."""

@@ -60,7 +60,7 @@ def _file_system(location: Location, access_key: str, secret_key: str, token: st
         connect_timeout=_CONNECT,
         request_timeout=_REQUEST,
         force_virtual_addressing=session.virtual,
-        tls_ca_file_path=location.ca,
+        tls_ca_file_path=session.ca,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_TRIES),
         **options,
     )

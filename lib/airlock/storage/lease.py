@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from airlock.errors import AirlockError, IntegrityError, LeaseHeldError, StorageUnavailableError
 from airlock.storage._base import ConflictError, Store
+from airlock.storage.conditions import require_conditions
 
 if TYPE_CHECKING:
     from typing import Self
@@ -120,7 +121,9 @@ class Lease:
         Raises:
             LeaseHeldError: Another run holds it.
             IntegrityError: The lease file is not one.
+            WeakStoreError: The store lets several hold it.
         """
+        require_conditions(store)
         for _ in range(_ATTEMPTS):
             found = store.read_versioned(path)
             fence, current = _parse(found[0], path) if found else (0, None)

@@ -1,0 +1,40 @@
+"""How S3 writes addresses and checksums. Called by `s3`."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from urllib.parse import urlsplit
+from zlib import crc32
+
+from airlock.errors import ConfigError
+
+__all__ = ["crc32_text", "parsed_uri"]
+
+
+def crc32_text(data: bytes) -> str:
+    """As a header has it. Left to boto3, it trails the content over TLS, and a gateway that refuses early answers amid chunks unread.
+
+    Example:
+        >>> crc32_text(b"123456789")
+        'y/Q5Jg=='
+    """
+    return b64encode(crc32(data).to_bytes(4, "big")).decode()
+
+
+def parsed_uri(uri: str) -> tuple[str, str]:
+    """Bucket, and prefix that is empty or ends with '/'. Raises ConfigError.
+
+    Example:
+        >>> parsed_uri("s3://pii-raw/crm")
+        ('pii-raw', 'crm/')
+    """
+    parts = urlsplit(uri)
+    path = parts.path.strip("/")
+    odd = (
+        parts.query or parts.fragment or "@" in parts.netloc or any(part in {"", ".", ".."} for part in path.split("/") if path)
+    )
+    if parts.scheme != "s3" or not parts.netloc or odd:
+        raise ConfigError(
+            "a zone's s3:// uri must be s3://bucket or s3://bucket/prefix, without '.', '..' or empty parts. Correct it"
+        )
+    return parts.netloc, f"{path}/" if path else ""
