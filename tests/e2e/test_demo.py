@@ -61,7 +61,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     raw = {name: ds.dataset(crm / name, partitioning="hive").to_table() for name in ("customers", "orders")}
     raw["tickets"] = pa.json.read_json(crm / "tickets" / "part-00000.jsonl")
     assert done.returncode == 0, done.stderr
-    tables = {name: _table(verified_data(folder / "sanitized" / name, settings)) for name in DATASETS}
+    tables = {name: _table(Path(verified_data(folder / "sanitized" / name, settings))) for name in DATASETS}
     return Made(folder, done, raw, tables)
 
 

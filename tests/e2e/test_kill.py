@@ -6,6 +6,7 @@ Steps are counted by the system, not named: the sweep ends with the first run th
 import json
 import shutil
 import signal
+from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
@@ -16,7 +17,7 @@ MOST_STEPS = 120
 
 
 def rows_of(project):
-    folder = verified_data(project.root / "sanitized" / "people", project.settings())
+    folder = Path(verified_data(project.root / "sanitized" / "people", project.settings()))
     return ds.dataset(folder, format="parquet").count_rows()
 
 

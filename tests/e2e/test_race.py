@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
@@ -16,7 +17,7 @@ SHORT = 2
 
 def released(made):
     """(run, rows) of the verified current release."""
-    folder = verified_data(made.root / "sanitized" / "people", made.settings())
+    folder = Path(verified_data(made.root / "sanitized" / "people", made.settings()))
     return folder.name, ds.dataset(folder, format="parquet").count_rows()
 
 

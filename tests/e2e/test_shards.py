@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
@@ -14,7 +15,7 @@ MOST_STEPS = 150
 
 
 def rows_of(project):
-    folder = verified_data(project.root / "sanitized" / "people", project.settings())
+    folder = Path(verified_data(project.root / "sanitized" / "people", project.settings()))
     return ds.dataset(folder, format="parquet").count_rows()
 
 
