@@ -86,12 +86,15 @@ def made_client(session: Any, service: str, *, plain_times: bool = False, **opti
         plain_times: Leave times in answers as text: a listing has one for every key, and reading those takes half of it.
         options: botocore's own.
     """
-    from botocore.utils import parse_timestamp  # noqa: PLC0415 - comes with boto3
+    usual = session.get_component("response_parser_factory")
+    if plain_times:
+        from botocore.parsers import ResponseParserFactory  # noqa: PLC0415 - comes with boto3
 
-    # Of this client alone: the one that assumes roles needs its times.
-    parsers = session.get_component("response_parser_factory")
-    parsers.set_parser_defaults(timestamp_parser=str if plain_times else parse_timestamp)
+        # A client asks its factory anew at every answer; the one that assumes roles needs its times, and gets the usual one.
+        own = ResponseParserFactory()
+        own.set_parser_defaults(timestamp_parser=str)
+        session.register_component("response_parser_factory", own)
     client = session.create_client(service, **options)
-    parsers.set_parser_defaults(timestamp_parser=parse_timestamp)
+    session.register_component("response_parser_factory", usual)
     hush("boto3", "botocore")  # more of botocore was imported for the client
     return client
