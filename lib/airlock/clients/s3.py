@@ -20,13 +20,17 @@ from urllib.parse import urlsplit
 
 from airlock.clients._boto import boto_session, made_client
 from airlock.clients._channel import require_private_channel, told
-from airlock.clients._s3errors import CONFLICT, GONE, UNMET, PreconditionError, code_of, retries_of, translated
+from airlock.clients._s3errors import CONFLICT, GONE, UNMET, PreconditionError, broken_off, code_of, retries_of, translated
 from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
 from airlock.settings import Location
 
 __all__ = ["Credentials", "Facts", "PreconditionError", "S3Session", "Upload", "s3_session"]
 
-_CONNECT, _READ, _TRIES, _POOL = 5, 60, 5, 64
+_CONNECT, _READ, _TRIES, _POOL = 3, 30, 5, 64
+"""Seconds and tries. A line that swallows packets costs a door some requests in a row, each up to all of its tries: with these it tells
+of the outage within two minutes. No answer is awaited for long, for no object is larger than a staged file; SYNs are sent again after 1 s.
+"""
+
 _RACES, _PAUSE = 8, 0.05
 """How often a write that met another one at the same moment is tried, and the longest first pause in seconds."""
 
@@ -97,17 +101,13 @@ class S3Session:
 
     def get(self, key: str) -> tuple[bytes, str]:
         """Content and etag, consistent with each other."""
-        with self._told(key):
-            answer = self._client.get_object(Bucket=self.bucket, Key=key)
-            return answer["Body"].read(), _plain(answer["ETag"])
+        return self._whole(key)
 
     def get_end(self, key: str, size: int, wanted: int) -> bytes:
         """The last bytes of an object of that size, by one request. Raises NotFoundError, ConfigError where it is shorter now."""
         if not min(size, wanted):
             return b""
-        with self._told(key):
-            answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={max(0, size - wanted)}-{size - 1}")
-            return bytes(answer["Body"].read())
+        return self._whole(key, Range=f"bytes={max(0, size - wanted)}-{size - 1}")[0]
 
     def pages(self, prefix: str, *, delimiter: str = "") -> Iterator[tuple[list[Facts], list[str]]]:
         """Keys below a prefix, sorted by their UTF-8 bytes; with a delimiter, prefixes of keys that hold it further on."""
@@ -150,12 +150,13 @@ class S3Session:
 
     def copy(self, key: str, target: S3Session, target_key: str) -> None:
         """Copy to another bucket of the service, or in this one, only where no object is. Raises PreconditionError."""
-        source = {"Bucket": self.bucket, "Key": key}
-        request = lambda: target._client.copy_object(  # noqa: E731
-            Bucket=target.bucket, Key=target_key, CopySource=source, IfNoneMatch="*", **target._encryption
+        source, nonce = {"Bucket": self.bucket, "Key": key}, secrets.token_hex(16)
+        said = {"MetadataDirective": "REPLACE", "Metadata": {_NONCE: nonce}, "IfNoneMatch": "*"}
+        copy = lambda: target._client.copy_object(  # noqa: E731
+            Bucket=target.bucket, Key=target_key, CopySource=source, **said, **target._encryption
         )
         with self._told(key):
-            self._raced(target_key, request, mine=lambda: None)
+            self._raced(target_key, copy, mine=lambda: target._own(target_key, nonce))
 
     def delete(self, key: str) -> None:
         """Remove an object; absent is fine."""
@@ -229,6 +230,16 @@ class S3Session:
         return style == "virtual" or (style == "auto" and self.location.endpoint is None)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _whole(self, key: str, **part: str) -> tuple[bytes, str]:
+        """An answer to its end. botocore tries again until one begins; a staged file may break off after that."""
+        with self._told(key):
+            for _ in range(_TRIES - 1):
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, **part)
+                with suppress(*broken_off()):
+                    return bytes(answer["Body"].read()), _plain(answer["ETag"])
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, **part)
+            return bytes(answer["Body"].read()), _plain(answer["ETag"])
 
     def _conditional(self, key: str, nonce: str, request: Callable[[], Any]) -> str:
         with self._told(key):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import random
+import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -30,7 +32,12 @@ __all__ = ["ObjectReader", "ObjectWriter", "file_system"]
 _PART = 8 << 20
 """Bytes of a part: ten thousand of them are 80 GiB, staged files have at most 256 MiB."""
 _UNDER_WAY = 2
-_CONNECT, _REQUEST, _TRIES = 5, 60, 5
+_CONNECT, _REQUEST, _TRIES, _PAUSE = 3, 30, 5, 0.1
+"""As `clients.s3` has them, and why."""
+
+_OVERFLOW = "Failed to flush response stream"
+"""What pyarrow says of an answer longer than the bytes it asked for. A refusal's text is, where a footer's eight bytes were wanted:
+a store that asks to slow down looks like one that failed, and pyarrow does not try again."""
 
 
 def file_system(location: Location, credentials: Credentials) -> fs.S3FileSystem:
@@ -74,11 +81,8 @@ class ObjectReader(io.RawIOBase):
 
     def __init__(self, files: fs.S3FileSystem, name: str, path: str) -> None:
         super().__init__()
-        self._path = path
-        try:
-            self._file: pa.NativeFile = files.open_input_file(name)
-        except OSError as error:
-            raise self._told(error) from None
+        self._files, self._name, self._path = files, name, path
+        self._file: pa.NativeFile = self._opened()
 
     def readable(self) -> bool:
         """Always."""
@@ -102,8 +106,19 @@ class ObjectReader(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """That many bytes, fewer only at the end."""
+        wanted = None if size is None or size < 0 else size
+        for attempt in range(_TRIES - 1):
+            try:
+                return bytes(self._file.read(wanted))
+            except OSError as error:
+                if _OVERFLOW not in str(error):
+                    raise self._told(error) from None
+            time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311 - jitter
+            # Opened anew, for the request that opens it tells what the refusal was: an object that is gone is no busy store.
+            here, self._file = self.tell(), self._opened()
+            self.seek(here)
         try:
-            return bytes(self._file.read(None if size is None or size < 0 else size))
+            return bytes(self._file.read(wanted))
         except OSError as error:
             raise self._told(error) from None
 
@@ -112,6 +127,12 @@ class ObjectReader(io.RawIOBase):
         if not self.closed and hasattr(self, "_file"):
             self._file.close()
         super().close()
+
+    def _opened(self) -> pa.NativeFile:
+        try:
+            return self._files.open_input_file(self._name)
+        except OSError as error:
+            raise self._told(error) from None
 
     def _told(self, error: OSError) -> Exception:
         path, text = shown_path(self._path), str(error)
