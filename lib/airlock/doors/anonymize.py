@@ -125,8 +125,7 @@ class _Work:
             lease.keep_alive()
             folder = RunFolder(self.private, self.staging, self.dataset, given)
             self.private.sweep(self.dataset, grace=0)
-            self.staging.sweep(self.dataset)
-            self.staging.sweep(folder.base, grace=0)
+            self.staging.sweep(self.dataset, grace=0)
             digests = source_digests(self.prepared.raw, self.prepared.listing.files, self.private, self.dataset, self.keys)
             first = self._split_names(digests, {})
             # What the dataset concludes follows from its splits: they alone name the plan.
