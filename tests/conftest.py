@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -177,12 +178,27 @@ def _module(name: str) -> Callable[[], str | None]:
     return lambda: None if find_spec(name) else f"module '{name}' is not installed"
 
 
+def _allowed(what: str, *command: str) -> Callable[[], str | None]:
+    """A command that root may run and a container mostly may not, tried in namespaces of its own."""
+
+    def missing() -> str | None:
+        absent = next((name for name in ("unshare", "ip", command[0]) if shutil.which(name) is None), None)
+        if absent is not None:
+            return f"program '{absent}' is not installed"
+        done = subprocess.run(["unshare", "--mount", "--net", *command], capture_output=True, check=False)
+        return None if done.returncode == 0 else f"{what} needs root and its capabilities"
+
+    return missing
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
     "java": _java,
     "duckdb": _module("duckdb"),
     "polars": _module("polars"),
     "moto": _module("moto"),
     "presidio": _module("presidio_analyzer"),
+    "mount": _allowed("a file system of its own size", "mount", "-t", "tmpfs", "tmpfs", "/mnt"),
+    "nft": _allowed("a network namespace", "nft", "add", "table", "inet", "probe"),
     "s3": s3.missing,
     "vault": vault.missing,
 }

@@ -50,10 +50,10 @@ def at(pattern: str, act: Callable[[], object], *, count: int = 1, fault: Fault 
             return Fault.NONE
         with lock:
             left[0] -= 1
-            if left[0] == 0:
-                act()
-                return fault
-        return Fault.NONE
+            due = left[0] == 0
+        if due:
+            act()
+        return fault if due else Fault.NONE
 
     return rule
 
@@ -158,8 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.command != "HEAD":
             for start in range(0, len(content), _BLOCK):
-                self.wfile.write(content[start : start + _BLOCK])
-                self._pause(_BLOCK)
+                part = content[start : start + _BLOCK]
+                self.wfile.write(part)
+                self._pause(len(part))
 
     def _body(self) -> bytes:
         left, parts = int(self.headers.get("Content-Length", 0)), []
