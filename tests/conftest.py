@@ -186,12 +186,27 @@ def _unshare() -> str | None:
     return None if done.returncode == 0 else "this user may not make namespaces"
 
 
+def _allowed(what: str, *command: str) -> Callable[[], str | None]:
+    """A command that root may run and a container mostly may not, tried in namespaces of its own."""
+
+    def missing() -> str | None:
+        absent = next((name for name in ("unshare", "ip", command[0]) if shutil.which(name) is None), None)
+        if absent is not None:
+            return f"program '{absent}' is not installed"
+        done = subprocess.run(["unshare", "--mount", "--net", *command], capture_output=True, check=False)
+        return None if done.returncode == 0 else f"{what} needs root and its capabilities"
+
+    return missing
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
     "java": _java,
     "duckdb": _module("duckdb"),
     "polars": _module("polars"),
     "moto": _module("moto"),
     "presidio": _module("presidio_analyzer"),
+    "mount": _allowed("a file system of its own size", "mount", "-t", "tmpfs", "tmpfs", "/mnt"),
+    "nft": _allowed("a network namespace", "nft", "add", "table", "inet", "probe"),
     "s3": s3.missing,
     "unshare": _unshare,
     "vault": vault.missing,

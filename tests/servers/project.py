@@ -44,8 +44,18 @@ class BucketProject(Project):
         return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
 
-def bucket_project(root: Path, gateway: s3.Gateway, *, name: str, **settings: str) -> BucketProject:
-    """Buckets NAME-raw, NAME-private, NAME-staging, NAME-sanitized; users NAME-inner and NAME-outer; a project that names them."""
+def bucket_project(
+    root: Path, gateway: s3.Gateway, *, name: str, endpoint: str | None = None, **settings: str
+) -> BucketProject:
+    """Buckets NAME-raw, NAME-private, NAME-staging, NAME-sanitized; users NAME-inner and NAME-outer; a project that names them.
+
+    Args:
+        root: A new folder for what is on a disk.
+        gateway: Where the buckets are made.
+        name: Of buckets and users.
+        endpoint: Where the doors find them; none: at the gateway itself.
+        settings: More of airlock.yaml.
+    """
     new_project(root, **settings)
     buckets = {zone: f"{name}-{zone}" for zone in ("raw", "private", "staging", "sanitized")}
     inner, outer = f"{name}-{INNER}", f"{name}-{OUTER}"
@@ -68,5 +78,5 @@ def bucket_project(root: Path, gateway: s3.Gateway, *, name: str, **settings: st
     )
     rest = config.read_text().partition("\n")[2]
     ca = f", ca: {gateway.ca}" if gateway.ca else ""
-    config.write_text(f"zones:\n{zones}\ns3: {{endpoint: {gateway.endpoint}{ca}}}\n{rest}")
+    config.write_text(f"zones:\n{zones}\ns3: {{endpoint: {endpoint or gateway.endpoint}{ca}}}\n{rest}")
     return BucketProject(root, gateway, buckets, name)

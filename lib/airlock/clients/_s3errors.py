@@ -9,7 +9,9 @@ from airlock.errors import AirlockError, ConfigError, NotFoundError, StorageUnav
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 
-__all__ = ["CONFLICT", "GONE", "UNMET", "UNTRUSTED", "PreconditionError", "code_of", "is_down", "retries_of", "translated"]
+__all__ = [
+    "CONFLICT", "GONE", "UNMET", "UNTRUSTED", "PreconditionError", "broken_off", "code_of", "is_down", "retries_of", "translated",
+]  # fmt: skip
 
 GONE = {"NoSuchKey", "404", "NotFound", "NoSuchUpload"}
 UNMET = {"PreconditionFailed", "412"}
@@ -34,9 +36,9 @@ _BUSY = {
     "SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "RequestTimeoutException", "Throttling",
     "ThrottlingException", "RequestLimitExceeded", "BandwidthLimitExceeded", "TooManyRequestsException", "PriorRequestNotComplete",
     "EC2ThrottledException", "ThrottledException", "OperationAborted", "ConditionalRequestConflict", "429", "IncompleteBody",
-    "InsufficientStorage", "507",
 }  # fmt: skip
 _UNABLE = {"NotImplemented", "501"}
+_FULL = {"InsufficientStorage", "507", "QuotaExceeded", "XMinioStorageFull"}
 _SERVER = 500
 
 
@@ -75,6 +77,7 @@ _MEANINGS: tuple[tuple[set[str], type[AirlockError], str], ...] = (
         "{where}: the endpoint's certificate is not trusted. Set s3.ca, or the zone's, to its authority",
     ),
     (_UNABLE, ConfigError, "{where} can't do what was asked of it for '{path}': {code}. Take a store that can"),
+    (_FULL, StorageUnavailableError, "{where} is full, '{path}' was not written ({code}). Make room there, then run again"),
     (_BUSY, StorageUnavailableError, "{where} did not answer for '{path}': {code}. Run again"),
 )
 _OTHER = "{where} refused a request for '{path}': {code}. Correct what it names"
@@ -117,14 +120,16 @@ def _status(error: Exception | str) -> int:
 
 
 def _is_connection(error: Exception | str) -> bool:
-    if isinstance(error, str):
-        return False
+    return not isinstance(error, str) and isinstance(error, (*broken_off(), OSError))
+
+
+def broken_off() -> tuple[type[Exception], ...]:
+    """What botocore raises where a connection fails, also in the middle of an answer."""
     from botocore import exceptions  # noqa: PLC0415 - comes with boto3
 
-    kinds = (
+    return (
         exceptions.ConnectionError,
         exceptions.HTTPClientError,
         exceptions.IncompleteReadError,
         exceptions.FlexibleChecksumError,
     )
-    return isinstance(error, (*kinds, OSError))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 from zlib import crc32
 
 from airlock.errors import ConfigError
 
-__all__ = ["crc32_text", "parsed_uri"]
+__all__ = ["Credentials", "Facts", "Upload", "crc32_text", "parsed_uri"]
 
 
 def crc32_text(data: bytes) -> str:
@@ -38,3 +40,34 @@ def parsed_uri(uri: str) -> tuple[str, str]:
             "a zone's s3:// uri must be s3://bucket or s3://bucket/prefix, without '.', '..' or empty parts. Correct it"
         )
     return parts.netloc, f"{path}/" if path else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One object.
+
+    Attributes:
+        etag: Without quotes.
+    """
+
+    key: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """What signs requests, as of now. No repr."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload under way."""
+
+    key: str
+    upload_id: str
+    started: datetime

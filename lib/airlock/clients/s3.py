@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property, lru_cache
@@ -19,14 +18,28 @@ from typing import Any
 
 from airlock.clients._boto import boto_session, made_client
 from airlock.clients._channel import require_private_channel, told
-from airlock.clients._s3errors import CONFLICT, GONE, UNMET, PreconditionError, code_of, is_down, retries_of, translated
-from airlock.clients._s3wire import crc32_text, parsed_uri
+from airlock.clients._s3errors import (
+    CONFLICT,
+    GONE,
+    UNMET,
+    PreconditionError,
+    broken_off,
+    code_of,
+    is_down,
+    retries_of,
+    translated,
+)
+from airlock.clients._s3wire import Credentials, Facts, Upload, crc32_text, parsed_uri
 from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
 from airlock.settings import Location
 
 __all__ = ["Credentials", "Facts", "PreconditionError", "S3Session", "Upload", "s3_session"]
 
-_CONNECT, _READ, _TRIES, _POOL = 5, 60, 5, 64
+_CONNECT, _READ, _TRIES, _POOL = 3, 30, 5, 64
+"""Seconds and tries. A line that swallows packets costs a door some requests in a row, each up to all of its tries: with these it tells
+of the outage within two minutes. No answer is awaited for long, for no object is larger than a staged file; SYNs are sent again after 1 s.
+"""
+
 _RACES, _PAUSE = 8, 0.05
 """How often a write that met another one at the same moment is tried, and the longest first pause in seconds."""
 
@@ -34,37 +47,6 @@ _NONCE = "airlock-write"
 """Metadata of everything written: tells whether a write whose answer was lost is the one that stands there."""
 
 _DELETED_AT_ONCE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """One object.
-
-    Attributes:
-        etag: Without quotes.
-    """
-
-    key: str
-    size: int
-    etag: str
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Credentials:
-    """What signs requests, as of now. No repr."""
-
-    access_key: str
-    secret_key: str
-    token: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A multipart upload under way."""
-
-    key: str
-    upload_id: str
-    started: datetime
 
 
 class S3Session:
@@ -97,14 +79,11 @@ class S3Session:
 
     def get(self, key: str) -> tuple[bytes, str]:
         """Content and etag, consistent with each other."""
-        with self._told(key):
-            answer = self._client.get_object(Bucket=self.bucket, Key=key)
-            return answer["Body"].read(), _plain(answer["ETag"])
+        return self._whole(key)
 
     def get_byte(self, key: str) -> bytes:
         """The first byte of an object that has one."""
-        with self._told(key):
-            return bytes(self._client.get_object(Bucket=self.bucket, Key=key, Range="bytes=0-0")["Body"].read())
+        return self._whole(key, Range="bytes=0-0")[0]
 
     def pages(self, prefix: str, *, delimiter: str = "") -> Iterator[tuple[list[Facts], list[str]]]:
         """Keys below a prefix, sorted by their UTF-8 bytes; with a delimiter, prefixes of keys that hold it further on."""
@@ -153,12 +132,13 @@ class S3Session:
 
     def copy(self, key: str, target: S3Session, target_key: str) -> None:
         """Copy to another bucket of the service, or in this one, only where no object is. Raises PreconditionError."""
-        source = {"Bucket": self.bucket, "Key": key}
-        request = lambda: target._client.copy_object(  # noqa: E731
-            Bucket=target.bucket, Key=target_key, CopySource=source, IfNoneMatch="*", **target._encryption
+        source, nonce = {"Bucket": self.bucket, "Key": key}, secrets.token_hex(16)
+        said = {"MetadataDirective": "REPLACE", "Metadata": {_NONCE: nonce}, "IfNoneMatch": "*"}
+        copy = lambda: target._client.copy_object(  # noqa: E731
+            Bucket=target.bucket, Key=target_key, CopySource=source, **said, **target._encryption
         )
         with self._told(key):
-            self._raced(target_key, request, mine=lambda: None)
+            self._raced(target_key, copy, mine=lambda: target._own(target_key, nonce))
 
     def delete(self, key: str) -> None:
         """Remove an object; absent is fine."""
@@ -242,6 +222,16 @@ class S3Session:
         return style == "virtual" or (style == "auto" and self.location.endpoint is None)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _whole(self, key: str, **part: str) -> tuple[bytes, str]:
+        """An answer to its end. botocore tries again until one begins; a staged file may break off after that."""
+        with self._told(key):
+            for _ in range(_TRIES - 1):
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, **part)
+                with suppress(*broken_off()):
+                    return bytes(answer["Body"].read()), _plain(answer["ETag"])
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, **part)
+            return bytes(answer["Body"].read()), _plain(answer["ETag"])
 
     def _conditional(self, key: str, nonce: str, request: Callable[[], Any]) -> str:
         with self._told(key):

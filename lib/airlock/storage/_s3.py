@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import random
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -26,14 +28,21 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-__all__ = ["ObjectReader", "ObjectWriter", "file_system"]
+__all__ = ["ObjectReader", "ObjectWriter", "fetch", "file_system", "patiently"]
+
+T = TypeVar("T")
 
 _PART = 8 << 20
 """Bytes of a part: ten thousand of them are 80 GiB, staged files have at most 256 MiB."""
 _UNDER_WAY = 2
 _TAIL = 128 << 10
 _REQUEST_BYTES, _REQUESTS = 8 << 20, 8
-_CONNECT, _REQUEST, _TRIES = 5, 60, 5
+_CONNECT, _REQUEST, _TRIES, _PAUSE = 3, 30, 5, 0.1
+"""As `clients.s3` has them, and why."""
+
+_OVERFLOW = "Failed to flush response stream"
+"""What pyarrow says of an answer longer than the bytes it asked for. A refusal's text is, where a footer's eight bytes were wanted:
+a store that asks to slow down looks like one that failed, and pyarrow does not try again."""
 
 _STORE = "AWS Error"
 """Stands in every error that is about the store, none that is about content (Arrow's `s3_internal.h`)."""
@@ -93,14 +102,39 @@ def _told(text: str, path: str) -> AirlockError:
             f"the zone does not let this identity read '{path}'. Give it the access that its door needs, or correct the zone's identity",
             path=path,
         )
-    return StorageUnavailableError(f"the zone's store did not answer for '{path}'. Run again", path=path)
+    return StorageUnavailableError(
+        f"the zone's store did not answer for '{path}'. Run again", path=path, hidden=_OVERFLOW in text
+    )
+
+
+def patiently(path: str, act: Callable[[], T], *, look: Callable[[], object]) -> T:
+    """Carry out a read by pyarrow, again where a refusal hid itself.
+
+    Args:
+        path: What is read.
+        act: The read.
+        look: Asks for the object in a way that tells what the refusal was: one that is gone is no busy store.
+    """
+    for attempt in range(_TRIES - 1):
+        try:
+            with failures(path):
+                return act()
+        except StorageUnavailableError as error:
+            if not error.facts.get("hidden"):
+                raise
+        time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311 - jitter
+        look()
+    with failures(path):
+        return act()
 
 
 def fetch(files: fs.S3FileSystem, name: str, path: str, ranges: Sequence[tuple[int, int]]) -> list[pa.Buffer]:
     """Ranges of an object, cut into requests of which several are under way."""
     cuts = [[(at, min(at + _REQUEST_BYTES, stop)) for at in range(start, stop, _REQUEST_BYTES)] for start, stop in ranges]
     with failures(path), files.open_input_file(name) as file, ThreadPoolExecutor(_REQUESTS, "fetch") as pool:
-        found = pool.map(lambda cut: file.read_at(cut[1] - cut[0], cut[0]), [cut for some in cuts for cut in some])
+        look = lambda: files.open_input_file(name).close()  # noqa: E731 - the request as a value
+        one = lambda cut: patiently(path, lambda: file.read_at(cut[1] - cut[0], cut[0]), look=look)  # noqa: E731
+        found = pool.map(one, [cut for some in cuts for cut in some])
         return [_joined([next(found) for _ in some]) for some in cuts]
 
 
@@ -119,10 +153,9 @@ class ObjectReader(io.RawIOBase):
 
     def __init__(self, files: fs.S3FileSystem, name: str, path: str) -> None:
         super().__init__()
-        self._path = path
+        self._files, self._name, self._path = files, name, path
         self._tail = (0, b"")
-        with failures(path):
-            self._file: pa.NativeFile = files.open_input_file(name)
+        self._file: pa.NativeFile = self._opened()
 
     def readable(self) -> bool:
         """Always."""
@@ -151,8 +184,8 @@ class ObjectReader(io.RawIOBase):
         if size is not None and size >= 0 and at <= start and start + size <= at + len(tail):
             self._file.seek(start + size)
             return tail[start - at : start - at + size]
-        with failures(self._path):
-            found = bytes(self._file.read(None if size is None or size < 0 else size))
+        wanted = None if size is None or size < 0 else size
+        found = patiently(self._path, lambda: bytes(self._file.read(wanted)), look=self._reopen)
         if start + len(found) == self.size() and len(found) <= _TAIL:
             self._tail = (start, found)  # Parquet's readers look at a file's end more than once
         return found
@@ -162,6 +195,14 @@ class ObjectReader(io.RawIOBase):
         if not self.closed and hasattr(self, "_file"):
             self._file.close()
         super().close()
+
+    def _opened(self) -> pa.NativeFile:
+        with failures(self._path):
+            return self._files.open_input_file(self._name)
+
+    def _reopen(self) -> None:
+        here, self._file = self.tell(), self._opened()
+        self.seek(here)
 
 
 class ObjectWriter(io.RawIOBase):

@@ -146,9 +146,12 @@ class Lease:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Give the lease back. What fails in a run that has lost it, fails for that reason: LeaseHeldError."""
+        """Give the lease back. What fails in a run that has lost it, fails for that reason: LeaseHeldError.
+
+        Where the store does not answer, that is the reason: asking it once more would double the wait for the same exit code.
+        """
         try:
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and not isinstance(error, StorageUnavailableError):
                 with suppress(StorageUnavailableError, IntegrityError):
                     self.check()
         finally:

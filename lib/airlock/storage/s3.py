@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from airlock.clients.s3 import Facts, PreconditionError, S3Session, s3_session
-from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
+from airlock.errors import ConfigError, NotFoundError
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 from airlock.storage._base import (
@@ -32,7 +32,7 @@ from airlock.storage._base import (
     Store,
     checked_path,
 )
-from airlock.storage._s3 import ObjectReader, ObjectWriter, failures, fetch, file_system
+from airlock.storage._s3 import ObjectReader, ObjectWriter, fetch, file_system, patiently
 
 __all__ = ["S3Store", "caller_of", "checked_location"]
 
@@ -94,14 +94,8 @@ class S3Store:
         """The metadata of a Parquet file, whose size is known: one request, made and parsed outside of Python."""
         session, key = self._session, self._key(entry.path)
         files = file_system(session.location, session.credentials())
-        try:
-            with failures(entry.path):
-                fragment = ds.ParquetFileFormat().make_fragment(f"{session.bucket}/{key}", files, file_size=entry.size)
-                return fragment.metadata
-        except StorageUnavailableError:
-            # Of an answer without content, pyarrow does not tell whether it was 404, 403 or none.
-            self.stat(entry.path)
-            raise
+        fragment = ds.ParquetFileFormat().make_fragment(f"{session.bucket}/{key}", files, file_size=entry.size)
+        return patiently(entry.path, lambda: fragment.metadata, look=lambda: self.stat(entry.path))
 
     def fetch(self, path: str, ranges: Sequence[tuple[int, int]]) -> Sequence[pa.Buffer]:
         """The bytes of some ranges of an object, in requests of a few MiB, several at once."""

@@ -261,6 +261,31 @@ def test_what_fails_under_the_lease_keeps_its_own_reason(store):
     assert _file(store)["holder"] is None
 
 
+def test_a_store_that_does_not_answer_is_not_asked_whose_the_lease_is(store):
+    asked = []
+
+    class Down:
+        """A store that went away after the lease was taken."""
+
+        def read_versioned(self, path):
+            asked.append(path)
+            raise StorageUnavailableError("no answer to a read")
+
+        def replace(self, path, data, expected):
+            asked.append(path)
+            raise StorageUnavailableError("no answer to a write")
+
+    def work():
+        lease = Lease.acquire(store, PATH, owner="run-1")
+        lease._store = Down()
+        with lease:
+            raise StorageUnavailableError("no answer to the work")
+
+    with pytest.raises(StorageUnavailableError, match="to the work"):
+        work()
+    assert asked == [PATH]  # to give it back
+
+
 def test_a_folder_whose_lock_is_held_by_a_stopped_process_is_temporary(store, monkeypatch):
     monkeypatch.setattr(_disk, "_PATIENCE", 0.05)
     Lease.acquire(store, PATH, owner="run-1").release()
