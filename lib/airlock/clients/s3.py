@@ -29,6 +29,7 @@ from airlock.clients._s3errors import (
     retries_of,
     translated,
 )
+from airlock.clients._s3listing import OBJECTS, read_objects
 from airlock.clients._s3wire import Credentials, Facts, Upload, crc32_text, parsed_uri
 from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
 from airlock.settings import Location
@@ -91,8 +92,7 @@ class S3Session:
             options = {"Delimiter": delimiter} if delimiter else {}
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, **options)
             for page in pages:
-                found = [Facts(item["Key"], item["Size"], _plain(item["ETag"])) for item in page.get("Contents", ())]
-                yield found, [item["Prefix"] for item in page.get("CommonPrefixes", ())]
+                yield page[OBJECTS], [item["Prefix"] for item in page.get("CommonPrefixes", ())]
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -302,7 +302,9 @@ class S3Session:
             retries={"mode": "standard", "total_max_attempts": _TRIES},
             s3={"addressing_style": "virtual" if self.virtual else "path"},
         )
-        return made_client(session, "s3", region_name=region, endpoint_url=place.endpoint, verify=place.ca, config=config)
+        made = made_client(session, "s3", region_name=region, endpoint_url=place.endpoint, verify=place.ca, config=config)
+        made.meta.events.register("before-parse.s3.ListObjectsV2", read_objects)
+        return made
 
 
 class MultipartWrite:

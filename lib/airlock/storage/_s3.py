@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from airlock.clients.s3 import Credentials, MultipartWrite, S3Session, s3_session
+from airlock.clients.s3 import MultipartWrite, S3Session, s3_session
 from airlock.errors import AirlockError, ConfigError, NotFoundError, StorageUnavailableError, TransientError
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
@@ -35,7 +35,7 @@ T = TypeVar("T")
 _PART = 8 << 20
 """Bytes of a part: ten thousand of them are 80 GiB, staged files have at most 256 MiB."""
 _UNDER_WAY = 2
-_TAIL = 128 << 10
+_TAIL, _FRESH = 128 << 10, 60.0
 _REQUEST_BYTES, _REQUESTS = 8 << 20, 8
 _CONNECT, _REQUEST, _TRIES, _PAUSE = 3, 30, 5, 0.1
 """As `clients.s3` has them, and why."""
@@ -49,8 +49,14 @@ _STORE = "AWS Error"
 _DENIED = ("ACCESS_DENIED", "HTTP status 403", "INVALID_ACCESS_KEY", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE", "EXPIRED")
 
 
-def file_system(location: Location, credentials: Credentials) -> fs.S3FileSystem:
-    """The view of a location that pyarrow has, one for each set of credentials: those of a role run out."""
+def file_system(location: Location) -> fs.S3FileSystem:
+    """The view of a location that pyarrow has, one for each set of credentials: those of a role run out, not within a minute."""
+    return _current(location, int(time.monotonic() // _FRESH))
+
+
+@lru_cache(maxsize=16)
+def _current(location: Location, minute: int) -> fs.S3FileSystem:  # noqa: ARG001 - the cache's
+    credentials = s3_session(location).credentials()
     return _file_system(location, credentials.access_key, credentials.secret_key, credentials.token)
 
 
@@ -77,6 +83,7 @@ def _file_system(location: Location, access_key: str, secret_key: str, token: st
 
 # pyarrow's threads do not outlive a fork.
 os.register_at_fork(after_in_child=_file_system.cache_clear)
+os.register_at_fork(after_in_child=_current.cache_clear)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ __all__ = ["S3Store", "caller_of", "checked_location"]
 
 _COPY_BYTES = 8 << 20
 _GRACE = 24 * 3600.0
+_PARQUET = ds.ParquetFileFormat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +88,20 @@ class S3Store:
         """Random access for pyarrow."""
         key = self._key(path)
         session = self._session
-        reader = ObjectReader(file_system(session.location, session.credentials()), f"{session.bucket}/{key}", path)
+        reader = ObjectReader(file_system(session.location), f"{session.bucket}/{key}", path)
         return pa.PythonFile(reader, mode="r")
 
     def footer(self, entry: Entry) -> pq.FileMetaData:
         """The metadata of a Parquet file, whose size is known: one request, made and parsed outside of Python."""
         session, key = self._session, self._key(entry.path)
-        files = file_system(session.location, session.credentials())
-        fragment = ds.ParquetFileFormat().make_fragment(f"{session.bucket}/{key}", files, file_size=entry.size)
+        files = file_system(session.location)
+        fragment = _PARQUET.make_fragment(f"{session.bucket}/{key}", files, file_size=entry.size)
         return patiently(entry.path, lambda: fragment.metadata, look=lambda: self.stat(entry.path))
 
     def fetch(self, path: str, ranges: Sequence[tuple[int, int]]) -> Sequence[pa.Buffer]:
         """The bytes of some ranges of an object, in requests of a few MiB, several at once."""
         session, key = self._session, self._key(path)
-        files = file_system(session.location, session.credentials())
+        files = file_system(session.location)
         return fetch(files, f"{session.bucket}/{key}", path, ranges)
 
     @contextmanager

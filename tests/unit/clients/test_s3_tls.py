@@ -10,7 +10,6 @@ import pytest
 from tests.servers import s3
 from tests.servers.certificate import make_certificate
 
-from airlock.clients.s3 import s3_session
 from airlock.errors import ConfigError, StorageUnavailableError
 from airlock.settings import Location
 from airlock.storage import AlreadyExistsError, open_store
@@ -61,7 +60,7 @@ def test_another_authority_is_not_trusted(place, tmp_path):
     with pytest.raises(ConfigError, match="certificate is not trusted"):
         open_store(other).create("x", b"content")
     open_store(place).create("x", b"content")
-    files, name = file_system(other, s3_session(place).credentials()), f"zone/{tmp_path.name}/x"
+    files, name = file_system(other), f"zone/{tmp_path.name}/x"
     with pytest.raises(StorageUnavailableError, match="did not answer"):
         ObjectReader(files, name, "x")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,7 +23,9 @@ from airlock.storage.sources.walk import is_chosen, walk
 
 __all__ = ["list_source", "unreadable"]
 
-THREADS, MOST_AT_ONCE = 16, 64
+LEAST_THREADS, MOST_THREADS, MOST_AT_ONCE = 4, 48, 64
+_WORK = 0.0005
+"""Seconds of work that a footer is, as opposed to waiting for it: more threads than fill the waiting get in each other's way."""
 _MANY = 20
 
 Facts = tuple[pa.Schema | None, tuple[RowGroup, ...]]
@@ -80,11 +83,16 @@ def _partition_columns(entries: list[Entry], source: Source) -> tuple[str, ...]:
 def _facts_of_all(store: Store, source: Source, entries: list[Entry], known: Mapping[str, Footer]) -> list[SourceFile]:
     failed: list[tuple[str, str]] = []
     one = partial(_file, store, source, _remembering(_READERS[source.format](), known), failed)
+    # The first connects; the second shows how long an answer takes.
+    files = [one(entry) for entry in entries[:1]]
+    started = time.perf_counter()
+    files += [one(entry) for entry in entries[1:2]]
+    threads = min(MOST_THREADS, max(LEAST_THREADS, round((time.perf_counter() - started) / _WORK)))
     # A thread takes several files at a time: handing one over costs as much as a third of reading its footer.
-    size = max(1, min(MOST_AT_ONCE, len(entries) // (4 * THREADS)))
-    parts = [entries[start : start + size] for start in range(0, len(entries), size)]
-    with ThreadPoolExecutor(min(THREADS, len(parts)), "listing") as pool:
-        files = [file for part in pool.map(lambda part: [one(entry) for entry in part], parts) for file in part]
+    size = max(1, min(MOST_AT_ONCE, (len(entries) - 2) // (4 * threads)))
+    parts = [entries[start : start + size] for start in range(2, len(entries), size)]
+    with ThreadPoolExecutor(threads, "listing") as pool:
+        files += [file for part in pool.map(lambda part: [one(entry) for entry in part], parts) for file in part]
     if failed:
         paths, reasons = zip(*sorted(failed), strict=True)
         raise unreadable(list(paths), reasons[0])
