@@ -334,9 +334,9 @@ def test_ranges_are_fetched_as_they_are(store):
 def test_an_output_of_many_parts_is_whole(store):
     block = bytes(range(256)) * 4096
     with store.open_output("big") as out:
-        for _ in range(19):
+        for _ in range(39):
             out.write(block)
-    assert store.stat("big").size == 19 * len(block) == out.size
+    assert store.stat("big").size == 39 * len(block) == out.size
     assert hashlib.sha256(store.read("big")).hexdigest() == out.sha256
     with store.open_input("big") as source:
         source.seek(len(block) * 9 + 5)
@@ -346,7 +346,7 @@ def test_an_output_of_many_parts_is_whole(store):
 def test_a_large_output_leaves_nothing_after_an_exception(store):
     def fail():
         with store.open_output("data/part.bin") as out:
-            out.write(bytes(20 << 20))
+            out.write(bytes(40 << 20))
             raise RuntimeError("midway")
 
     with pytest.raises(RuntimeError, match="midway"):
@@ -358,7 +358,7 @@ def test_a_large_output_leaves_nothing_after_an_exception(store):
 def test_large_outputs_refuse_what_appeared_meanwhile(store):
     def write():
         with store.open_output("x") as out:
-            out.write(bytes(20 << 20))
+            out.write(bytes(40 << 20))
             store.create("x", b"early")
 
     with pytest.raises(AlreadyExistsError, match="'x' exists"):
@@ -369,7 +369,7 @@ def test_large_outputs_refuse_what_appeared_meanwhile(store):
 
 def _die(place, ready):
     with open_store(place).open_output("data/half") as out:
-        out.write(bytes(20 << 20))
+        out.write(bytes(40 << 20))
         out.flush()
         ready.send("written")
         time.sleep(60)

@@ -17,7 +17,7 @@ from airlock.errors import NotFoundError, StorageUnavailableError
 from airlock.settings import Location
 from airlock.storage import AlreadyExistsError, ConflictError, Store, open_store
 
-LARGE = bytes(range(256)) * (70 << 10)
+LARGE = bytes(range(256)) * (160 << 10)
 """Three parts."""
 
 

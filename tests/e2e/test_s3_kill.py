@@ -14,7 +14,7 @@ from tests.servers.proxy import Fault, at
 
 TEMPORARY = 75
 ROUNDS = 2
-LARGE = 300_000
+LARGE = 700_000
 """Rows whose staged file is uploaded in parts."""
 
 

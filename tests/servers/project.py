@@ -67,7 +67,7 @@ def bucket_project(
         path.chmod(0o600)
     gateway.bucket(buckets["raw"], {inner: s3.READ})
     gateway.bucket(buckets["private"], {inner: s3.READ + s3.WRITE})
-    gateway.bucket(buckets["staging"], {inner: s3.READ + s3.WRITE, outer: s3.READ + s3.WRITE})
+    gateway.bucket(buckets["staging"], {inner: s3.READ + s3.WRITE, outer: (*s3.READ, "s3:DeleteObject", "s3:PutObject")})
     gateway.bucket(buckets["sanitized"], {outer: s3.READ + s3.WRITE})
     config = root / "airlock.yaml"
     zones = "\n".join(

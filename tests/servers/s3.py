@@ -139,7 +139,7 @@ def running(
     logged = ("--access-log", str(folder / "access.log")) if log else ()
     secure = () if tls is None else ("--cert", str(tls[0]), "--key", str(tls[1]))
     command = (
-        str(GATEWAY.program()), "--access", ROOT, "--secret", SECRET, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet",
+        str(GATEWAY.program()), "--access", ROOT, "--secret", SECRET, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet", "--disable-acl",
         "--iam-dir", str(folder / "iam"), *logged, *secure, *options, "posix", "--io-buffer-size", "65536", *posix, str(data),
     )  # fmt: skip
     endpoint = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"

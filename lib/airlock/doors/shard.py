@@ -84,8 +84,8 @@ def check_shard(
     signer = load_signer(Path(settings.require("keys.release_signing")))
     # A run that is not what was signed is refused by who finishes: shards hold no lease.
     offered = find_offered(named, settings, run, lambda *_: None)
-    if offered is None:
-        return Checked(named.dataset, run, str(shard), "nothing new")
+    if offered is None:  # its verdict says so, and staging was emptied of it
+        return Checked(named.dataset, run, str(shard), "released")
     rules = compile_rules(offered.policy, load_waivers(settings.path("waivers")), today=datetime.now(UTC).date())
     zones = (open_outer_staging(settings), open_zone(settings, Zone.SANITIZED))
     require_conditions(zones[1])

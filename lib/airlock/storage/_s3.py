@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 _PART = 8 << 20
 """Bytes of a part: ten thousand of them are 80 GiB, staged files have at most 256 MiB."""
+_WHOLE = 32 << 20
+"""Bytes up to which an object is sent whole: a store joins parts by copying them, and asks for two requests more."""
 _UNDER_WAY = 2
 _TAIL, _FRESH = 128 << 10, 60.0
 _REQUEST_BYTES, _REQUESTS = 8 << 20, 8
@@ -109,9 +111,7 @@ def _told(text: str, path: str) -> AirlockError:
             f"the zone does not let this identity read '{path}'. Give it the access that its door needs, or correct the zone's identity",
             path=path,
         )
-    return StorageUnavailableError(
-        f"the zone's store did not answer for '{path}'. Run again", path=path, hidden=_OVERFLOW in text
-    )
+    return StorageUnavailableError(f"the zone's store did not answer for '{path}'. Run again", path=path)
 
 
 def patiently(path: str, act: Callable[[], T], *, look: Callable[[], object]) -> T:
@@ -124,11 +124,11 @@ def patiently(path: str, act: Callable[[], T], *, look: Callable[[], object]) ->
     """
     for attempt in range(_TRIES - 1):
         try:
-            with failures(path):
-                return act()
-        except StorageUnavailableError as error:
-            if not error.facts.get("hidden"):
-                raise
+            return act()
+        except OSError as error:
+            if _OVERFLOW not in str(error):
+                with failures(path):
+                    raise
         time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311 - jitter
         look()
     with failures(path):
@@ -246,7 +246,7 @@ class ObjectWriter(io.RawIOBase):
         """Take `data` whole."""
         view = memoryview(data).cast("B")
         self._held += view
-        while len(self._held) >= _PART:
+        while len(self._held) >= (_WHOLE if self._multipart is None else _PART):
             self._send(bytes(memoryview(self._held)[:_PART]))
             del self._held[:_PART]
         return len(view)

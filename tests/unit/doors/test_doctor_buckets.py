@@ -62,8 +62,10 @@ def test_four_buckets_and_two_identities_are_fit(buckets):
     found = look(buckets.settings())
     assert [check for check in found.values() if check.status != "ok"] == []
     assert names(found, "raw") == LOOKS[:4]
-    for group in ("private", "staging", "sanitized", "outer staging"):
+    for group in ("private", "staging", "sanitized"):
         assert names(found, group) == LOOKS
+    assert names(found, "outer staging") == LOOKS[:4]
+    assert found["outer staging", "rights"].said == "may list, read, delete and write verdicts"
     inner, outer = (f"{buckets.buckets['raw'].removesuffix('-raw')}-{door}" for door in ("inner", "outer"))
     assert found["staging", "identity"].said == f"{inner}, of {buckets.root}/identities/inner.ini"
     assert found["outer staging", "identity"].said == f"{outer}, of {buckets.root}/identities/outer.ini"
@@ -72,6 +74,25 @@ def test_four_buckets_and_two_identities_are_fit(buckets):
     assert found["staging", "rights"].said == "may list, read, write and delete, begin and abort uploads"
     assert found["zones", "metadata"].said == "no instance's metadata service is asked for an identity"
     assert {zone: buckets.files(zone) for zone in buckets.buckets} == before
+
+
+def test_the_outer_door_may_write_nothing_but_verdicts_into_staging(buckets):
+    arn = f"arn:aws:s3:::{buckets.buckets['staging']}/*"
+    outer = f"{buckets.name}-outer"
+    statements = []
+    for statement in _policy(buckets, "staging")["Statement"]:
+        if outer in statement["Principal"]["AWS"] and "s3:PutObject" in statement["Action"]:
+            actions = [action for action in statement["Action"] if action != "s3:PutObject"]
+            statements.append({**statement, "Action": actions})
+            statements.append({**statement, "Action": ["s3:PutObject"], "Resource": [f"{arn}/verdict.json"]})
+        else:
+            statements.append(statement)
+    _set(buckets, "staging", statements)
+    assert look(buckets.settings())["outer staging", "rights"].status == "ok"
+    _take_away(buckets, "staging", "s3:PutObject")
+    lacking = look(buckets.settings())["outer staging", "rights"]
+    assert (lacking.status, lacking.said) == ("failed", "may not s3:PutObject")
+    assert f'"Resource": ["{arn}/verdict.json"]' in lacking.hint
 
 
 def _policy(buckets, zone):

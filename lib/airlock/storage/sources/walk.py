@@ -42,6 +42,8 @@ def walk(store: Store, source: Source) -> tuple[list[Entry], bool]:
 
 def is_chosen(path: str, source: Source, *, partly: bool = False) -> bool:
     """Whether `where` leaves a file, by its hive folders; `partly`: of a column that has no folder yet, any value may come."""
+    if not source.where:
+        return True
     partition = dict(partition_of(path, source.path))
     asked = {name: accepted for name, accepted in source.where.items() if name in partition or not partly}
     return all(matches(partition[name], accepted) for name, accepted in asked.items())
