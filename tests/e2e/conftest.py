@@ -7,11 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import make_people
+from tests.servers import s3
+from tests.servers.project import BucketProject, bucket_project
 
 
 @dataclass
@@ -111,3 +116,25 @@ def airlock():
         return Done(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def gateway(require: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.Gateway]:
+    """A real S3 gateway."""
+    require("s3")
+    with s3.running(tmp_path_factory.mktemp("gateway")) as served:
+        yield served
+
+
+@pytest.fixture
+def make_buckets(gateway: s3.Gateway, tmp_path: Path) -> Callable[..., BucketProject]:
+    """Makes a project in buckets of their own: `make_buckets(files=3, rows=20)` has three objects of twenty people each."""
+
+    def make(*, files: int, rows: int) -> BucketProject:
+        made = bucket_project(tmp_path / "project", gateway, name=f"p{uuid.uuid4().hex[:12]}")
+        made.write_policy()
+        for number in range(files):
+            made.write(make_people(rows, first=number * 1_000), f"{number:03}.parquet")
+        return made
+
+    return make

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import zlib
 
@@ -11,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from tests.conftest import make_people
 from tests.servers import s3
-from tests.servers.project import bucket_project
 
 from airlock.doors._source import prepare
 from airlock.doors.anonymize import anonymize
@@ -24,24 +22,10 @@ from airlock.settings import load_settings
 from airlock.storage import open_store
 from airlock.types import Zone
 
-NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def gateway(require, tmp_path_factory):
-    require("s3")
-    with s3.running(tmp_path_factory.mktemp("gateway")) as served:
-        yield served
-
 
 @pytest.fixture
-def made(gateway, tmp_path):
-    """A project in buckets, with three objects of twenty people."""
-    place = bucket_project(tmp_path / "project", gateway, name=f"p{next(NUMBERS)}")
-    place.write_policy()
-    for number in range(3):
-        place.write(make_people(20, first=number * 1_000), f"{number:03}.parquet")
-    return place
+def made(make_buckets):
+    return make_buckets(files=3, rows=20)
 
 
 def rows(place, data):

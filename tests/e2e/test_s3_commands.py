@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
@@ -11,26 +10,11 @@ import sys
 import pytest
 from tests.conftest import make_people
 from tests.e2e._spark import QUICK
-from tests.servers import s3
-from tests.servers.project import bucket_project
-
-NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def gateway(require, tmp_path_factory):
-    require("s3")
-    with s3.running(tmp_path_factory.mktemp("gateway")) as served:
-        yield served
 
 
 @pytest.fixture
-def made(gateway, tmp_path):
-    place = bucket_project(tmp_path / "project", gateway, name=f"c{next(NUMBERS)}")
-    place.write_policy()
-    for number in range(2):
-        place.write(make_people(30, first=number * 1_000), f"{number:03}.parquet")
-    return place
+def made(make_buckets):
+    return make_buckets(files=2, rows=30)
 
 
 def airlock(made, *arguments, code=0, **environment):

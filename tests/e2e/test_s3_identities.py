@@ -8,11 +8,8 @@ import os
 import pickle
 import subprocess
 import sys
-import uuid
 
 import pytest
-from tests.servers import s3
-from tests.servers.project import bucket_project
 
 from airlock.clients.s3 import s3_session
 from airlock.doors import anonymize as door
@@ -21,20 +18,9 @@ from airlock.storage import open_store
 from airlock.types import Zone
 
 
-@pytest.fixture(scope="module")
-def gateway(require, tmp_path_factory):
-    require("s3")
-    with s3.running(tmp_path_factory.mktemp("gateway")) as served:
-        yield served
-
-
 @pytest.fixture
-def buckets(gateway, tmp_path, people):
-    made = bucket_project(tmp_path / "project", gateway, name=f"p{uuid.uuid4().hex[:12]}")
-    made.write_policy()
-    for number in range(2):
-        made.write(people(20, first=number * 100), f"{number}.parquet")
-    return made
+def buckets(make_buckets):
+    return make_buckets(files=2, rows=20)
 
 
 def _run(made, *arguments, **environment):
