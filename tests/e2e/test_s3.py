@@ -118,6 +118,10 @@ def test_one_identity_or_one_bucket_for_both_sides_is_refused(made):
     for identity in (same, str(copy)):
         with pytest.raises(ZonesOverlapError, match="reached by one identity"):
             anonymize(made.policy(), made.settings(zones__sanitized__identity=identity))
+    for user in ("inner", "outer"):
+        identity = str(made.root / "identities" / f"{user}.ini")
+        with pytest.raises(ZonesOverlapError, match="this file gives it to both doors"):
+            anonymize(made.policy(), made.settings(zones__staging__identity=identity))
     with pytest.raises(ZonesOverlapError, match="in one bucket"):
         anonymize(
             made.policy(),

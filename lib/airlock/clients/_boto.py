@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ _OF_PROFILES = {
     "assume-role", "assume-role-with-web-identity", "sso", "login", "shared-credentials-file", "custom-process", "config-file",
 }  # fmt: skip
 _INSTANCE = "iam-role"
+_GOOD_FOR = timedelta(minutes=30)
 _FILES = ("access_key_id", "secret_access_key", "session_token")
 
 
@@ -75,12 +76,24 @@ def _profile(identity: str | None) -> str | None:
 
 def _take_from(place: Path, session: Any) -> None:
     """A file in AWS's own format, or a folder with a file for each part, as Kubernetes mounts a Secret."""
+    if place.is_dir():
+        from botocore.credentials import RefreshableCredentials  # noqa: PLC0415 - comes with boto3
+
+        fresh = partial(_mounted, place)
+        # A Secret is replaced while a door runs: it is read again every quarter of an hour.
+        session._credentials = RefreshableCredentials.create_from_metadata(fresh(), fresh, "mounted-folder")  # noqa: SLF001
+        return
     try:
-        if not place.is_dir():
-            place.read_bytes()
-            session.set_config_variable("config_file", str(place))
-            session.set_config_variable("credentials_file", str(place))
-            return
+        place.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"identity '{place}' can't be read: {error.strerror}. Correct the zone's identity") from None
+    session.set_config_variable("config_file", str(place))
+    session.set_config_variable("credentials_file", str(place))
+
+
+def _mounted(place: Path) -> dict[str, str | None]:
+    """What a folder holds now, good until botocore asks again (900 s before the end that is said here)."""
+    try:
         parts = [(place / name).read_text(encoding="utf-8").strip() if (place / name).exists() else None for name in _FILES]
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
@@ -89,7 +102,8 @@ def _take_from(place: Path, session: Any) -> None:
         raise ConfigError(
             f"identity '{place}' is a folder, but lacks {_FILES[0]} or {_FILES[1]}. Mount the Secret that holds them"
         )
-    session.set_credentials(*parts)
+    until = (datetime.now(UTC) + _GOOD_FOR).isoformat()
+    return {"access_key": parts[0], "secret_key": parts[1], "token": parts[2] or None, "expiry_time": until}
 
 
 def made_client(session: Any, service: str, **options: Any) -> Any:

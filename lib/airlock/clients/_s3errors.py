@@ -10,10 +10,11 @@ from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 
 __all__ = [
-    "CONFLICT", "GONE", "UNMET", "UNTRUSTED", "PreconditionError", "broken_off", "code_of", "is_down", "retries_of", "translated",
+    "CONFLICT", "ENDED", "GONE", "UNMET", "UNTRUSTED", "PreconditionError", "broken_off", "code_of", "is_down", "retries_of", "translated",
 ]  # fmt: skip
 
-GONE = {"NoSuchKey", "404", "NotFound", "NoSuchUpload"}
+ENDED = "NoSuchUpload"
+GONE = {"NoSuchKey", "404", "NotFound", ENDED}
 UNMET = {"PreconditionFailed", "412"}
 CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
 

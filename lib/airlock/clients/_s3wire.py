@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 from zlib import crc32
 
 from airlock.errors import ConfigError
 
-__all__ = ["Credentials", "Facts", "Upload", "crc32_text", "parsed_uri"]
+__all__ = ["Credentials", "Facts", "Upload", "crc32_text", "parsed_uri", "require_authority", "require_bare"]
 
 
 def crc32_text(data: bytes) -> str:
@@ -21,6 +23,33 @@ def crc32_text(data: bytes) -> str:
         'y/Q5Jg=='
     """
     return b64encode(crc32(data).to_bytes(4, "big")).decode()
+
+
+def require_bare(endpoint: str) -> None:
+    """Refuse an endpoint with more than a host and a port: a login in it would be shown, a path is not what both readers ask.
+
+    Raises:
+        ConfigError: It has more. Nothing of it is quoted.
+    """
+    parts = urlsplit(endpoint)
+    if "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ConfigError("an endpoint is https://host:port, without user, path or query. Correct s3.endpoint, or the zone's")
+
+
+def require_authority(ca: str | None) -> None:
+    """Refuse a file that holds no certificate.
+
+    Raises:
+        ConfigError: It is not there, or is no PEM file of one.
+    """
+    if ca is None:
+        return
+    if not Path(ca).is_file():
+        raise ConfigError(f"there is no CA file '{ca}'. Correct the zone's ca")
+    try:
+        ssl.create_default_context(cafile=ca)
+    except (ssl.SSLError, OSError):
+        raise ConfigError(f"'{ca}' is no PEM file of a certificate authority. Correct s3.ca, or the zone's") from None
 
 
 def parsed_uri(uri: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from airlock.clients._boto import boto_session, made_client
 from airlock.clients._channel import require_private_channel, told
 from airlock.clients._s3errors import (
     CONFLICT,
+    ENDED,
     GONE,
     UNMET,
     PreconditionError,
@@ -30,8 +31,9 @@ from airlock.clients._s3errors import (
     translated,
 )
 from airlock.clients._s3listing import OBJECTS, read_objects
-from airlock.clients._s3wire import Credentials, Facts, Upload, crc32_text, parsed_uri
+from airlock.clients._s3wire import Credentials, Facts, Upload, crc32_text, parsed_uri, require_authority, require_bare
 from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
+from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 
 __all__ = ["Credentials", "Facts", "PreconditionError", "S3Session", "Upload", "s3_session"]
@@ -66,6 +68,7 @@ class S3Session:
     def __init__(self, location: Location) -> None:
         if location.endpoint is not None:
             require_private_channel(location.endpoint, "the zone's endpoint")
+            require_bare(location.endpoint)
         self.location = location
         self.bucket, self.prefix = parsed_uri(location.uri)
 
@@ -119,7 +122,7 @@ class S3Session:
             **condition,
             **self._encryption,
         )
-        return self._conditional(key, nonce, put)
+        return self._conditional(key, nonce, put, swap=match is not None)
 
     def start(self, key: str) -> MultipartWrite:
         """Begin a multipart upload."""
@@ -233,13 +236,16 @@ class S3Session:
             answer = self._client.get_object(Bucket=self.bucket, Key=key, **part)
             return bytes(answer["Body"].read()), _plain(answer["ETag"])
 
-    def _conditional(self, key: str, nonce: str, request: Callable[[], Any]) -> str:
+    def _conditional(self, key: str, nonce: str, request: Callable[[], Any], *, swap: bool = False) -> str:
         with self._told(key):
-            answer = self._raced(key, request, mine=lambda: self._own(key, nonce))
+            answer = self._raced(key, request, mine=lambda: self._own(key, nonce), swap=swap)
             return answer if isinstance(answer, str) else _plain(answer["ETag"])
 
-    def _raced(self, key: str, request: Callable[[], Any], *, mine: Callable[[], str | None]) -> Any:
-        """Carry a conditional write out. A try whose answer was lost may have written: then the condition fails on our own write."""
+    def _raced(self, key: str, request: Callable[[], Any], *, mine: Callable[[], str | None], swap: bool = False) -> Any:
+        """Carry a conditional write out. A try whose answer was lost may have written: then the condition fails on our own write.
+
+        `swap`: over what was there, so that nothing there is the condition that does not hold.
+        """
         for attempt in range(_RACES):
             try:
                 return request()
@@ -253,14 +259,23 @@ class S3Session:
                 own = mine() if retries_of(error) or attempt else None
                 if own is not None:
                     return own
+                if code in GONE and not swap:
+                    raise self._ended(key) if code == ENDED else translated(error, self.location, self._shown(key)) from None
                 raise PreconditionError(key) from None
-        raise StorageUnavailableError(f"'{key}' is written by many at this moment. Run again")
+        raise StorageUnavailableError(f"'{shown_path(self._shown(key))}' is written by many at this moment. Run again")
+
+    def _ended(self, key: str) -> StorageUnavailableError:
+        return StorageUnavailableError(f"the upload of '{shown_path(self._shown(key))}' was ended by another door. Run again")
+
+    def _shown(self, key: str) -> str:
+        return key.removeprefix(self.prefix)
 
     def _own(self, key: str, nonce: str) -> str | None:
         """The etag of what stands at a key, if it is what was written with this nonce."""
         with suppress(NotFoundError):
             answer = self._head(key)
-            if answer.get("Metadata", {}).get(_NONCE) == nonce:
+            # A proxy may write names of headers in any case (RFC 9110, section 5.1).
+            if nonce in (value for name, value in answer.get("Metadata", {}).items() if name.lower() == _NONCE):
                 return _plain(answer["ETag"])
         return None
 
@@ -290,8 +305,7 @@ class S3Session:
         place, session = self.location, self._session
         from botocore.config import Config  # noqa: PLC0415 - comes with boto3
 
-        if place.ca is not None and not os.path.isfile(place.ca):  # noqa: PTH113 - a path as text
-            raise ConfigError(f"there is no CA file '{place.ca}'. Correct the zone's ca")
+        require_authority(place.ca)
         region = place.region or session.get_config_variable("region") or ("us-east-1" if place.endpoint else None)
         if region is None:
             raise ConfigError(f"bucket '{self.bucket}' needs a region. Set s3.region, or AWS_REGION")

@@ -22,7 +22,7 @@ _WRITER = (*_READER, "s3:DeleteObject", WRITE, "s3:ListBucketMultipartUploads", 
 _JUDGE = (*_READER, "s3:DeleteObject", WRITE)
 """The outer door's rights in staging: of what it writes there, verdicts, it writes nothing else."""
 
-_VERBS = {LIST: "list", READ: "read", WRITE: "write"}
+_VERBS = {LIST: "list", READ: "read", WRITE: "write", "s3:DeleteObject": "delete"}
 _OF_BUCKETS = {LIST, "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning"}
 
 _ODD, _LIMIT = 60, 900
@@ -259,7 +259,7 @@ def _crossing(mine: Zone, other: Zone, target: Location, crossed: Location) -> C
         return Check("crossing", name, "warning", f"could not be tried: {error}", error.remedy)
     let = [verb for action, verb in _VERBS.items() if action not in denied]
     if not let:
-        return Check("crossing", name, "ok", f"{can} can't list, read or write there")
+        return Check("crossing", name, "ok", f"{can} can't list, read, write or delete there")
     line = _policy_line(bucket, "Deny", ["s3:*"])
     return Check(
         "crossing", name, "failed", f"{can} can {' and '.join(let)} there", f"{line} for {bucket.caller()}; or allow it less"

@@ -26,9 +26,10 @@ def require_other_caller(caller: str | None, settings: Settings, run: str) -> No
     Raises:
         ZonesOverlapError: It was. The run waits, as it is not to blame.
     """
-    if caller is not None and caller == caller_digest(settings, Zone.SANITIZED):
+    own = {caller_digest(settings, Zone.SANITIZED), caller_digest(settings.outer(), Zone.STAGING)}
+    if caller is not None and caller in own:
         raise ZonesOverlapError(
-            f"run '{run}' was staged by the identity that this door has for zone 'sanitized': no identity may reach both sides. Give the "
+            f"run '{run}' was staged by the identity that this door has, too: no identity may reach both sides. Give the "
             "outer door one of its own (zones.sanitized.identity); the run waits",
             zones=[Zone.RAW, Zone.SANITIZED],
         )

@@ -80,8 +80,8 @@ def _asked_for(run: str, waiting: Collection[str], desk: _Desk) -> Offered | Non
     verdict = read_verdict(desk.staging, f"{dataset}/{run}", desk.settings)
     if verdict in (RunState.REFUSED, RunState.REVOKED):
         raise RunBoundError(f"run '{run}' of '{dataset}' was {verdict} before; it is never released. Run again", run=run)
-    if run not in waiting and verdict is RunState.RELEASED:
-        return None  # its files have gone since
+    if verdict is RunState.RELEASED:
+        return None  # it is out; its files may have gone since, or some of them
     if run not in waiting:
         raise NotFoundError(f"run '{run}' of '{dataset}' is not staged; staged: {', '.join(waiting) or 'none'}", run=run)
     return desk.approved(run, desk.signed(run))

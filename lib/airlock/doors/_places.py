@@ -33,7 +33,7 @@ class Place:
         """
         if location.is_object_store:
             parts = urlsplit(location.uri)
-            return cls(f"{location.endpoint or ''} {parts.netloc}", tuple(part for part in parts.path.split("/") if part))
+            return cls(f"{_host(location.endpoint)} {parts.netloc}", tuple(part for part in parts.path.split("/") if part))
         return cls("", Path(unquote(urlsplit(location.uri).path) if "://" in location.uri else location.uri).resolve().parts)
 
     def overlaps(self, other: Place) -> bool:
@@ -53,3 +53,12 @@ class Place:
     def holds(self, path: Path) -> bool:
         """Whether a file of this machine lies in it."""
         return not self.root and path.parts[: len(self.parts)] == self.parts
+
+
+def _host(endpoint: str | None) -> str:
+    """An endpoint without what spellings may differ in; AWS's own are one."""
+    if endpoint is None:
+        return ""
+    parts = urlsplit(endpoint)
+    host, port = (parts.hostname or "").rstrip("."), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return "" if host.endswith(".amazonaws.com") else f"{host}:{port}"

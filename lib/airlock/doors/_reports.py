@@ -54,7 +54,7 @@ def keep_report(verdict: GateVerdict, base: str, settings: Settings, signer: Sig
         settings: The outer door's.
         signer: The release-signing key.
     """
-    place = settings.get("reports")
+    place = settings.reports()
     if verdict.passed or place is None:
         return
     store = open_private(place)
@@ -101,7 +101,7 @@ def drop_report(report: Report, settings: Settings) -> None:
 
 
 def _store(settings: Settings) -> Store | None:
-    place = settings.get("reports")
+    place = settings.reports()
     return None if place is None else open_store(place)
 
 

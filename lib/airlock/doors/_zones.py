@@ -55,9 +55,9 @@ def require_disjoint(settings: Settings) -> None:
     """
     zones = {zone: settings.zone(zone) for zone in Zone if settings.has(zone)}
     places = {f"zone '{zone}'": Place.of(location) for zone, location in zones.items()}
-    reports = settings.get("reports")
+    reports = settings.reports()
     if reports is not None:
-        places["the place of reports"] = Place.of(Location(reports))
+        places["the place of reports"] = Place.of(reports)
     for (first, left), (second, right) in combinations(places.items(), 2):
         if left.overlaps(right):
             raise ZonesOverlapError(
@@ -67,6 +67,9 @@ def require_disjoint(settings: Settings) -> None:
     for inner in (Zone.RAW, Zone.PRIVATE):
         if inner in zones and Zone.SANITIZED in zones:
             _require_two_sides(inner, zones[inner], zones[Zone.SANITIZED])
+    if Zone.RAW in zones and Zone.SANITIZED in zones and settings.get("zones.staging.identity"):
+        for own in (Zone.RAW, Zone.SANITIZED):
+            _require_neither(own, zones[own], zones[Zone.STAGING])
     keys = {name: settings.path(name) for name in _KEY_FILES}
     _require_apart({name: path.resolve() for name, path in keys.items() if path is not None}, places)
 
@@ -84,6 +87,18 @@ def _require_two_sides(zone: Zone, inner: Location, sanitized: Location) -> None
             f"{both} are reached by one identity: no identity may reach both sides. Give each door its own "
             "(zones.raw.identity, zones.sanitized.identity)",
             zones=zones,
+        )
+
+
+def _require_neither(zone: Zone, own: Location, staging: Location) -> None:
+    """One file for both doors gives the identity that it names for staging to both."""
+    if not (own.is_object_store and staging.is_object_store):
+        return
+    if own.identity == staging.identity or caller_of(own) == caller_of(staging):
+        raise ZonesOverlapError(
+            f"zones.staging.identity is the identity of zone '{zone}', and this file gives it to both doors. Leave it out: each door "
+            "then has its own for staging, too",
+            zones=[zone, Zone.STAGING],
         )
 
 

@@ -156,7 +156,7 @@ class _Work:
             lease.check()
             self.private.sweep(self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
-            caller = caller_digest(self.settings, Zone.RAW)
+            caller = caller_digest(self.settings, Zone.RAW) or caller_digest(self.settings, Zone.STAGING)
             facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, tuple(records.values()), caller)
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
             return self._result(given, records, reused=len(self.names) - len(fresh))
@@ -184,7 +184,8 @@ class _Work:
         return gathering.conclude()
 
     def _summaries(self, names: Sequence[str]) -> Iterator[dict[str, pa.Table] | None]:
-        return at_once(self.private, lambda name: kept_summaries(self.private, self.dataset, name, self.keys), names)
+        # Each may be of many values: two are held, not a window of them.
+        return at_once(self.private, lambda name: kept_summaries(self.private, self.dataset, name, self.keys), names, most=2)
 
     def _last(self, lease: Lease) -> None:
         """Right before the commit."""

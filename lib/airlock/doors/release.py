@@ -35,6 +35,7 @@ from airlock.doors.progress import Watcher, silent
 from airlock.errors import ConfigError, DisclosureError, IntegrityError, RollbackError, RunBoundError
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import PublicManifest
+from airlock.evidence.pointer import Pointer
 from airlock.evidence.statement import MANIFEST
 from airlock.evidence.trust import Trust
 from airlock.evidence.verify import evidence_folder
@@ -123,6 +124,9 @@ def _released_before(sanitized: Store, named: Policy, current: Current | None, r
     pointer = last_pointer(sanitized, sink, current, trust, run) if run else None
     if pointer is None or current is None:
         return Release(named.dataset, run, "nothing new")
+    if pointer.state is RunState.REVOKED:
+        raise _revoked(pointer)
+    empty_run(open_outer_staging(settings), f"{named.dataset}/{run}")
     manifest = PublicManifest.from_bytes(sanitized.read(f"{sink}/{evidence_folder(run)}/{MANIFEST}"))
     if sha256_hex(manifest.to_bytes()) != pointer.manifest:
         raise IntegrityError(
@@ -130,6 +134,10 @@ def _released_before(sanitized: Store, named: Policy, current: Current | None, r
         )
     state = "released" if current.pointer.run == run else "superseded"
     return Release(named.dataset, run, state, manifest.totals.rows_out, len(manifest.outputs), pointer.sequence)
+
+
+def _revoked(pointer: Pointer) -> RunBoundError:
+    return RunBoundError(f"run '{pointer.run}' was revoked at {pointer.published_at}; it is never released again. Run again")
 
 
 def _refuse(settings: Settings, sink: str, base: str, code: str, manifest_sha256: str) -> None:
@@ -185,7 +193,7 @@ class _Door:
         self._end(pointer.state)
         empty_run(self.staging, self.offered.base)
         if pointer.state is RunState.REVOKED:
-            raise RunBoundError(f"run '{run}' was revoked at {pointer.published_at}; it is never released again. Run again")
+            raise _revoked(pointer)
         if current.pointer.run == run:
             return self._result(current.pointer.sequence)
         passed = self.offered.passed_over
@@ -203,8 +211,10 @@ class _Door:
         try:
             share = check_share(work, WHOLE, own) if shards is None else gather_shards(work, shards, self.trust)
             verdict = decide(share.partials, rules, self.offered.facts())
-            keep_report(verdict, self.offered.base, self.settings, self.signer)
-            verdict.raise_first()
+            try:
+                keep_report(verdict, self.offered.base, self.settings, self.signer)
+            finally:
+                verdict.raise_first()  # whatever came of the report
             made = Published(self.sanitized, self.offered, verdict, share.written, self.settings)
             return publish(made, current, signer=self.signer, lease=self.lease)
         finally:

@@ -195,6 +195,11 @@ class Settings:
             metadata_service=self.get("metadata_service") == "on",
         )
 
+    def reports(self) -> Location | None:
+        """The place of reports, reached as the outer door is; None where none is set."""
+        uri = self.get("reports")
+        return None if uri is None else replace(self.location(uri), identity=self.get(f"zones.{Zone.SANITIZED}.identity"))
+
     def identity_setting(self, zone: Zone) -> str:
         """The setting that names a zone's identity. A door has one: what it has for the zone that is its alone serves for the others, too."""
         own = f"zones.{zone}.identity"

@@ -46,9 +46,10 @@ _OVERFLOW = "Failed to flush response stream"
 """What pyarrow says of an answer longer than the bytes it asked for. A refusal's text is, where a footer's eight bytes were wanted:
 a store that asks to slow down looks like one that failed, and pyarrow does not try again."""
 
+_EXPIRED = "EXPIRED_TOKEN"
 _STORE = "AWS Error"
 """Stands in every error that is about the store, none that is about content (Arrow's `s3_internal.h`)."""
-_DENIED = ("ACCESS_DENIED", "HTTP status 403", "INVALID_ACCESS_KEY", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE", "EXPIRED")
+_DENIED = ("ACCESS_DENIED", "HTTP status 403", "INVALID_ACCESS_KEY", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE", _EXPIRED)
 
 
 def file_system(location: Location) -> fs.S3FileSystem:
@@ -69,6 +70,8 @@ def _file_system(location: Location, access_key: str, secret_key: str, token: st
     if location.endpoint is not None:
         parts = urlsplit(location.endpoint)
         options = {"scheme": parts.scheme, "endpoint_override": parts.netloc}
+    elif not session.virtual:  # which pyarrow takes for AWS's own buckets unless their endpoint is named
+        options = {"endpoint_override": f"s3.{session.region}.amazonaws.com"}
     return fs.S3FileSystem(
         access_key=access_key,
         secret_key=secret_key,
@@ -120,13 +123,14 @@ def patiently(path: str, act: Callable[[], T], *, look: Callable[[], object]) ->
     Args:
         path: What is read.
         act: The read.
-        look: Asks for the object in a way that tells what the refusal was: one that is gone is no busy store.
+        look: Asks for the object in a way that tells what the refusal was: one that is gone is no busy store. It may open it anew, with
+            credentials that have not expired.
     """
     for attempt in range(_TRIES - 1):
         try:
             return act()
         except OSError as error:
-            if _OVERFLOW not in str(error):
+            if not any(word in str(error) for word in (_OVERFLOW, _EXPIRED)):
                 with failures(path):
                     raise
         time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311 - jitter
@@ -158,9 +162,9 @@ class ObjectReader(io.RawIOBase):
         StorageUnavailableError: No answer after several tries.
     """
 
-    def __init__(self, files: fs.S3FileSystem, name: str, path: str) -> None:
+    def __init__(self, location: Location, name: str, path: str) -> None:
         super().__init__()
-        self._files, self._name, self._path = files, name, path
+        self._location, self._name, self._path = location, name, path
         self._tail = (0, b"")
         self._file: pa.NativeFile = self._opened()
 
@@ -205,7 +209,8 @@ class ObjectReader(io.RawIOBase):
 
     def _opened(self) -> pa.NativeFile:
         with failures(self._path):
-            return self._files.open_input_file(self._name)
+            # With the credentials of now: a long file may outlast those that it was opened with.
+            return file_system(self._location).open_input_file(self._name)
 
     def _reopen(self) -> None:
         here, self._file = self.tell(), self._opened()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from airlock.storage._base import Store
@@ -13,19 +14,23 @@ __all__ = ["at_once"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_REQUESTS = 16
 
-
-def at_once(store: Store, act: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def at_once(store: Store, act: Callable[[T], R], items: Iterable[T], *, most: int = 16) -> Iterator[R]:
     """What `act` returns for each item, in their order. Elsewhere than on a disk several are under way, for each waits for an answer.
 
-    The first that raises ends it; those that are under way are waited for.
+    The first that raises ends it; those that are under way are waited for. Never more than so many results are held.
     """
     if store.local_path("") is not None:
         yield from map(act, items)
         return
-    pool = ThreadPoolExecutor(_REQUESTS, "requests")
-    try:
-        yield from pool.map(act, items)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    under_way: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(most, "requests") as pool:
+        try:
+            for item in items:
+                under_way.append(pool.submit(act, item))
+                if len(under_way) == most:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

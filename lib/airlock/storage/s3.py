@@ -80,7 +80,7 @@ class S3Store:
         folders: list[str] = []
         for objects, prefixes in self._session.pages(base, delimiter="/"):
             files += [self._entry(found) for found in objects if found.key != base]
-            folders += [self._path(found).rstrip("/") for found in prefixes]
+            folders += [self._checked_path(self._path(found[:-1])) for found in prefixes]
         shown = [entry for entry in files if not _is_hidden(entry.path, prefix)]
         return Folder(tuple(shown), tuple(path for path in folders if not _is_hidden(path, prefix)))
 
@@ -88,7 +88,7 @@ class S3Store:
         """Random access for pyarrow."""
         key = self._key(path)
         session = self._session
-        reader = ObjectReader(file_system(session.location), f"{session.bucket}/{key}", path)
+        reader = ObjectReader(session.location, f"{session.bucket}/{key}", path)
         return pa.PythonFile(reader, mode="r")
 
     def footer(self, entry: Entry) -> pq.FileMetaData:
@@ -222,14 +222,17 @@ class S3Store:
 
     def _checked(self, found: Facts) -> Entry:
         entry = self._entry(found)
+        self._checked_path(entry.path)
+        return entry
+
+    def _checked_path(self, path: str) -> str:
         try:
-            checked_path(entry.path)
+            return checked_path(path)
         except ConfigError:
-            shown = shown_path(entry.path)
+            shown = shown_path(path)
             raise ConfigError(
                 f"{self.uri} holds an object whose key is no path, {shown!r}. Remove it, or copy it under another key"
             ) from None
-        return entry
 
 
 def _is_hidden(path: str, below: str) -> bool:

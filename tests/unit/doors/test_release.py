@@ -11,6 +11,7 @@ from airlock.doors._verdicts import find_verdict
 from airlock.doors.anonymize import anonymize
 from airlock.doors.prune import Extent, Job, prune
 from airlock.doors.release import release
+from airlock.doors.revoke import revoke
 from airlock.doors.verify import verify
 from airlock.errors import (
     AirlockError,
@@ -26,7 +27,7 @@ from airlock.errors import (
     UnknownPolicyError,
 )
 from airlock.keys.signing import create_signing_key
-from airlock.storage import open_store
+from airlock.storage import LocalStore, open_store
 from airlock.storage.lease import Lease
 from airlock.types import RunState
 
@@ -236,6 +237,34 @@ def test_staging_is_emptied_of_what_is_published(made):
     assert sorted(path.name for path in base(made).rglob("*") if path.is_file()) == ["verdict.json"]
     assert release(made.policy(), made.settings()).state == "nothing new"
     assert anonymize(made.policy(), made.settings(), run_id="one").continued
+
+
+@pytest.mark.parametrize("left", ["manifest.json", "manifest.intoto.json"])
+def test_a_released_run_of_which_staging_was_half_emptied_stays_released(made, left):
+    """Its door was killed between two deletions."""
+    kept = (base(made) / left).read_bytes()
+    release(made.policy(), made.settings())
+    (base(made) / left).write_bytes(kept)
+    assert release(made.policy(), made.settings(), run_id="one").state == "released"
+    assert find_verdict(open_store(made.settings().zone("staging")), "people/one", made.settings()).state is RunState.RELEASED
+    assert sorted(path.name for path in base(made).rglob("*") if path.is_file()) == ["verdict.json"]
+
+
+def test_the_statement_goes_first_from_staging(made, monkeypatch):
+    gone = []
+    real = LocalStore.delete
+    monkeypatch.setattr(LocalStore, "delete", lambda self, path: (gone.append(path), real(self, path))[1])
+    release(made.policy(), made.settings())
+    assert gone[0] == "people/one/manifest.intoto.json"
+
+
+def test_a_run_that_was_revoked_without_a_word_to_staging_is_not_released(made):
+    release(made.policy(), made.settings())
+    settings = made.settings()
+    settings.values["zones.staging.uri"] = None
+    revoke("people", settings, reason="a test")
+    with pytest.raises(RunBoundError, match="was revoked at"):
+        release(made.policy(), made.settings(), run_id="one")
 
 
 def test_a_refused_run_stays_in_staging_for_its_days(made):

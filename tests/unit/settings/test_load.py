@@ -66,6 +66,19 @@ def test_paths_in_the_environment_are_relative_to_the_working_folder():
     assert settings.path("keys.root") is None
 
 
+def test_reports_are_reached_as_the_outer_door_is(file):
+    settings = load(
+        file=file(
+            "zones: {sanitized: {uri: s3://out, identity: outer.ini}}\nreports: s3://reports\n"
+            "s3: {endpoint: 'https://s3.example.org'}\n"
+        )
+    )
+    place = settings.reports()
+    assert (place.uri, place.endpoint) == ("s3://reports", "https://s3.example.org")
+    assert place.identity == settings.zone(Zone.SANITIZED).identity
+    assert load(file=file("workers: 1\n")).reports() is None
+
+
 def test_the_file_here_or_above_is_found(file, tmp_path):
     path = file("workers: 7\n")
     settings = load()

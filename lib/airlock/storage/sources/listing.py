@@ -105,16 +105,29 @@ def _file(store: Store, source: Source, read: Reader, failed: list[tuple[str, st
         schema, groups = read(store, source, entry)
         _refuse_both({name for name, _ in partition}, schema)
     except UnreadableSourceError as error:
+        _require_listed(store, entry)
         failed.append((entry.path, str(error)))
         return None
     except NotFoundError:
         shown = shown_path(entry.path)
         raise SourceChangedError(f"'{shown}' went while the source was listed. Run again", file=shown) from None
     except (pa.ArrowException, OSError, ValueError):
+        _require_listed(store, entry)
         failed.append((entry.path, f"not a complete, unencrypted {source.format} file"))
         return None
     rows = sum(group.rows for group in groups) if source.format == "parquet" else None
     return SourceFile(entry.path, entry.size, entry.version, schema, rows, groups, partition)
+
+
+def _require_listed(store: Store, entry: Entry) -> None:
+    """A file that was replaced since it was listed is read at places that are another's."""
+    try:
+        same = store.stat(entry.path) == entry
+    except NotFoundError:
+        same = False
+    if not same:
+        shown = shown_path(entry.path)
+        raise SourceChangedError(f"'{shown}' changed while the source was listed. Run again", file=shown) from None
 
 
 def _refuse_both(hive: set[str], schema: pa.Schema | None) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
+from airlock.errors import UnreadableSourceError
 from airlock.policy.model import Source
+from airlock.policy.unlisted import shown_path
 from airlock.storage._base import Entry, Store
 from airlock.storage.sources.hive import is_hidden, matches, partition_of
 
@@ -37,7 +40,13 @@ def walk(store: Store, source: Source) -> tuple[list[Entry], bool]:
             whole = [source.path]  # a file; or nothing was looked at yet
         for part in pool.map(lambda path: list(store.list(path)), whole):
             entries += part
-    return sorted(entries), pruned
+    every = sorted(entries)
+    twice = next((one.path for one, other in pairwise(every) if one.path == other.path), None)
+    if twice is not None:
+        raise UnreadableSourceError(
+            f"'{shown_path(twice)}' is listed twice: as a file and as a folder's. Remove one at the source"
+        )
+    return every, pruned
 
 
 def is_chosen(path: str, source: Source, *, partly: bool = False) -> bool:

@@ -156,3 +156,16 @@ def test_a_file_that_changed_or_went_is_told_from_a_bad_one(raw, form):
     (raw.root / "a/1").unlink()
     with pytest.raises(SourceChangedError, match="'a/1' is gone"):
         next(read())
+
+
+def test_a_file_that_is_replaced_while_it_is_listed_is_drift(raw, table, monkeypatch):
+    """Its footer is read at places that were another file's."""
+    write(raw, "p/a.parquet", table.slice(0, 3))
+
+    def footer(self, entry):
+        write(raw, "p/a.parquet", table)
+        raise pa.ArrowInvalid("the bytes there are another's")
+
+    monkeypatch.setattr(type(raw.store), "footer", footer)
+    with pytest.raises(SourceChangedError, match=r"'p/a\.parquet' changed while the source was listed"):
+        raw.list(path="p")
