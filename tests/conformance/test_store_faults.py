@@ -202,7 +202,7 @@ def opened(store):
 READS = {
     "read": lambda store: store.read("file"),
     "read versioned": lambda store: store.read_versioned("file")[0],
-    "read the end": lambda store: store.read_end(store.stat("file"), 100),
+    "ranges": lambda store: bytes(store.fetch("file", [(0, 100)])[0]),
     "open input": opened,
     "stat": lambda store: store.stat("file"),
     "list": lambda store: list(store.list()),

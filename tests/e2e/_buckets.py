@@ -126,7 +126,8 @@ class Site:
         assert self.uploads() == []
         assert {name.rpartition("/")[2] for name in self.made.files("staging")} <= {"verdict.json"}
         files = self.made.files("sanitized")
-        assert not [name for name in files if name.startswith(".pending/")]
+        # A probe of conditions that was killed leaves its object to a later one, an hour on.
+        assert not [name for name in files if name.startswith(".pending/") and not name.startswith(".pending/=probe/")]
         runs = {
             kind: {name.split("/")[2] for name in files if name.startswith(f"people/{kind}/")} for kind in ("data", "evidence")
         }

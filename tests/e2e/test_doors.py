@@ -36,6 +36,8 @@ def test_both_doors_then_every_reader_sees_the_same_rows(project, airlock, requi
         "rows": 60,
         "rejected": 0,
     }
+    (offered,) = (made.root / "staging" / "people").glob("*/manifest.json")
+    offered_text = offered.read_text()  # the release empties staging
     released = airlock("release", made.policy(), project=made)
     assert released.code == 0, released.err
     assert released.summary["results"][0] | {"run": ""} == {
@@ -51,9 +53,8 @@ def test_both_doors_then_every_reader_sees_the_same_rows(project, airlock, requi
     }
     place = made.root / "sanitized" / "people"
     (published,) = place.glob("evidence/*/manifest.json")
-    (offered,) = (made.root / "staging" / "people").glob("*/manifest.json")
     # The gate adds the splits up; who reads releases learns nothing of the rows of one raw file.
-    assert [len(json.loads(manifest.read_text())["splits"]) for manifest in (offered, published)] == [3, 0]
+    assert [len(json.loads(text)["splits"]) for text in (offered_text, published.read_text())] == [3, 0]
     verified = airlock(
         "verify", place, "--trust", made.root / "trust" / "release.pub", env={"XDG_STATE_HOME": str(made.root / "s")}
     )

@@ -14,7 +14,7 @@ from tests.servers.proxy import Fault, at
 
 TEMPORARY = 75
 ROUNDS = 2
-LARGE = 700_000
+LARGE = 1_000_000
 """Rows whose staged file is uploaded in parts."""
 
 
@@ -136,7 +136,7 @@ def test_a_raw_object_that_changes_under_the_inner_door(tmp_path):
             act = {"gone": lambda: here.drop("001.parquet"), "replaced": lambda other=other: here.put(other, "001.parquet")}
             here.line.rule = at(place, act[change], count=count)
             ended = here.run("anonymize", "--run", f"run-{turn}")
-            assert (ended.code, "source-changed" in ended.said) == (TEMPORARY, True), ended
+            assert (ended.code, "source-changed" in ended.said) == (TEMPORARY, True), (place, change, ended.said)
             assert here.signed() == []
             assert here.uploads() == []
             if change == "gone":

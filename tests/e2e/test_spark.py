@@ -116,7 +116,8 @@ def secrets_of(made):
 def outcome(made, dataset):
     """What an engine made, but for nonces and what evidence lists as volatile."""
     staged = {}
-    for file in sorted((made.root / "staging" / dataset / "fixed" / "data").iterdir()):
+    # The records' own copies: a release empties staging.
+    for file in sorted((made.root / "private" / dataset / "splits").glob("*.parquet")):
         staged.setdefault(file.name.partition("-")[0], []).append(file.read_bytes())
     place = made.root / "sanitized" / dataset
     evidence = place / "evidence" / "fixed"

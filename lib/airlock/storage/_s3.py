@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 _PART = 8 << 20
 """Bytes of a part: ten thousand of them are 80 GiB, staged files have at most 256 MiB."""
-_WHOLE = 32 << 20
+_WHOLE = 24 << 20
 """Bytes up to which an object is sent whole: a store joins parts by copying them, and asks for two requests more."""
 _UNDER_WAY = 2
 _TAIL, _FRESH = 128 << 10, 60.0
@@ -130,7 +130,10 @@ def patiently(path: str, act: Callable[[], T], *, look: Callable[[], object]) ->
         try:
             return act()
         except OSError as error:
-            if not any(word in str(error) for word in (_OVERFLOW, _EXPIRED)):
+            text = str(error)
+            if not any(word in text for word in (_OVERFLOW, _EXPIRED)):
+                if _STORE in text:
+                    look()
                 with failures(path):
                     raise
         time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311 - jitter
