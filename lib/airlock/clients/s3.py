@@ -314,7 +314,8 @@ class S3Session:
             read_timeout=_READ,
             max_pool_connections=_POOL,
             retries={"mode": "standard", "total_max_attempts": _TRIES},
-            s3={"addressing_style": "virtual" if self.virtual else "path"},
+            # What is sent has a checksum and goes by TLS, or stays on this machine: a digest in its signature would be made twice more.
+            s3={"addressing_style": "virtual" if self.virtual else "path", "payload_signing_enabled": False},
         )
         made = made_client(session, "s3", region_name=region, endpoint_url=place.endpoint, verify=place.ca, config=config)
         made.meta.events.register("before-parse.s3.ListObjectsV2", read_objects)
