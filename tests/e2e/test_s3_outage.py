@@ -31,8 +31,8 @@ def fails(ended, *, within=TOLD):
 INNER = [
     (r"^GET /\S+-raw\?list", 1),
     (r"^GET /\S+-raw/people/001", 5),
-    (r"^PUT /\S+-staging/people/one/data", 2),
-    (r"^PUT /\S+-private/people/splits/\w+\.json", 2),
+    (r"^PUT /\S+-staging/people/one/data", 1),
+    (r"^PUT /\S+-private/people/splits/\w+\.json", 1),
     (r"^PUT /\S+-staging/\S+intoto", 1),
 ]
 """Where the server stops: before which request, at its how-manieth time."""
