@@ -36,9 +36,9 @@ from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 
-__all__ = ["Credentials", "Facts", "PreconditionError", "S3Session", "Upload", "s3_session"]
+__all__ = ["CONNECT", "READ", "TRIES", "Credentials", "Facts", "PreconditionError", "S3Session", "Upload", "s3_session"]
 
-_CONNECT, _READ, _TRIES, _POOL = 3, 30, 5, 64
+CONNECT, READ, TRIES, _POOL = 3, 30, 5, 64
 """Seconds and tries. A line that swallows packets costs a door some requests in a row, each up to all of its tries: with these it tells
 of the outage within two minutes. No answer is awaited for long, for no object is larger than a staged file; SYNs are sent again after 1 s.
 """
@@ -229,7 +229,7 @@ class S3Session:
     def _whole(self, key: str, **part: str) -> tuple[bytes, str]:
         """An answer to its end. botocore tries again until one begins; a staged file may break off after that."""
         with self._told(key):
-            for _ in range(_TRIES - 1):
+            for _ in range(TRIES - 1):
                 answer = self._client.get_object(Bucket=self.bucket, Key=key, **part)
                 with suppress(*broken_off()):
                     return bytes(answer["Body"].read()), _plain(answer["ETag"])
@@ -310,10 +310,10 @@ class S3Session:
         if region is None:
             raise ConfigError(f"bucket '{self.bucket}' needs a region. Set s3.region, or AWS_REGION")
         config = Config(
-            connect_timeout=_CONNECT,
-            read_timeout=_READ,
+            connect_timeout=CONNECT,
+            read_timeout=READ,
             max_pool_connections=_POOL,
-            retries={"mode": "standard", "total_max_attempts": _TRIES},
+            retries={"mode": "standard", "total_max_attempts": TRIES},
             # What is sent has a checksum and goes by TLS, or stays on this machine: a digest in its signature would be made twice more.
             s3={"addressing_style": "virtual" if self.virtual else "path", "payload_signing_enabled": False},
         )

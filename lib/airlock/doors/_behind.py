@@ -43,7 +43,7 @@ class Behind:
 
 def sinks_behind(dataset: str, settings: Settings) -> list[Behind]:
     """Every sink of a dataset whose current run is not the latest finished one. Revoked ones hold nothing that could be."""
-    if settings.get(f"zones.{Zone.SANITIZED}.uri") is None:
+    if not settings.has(Zone.SANITIZED):
         return []
     store, trust = open_zone(settings, Zone.SANITIZED), Trust.load(settings.path("trust"))
     read = {sink.path: read_pointer(store, sink.path, trust) for sink in find_sinks(store)}
@@ -59,13 +59,13 @@ def sinks_behind(dataset: str, settings: Settings) -> list[Behind]:
 
 def _finished(dataset: str, settings: Settings) -> Iterator[tuple[int, str]]:
     """Fence and id of every finished run that the zones before the outer door know, as they say it: it is only warned of."""
-    if settings.get(f"zones.{Zone.PRIVATE}.uri") is not None:
+    if settings.has(Zone.PRIVATE):
         private = open_zone(settings, Zone.PRIVATE)
         for run, files in files_by_run(private, dataset).items():
             if "manifest.json" in files:
                 with suppress(AirlockError):  # what is not a manifest, `runs show` tells of
                     yield PrivateManifest.from_bytes(private.read(files["manifest.json"].path)).fence, run
-    if settings.get(f"zones.{Zone.STAGING}.uri") is not None:
+    if settings.has(Zone.STAGING):
         staging = open_zone(settings, Zone.STAGING)
         for run, files in files_by_run(staging, dataset).items():
             if ENVELOPE in files and "manifest.json" in files:

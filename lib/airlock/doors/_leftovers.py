@@ -74,12 +74,13 @@ def remove(store: Store, leftovers: Sequence[Leftover]) -> None:
 
 def _delete(store: Store, files: Iterable[Entry]) -> None:
     """The signed statement first: without it nobody takes what is left for a run that waits."""
-    wanted = list(files)
-    for file in wanted:
-        if file.path.endswith(f"/{ENVELOPE}"):
-            store.delete(file.path)
-    for _ in at_once(store, lambda file: store.delete(file.path), wanted):
-        pass
+    signed: list[Entry] = []
+    others: list[Entry] = []
+    for file in files:
+        (signed if file.path.endswith(f"/{ENVELOPE}") else others).append(file)
+    for some in (signed, others):
+        for _ in at_once(store, lambda file: store.delete(file.path), some):
+            pass
 
 
 def files_by_run(store: Store, dataset: str) -> dict[str, dict[str, Entry]]:

@@ -49,6 +49,7 @@ from airlock.plan.passes import dataset_passes
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Settings
 from airlock.storage.at_once import at_once
+from airlock.storage.conditions import require_conditions
 from airlock.storage.lease import Lease
 from airlock.storage.scratch import scratch_folder
 from airlock.types import RunId, RunState, Zone
@@ -134,6 +135,7 @@ class _Work:
         ttl = float(self.settings.number("lease_seconds"))
         with Lease.acquire(self.private, f"{self.dataset}/lease.json", owner=given, ttl=ttl) as lease:
             lease.keep_alive()
+            require_conditions(self.staging)  # where the commit is create-only
             folder = RunFolder(self.private, self.staging, self.dataset, given)
             self.private.sweep(self.dataset, grace=0)
             self.staging.sweep(self.dataset, grace=0)

@@ -121,7 +121,7 @@ def _checked(rows: int) -> int:
 
 def _place(path: str, settings: Settings) -> _Place:
     zone, _, rest = path.rstrip("/").partition("/")
-    if zone == Zone.RAW and rest and settings.get("zones.raw.uri") is not None:
+    if zone == Zone.RAW and rest and settings.has(Zone.RAW):
         return _Place(open_zone(settings, Zone.RAW), rest)
     found = Path(path).expanduser().absolute()
     if not found.exists():

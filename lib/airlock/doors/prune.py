@@ -85,15 +85,15 @@ def prune_jobs(datasets: Collection[str], settings: Settings) -> list[Job]:
         NotFoundError: A named dataset stands in none of them.
     """
     require_disjoint(settings)
-    if not (_has(settings, Zone.PRIVATE) or _has(settings, Zone.SANITIZED)):
+    if not (settings.has(Zone.PRIVATE) or settings.has(Zone.SANITIZED)):
         settings.zone(Zone.SANITIZED)
-    if _has(settings, Zone.PRIVATE):
+    if settings.has(Zone.PRIVATE):
         settings.zone(Zone.STAGING)
     found: list[Job] = []
-    if _has(settings, Zone.PRIVATE):
+    if settings.has(Zone.PRIVATE):
         private = open_zone(settings, Zone.PRIVATE)
         found += [Job(name) for name in sorted({entry.path.split("/")[0] for entry in private.list() if "/" in entry.path})]
-    if _has(settings, Zone.SANITIZED):
+    if settings.has(Zone.SANITIZED):
         store, trust = open_zone(settings, Zone.SANITIZED), Trust.load(settings.path("trust"))
         for sink in find_sinks(store):
             current = read_pointer(store, sink.path, trust)
@@ -129,10 +129,6 @@ def prune(job: Job, settings: Settings, extent: Extent = Extent()) -> list[Remov
         return [one for one in removed if one.count]
 
 
-def _has(settings: Settings, zone: Zone) -> bool:
-    return settings.get(f"zones.{zone}.uri") is not None
-
-
 # --- the outer side ---------------------------------------------------------------------------------------------------
 
 
@@ -166,7 +162,7 @@ def _overtaken(dataset: str, current: Current | None, settings: Settings) -> lis
 
 
 def _judged(job: Job, settings: Settings) -> Callable[[str], bool]:
-    if not _has(settings, Zone.STAGING):
+    if not settings.has(Zone.STAGING):
         return lambda _: False  # which runs still wait can't be told
     return partial(is_judged, open_outer_staging(settings), job.dataset)
 

@@ -109,7 +109,7 @@ def _sink_of(store: Store, dataset: str, trust: Trust) -> str:
 
 def _tell(pointer: Pointer, settings: Settings, signer: Signer) -> bool:
     """Say it in staging too, where the run's folder is still there; the inner door then never stages that run again."""
-    if settings.get(f"zones.{Zone.STAGING}.uri") is None:
+    if not settings.has(Zone.STAGING):
         return False
     staging, base = open_outer_staging(settings), f"{pointer.dataset}/{pointer.run}"
     verdict = find_verdict(staging, base, settings)

@@ -113,7 +113,7 @@ def _reported(trace: Trace, settings: Settings) -> Trace:
 
 
 def _zones(settings: Settings) -> list[Zone]:
-    return [zone for zone in _WEIGHT if settings.get(f"zones.{zone}.uri") is not None]
+    return [zone for zone in _WEIGHT if settings.has(zone)]
 
 
 def _named(settings: Settings) -> str:

@@ -83,13 +83,8 @@ def verified_release(folder: Path, settings: Settings) -> tuple[Path, PublicMani
 
 
 def _checked(found: Shelf, settings: Settings, *, require_separation: bool = False, watcher: Watcher = silent) -> ReleaseFacts:
-    try:
-        held = found.store.read_versioned(CURRENT) is not None
-        kept = [] if held else [entry.path.rpartition("/")[2] for entry in found.store.list(HISTORY)]
-    except NotFoundError:
-        held, kept = False, []
-    if not held:
-        require_newest(0, kept)
+    if found.store.read_versioned(CURRENT) is None:
+        require_newest(0, [entry.path.rpartition("/")[2] for entry in found.store.list(HISTORY)])
         raise NotFoundError(f"'{found.shown}' holds no release (no {CURRENT})")
     memory = _Memory(settings.path("state"), found.key)
     facts = verify_release(

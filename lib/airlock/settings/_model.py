@@ -205,8 +205,8 @@ class Settings:
         own = f"zones.{zone}.identity"
         if zone in (Zone.RAW, Zone.SANITIZED) or self.get(own):
             return own
-        door = Zone.RAW if zone is Zone.PRIVATE or self.has(Zone.RAW) else Zone.SANITIZED
-        return f"zones.{door}.identity"
+        inner = zone is Zone.PRIVATE or self.has(Zone.RAW) or self.has(Zone.PRIVATE)
+        return f"zones.{Zone.RAW if inner else Zone.SANITIZED}.identity"
 
     def outer(self) -> Settings:
         """What the outer door knows where one file serves both doors: without the raw side's zones."""

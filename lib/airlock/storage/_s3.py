@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from airlock.clients.s3 import MultipartWrite, S3Session, s3_session
+from airlock.clients.s3 import CONNECT, READ, TRIES, MultipartWrite, S3Session, s3_session
 from airlock.errors import AirlockError, ConfigError, NotFoundError, StorageUnavailableError, TransientError
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
@@ -39,8 +39,7 @@ _WHOLE = 24 << 20
 _UNDER_WAY = 2
 _TAIL, _FRESH = 128 << 10, 60.0
 _REQUEST_BYTES, _REQUESTS = 8 << 20, 8
-_CONNECT, _REQUEST, _TRIES, _PAUSE = 3, 30, 5, 0.1
-"""As `clients.s3` has them, and why."""
+_PAUSE = 0.1
 
 _OVERFLOW = "Failed to flush response stream"
 """What pyarrow says of an answer longer than the bytes it asked for. A refusal's text is, where a footer's eight bytes were wanted:
@@ -77,11 +76,11 @@ def _file_system(location: Location, access_key: str, secret_key: str, token: st
         secret_key=secret_key,
         session_token=token,
         region=session.region,
-        connect_timeout=_CONNECT,
-        request_timeout=_REQUEST,
+        connect_timeout=CONNECT,
+        request_timeout=READ,
         force_virtual_addressing=session.virtual,
         tls_ca_file_path=session.ca,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_TRIES),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=TRIES),
         **options,
     )
 
@@ -126,7 +125,7 @@ def patiently(path: str, act: Callable[[], T], *, look: Callable[[], object]) ->
         look: Asks for the object in a way that tells what the refusal was: one that is gone is no busy store. It may open it anew, with
             credentials that have not expired.
     """
-    for attempt in range(_TRIES - 1):
+    for attempt in range(TRIES - 1):
         try:
             return act()
         except OSError as error:

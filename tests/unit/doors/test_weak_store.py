@@ -40,11 +40,12 @@ def elsewhere(make_project, forgetful, tmp_path):
     return make
 
 
-def test_the_inner_door_writes_nothing(elsewhere):
-    project, flags, private = elsewhere("private")
+@pytest.mark.parametrize("zone", ["private", "staging"])
+def test_the_inner_door_writes_nothing(elsewhere, zone):
+    project, flags, weak = elsewhere(zone)
     with pytest.raises(WeakStoreError, match="two publishers could both win"):
         anonymize(project.policy(), project.settings(**flags))
-    assert list(private.list(hidden=True)) == []
+    assert list(weak.list(hidden=True)) == []
     assert not (project.root / "staging").exists() or project.files("staging") == []
 
 

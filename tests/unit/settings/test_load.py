@@ -66,6 +66,16 @@ def test_paths_in_the_environment_are_relative_to_the_working_folder():
     assert settings.path("keys.root") is None
 
 
+def test_staging_is_reached_by_the_identity_of_the_door_that_the_file_is_for(file):
+    identities = "raw: {identity: inner.ini}, sanitized: {identity: outer.ini, uri: s3://out}"
+    both = load(file=file(f"zones: {{{identities}, private: {{uri: s3://private}}, staging: {{uri: s3://staged}}}}\n"))
+    assert both.identity_setting(Zone.STAGING) == both.identity_setting(Zone.PRIVATE) == "zones.raw.identity"
+    assert both.outer().identity_setting(Zone.STAGING) == "zones.sanitized.identity"
+    assert both.outer().zone(Zone.STAGING).identity == both.zone(Zone.SANITIZED).identity
+    own = load(file=file("zones: {staging: {uri: s3://staged, identity: 'profile:me'}}\n"))
+    assert own.zone(Zone.STAGING).identity == "profile:me"
+
+
 def test_reports_are_reached_as_the_outer_door_is(file):
     settings = load(
         file=file(
