@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from pathlib import Path
@@ -45,6 +46,8 @@ def boto_session(identity: str | None, *, metadata_service: bool, extra: str) ->
     if identity is not None:
         session.session_var_map["profile"] = (None, None, None, None)  # AWS_PROFILE has no say where an identity is named
     session.register_component("data_loader", _loader())
+    if region := os.environ.get("AWS_REGION"):  # every SDK's but botocore's, which knows AWS_DEFAULT_REGION
+        session.set_config_variable("region", region)
     # AWS_ENDPOINT_URL and its like: what is not in airlock.yaml has no say in where data or a root goes.
     session.set_config_variable("ignore_configured_endpoint_urls", True)  # noqa: FBT003 - boto's signature
     if identity is not None and not identity.startswith(PROFILE):

@@ -10,7 +10,7 @@ from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 
 __all__ = [
-    "CONFLICT", "ENDED", "GONE", "UNMET", "UNTRUSTED", "PreconditionError", "broken_off", "code_of", "is_down", "retries_of", "translated",
+    "CONFLICT", "ENDED", "GONE", "UNMET", "UNTRUSTED", "PreconditionError", "broken_off", "code_of", "is_down", "retries_of", "translated", "unasked",
 ]  # fmt: skip
 
 ENDED = "NoSuchUpload"
@@ -103,6 +103,15 @@ def translated(error: Exception | str, location: Location, key: str) -> AirlockE
         reason=code,
         denied=code in _DENIED,
         unknown=code in _UNKNOWN,
+    )
+
+
+def unasked(error: Exception, location: Location) -> AirlockError:
+    """Why it can't be told whose a zone's credentials are."""
+    return StorageUnavailableError(
+        f"{_where(location)}: whose credentials these are was not told by AWS STS ({code_of(error)}), so whether both doors have them is not "
+        "known. Let this door reach STS, or name a profile with a role as the zone's identity",
+        reason=code_of(error),
     )
 
 

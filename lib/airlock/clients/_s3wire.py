@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from zlib import crc32
 
 from airlock.errors import ConfigError
 
-__all__ = ["Credentials", "Facts", "Upload", "crc32_text", "parsed_uri", "require_authority", "require_bare"]
+__all__ = [
+    "Credentials",
+    "Facts",
+    "Upload",
+    "crc32_text",
+    "date_of",
+    "parsed_uri",
+    "plain",
+    "require_authority",
+    "require_bare",
+    "role_of",
+]
 
 
 def crc32_text(data: bytes) -> str:
@@ -23,6 +37,34 @@ def crc32_text(data: bytes) -> str:
         'y/Q5Jg=='
     """
     return b64encode(crc32(data).to_bytes(4, "big")).decode()
+
+
+def plain(etag: str) -> str:
+    """An etag without its quotes."""
+    return etag.strip('"')
+
+
+def date_of(answer: Mapping[str, Any]) -> datetime:
+    """When the service says that it answered."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
+
+def role_of(arn: str) -> str:
+    """One name for a role, whether its own ARN (with a path or without) or that of one of its sessions is given; others as they are.
+
+    Example:
+        >>> role_of("arn:aws:sts::123456789012:assumed-role/outer/session-1")
+        'arn:aws:iam::123456789012:role/outer'
+        >>> role_of("arn:aws:iam::123456789012:role/doors/outer")
+        'arn:aws:iam::123456789012:role/outer'
+    """
+    parts = arn.split(":", 5)
+    kind, *names = parts[-1].split("/")
+    if kind == "role" and names:
+        return ":".join([*parts[:-1], f"role/{names[-1]}"])
+    if kind == "assumed-role" and names:
+        return ":".join([*parts[:2], "iam", *parts[3:-1], f"role/{names[0]}"])
+    return arn
 
 
 def require_bare(endpoint: str) -> None:

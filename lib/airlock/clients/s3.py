@@ -11,8 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -29,14 +28,38 @@ from airlock.clients._s3errors import (
     is_down,
     retries_of,
     translated,
+    unasked,
 )
 from airlock.clients._s3listing import OBJECTS, read_objects
-from airlock.clients._s3wire import Credentials, Facts, Upload, crc32_text, parsed_uri, require_authority, require_bare
+from airlock.clients._s3parts import MultipartWrite
+from airlock.clients._s3wire import (
+    Credentials,
+    Facts,
+    Upload,
+    crc32_text,
+    date_of,
+    parsed_uri,
+    plain,
+    require_authority,
+    require_bare,
+    role_of,
+)
 from airlock.errors import ConfigError, NotFoundError, StorageUnavailableError
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Location
 
-__all__ = ["CONNECT", "READ", "TRIES", "Credentials", "Facts", "PreconditionError", "S3Session", "Upload", "s3_session"]
+__all__ = [
+    "CONNECT",
+    "READ",
+    "TRIES",
+    "Credentials",
+    "Facts",
+    "MultipartWrite",
+    "PreconditionError",
+    "S3Session",
+    "Upload",
+    "s3_session",
+]
 
 CONNECT, READ, TRIES, _POOL = 3, 30, 5, 64
 """Seconds and tries. A line that swallows packets costs a door some requests in a row, each up to all of its tries: with these it tells
@@ -182,7 +205,11 @@ class S3Session:
             return Credentials(now.access_key, now.secret_key, now.token)
 
     def caller(self) -> str:
-        """Who asks: the role of a web identity or assumed role, else the id of the access key. Nothing is asked of a service."""
+        """Who asks: a role, where credentials are of one, else the id of the access key.
+
+        Temporary credentials of a container, an instance or SSO name nobody and differ at every login: at AWS its STS is asked whose they
+        are (`GetCallerIdentity`, which nobody can be denied). Elsewhere there is none to ask.
+        """
         with self._told(""):
             found = self._session.get_credentials()
             if found is None:
@@ -190,18 +217,19 @@ class S3Session:
             if found.method.startswith("assume-role"):
                 web = found.method.endswith("web-identity") and self.location.identity is None
                 named = os.environ.get("AWS_ROLE_ARN") if web else None  # which goes before the configuration
-                return str(named or self._session.get_scoped_config().get("role_arn"))
-            return str(found.access_key)
+                return role_of(str(named or self._session.get_scoped_config().get("role_arn")))
+            temporary = found.get_frozen_credentials().token is not None
+            return self._asked_caller if temporary and self.location.endpoint is None else str(found.access_key)
 
     def server_time(self) -> datetime:
         """The service's clock, by the date of an answer, be it one that refuses."""
         with self._told(""):
             try:
-                return _date(self._client.head_bucket(Bucket=self.bucket))
+                return date_of(self._client.head_bucket(Bucket=self.bucket))
             except self._client.exceptions.ClientError as error:
                 if is_down(error):
                     raise
-                return _date(error.response)
+                return date_of(error.response)
 
     def keeps_versions(self) -> bool:
         """Whether the bucket keeps what is deleted or replaced."""
@@ -232,14 +260,14 @@ class S3Session:
             for _ in range(TRIES - 1):
                 answer = self._client.get_object(Bucket=self.bucket, Key=key, **part)
                 with suppress(*broken_off()):
-                    return bytes(answer["Body"].read()), _plain(answer["ETag"])
+                    return bytes(answer["Body"].read()), plain(answer["ETag"])
             answer = self._client.get_object(Bucket=self.bucket, Key=key, **part)
-            return bytes(answer["Body"].read()), _plain(answer["ETag"])
+            return bytes(answer["Body"].read()), plain(answer["ETag"])
 
     def _conditional(self, key: str, nonce: str, request: Callable[[], Any], *, swap: bool = False) -> str:
         with self._told(key):
             answer = self._raced(key, request, mine=lambda: self._own(key, nonce), swap=swap)
-            return answer if isinstance(answer, str) else _plain(answer["ETag"])
+            return answer if isinstance(answer, str) else plain(answer["ETag"])
 
     def _raced(self, key: str, request: Callable[[], Any], *, mine: Callable[[], str | None], swap: bool = False) -> Any:
         """Carry a conditional write out. A try whose answer was lost may have written: then the condition fails on our own write.
@@ -276,7 +304,7 @@ class S3Session:
             answer = self._head(key)
             # A proxy may write names of headers in any case (RFC 9110, section 5.1).
             if nonce in (value for name, value in answer.get("Metadata", {}).items() if name.lower() == _NONCE):
-                return _plain(answer["ETag"])
+                return plain(answer["ETag"])
         return None
 
     def _head(self, key: str) -> Mapping[str, Any]:
@@ -286,10 +314,16 @@ class S3Session:
 
     @staticmethod
     def _facts(key: str, answer: Mapping[str, Any]) -> Facts:
-        return Facts(key, answer["ContentLength"], _plain(answer["ETag"]))
+        return Facts(key, answer["ContentLength"], plain(answer["ETag"]))
 
     def _told(self, key: str) -> AbstractContextManager[None]:
         return told(lambda error: translated(error, self.location, key.removeprefix(self.prefix)))
+
+    @cached_property
+    def _asked_caller(self) -> str:
+        with told(lambda error: unasked(error, self.location)):
+            sts = made_client(self._session, "sts", region_name=self.region, config=self._config())
+            return role_of(sts.get_caller_identity()["Arn"])
 
     @cached_property
     def _encryption(self) -> dict[str, str]:
@@ -300,73 +334,25 @@ class S3Session:
     def _session(self) -> Any:
         return boto_session(self.location.identity, metadata_service=self.location.metadata_service, extra="s3")
 
+    @staticmethod
+    def _config(s3: dict[str, Any] | None = None) -> Any:
+        from botocore.config import Config  # noqa: PLC0415 - comes with boto3
+
+        tries = {"mode": "standard", "total_max_attempts": TRIES}
+        return Config(connect_timeout=CONNECT, read_timeout=READ, max_pool_connections=_POOL, retries=tries, s3=s3)
+
     @cached_property
     def _client(self) -> Any:
         place, session = self.location, self._session
-        from botocore.config import Config  # noqa: PLC0415 - comes with boto3
-
         require_authority(place.ca)
         region = place.region or session.get_config_variable("region") or ("us-east-1" if place.endpoint else None)
         if region is None:
             raise ConfigError(f"bucket '{self.bucket}' needs a region. Set s3.region, or AWS_REGION")
-        config = Config(
-            connect_timeout=CONNECT,
-            read_timeout=READ,
-            max_pool_connections=_POOL,
-            retries={"mode": "standard", "total_max_attempts": TRIES},
-            # What is sent has a checksum and goes by TLS, or stays on this machine: a digest in its signature would be made twice more.
-            s3={"addressing_style": "virtual" if self.virtual else "path", "payload_signing_enabled": False},
-        )
+        # What is sent has a checksum and goes by TLS, or stays on this machine: a digest in its signature would be made twice more.
+        config = self._config({"addressing_style": "virtual" if self.virtual else "path", "payload_signing_enabled": False})
         made = made_client(session, "s3", region_name=region, endpoint_url=place.endpoint, verify=place.ca, config=config)
         made.meta.events.register("before-parse.s3.ListObjectsV2", read_objects)
         return made
-
-
-class MultipartWrite:
-    """Parts of an object that appears whole when they are completed. Threads may upload parts at once.
-
-    Attributes:
-        key: Where it will be.
-    """
-
-    def __init__(self, session: S3Session, key: str, upload_id: str, nonce: str) -> None:
-        self._session, self._id, self._nonce, self.key = session, upload_id, nonce, key
-        self._parts: dict[int, dict[str, Any]] = {}
-
-    def part(self, number: int, data: bytes) -> None:
-        """Upload one part, numbered from 1; all but the last have at least 5 MiB."""
-        session = self._session
-        with session._told(self.key):  # noqa: SLF001 - one module, two halves
-            answer = session._client.upload_part(  # noqa: SLF001
-                Bucket=session.bucket,
-                Key=self.key,
-                UploadId=self._id,
-                PartNumber=number,
-                Body=data,
-                ChecksumCRC32=crc32_text(data),
-            )
-        sums = {name: answer[name] for name in ("ChecksumCRC32",) if name in answer}
-        self._parts[number] = {"PartNumber": number, "ETag": answer["ETag"], **sums}
-
-    def complete(self) -> str:
-        """Make the object appear, only where none is; returns its etag. Raises PreconditionError."""
-        session, parts = self._session, [self._parts[number] for number in sorted(self._parts)]
-        request = lambda: session._client.complete_multipart_upload(  # noqa: E731, SLF001
-            Bucket=session.bucket, Key=self.key, UploadId=self._id, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
-        )
-        return session._conditional(self.key, self._nonce, request)  # noqa: SLF001
-
-    def abort(self) -> None:
-        """Free the parts."""
-        self._session.abort(Upload(self.key, self._id, datetime.now(UTC)))
-
-
-def _plain(etag: str) -> str:
-    return etag.strip('"')
-
-
-def _date(answer: Mapping[str, Any]) -> datetime:
-    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
 @lru_cache(maxsize=16)

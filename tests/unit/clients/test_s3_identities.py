@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 from tests.servers import careless, instance, intercept, s3
 from tests.servers.certificate import make_certificate
 
 from airlock.clients.s3 import s3_session
 from airlock.doors._zones import require_disjoint
-from airlock.errors import ConfigError, ZonesOverlapError
+from airlock.errors import ConfigError, StorageUnavailableError, ZonesOverlapError
 from airlock.settings import Location, load_settings
 from airlock.storage import open_store
 
@@ -157,6 +158,40 @@ def test_a_role_of_the_environment_is_told_apart_from_one_of_the_configuration(m
     monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
     assert s3_session(Location("s3://zone", endpoint=moto.endpoint)).caller() == ROLE
+
+
+def _session_of(moto, folder, name):
+    """A file with temporary credentials that name nobody, as a container or SSO has them."""
+    client = boto3.client(
+        "sts", endpoint_url=moto.endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
+    )
+    made = client.assume_role(RoleArn=ROLE, RoleSessionName=name)["Credentials"]
+    token = {"aws_session_token": made["SessionToken"]}
+    return str(_file(folder / f"{name}.ini", key=made["AccessKeyId"], secret=made["SecretAccessKey"], **token))
+
+
+def test_two_logins_of_one_role_are_one_caller(moto, sts, tmp_path):
+    one, other = (Location("s3://zone", identity=_session_of(moto, tmp_path, name)) for name in ("inner", "outer"))
+    assert s3_session(one).credentials() != s3_session(other).credentials()
+    assert s3_session(one).caller() == s3_session(other).caller() == ROLE
+    assert {host.partition(":")[0] for host in sts.hosts} == {"sts.us-east-1.amazonaws.com"}
+    asked = len(sts.hosts)
+    s3_session(one).caller()
+    assert len(sts.hosts) == asked
+
+
+def test_where_nobody_says_whose_they_are_is_an_error(moto, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    place = Location("s3://zone", identity=_session_of(moto, tmp_path, "inner"))
+    with pytest.raises(StorageUnavailableError, match=r"was not told by AWS STS .* Let this door reach STS"):
+        s3_session(place).caller()
+
+
+def test_long_lived_keys_ask_nobody(tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    assert s3_session(Location("s3://zone", identity=str(_file(tmp_path / "alice.ini")))).caller() == USER
 
 
 # --- and from nowhere else --------------------------------------------------------------------------------------------
