@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.servers.certificate import make_certificate
+from tests.servers.serving import serving
 
 
 class _TokenReview(BaseHTTPRequestHandler):
@@ -54,13 +54,8 @@ class Cluster:
 
 @pytest.fixture
 def cluster():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _TokenReview)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Cluster(f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _TokenReview)) as server:
+        yield Cluster(f"http://127.0.0.1:{server.server_port}")
 
 
 @pytest.fixture

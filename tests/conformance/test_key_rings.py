@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import secrets
-import threading
 import time
 import traceback
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from botocore.exceptions import ClientError
 from tests.conformance import _rings
+from tests.servers.serving import serving
 
 from airlock.clients.aws import KmsKey, KmsSession
 from airlock.doors.doctor import _keys
@@ -406,20 +406,15 @@ def parrot(tmp_path):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     token = tmp_path / "token"
     token.touch(0o600)
     token.write_text("hvs.x")
-    flags = {
-        "keys.provider": "vault-kv", "keys.vault.address": f"http://127.0.0.1:{server.server_port}", "keys.vault.path": "p",
-        "keys.vault.credential": str(token),
-    }  # fmt: skip
-    yield Parrot, open_key_ring(load_settings(flags=flags, environment={}))
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Parrot)) as server:
+        flags = {
+            "keys.provider": "vault-kv", "keys.vault.address": f"http://127.0.0.1:{server.server_port}", "keys.vault.path": "p",
+            "keys.vault.credential": str(token),
+        }  # fmt: skip
+        yield Parrot, open_key_ring(load_settings(flags=flags, environment={}))
 
 
 @pytest.mark.parametrize("status", [408, 412, 429, 503, 504])

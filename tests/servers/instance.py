@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.servers.serving import serving
 
 ROLE = "instance-role"
 KEYS = {
@@ -52,12 +53,5 @@ def running(*, host: str = "127.0.0.1", port: int = 0) -> Iterator[Instance]:
         def log_message(self, *arguments):
             pass
 
-    server = ThreadingHTTPServer((host, port), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer((host, port), Handler)) as server:
         yield Instance(f"http://{host}:{server.server_port}", asked)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from tests.servers.certificate import Certificate
+from tests.servers.serving import serving
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,5 @@ def running(certificate: Certificate, port: int) -> Iterator[Intercepted]:
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield Intercepted(f"http://127.0.0.1:{server.server_address[1]}", hosts)
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Server(("127.0.0.1", 0), Handler)) as server:
+        yield Intercepted(f"http://127.0.0.1:{server.server_address[1]}", hosts)

@@ -17,6 +17,8 @@ from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.servers.serving import serving
+
 __all__ = ["Fault", "Proxy", "at", "running"]
 
 _BUSY = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
@@ -183,13 +185,8 @@ def running(endpoint: str) -> Iterator[Proxy]:
     """Stand before a server that speaks plain HTTP on the loopback."""
     parts = urlsplit(endpoint)
     handler = type("Handler", (_Handler,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        handler.proxy = Proxy(f"http://127.0.0.1:{server.server_port}", (parts.hostname or "", parts.port or 0))
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield handler.proxy
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    handler.proxy = Proxy(f"http://127.0.0.1:{server.server_port}", (parts.hostname or "", parts.port or 0))
+    with serving(server):
+        yield handler.proxy
