@@ -124,10 +124,13 @@ class Site:
     def check_clean(self) -> None:
         """Of staging the verdicts remain, of sanitized what was released; nothing half-written anywhere."""
         assert self.uploads() == []
-        assert {name.rpartition("/")[2] for name in self.made.files("staging")} <= {"verdict.json"}
-        files = self.made.files("sanitized")
         # A probe of conditions that was killed leaves its object to a later one, an hour on.
-        assert not [name for name in files if name.startswith(".pending/") and not name.startswith(".pending/=probe/")]
+        staging, files = (
+            [name for name in self.made.files(zone) if not name.startswith(".pending/=probe/")]
+            for zone in ("staging", "sanitized")
+        )
+        assert [name for name in staging if not name.endswith("/verdict.json")] == []
+        assert [name for name in files if name.startswith(".pending/")] == []
         runs = {
             kind: {name.split("/")[2] for name in files if name.startswith(f"people/{kind}/")} for kind in ("data", "evidence")
         }

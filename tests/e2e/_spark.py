@@ -9,6 +9,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,19 +124,20 @@ class Watch:
     @contextmanager
     def on(self) -> Iterator[None]:
         stop = threading.Event()
-        thread = threading.Thread(target=self._look_until, args=(stop,))
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        with ThreadPoolExecutor(1, "watch") as pool:
+            looking = pool.submit(self._look_until, stop)
+            try:
+                yield
+            finally:
+                stop.set()
+                looking.result()
 
     def _look_until(self, stop: threading.Event) -> None:
         while not stop.wait(0.1):
             for process in below(os.getpid()):
                 self._read("processes", Path(f"/proc/{process}/cmdline"), Path(f"/proc/{process}/environ"))
-            self._read("files", *(file for file in self.folder.rglob("*") if file.is_file()))
+            # Folders go while they are walked: os.walk passes over them, Path.rglob raises.
+            self._read("files", *(Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names))
 
     def _read(self, kind: str, *files: Path) -> None:
         for file in files:

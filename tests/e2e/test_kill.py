@@ -112,6 +112,9 @@ def test_the_outer_door_killed_at_every_step(project, people, nursery):
         assert again["result"]["run"] == run or again["result"]["state"] == "nothing new"
         assert rows_of(made) == rows
         check_sanitized(made)
+        # A verdict half-written by the killed is left to the next inner door.
+        left = {name.rpartition("/")[2] for name in made.files("staging")}
+        assert {name for name in left if not name.startswith(".new-")} == {"verdict.json"}
         assert nursery.run("release", made)["result"]["state"] == "nothing new"
         before = rows
     assert died > 15

@@ -16,7 +16,8 @@ __all__ = [
 ENDED = "NoSuchUpload"
 GONE = {"NoSuchKey", "404", "NotFound", ENDED}
 UNMET = {"PreconditionFailed", "412"}
-CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
+CONFLICT = {"ConditionalRequestConflict", "OperationAborted", "ExistingObjectIsDirectory"}
+"""The last is of gateways to a file system: what they say of a key that is a folder, and while another request removes the key's folder."""
 
 UNTRUSTED = "UntrustedCertificate"
 _NO_IDENTITY = {

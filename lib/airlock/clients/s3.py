@@ -67,7 +67,7 @@ of the outage within two minutes. No answer is awaited for long, for no object i
 """
 
 _RACES, _PAUSE = 8, 0.05
-"""How often a write that met another one at the same moment is tried, and the longest first pause in seconds."""
+"""How often a write that met another one at the same moment is tried again, and the longest first pause in seconds."""
 
 _NONCE = "airlock-write"
 """Metadata of everything written: tells whether a write whose answer was lost is the one that stands there."""
@@ -274,13 +274,15 @@ class S3Session:
 
         `swap`: over what was there, so that nothing there is the condition that does not hold.
         """
-        for attempt in range(_RACES):
+        attempt = 0
+        while True:
             try:
                 return request()
             except self._client.exceptions.ClientError as error:
                 code = code_of(error)
-                if code in CONFLICT:
+                if code in CONFLICT and attempt < _RACES:
                     time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311 - jitter
+                    attempt += 1
                     continue
                 if code not in UNMET | GONE:
                     raise
@@ -290,7 +292,6 @@ class S3Session:
                 if code in GONE and not swap:
                     raise self._ended(key) if code == ENDED else translated(error, self.location, self._shown(key)) from None
                 raise PreconditionError(key) from None
-        raise StorageUnavailableError(f"'{shown_path(self._shown(key))}' is written by many at this moment. Run again")
 
     def _ended(self, key: str) -> StorageUnavailableError:
         return StorageUnavailableError(f"the upload of '{shown_path(self._shown(key))}' was ended by another door. Run again")

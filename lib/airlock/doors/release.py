@@ -28,7 +28,7 @@ from airlock.doors._sinks import (
     retain,
     settle,
 )
-from airlock.doors._verdicts import write_verdict
+from airlock.doors._verdicts import find_verdict, write_verdict
 from airlock.doors._waivers import load_waivers
 from airlock.doors._zones import open_outer_staging, open_zone, require_disjoint
 from airlock.doors.progress import Watcher, silent
@@ -111,11 +111,20 @@ def release(
         sanitized.sweep()
         sanitized.sweep(named.sink.path, grace=0)
         current = settle(sanitized, named.sink.path, Trust.load(settings.path("trust")))
+        if current is not None:
+            _empty_judged(f"{dataset}/{current.pointer.run}", settings)
         while (offered := find_offered(named, settings, chosen, partial(_refuse, settings, named.sink.path))) is not None:
             done = _Door(offered, settings, lease, watcher).run(current, shards, asked_for=chosen is not None)
             if done is not None:
                 return done
         return _released_before(sanitized, named, current, chosen or "", settings)
+
+
+def _empty_judged(base: str, settings: Settings) -> None:
+    """Finish for a door that was killed between its verdict and the end of emptying staging."""
+    staging = open_outer_staging(settings)
+    if find_verdict(staging, base, settings) is not None:
+        empty_run(staging, base)
 
 
 def _released_before(sanitized: Store, named: Policy, current: Current | None, run: str, settings: Settings) -> Release:
