@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from airlock import __version__
-from airlock.cli import keys, look, manage, run, runs
+from airlock.cli import isolation, keys, look, manage, run, runs
 from airlock.cli._context import Context
 from airlock.cli._examples import EXIT_LINE, add_examples
 from airlock.cli._report import fail
@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (look.app, run.app, runs.app, keys.app, manage.app):
+for part in (look.app, run.app, runs.app, keys.app, isolation.app, manage.app):
     app.add_typer(part)
 add_examples(app)
 

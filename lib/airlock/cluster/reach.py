@@ -31,6 +31,7 @@ class Reach:
     upper: bool
     without: frozenset[Rule] = frozenset()
     _rows: dict[tuple[object, ...], Row] = field(default_factory=dict, repr=False)
+    _turned: dict[tuple[Direction, int], tuple[list[int], dict[int, list[int]]]] = field(default_factory=dict, repr=False)
     _matches: dict[Rule, list[tuple[int, int, int]]] = field(default_factory=dict, repr=False)
 
     def leaving(self, index: int) -> Row:
@@ -51,11 +52,24 @@ class Reach:
                 mask |= sum(1 << atom for atom in range(len(out)) if out[atom] & there and into[atom] & back)
         return mask
 
+    def taken(self, rule: Rule, index: int, atom: int) -> int:
+        """Ends that a rule at a class's side takes on some ports: surely, or maybe where the answer is the upper one."""
+        found = 0
+        for mask, possible, certain in self._matched(rule, rule.direction, index):
+            if mask >> atom & 1:
+                found |= possible if self.upper else certain
+        return found
+
+    def rules(self, index: int, direction: Direction) -> list[Rule]:
+        """All that are asked of a class, in order."""
+        policies = self.model.selecting[direction][index]
+        return [rule for policy in policies for rule in policy.rules if rule.direction is direction]
+
     def rows(self) -> Iterator[tuple[int, Row]]:
         """For each class, the classes that its pods can reach, by bit of the space of ports: both sides permit it."""
         model, size = self.model, self.model.count
         whole = (1 << size) - 1
-        accepts = [self._accepting(family) for family in (0, 1)]
+        accepts = [self.turned(Direction.INGRESS, family) for family in (0, 1)]
         for index in range(size):
             out = self.leaving(index)
             found = [0] * len(out)
@@ -69,8 +83,22 @@ class Reach:
                         found[atom] |= there & (base[atom] | (own[atom] if own else 0))
             yield index, found
 
-    def _accepting(self, family: int) -> tuple[list[int], dict[int, list[int]]]:
-        """Who accepts from whom: classes that accept from everyone in a family, and those that one class may send to beside."""
+    def agreeing(self, index: int, atom: int, direction: Direction) -> int:
+        """Faces of classes whose own side permits it: that accept from a class (EGRESS, its side) or may send to it (INGRESS)."""
+        found = 0
+        for family in (0, 1):
+            if self.model.face(index, family):
+                base, extra = self.turned(Direction.INGRESS if direction is Direction.EGRESS else Direction.EGRESS, family)
+                found |= (base[atom] | (extra[index][atom] if index in extra else 0)) << (family * self.model.count)
+        return found & self.model.faces
+
+    def turned(self, direction: Direction, family: int) -> tuple[list[int], dict[int, list[int]]]:
+        """Rows of one direction turned round: classes whose row has every face of a family in it, and those that have one class's beside."""
+        if (direction, family) not in self._turned:
+            self._turned[direction, family] = self._turn(direction, family)
+        return self._turned[direction, family]
+
+    def _turn(self, direction: Direction, family: int) -> tuple[list[int], dict[int, list[int]]]:
         model, size = self.model, self.model.count
         whole = (1 << size) - 1
         everyone = (model.faces >> (family * size)) & whole
@@ -79,15 +107,14 @@ class Reach:
         extra: dict[int, list[int]] = {}
         by_row: dict[int, tuple[Row, int]] = {}
         for index in range(size):
-            row = self.entering(index)
-            before = by_row.get(id(row), (row, 0))[1]
-            by_row[id(row)] = row, before | 1 << index
+            row = self._row(index, direction)
+            by_row[id(row)] = row, by_row.get(id(row), (row, 0))[1] | 1 << index
         for atom in range(atoms):
-            sources: dict[int, int] = {}
+            ends_of: dict[int, int] = {}
             for row, classes in by_row.values():
                 ends = (row[atom] >> (family * size)) & whole
-                sources[ends] = sources.get(ends, 0) | classes
-            for ends, classes in sources.items():
+                ends_of[ends] = ends_of.get(ends, 0) | classes
+            for ends, classes in ends_of.items():
                 if ends == everyone:
                     base[atom] |= classes
                     continue
