@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
+from airlock.cli._formats import AsFormat, Format
 from airlock.cli._isolation_looks import dot_changes, dot_connections, print_proven
 from airlock.cli._report import print_json
-from airlock.cli.look import AsFormat, Format
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Proven, compare_places, list_connections, prove_isolation
 
