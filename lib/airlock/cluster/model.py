@@ -127,8 +127,9 @@ class Model:
 
     @cached_property
     def outside(self) -> int:
-        """All stretches of addresses."""
-        return ((1 << len(self.cuts)) - 1) << (2 * self.count)
+        """All stretches of addresses of the cluster's families."""
+        places = (place for place, low in enumerate(self.cuts) if family_of(low) in self.site.families)
+        return sum(1 << place for place in places) << (2 * self.count)
 
     @cached_property
     def everyone(self) -> int:
@@ -190,6 +191,7 @@ class Model:
                     certain |= faces
                 elif ranges & addresses:
                     possible |= faces
+            certain &= self.everyone
             self._selected[key] = certain
             self._selected[("maybe", addresses)] = certain | possible
         return self._selected[key], self._selected[("maybe", addresses)]

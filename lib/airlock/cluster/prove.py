@@ -19,7 +19,7 @@ from airlock.cluster.network import namespace_labels, policies_of
 from airlock.cluster.ports import PortRange
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
-from airlock.cluster.rules import Direction, Pods, Policy, Rule
+from airlock.cluster.rules import Action, Direction, Pods, Policy, Rule, Tier
 from airlock.cluster.workloads import pods_of
 
 __all__ = ["Proof", "prove_network"]
@@ -127,12 +127,20 @@ class Proof:
                         yield from self._by_rule(index, atom, part, direction, certain=certain)
 
     def _by_rule(self, index: int, atom: int, ends: int, direction: Direction, *, certain: bool) -> Iterator[_Opening]:
+        """Which rule lets each end through, in the order in which rules are asked; None: that no rule stands against it."""
         namespace = self.model.classes[index].namespace
-        for rule in (*self.upper.rules(index, direction), None):
-            taken = ends if rule is None else ends & self.upper.taken(rule, index, atom)
-            if taken:
-                yield _Opening(direction, rule, index, atom, next(bits(taken)), certain, namespace, taken.bit_count())
-                ends &= ~taken
+        for tier in Tier:
+            passed = 0
+            for rule in self.upper.rules(index, direction, tier):
+                taken = ends & self.upper.taken(rule, index, atom)
+                if taken and rule.action is Action.ALLOW:
+                    yield _Opening(direction, rule, index, atom, next(bits(taken)), certain, namespace, taken.bit_count())
+                if rule.action is not Action.DENY:  # what a rule denies for sure is not among the ends
+                    passed |= taken if rule.action is Action.PASS else 0
+                    ends &= ~taken
+            ends |= passed
+        if ends:
+            yield _Opening(direction, None, index, atom, next(bits(ends)), certain, namespace, ends.bit_count())
 
     @staticmethod
     def _row(reach: Reach, index: int, direction: Direction) -> Row:
@@ -218,7 +226,9 @@ class Proof:
 
     def _alone(self, index: int, atom: int, ends: int, direction: Direction) -> Iterator[Rule]:
         """Rules that take an end which no other rule takes."""
-        taken = [(rule, ends & self.lower.taken(rule, index, atom)) for rule in self.lower.rules(index, direction)]
+        # Of pods that are isolated the baseline is not asked.
+        rules = [rule for tier in (Tier.ADMIN, Tier.NETWORK) for rule in self.lower.rules(index, direction, tier)]
+        taken = [(rule, ends & self.lower.taken(rule, index, atom)) for rule in rules if rule.action is Action.ALLOW]
         once = twice = 0
         for _, own in taken:
             twice |= once & own

@@ -60,9 +60,9 @@ class Reach:
                 found |= possible if self.upper else certain
         return found
 
-    def rules(self, index: int, direction: Direction) -> list[Rule]:
-        """All that are asked of a class, in order."""
-        policies = self.model.selecting[direction][index]
+    def rules(self, index: int, direction: Direction, tier: Tier) -> list[Rule]:
+        """All that are asked of a class in a tier, in order."""
+        policies = (one for one in self.model.selecting[direction][index] if one.tier is tier)
         return [rule for policy in policies for rule in policy.rules if rule.direction is direction]
 
     def rows(self) -> Iterator[tuple[int, Row]]:
