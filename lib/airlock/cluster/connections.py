@@ -16,7 +16,7 @@ from airlock.cluster.network import families_of, network
 from airlock.cluster.ports import NO_CONNECTIONS
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
-from airlock.cluster.workloads import Pod
+from airlock.cluster.pods import Pod
 
 __all__ = ["ENTIRE_CLUSTER", "Change", "Changed", "Connection", "compare", "connections"]
 

@@ -13,7 +13,7 @@ from airlock.cluster.model import METADATA_NAME
 from airlock.cluster.resources import Ref
 from airlock.cluster.rules import Pods, Policy
 from airlock.cluster.selectors import Requirement
-from airlock.cluster.workloads import Pod
+from airlock.cluster.pods import Pod
 
 __all__ = ["ELSEWHERE", "TooManyKindsError", "future_namespaces", "future_pods"]
 

@@ -16,7 +16,7 @@ from airlock.cluster.ports import NamedPort, PortRange, PortSpace
 from airlock.cluster.resources import Ref
 from airlock.cluster.rules import Direction, Doubt, Peer, Pods, Policy, Rule
 from airlock.cluster.selectors import Selector
-from airlock.cluster.workloads import Pod
+from airlock.cluster.pods import Pod
 
 __all__ = ["METADATA_NAME", "Beside", "Model", "PodClass", "Site", "bits", "build_model"]
 

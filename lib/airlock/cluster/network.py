@@ -11,7 +11,7 @@ from airlock.cluster.netpol import parse_network_policy
 from airlock.cluster.resources import Resource, Resources
 from airlock.cluster.rules import Doubt, Policy, Tier
 from airlock.cluster.selectors import UnmodelledError
-from airlock.cluster.workloads import pods_of
+from airlock.cluster.pods import pods_of
 
 __all__ = ["families_of", "namespace_labels", "network", "policies_of"]
 

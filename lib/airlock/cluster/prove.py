@@ -20,7 +20,7 @@ from airlock.cluster.ports import PortRange
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.rules import Action, Direction, Pods, Policy, Rule, Tier
-from airlock.cluster.workloads import pods_of
+from airlock.cluster.pods import pods_of
 
 __all__ = ["Proof", "prove_network"]
 
