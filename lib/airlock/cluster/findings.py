@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from airlock.cluster.resources import Ref
 
-__all__ = ["Finding", "Path", "Verdict", "merged", "worst"]
+__all__ = ["Finding", "Opening", "Path", "Verdict", "merged", "worst"]
 
 
 class Verdict(StrEnum):
@@ -85,6 +85,39 @@ class Path:
         return f"{self.zone}, {self.kind}: {self.text} [{opened}]{f' - accepted: {self.accepted}' if self.accepted else ''}"
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an object opens, before it is known out of which zone: a path, a finding, or both.
+
+    Attributes:
+        where: The object.
+        kind: The path's kind; empty where it is no path, but something that can't be judged.
+        rule: Which part of the object.
+        text: How a byte goes, or what was found against what was expected.
+        verdict: What it does to a proof; PROVEN where it is only listed.
+        code: The finding's code.
+        next_step: What to do.
+    """
+
+    where: Ref
+    kind: str
+    rule: str
+    text: str
+    verdict: Verdict = Verdict.PROVEN
+    code: str = ""
+    next_step: str = ""
+
+    def path(self, zone: str, accepted: str | None = None) -> Path | None:
+        """As a path out of a zone."""
+        return Path(zone, self.kind, self.where, self.rule, self.text, accepted) if self.kind else None
+
+    def finding(self) -> Finding | None:
+        """As a finding."""
+        if self.verdict is Verdict.PROVEN:
+            return None
+        return Finding(self.verdict, self.code, self.text, self.where, self.rule, self.next_step)
+
+
 def worst(findings: Iterable[Finding]) -> Verdict:
     """The verdict that findings leave; PROVEN where there are none.
 
@@ -95,17 +128,16 @@ def worst(findings: Iterable[Finding]) -> Verdict:
     return max((one.verdict for one in findings), key=lambda one: one.rank, default=Verdict.PROVEN)
 
 
-def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings that differ in the object's name alone, told once: a thousand executors make one, which says how many more there are."""
-    first: dict[tuple[object, ...], Finding] = {}
-    more: dict[tuple[object, ...], int] = {}
-    for one in findings:
-        where = (one.where.kind, one.where.namespace) if one.where else None
-        key = (one.verdict, one.code, one.what, one.rule, one.next_step, where)
+def merged(openings: Iterable[Opening]) -> list[Opening]:
+    """Openings that differ in the object's name alone, told once: a thousand executors make one, which says how many more there are."""
+    first: dict[tuple[str, ...], Opening] = {}
+    more: dict[tuple[str, ...], int] = {}
+    for one in openings:
+        key = (one.kind, one.rule, one.text, one.verdict, one.code, one.where.kind, one.where.namespace)
         if key in first:
             more[key] = more.get(key, 0) + 1
         else:
             first[key] = one
     return [
-        replace(one, what=f"{one.what} (and {more[key]:,} more like it)") if key in more else one for key, one in first.items()
+        replace(one, text=f"{one.text} (and {more[key]:,} more like it)") if key in more else one for key, one in first.items()
     ]
