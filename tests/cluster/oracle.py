@@ -96,7 +96,7 @@ def allowed(documents, source, destination, protocol, port, *, source_ip=None, d
     here, there = _end(source, source_ip), _end(destination, destination_ip)
     if {type(source), type(destination)} == {Address}:
         raise ValueError("neither end is a pod: policies have no say")
-    if ip_address(here.ip).version != ip_address(there.ip).version:
+    if _address(here.ip).version != _address(there.ip).version:
         raise ValueError(f"{here.ip} and {there.ip} are of two address families: no connection can be between them")
     if source == destination and here.ip == there.ip:
         return True  # "a Pod cannot block access to itself"
@@ -133,7 +133,7 @@ def address_pairs(source, destination) -> Iterator[tuple[str, str]]:
     """The pairs of their addresses between which there can be a connection."""
     for source_ip in addresses_of(source):
         for destination_ip in addresses_of(destination):
-            if ip_address(source_ip).version == ip_address(destination_ip).version:
+            if _address(source_ip).version == _address(destination_ip).version:
                 yield source_ip, destination_ip
 
 

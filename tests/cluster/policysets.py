@@ -15,6 +15,7 @@ NAMESPACES = ("red", "green", "blue")
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 NUMBERS = (53, 80, 443, 8080, 8081, 9000)
 SPANS = ((80, 443), (443, 8080), (8080, 8081), (8000, 9000), (53, 53), (1, 65535))
+WORKLOAD = "many"
 NAMES = ("web", "dns", "db")
 POD_LABELS = {"app": ("a", "b", "c"), "tier": ("x", "y")}
 NAMESPACE_LABELS = {"team": ("a", "b"), "kubernetes.io/metadata.name": NAMESPACES}
@@ -52,6 +53,29 @@ def random_set(seed: int) -> list[dict]:
 
 
 # --- what policies are about
+
+
+def random_policies(seed: int, names) -> list[dict]:
+    """One or two NetworkPolicies in namespaces of a cluster that is already there, and now and then what an administrator adds."""
+    rng = Random(seed)
+    made = [_policy(rng, rng.choice(names), (4, 6)) for _ in range(rng.randint(1, 2))]
+    for number, each in enumerate(made):
+        each["metadata"]["name"] = f"added{number}"
+    return made + (_tiers(rng, (4, 6)) if rng.random() < 0.3 else [])
+
+
+def random_pod(seed: int, names, pool) -> dict:
+    """A pod that may come to one of the namespaces, with labels of a pool."""
+    rng = Random(seed)
+    metadata = {"name": f"newcomer{seed}", "namespace": rng.choice(names), "labels": _labels(rng, pool)}
+    ips = [{"ip": f"10.0.200.{1 + seed % 250}"}, {"ip": f"fd00::c8:{1 + seed % 250}"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"containers": _containers(rng)},
+        "status": {"podIPs": ips},
+    }
 
 
 def _labels(rng: Random, pool: dict) -> dict:
@@ -106,7 +130,7 @@ def _deployment(rng: Random, namespace: str) -> dict:
     labels = {**_labels(rng, POD_LABELS), "app": rng.choice(POD_LABELS["app"])}
     spec = {"containers": _containers(rng), **({"hostNetwork": True} if rng.random() < 0.1 else {})}
     return {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "many", "namespace": namespace},
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": WORKLOAD, "namespace": namespace},
         "spec": {"replicas": rng.randint(1, 3), "selector": {"matchLabels": {"app": labels["app"]}}, "template": {"metadata": {"labels": labels}, "spec": spec}},
     }  # fmt: skip
 
@@ -263,18 +287,22 @@ def _port(rng: Random) -> dict:
 
 
 def _tiers(rng: Random, families) -> list[dict]:
-    version = rng.choices(("v1alpha2", "v1alpha1", "both"), (6, 4, 1))[0]
+    version = rng.choices(("v1alpha2", "v1alpha1", "both"), (6, 4, 2))[0]
     made = []
     if version != "v1alpha1":
         made += [_tiered(rng, "ClusterNetworkPolicy", families) for _ in range(rng.randint(1, 3))]
     if version != "v1alpha2":
         made += [_tiered(rng, "AdminNetworkPolicy", families) for _ in range(rng.randint(0, 2))]
         made += [_tiered(rng, "BaselineAdminNetworkPolicy", families)] if rng.random() < 0.6 else []
-    # Mostly each has its own; a tie now and then.
-    priorities = rng.sample(range(6), 6) if rng.random() < 0.85 else [3] * 6
+    # Mostly each has its own place; a tie now and then, and then they shall meet.
+    tied = rng.random() < 0.2
+    priorities = [3] * 6 if tied else rng.sample(range(6), 6)
     for number, each in enumerate(made):
         if each["kind"] != "BaselineAdminNetworkPolicy":
             each["metadata"]["name"], each["spec"]["priority"] = f"admin{number}", priorities[number]
+        if tied and rng.random() < 0.7:
+            wide = {"action": rng.choice(("Deny", "Pass")), "to": [{"networks": ["0.0.0.0/0", "::/0"]}]}
+            each["spec"] |= {"subject": {"namespaces": {}}, "egress": [*each["spec"].get("egress", []), wide]}
     return made
 
 
