@@ -146,7 +146,7 @@ def open_egress(documents, rng) -> bool:
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
-            "metadata": {"name": "debug", "namespace": name},
+            "metadata": {"name": f"debug{len(documents)}", "namespace": name},
             "spec": spec,
         }
     )

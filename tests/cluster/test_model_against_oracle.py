@@ -86,6 +86,44 @@ def test_nothing_that_is_open_is_called_shut(first):
     assert unsure < (open_ones + shut_ones) / 100
 
 
+def _stripped(key):
+    """Documents without a field, wherever it stands."""
+
+    def strip(value):
+        if isinstance(value, dict):
+            return {name: strip(each) for name, each in value.items() if name != key}
+        return [strip(each) for each in value] if isinstance(value, list) else value
+
+    return strip
+
+
+BLUNDERS = (
+    "except",
+    "endPort",
+    "protocol",
+    "policyTypes",
+    "hostNetwork",
+    "priority",
+    "matchExpressions",
+    "namespaceSelector",
+    "ports",
+)
+
+
+@pytest.mark.parametrize("field", BLUNDERS)
+def test_a_model_that_overlooks_a_field_is_found_out(field):
+    strip = _stripped(field)
+    for seed in range(1_000):
+        documents = random_set(seed)
+        asked = probes(documents, seed, 2 * ASKED)
+        model = Model(strip(documents))
+        for probe in asked:
+            expected = _expected(documents, probe)
+            if _problem(expected, model.allowed(probe, upper=True), model.allowed(probe, upper=False), exact=False):
+                return
+    pytest.fail(f"nobody noticed that {field} was overlooked")
+
+
 def _expected(documents, probe: Probe) -> bool | None:
     source, destination, protocol, port, source_ip, destination_ip = probe
     try:

@@ -25,7 +25,7 @@ def _marked(trap: Trap):
     return pytest.param(trap, id=trap.name, marks=[pytest.mark.xfail(raises=AssertionError, reason=why)] if why else [])
 
 
-@pytest.mark.parametrize("trap", map(_marked, TRAPS))
+@pytest.mark.parametrize("trap", [_marked(each) for each in TRAPS])
 def test_the_proof_does_not_fall_for_it(trap: Trap, tmp_path):
     objects, flows = tmp_path / "objects.yaml", tmp_path / "flows.yaml"
     objects.write_text(yaml.safe_dump_all(trap.documents), encoding="utf-8")
