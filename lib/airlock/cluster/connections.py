@@ -13,10 +13,10 @@ from enum import StrEnum
 from airlock.cluster.addresses import range_text
 from airlock.cluster.model import Beside, Model, Site, bits
 from airlock.cluster.network import families_of, network
+from airlock.cluster.pods import Pod
 from airlock.cluster.ports import NO_CONNECTIONS
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
-from airlock.cluster.pods import Pod
 
 __all__ = ["ENTIRE_CLUSTER", "Change", "Changed", "Connection", "compare", "connections"]
 

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from airlock.cluster._yaml import read_documents
 from airlock.cluster.addresses import EVERYWHERE, FAMILIES, NOWHERE, Addresses, parse_addresses
 from airlock.cluster.model import Site
+from airlock.cluster.paths import Platform, Right
 from airlock.cluster.ports import LAST, PROTOCOLS, PortRange
 from airlock.cluster.resources import Resources
 from airlock.cluster.rules import Pods
@@ -62,6 +63,19 @@ class _Flow(_Strict):
     channel: bool = False
 
 
+class _Right(_Strict):
+    subject: str
+    may: list[str]
+    namespace: str = Field("", alias="in")
+    why: str
+    component: str | None = Field(None, alias="with")
+
+
+class _Platform(_Strict):
+    subject: str
+    why: str
+
+
 class _File(_Strict):
     api_version: Literal["airlock/v1"] = Field(alias="apiVersion")
     kind: Literal["Flows"]
@@ -71,8 +85,8 @@ class _File(_Strict):
     parties: dict[str, _Party] = {}
     flows: list[_Flow] = []
     forbidden: list[_Flow] = []
-    rights: list[dict[str, Any]] = []
-    platform: list[dict[str, Any]] = []
+    rights: list[_Right] = []
+    platform: list[_Platform] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +131,15 @@ class Flows:
     Attributes:
         zones: Namespaces of each.
         flows: Those whose component is there, or that need none.
-        rights: As they stand in the file, for `paths`.
-        platform: The same.
+        rights: Those whose component is there, or that need none.
     """
 
     zones: Mapping[str, tuple[str, ...]]
     site: Site
     flows: tuple[Flow, ...] = ()
     forbidden: tuple[Flow, ...] = ()
-    rights: Sequence[Mapping[str, Any]] = ()
-    platform: Sequence[Mapping[str, Any]] = ()
+    rights: tuple[Right, ...] = ()
+    platform: tuple[Platform, ...] = ()
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -197,8 +210,10 @@ class _Reader:
             self.site,
             self._lines(file.flows, needs_ports=True),
             self._lines(file.forbidden, needs_ports=False),
-            file.rights,
-            file.platform,
+            tuple(
+                Right.parse(one.subject, one.may, one.namespace, one.why) for one in file.rights if self._counts(one.component)
+            ),
+            tuple(Platform(one.subject, one.why) for one in file.platform),
         )
 
     def _lines(self, raw: Sequence[_Flow], *, needs_ports: bool) -> tuple[Flow, ...]:
@@ -206,10 +221,13 @@ class _Reader:
         for one in raw:
             if one.ports is None and needs_ports:
                 raise self._wrong(f"flow {one.source} -> {one.target} without ports. List them: [TCP 7070]")
-            if one.component is None or one.component in self.components:
+            if self._counts(one.component):
                 ports = None if one.ports is None else tuple(map(self._ports, one.ports))
                 found.append(Flow(self._named(one.source), self._named(one.target), ports, one.why, one.channel))
         return tuple(found)
+
+    def _counts(self, component: str | None) -> bool:
+        return component is None or component in self.components
 
     def _named(self, name: str) -> Party:
         if name not in self.parties:
@@ -264,6 +282,9 @@ class _Reader:
             raise self._wrong(f"{error}. Write CIDRs, separated by commas") from None
 
     def _ports(self, text: str) -> PortRange:
+        protocol, _, number = text.partition(" ")
+        if number.startswith(_SITE):
+            text = f"{protocol} {' '.join(self._values(number))}"
         found = _PORTS.match(text)
         protocol, low, high = found.groups() if found else ("", None, None)
         ends = (int(low or 1), int(high or low or LAST))

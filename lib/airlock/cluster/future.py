@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 from airlock.cluster.model import METADATA_NAME
+from airlock.cluster.pods import Pod
 from airlock.cluster.resources import Ref
 from airlock.cluster.rules import Pods, Policy
 from airlock.cluster.selectors import Requirement
-from airlock.cluster.pods import Pod
 
 __all__ = ["ELSEWHERE", "TooManyKindsError", "future_namespaces", "future_pods"]
 

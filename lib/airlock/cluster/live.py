@@ -46,8 +46,7 @@ def read_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
     for version, path, kind in _kinds(client, unread):
         accept = _METADATA_ONLY if (version, kind) == _SECRET else "application/json"
         try:
-            for item in _items(client, path, accept):
-                found.append(("live", {**item, "apiVersion": version, "kind": kind}))
+            found += [("live", {**item, "apiVersion": version, "kind": kind}) for item in _items(client, path, accept)]
         except _RefusedError as error:
             unread[f"{kind} ({version})"] = str(error)
     return resources_from(found, complete=True, unread=unread)

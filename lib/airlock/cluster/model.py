@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from airlock.cluster.addresses import EVERYWHERE, Addresses, family_of, parse_addresses
+from airlock.cluster.pods import Pod
 from airlock.cluster.ports import NamedPort, PortRange, PortSpace
 from airlock.cluster.resources import Ref
 from airlock.cluster.rules import Direction, Doubt, Peer, Pods, Policy, Rule
 from airlock.cluster.selectors import Selector
-from airlock.cluster.pods import Pod
 
 __all__ = ["METADATA_NAME", "Beside", "Model", "PodClass", "Site", "bits", "build_model"]
 

@@ -8,10 +8,10 @@ from airlock.cluster.addresses import FAMILIES, family_of
 from airlock.cluster.admin import ADMIN_GROUP, ADMIN_KINDS, parse_admin_policy
 from airlock.cluster.model import METADATA_NAME, Beside, Model, Site, build_model
 from airlock.cluster.netpol import parse_network_policy
+from airlock.cluster.pods import pods_of
 from airlock.cluster.resources import Resource, Resources
 from airlock.cluster.rules import Doubt, Policy, Tier
 from airlock.cluster.selectors import UnmodelledError
-from airlock.cluster.pods import pods_of
 
 __all__ = ["families_of", "namespace_labels", "network", "policies_of"]
 

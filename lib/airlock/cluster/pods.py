@@ -1,4 +1,4 @@
-"""Pods of every kind of workload: those that are there, and those that its template will make. Called by `model`."""
+"""Pods as policies see them: namespace, labels, named ports, addresses. Called by `network` and `prove`."""
 
 from __future__ import annotations
 
@@ -7,22 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from airlock.cluster.resources import Ref, Resource, Resources
+from airlock.cluster.workloads import PodTemplate, pod_templates
 
-__all__ = ["TEMPLATES", "Pod", "pods_of"]
-
-TEMPLATES = {
-    ("apps", "Deployment"): ("template",),
-    ("apps", "StatefulSet"): ("template",),
-    ("apps", "DaemonSet"): ("template",),
-    ("apps", "ReplicaSet"): ("template",),
-    ("", "ReplicationController"): ("template",),
-    ("batch", "Job"): ("template",),
-    ("batch", "CronJob"): ("jobTemplate", "spec", "template"),
-}
-"""Where in its spec each kind keeps its pods' template."""
+__all__ = ["Pod", "pods_of"]
 
 _OVER = {"Succeeded", "Failed"}
-_SPARK_GROUP = "sparkoperator.k8s.io"
+_SPARK = {"SparkApplication", "ScheduledSparkApplication"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,48 +34,52 @@ class Pod:
 
 
 def pods_of(resources: Resources) -> Iterator[Pod]:
-    """Every pod that runs or may run. A pod whose owner is here counts beside the owner's template: labels may have been changed since."""
-    for one in resources.of("Pod", ""):
-        if (one.body.get("status") or {}).get("phase") not in _OVER:
-            yield _pod(one, outermost(one, resources), one.metadata, one.spec, _addresses(one))
-    for (group, kind), path in TEMPLATES.items():
-        for one in resources.of(kind, group):
-            template = _at(one.spec, path)
-            if template:
-                yield _pod(one, outermost(one, resources), template.get("metadata") or {}, template.get("spec") or {})
-    for one in resources.of("SparkApplication", _SPARK_GROUP):
-        yield from _spark(one, one.spec)
-    for one in resources.of("ScheduledSparkApplication", _SPARK_GROUP):
-        yield from _spark(one, _at(one.spec, ("template",)))
+    """Every pod that runs or may run. A pod whose owner is here counts beside the owner's template: labels may have been changed since.
+
+    Raises:
+        ConfigError: An object has not the shape of its kind.
+    """
+    for template in pod_templates(resources):
+        one = resources.find(template.ref.kind, template.ref.namespace, template.ref.name)
+        status = (one.body.get("status") or {}) if one is not None and one.kind == "Pod" else {}
+        if one is not None and status.get("phase") not in _OVER:
+            yield Pod(
+                _shown(one, template, resources),
+                one.namespace,
+                _labels(one, template),
+                _ports(template.spec),
+                _addresses(status),
+                host_network=bool(template.spec.get("hostNetwork")),
+            )
 
 
-def _at(spec: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
-    for step in path:
-        spec = spec.get(step) or {}
-    return spec
+def _shown(one: Resource, template: PodTemplate, resources: Resources) -> Ref:
+    if one.kind in _SPARK:
+        return Ref(one.kind, one.namespace, f"{one.name}-{_role(template)}")
+    return _outermost(one, resources)
 
 
-def outermost(one: Resource, resources: Resources) -> Ref:
+def _outermost(one: Resource, resources: Resources) -> Ref:
     """What a pod or workload is part of, as far as the owners are here; an owner that is not here is named all the same."""
     owner = next((owner for owner in one.metadata.get("ownerReferences") or () if owner.get("controller", True)), None)
     if owner is None:
         return one.ref
     ref = Ref(str(owner.get("kind")), one.namespace, str(owner.get("name")))
-    found = resources.find(*(ref.kind, ref.namespace, ref.name))
-    return ref if found is None or found is one else outermost(found, resources)
+    found = resources.find(ref.kind, ref.namespace, ref.name)
+    return ref if found is None or found is one else _outermost(found, resources)
 
 
-def _pod(
-    one: Resource, workload: Ref, metadata: Mapping[str, Any], spec: Mapping[str, Any], addresses: tuple[str, ...] = ()
-) -> Pod:
-    return Pod(
-        workload,
-        one.namespace,
-        metadata.get("labels") or {},
-        _ports(spec),
-        addresses,
-        host_network=bool(spec.get("hostNetwork")),
-    )
+def _role(template: PodTemplate) -> str:
+    return template.place.rpartition(".")[2]
+
+
+def _labels(one: Resource, template: PodTemplate) -> Mapping[str, str]:
+    """With those that Spark and its operator give (kubeflow's spark-operator, `pkg/common/spark.go`)."""
+    if one.kind not in _SPARK:
+        return template.labels
+    operator = "sparkoperator.k8s.io"
+    own = {"spark-role": _role(template), f"{operator}/app-name": one.name, f"{operator}/launched-by-spark-operator": "true"}
+    return {**template.labels, **own}
 
 
 def _ports(spec: Mapping[str, Any]) -> frozenset[tuple[str, str, int]]:
@@ -99,21 +93,6 @@ def _ports(spec: Mapping[str, Any]) -> frozenset[tuple[str, str, int]]:
     )
 
 
-def _addresses(one: Resource) -> tuple[str, ...]:
-    status = one.body.get("status") or {}
+def _addresses(status: Mapping[str, Any]) -> tuple[str, ...]:
     found = [entry.get("ip") for entry in status.get("podIPs") or ()] or [status.get("podIP")]
     return tuple(address for address in found if address)
-
-
-def _spark(one: Resource, spec: Mapping[str, Any]) -> Iterator[Pod]:
-    """Driver and executors, with the labels that Spark and its operator give them (spark-operator, `pkg/common/spark.go`)."""
-    for role in ("driver", "executor"):
-        part = spec.get(role) or {}
-        labels = {
-            **(part.get("labels") or {}),
-            "spark-role": role,
-            "sparkoperator.k8s.io/app-name": one.name,
-            "sparkoperator.k8s.io/launched-by-spark-operator": "true",
-        }
-        workload = Ref(one.kind, one.namespace, f"{one.name}-{role}")
-        yield Pod(workload, one.namespace, labels, frozenset(), host_network=bool(part.get("hostNetwork")))

@@ -16,11 +16,11 @@ from airlock.cluster.flows import Flow, Flows, Party
 from airlock.cluster.future import TooManyKindsError, future_namespaces, future_pods
 from airlock.cluster.model import METADATA_NAME, Beside, Model, PodClass, bits, build_model
 from airlock.cluster.network import namespace_labels, policies_of
+from airlock.cluster.pods import pods_of
 from airlock.cluster.ports import PortRange
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.rules import Action, Direction, Pods, Policy, Rule, Tier
-from airlock.cluster.pods import pods_of
 
 __all__ = ["Proof", "prove_network"]
 
@@ -112,7 +112,9 @@ class Proof:
     def _openings(self, direction: Direction) -> Iterator[_Opening]:
         """Seen from each class of a zone; connections within the zones are seen from their source."""
         zone = self.zone_classes & ~self._host_classes
-        passed_over = self._inside | (self.model.faces_of(zone) if direction is Direction.INGRESS else 0)
+        # Host-network pods are their node's address, and that is asked for as such.
+        passed_over = self._inside | self.model.faces_of(self._host_classes)
+        passed_over |= self.model.faces_of(zone) if direction is Direction.INGRESS else 0
         for index in bits(zone):
             declared = self._declared_rows[direction].get(index, self._nothing)
             upper, lower = self._row(self.upper, index, direction), self._row(self.lower, index, direction)
@@ -162,7 +164,11 @@ class Proof:
                 )
         for flow in self.flows.forbidden:
             for other in self.flows.flows:
-                if self._overlap(flow.source, other.source) and self._overlap(flow.target, other.target):
+                if (
+                    self._overlap(flow.source, other.source)
+                    and self._overlap(flow.target, other.target)
+                    and not _narrower(other, flow)
+                ):
                     yield Finding(
                         Verdict.REFUTED,
                         "network.forbidden",
@@ -364,6 +370,12 @@ def _shown(model: Model, place: int) -> str:
         one: PodClass = model.classes[place % model.count]
         return str(one)
     return range_text(*model.interval(place))
+
+
+def _narrower(flow: Flow, other: Flow) -> bool:
+    """Whether a flow is declared as an exception: to some of the addresses that another line forbids, or from some of them."""
+    pairs = ((flow.source.addresses, other.source.addresses), (flow.target.addresses, other.target.addresses))
+    return any(bool(own) and own <= whole and own != whole for own, whole in pairs)
 
 
 def _parties(flows: Flows) -> Iterator[Party]:

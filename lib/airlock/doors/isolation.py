@@ -13,6 +13,7 @@ from airlock.cluster.connections import Change, Connection, compare, connections
 from airlock.cluster.findings import Finding, Verdict, worst
 from airlock.cluster.findings import Path as LeavingPath
 from airlock.cluster.flows import Flows, bare_flows, find_flows, read_flows
+from airlock.cluster.paths import paths
 from airlock.cluster.prove import prove_network
 from airlock.cluster.read import read_resources
 from airlock.cluster.resources import Resources
@@ -57,8 +58,9 @@ def prove_isolation(
     """
     resources = read_resources(places, stdin)
     claim, name = _claim(resources, places, flows, namespaces)
-    findings = prove_network(resources, claim)
-    return Proven(worst(findings), claim.namespaces, len(resources.all), name, tuple(findings), ())
+    beside, leaving = paths(resources, claim.zones, claim.rights, claim.platform)
+    findings = (*prove_network(resources, claim), *beside)
+    return Proven(worst(findings), claim.namespaces, len(resources.all), name, findings, tuple(leaving))
 
 
 def _claim(
