@@ -9,7 +9,7 @@ from rich.markup import escape
 from airlock.cli._tables import counted, out
 from airlock.cluster.connections import Change, Changed, Connection
 from airlock.cluster.findings import Verdict
-from airlock.doors.isolation import Proven
+from airlock.doors.isolation import Claimed
 
 __all__ = ["dot_changes", "dot_connections", "print_proven"]
 
@@ -21,7 +21,7 @@ def _name(verdict: Verdict) -> str:
     return verdict.name.replace("_", " ")
 
 
-def print_proven(proven: Proven) -> None:
+def print_proven(proven: Claimed) -> None:
     """The verdict first, then what stands against it, then the paths that are there whatever is proved."""
     to = out()
     claim = f"flows of {proven.flows}" if proven.flows else "nothing goes in or out"

@@ -16,7 +16,7 @@ from airlock.cli._formats import AsFormat, Format
 from airlock.cli._isolation_looks import dot_changes, dot_connections, print_proven
 from airlock.cli._report import print_json
 from airlock.cluster.findings import Verdict
-from airlock.doors.isolation import Proven, compare_places, list_connections, prove_isolation
+from airlock.doors.isolation import Claimed, compare_places, list_connections, prove_isolation
 
 __all__ = ["app"]
 
@@ -101,8 +101,9 @@ def _stdin(places: list[Path]) -> str:
     return sys.stdin.read() if any(str(one) == "-" for one in places) else ""
 
 
-def _plain(proven: Proven) -> dict[str, Any]:
-    made = asdict(proven)
+def _plain(proven: Claimed) -> dict[str, Any]:
+    claim = asdict(proven)
+    made = {**claim.pop("proven"), **claim}
     for one in (*made["findings"], *made["paths"]):
         for name in ("where", "opens"):
             if one.get(name) is not None:

@@ -10,41 +10,52 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airlock.cluster.connections import Change, Connection, compare, connections
-from airlock.cluster.findings import Finding, Verdict, worst
+from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.findings import Path as LeavingPath
 from airlock.cluster.flows import Flows, bare_flows, find_flows, read_flows
-from airlock.cluster.paths import paths
-from airlock.cluster.prove import prove_network
+from airlock.cluster.prove import Proven, prove
 from airlock.cluster.read import read_resources
 from airlock.cluster.resources import Resources
 from airlock.errors import ConfigError
 
-__all__ = ["Change", "Connection", "Proven", "compare_places", "list_connections", "prove_isolation"]
+__all__ = ["Change", "Claimed", "Connection", "compare_places", "list_connections", "prove_isolation"]
 
 Place = Path | str
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
-    """What is known of the claim.
+class Claimed:
+    """What is known of a claim, and which one it was.
 
     Attributes:
-        verdict: The worst of the findings'.
+        objects: How many were looked at.
         flows: The file that the claim is from; None where namespaces were named.
-        paths: Ways by which a byte can leave a zone, whether they are accepted or not.
     """
 
-    verdict: Verdict
+    proven: Proven
     namespaces: tuple[str, ...]
     objects: int
     flows: str | None
-    findings: tuple[Finding, ...]
-    paths: tuple[LeavingPath, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the proof."""
+        return self.proven.verdict
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of the proof."""
+        return self.proven.findings
+
+    @property
+    def paths(self) -> tuple[LeavingPath, ...]:
+        """Of the proof."""
+        return self.proven.paths
 
 
 def prove_isolation(
     places: Sequence[Place], *, flows: Path | None = None, namespaces: Sequence[str] = (), stdin: str = ""
-) -> Proven:
+) -> Claimed:
     """Prove or refute that in the zones exactly the declared flows exist.
 
     Args:
@@ -58,9 +69,7 @@ def prove_isolation(
     """
     resources = read_resources(places, stdin)
     claim, name = _claim(resources, places, flows, namespaces)
-    beside, leaving = paths(resources, claim.zones, claim.rights, claim.platform)
-    findings = (*prove_network(resources, claim), *beside)
-    return Proven(worst(findings), claim.namespaces, len(resources.all), name, findings, tuple(leaving))
+    return Claimed(prove(resources, claim), claim.namespaces, len(resources.all), name)
 
 
 def _claim(

@@ -9,7 +9,7 @@ import yaml
 
 from airlock.cluster.findings import Verdict, worst
 from airlock.cluster.flows import read_flows
-from airlock.cluster.prove import prove_network
+from airlock.cluster.netproof import prove_network
 from airlock.cluster.resources import resources_from
 
 OBJECTS = """
@@ -83,7 +83,7 @@ def _set():
 
 def _found(objects, flows=FLOWS):
     resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
-    return prove_network(resources, read_flows(flows, "flows.yaml", resources))
+    return prove_network(resources, read_flows(flows, "flows.yaml", resources))[0]
 
 
 def _policy(objects, namespace, name):
