@@ -10,17 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from airlock.cluster.addresses import NOWHERE, Addresses, range_text
+from airlock.cluster.addresses import NOWHERE, Addresses
 from airlock.cluster.findings import Finding, Path, Verdict
 from airlock.cluster.flows import Flow, Flows, Party
-from airlock.cluster.future import TooManyKindsError, future_namespaces, future_pods
-from airlock.cluster.model import METADATA_NAME, Beside, Model, PodClass, bits, build_model
-from airlock.cluster.network import namespace_labels, policies_of
-from airlock.cluster.pods import pods_of
+from airlock.cluster.future import TooManyKindsError
+from airlock.cluster.model import Model, bits
+from airlock.cluster.openings import Opening, shown
 from airlock.cluster.ports import PortRange
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
-from airlock.cluster.rules import Action, Direction, Pods, Policy, Rule, Tier
+from airlock.cluster.rules import Action, Direction, Rule, Tier
+from airlock.cluster.services import Behind, services_of
+from airlock.cluster.zonemodel import zone_model
 
 __all__ = ["Proof", "prove_network"]
 
@@ -33,7 +34,8 @@ def prove_network(resources: Resources, flows: Flows) -> tuple[list[Finding], li
         flows: The claim.
     """
     try:
-        proof = Proof.of(resources, flows)
+        services = tuple(services_of(resources))
+        proof = Proof(zone_model(resources, flows, services), flows, services)
     except TooManyKindsError as error:
         return [Finding(Verdict.NO_PROOF, "network.too-many-kinds", str(error), next_step="Select by fewer labels")], []
     return list(proof.findings()), list(proof.paths())
@@ -45,25 +47,7 @@ class Proof:
 
     model: Model
     flows: Flows
-
-    @classmethod
-    def of(cls, resources: Resources, flows: Flows) -> Proof:
-        """The model of resources with all pods that may come to be where they matter."""
-        policies, doubts = policies_of(resources)
-        known = {**{name: {METADATA_NAME: name} for name in flows.namespaces}, **namespace_labels(resources)}
-        concerned = [one for one in policies if _concerns(one, flows.namespaces, known)]
-        parties = [pods for party in _parties(flows) for pods in party.pods]
-        coming = future_namespaces(concerned, parties, known)
-        peers = [Policy(one.ref, one.tier, one.priority, Pods("-"), one.directions, one.rules) for one in concerned]
-        zones = {name: known[name] for name in flows.namespaces}
-        others = {name: labels for name, labels in {**known, **coming}.items() if name not in zones}
-        future = [*future_pods(zones, concerned, parties), *future_pods(others, peers, parties)]
-        ports = [port for flow in (*flows.flows, *flows.forbidden) for port in flow.ports or ()]
-        beside = Beside(future, [one.pods for one in parties], ports, [party.addresses for party in _parties(flows)])
-        model = build_model(
-            list(pods_of(resources)), policies, {**known, **coming}, site=flows.site, doubts=doubts, beside=beside
-        )
-        return cls(model, flows)
+    services: tuple[Behind, ...] = ()
 
     # --- what is found ------------------------------------------------------------------------------------------------
 
@@ -79,6 +63,7 @@ class Proof:
             )
         yield from self._hosts()
         yield from self._undeclared()
+        yield from self._behind()
         yield from self._closed()
         yield from self._needless()
 
@@ -98,7 +83,7 @@ class Proof:
 
     def _undeclared(self) -> Iterator[Finding]:
         """Connections that may exist and are not declared, one finding for each rule (or lack of one) that opens some."""
-        found: dict[tuple[object, ...], _Opening] = {}
+        found: dict[tuple[object, ...], Opening] = {}
         for direction in Direction:
             for opening in self._openings(direction):
                 key = (direction, opening.rule, opening.namespace if opening.rule is None else "", opening.certain)
@@ -110,7 +95,7 @@ class Proof:
             if certain or (*where, True) not in found:
                 yield opening.finding(self.model, doubtful=doubtful)
 
-    def _openings(self, direction: Direction) -> Iterator[_Opening]:
+    def _openings(self, direction: Direction) -> Iterator[Opening]:
         """Seen from each class of a zone; connections within the zones are seen from their source."""
         zone = self.zone_classes & ~self._host_classes
         # Host-network pods are their node's address, and that is asked for as such.
@@ -129,7 +114,7 @@ class Proof:
                     for part, certain in ((sure, True), (beyond & ~sure, False)):
                         yield from self._by_rule(index, atom, part, direction, certain=certain)
 
-    def _by_rule(self, index: int, atom: int, ends: int, direction: Direction, *, certain: bool) -> Iterator[_Opening]:
+    def _by_rule(self, index: int, atom: int, ends: int, direction: Direction, *, certain: bool) -> Iterator[Opening]:
         """Which rule lets each end through, in the order in which rules are asked; None: that no rule stands against it."""
         namespace = self.model.classes[index].namespace
         for tier in Tier:
@@ -137,17 +122,38 @@ class Proof:
             for rule in self.upper.rules(index, direction, tier):
                 taken = ends & self.upper.taken(rule, index, atom)
                 if taken and rule.action is Action.ALLOW:
-                    yield _Opening(direction, rule, index, atom, next(bits(taken)), certain, namespace, taken.bit_count())
+                    yield Opening(direction, rule, index, atom, next(bits(taken)), certain, namespace, taken.bit_count())
                 if rule.action is not Action.DENY:  # what a rule denies for sure is not among the ends
                     passed |= taken if rule.action is Action.PASS else 0
                     ends &= ~taken
             ends |= passed
         if ends:
-            yield _Opening(direction, None, index, atom, next(bits(ends)), certain, namespace, ends.bit_count())
+            yield Opening(direction, None, index, atom, next(bits(ends)), certain, namespace, ends.bit_count())
 
     @staticmethod
     def _row(reach: Reach, index: int, direction: Direction) -> Row:
         return reach.leaving(index) if direction is Direction.EGRESS else reach.entering(index)
+
+    def _behind(self) -> Iterator[Finding]:
+        """Services whose address may be reached, and what is behind them is not declared."""
+        for one in self.services:
+            own = self._surely(one.addresses)
+            behind = self._surely(one.endpoints) | (self.model.faces_of(self.model.select(one.pods)) if one.pods else 0)
+            for index in bits(self.zone_classes & ~self._host_classes):
+                reached = any(ends & own for ends in self.upper.leaving(index))
+                declared = 0
+                for ends in self._declared_rows[Direction.EGRESS].get(index, self._nothing):
+                    declared |= ends
+                if reached and (not behind or behind & ~declared):
+                    what = shown(self.model, next(bits(behind & ~declared))) if behind else "addresses that nobody knows"
+                    yield Finding(
+                        Verdict.NO_PROOF,
+                        "network.service",
+                        f"{self.model.classes[index]} may reach its address, and behind it is {what}, which no flow declares",
+                        one.ref,
+                        next_step="Declare what is behind it, or let flows go to pods by their labels",
+                    )
+                    break
 
     def _closed(self) -> Iterator[Finding]:
         """Declared flows that are not surely open, and forbidden ones that are declared as well."""
@@ -348,72 +354,10 @@ class Proof:
         return bool(self._ends(one) & self._ends(other))
 
     def _shown(self, place: int) -> str:
-        return _shown(self.model, place)
-
-
-@dataclass
-class _Opening:
-    """A connection that is not declared: of a class in a zone, with an end."""
-
-    direction: Direction
-    rule: Rule | None
-    index: int
-    atom: int
-    place: int
-    certain: bool
-    namespace: str
-    count: int
-
-    def finding(self, model: Model, *, doubtful: bool) -> Finding:
-        one, out = model.classes[self.index], self.direction is Direction.EGRESS
-        verb = "reach" if out else "be reached from"
-        certain = self.certain and not doubtful
-        may = "can" if certain else "may"
-        more = f" (and {self.count - 1:,} more like it)" if self.count > 1 else ""
-        ports = model.ports.text(1 << self.atom)
-        where = Ref("Namespace", "", self.namespace) if self.rule is None else self.rule.policy
-        return Finding(
-            Verdict.REFUTED if certain else Verdict.NO_PROOF,
-            "network.undeclared" if self.rule is not None else "network.not-isolated",
-            f"{one} {may} {verb} {_shown(model, self.place)} on {ports}, which no flow declares{more}"
-            if self.rule is not None
-            else f"no policy isolates {self.direction.lower()} of {one}: it {may} {verb} {_shown(model, self.place)} on {ports}{more}",
-            where,
-            "" if self.rule is None else f"{self.direction.lower()} rule {self.rule.index}",
-            self._next(certain=certain),
-        )
-
-    def _next(self, *, certain: bool) -> str:
-        if not certain:
-            return "Say in flows.yaml which addresses pods, services and nodes have; or narrow the rule"
-        if self.rule is None:
-            return f"Add a NetworkPolicy with podSelector {{}} and policyTypes [{self.direction}]"
-        return "Remove or narrow that rule, or declare the flow with a reason"
-
-
-def _shown(model: Model, place: int) -> str:
-    """An end in words."""
-    if place < 2 * model.count:
-        one: PodClass = model.classes[place % model.count]
-        return str(one)
-    return range_text(*model.interval(place))
+        return shown(self.model, place)
 
 
 def _narrower(flow: Flow, other: Flow) -> bool:
     """Whether a flow is declared as an exception: to some of the addresses that another line forbids, or from some of them."""
     pairs = ((flow.source.addresses, other.source.addresses), (flow.target.addresses, other.target.addresses))
     return any(bool(own) and own <= whole and own != whole for own, whole in pairs)
-
-
-def _parties(flows: Flows) -> Iterator[Party]:
-    for flow in (*flows.flows, *flows.forbidden):
-        yield flow.source
-        yield flow.target
-
-
-def _concerns(policy: Policy, namespaces: Sequence[str], known: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether a policy could select pods of a zone."""
-    subject = policy.subject
-    if subject.namespace:
-        return subject.namespace in namespaces
-    return any(subject.namespaces.matches(known[name]) for name in namespaces)

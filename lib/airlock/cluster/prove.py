@@ -9,7 +9,7 @@ from airlock.cluster.findings import Finding, Path, Verdict, worst
 from airlock.cluster.flows import Flows
 from airlock.cluster.netproof import prove_network
 from airlock.cluster.paths import paths
-from airlock.cluster.resources import Resources
+from airlock.cluster.resources import Ref, Resources
 
 __all__ = ["Proven", "prove"]
 
@@ -42,7 +42,7 @@ def prove(resources: Resources, flows: Flows) -> Proven:
     network, flowing = prove_network(resources, flows)
     beside, leaving = paths(resources, flows.zones, flows.rights, flows.platform)
     findings = sorted([*_unread(resources), *network, *beside], key=lambda one: -one.verdict.rank)
-    return Proven(worst(findings), tuple(findings), (*flowing, *leaving))
+    return Proven(worst(findings), tuple(findings), (*flowing, *_unenforced(flows), *leaving))
 
 
 def _unread(resources: Resources) -> Iterator[Finding]:
@@ -53,3 +53,11 @@ def _unread(resources: Resources) -> Iterator[Finding]:
             f"{kind} could not be listed: {why}",
             next_step="Give this identity the right to list it",
         )
+
+
+def _unenforced(flows: Flows) -> Iterator[Path]:
+    """NetworkPolicy has no status (KEP-2943 was taken back)."""
+    for zone, namespaces in flows.zones.items():
+        for name in namespaces:
+            what = "whether the cluster's network enforces policies at all no object says: live probes show it"
+            yield Path(zone, "enforcement", Ref("Namespace", "", name), "", what)
