@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from airlock.cluster.addresses import FAMILIES, family_of
 from airlock.cluster.admin import ADMIN_GROUP, ADMIN_KINDS, parse_admin_policy
@@ -42,11 +43,18 @@ def policies_of(resources: Resources) -> tuple[list[Policy], list[Doubt]]:
     ]
     for some, parse in readers:
         for one in some:
-            try:
-                policies.append(parse(one))
-            except UnmodelledError as error:
-                doubts.append(Doubt(one.ref, str(error)))
+            read = _read(parse, one)
+            (policies if isinstance(read, Policy) else doubts).append(read)  # type: ignore[arg-type]
     return policies, [*doubts, *_undecided(policies)]
+
+
+@lru_cache(maxsize=1 << 15)
+def _read(parse: Callable[[Resource], Policy], one: Resource) -> Policy | Doubt:
+    """Kept by the object itself: of a cluster that is watched, one policy changes at a time."""
+    try:
+        return parse(one)
+    except UnmodelledError as error:
+        return Doubt(one.ref, str(error))
 
 
 def _undecided(policies: Sequence[Policy]) -> Iterator[Doubt]:

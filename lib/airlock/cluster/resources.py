@@ -9,7 +9,7 @@ from typing import Any
 
 from airlock.errors import ConfigError
 
-__all__ = ["Ref", "Resource", "Resources", "resources_from"]
+__all__ = ["Ref", "Resource", "Resources", "resource_from", "resources_from"]
 
 _CLUSTER_SCOPED = {
     ("", "Namespace"), ("", "Node"), ("", "PersistentVolume"), ("rbac.authorization.k8s.io", "ClusterRole"),
@@ -119,6 +119,11 @@ class Resources:
         found = self._by_kind.get(kind, ())
         return found if group is None else tuple(one for one in found if one.group == group)
 
+    def with_one(self, changed: Resource) -> Resources:
+        """These, with one object in the place of the one that has its name, or beside the others."""
+        others = [changed if one.group == changed.group and one.ref == changed.ref else one for one in self.all]
+        return Resources(tuple(others if changed in others else [*others, changed]), self.complete, self.unread)
+
     def find(self, kind: str, namespace: str, name: str) -> Resource | None:
         """One object, or None."""
         return self._by_ref.get(Ref(kind, namespace, name))
@@ -156,7 +161,7 @@ def resources_from(
     found: dict[tuple[str, Ref], Resource] = {}
     for source, document in documents:
         for body in _unlisted(document, source):
-            one = _resource(body, source)
+            one = resource_from(body, source)
             before = found.setdefault((one.group, one.ref), one)
             if before is not one and before.body != one.body:
                 raise ConfigError(f"{one.ref} stands twice with two contents: {before.source} and {source}. Keep one of them")
@@ -179,7 +184,8 @@ def _unlisted(document: Any, source: str) -> Iterator[Any]:
         yield document
 
 
-def _resource(body: Any, source: str) -> Resource:
+def resource_from(body: Any, source: str) -> Resource:
+    """One object, which is no list. Raises ConfigError where it is no object."""
     kind, version = (body.get("kind"), body.get("apiVersion")) if isinstance(body, Mapping) else (None, None)
     metadata = body.get("metadata") if isinstance(body, Mapping) else None
     if not isinstance(kind, str) or not isinstance(version, str) or not isinstance(metadata, Mapping):
