@@ -93,9 +93,9 @@ def allowed(documents, source, destination, protocol, port, *, source_ip=None, d
         Ambiguous: No end denies it for certain, and at one the winner among policies of equal priority is undefined.
         Unknown: A policy has a field that its version doesn't know.
     """
-    here, there = _end(source, source_ip), _end(destination, destination_ip)
     if {type(source), type(destination)} == {Address}:
         raise ValueError("neither end is a pod: policies have no say")
+    here, there = _end(source, source_ip), _end(destination, destination_ip)
     if _address(here.ip).version != _address(there.ip).version:
         raise ValueError(f"{here.ip} and {there.ip} are of two address families: no connection can be between them")
     if source == destination and here.ip == there.ip:
@@ -263,6 +263,11 @@ _KINDS = {
     ("BaselineAdminNetworkPolicy", f"{GROUP}/v1alpha1"): {"ingress": _INGRESS, "egress": _EGRESS},
 }
 """The peers that each version knows."""
+_ACTIONS = {
+    "ClusterNetworkPolicy": "Accept Deny Pass",
+    "AdminNetworkPolicy": "Allow Deny Pass",
+    "BaselineAdminNetworkPolicy": "Allow Deny",
+}
 
 
 def _place_of(document: Document) -> tuple[str, str] | None:
@@ -275,9 +280,8 @@ def _place_of(document: Document) -> tuple[str, str] | None:
         raise Unknown(f"{kind} of {document['apiVersion']}")
     if kind == "BaselineAdminNetworkPolicy" and document["metadata"]["name"] != "default":
         raise Unknown("a BaselineAdminNetworkPolicy that is not named 'default'")
-    if kind == "ClusterNetworkPolicy":
-        return document["spec"]["tier"], version
-    return (ADMIN if kind == "AdminNetworkPolicy" else BASELINE), version
+    tiers = {"AdminNetworkPolicy": ADMIN, "BaselineAdminNetworkPolicy": BASELINE}
+    return tiers.get(kind) or document["spec"]["tier"], version
 
 
 def _is_subject(subject: Document, pod: Pod) -> bool:
@@ -297,13 +301,15 @@ def _is_namespaced(pods: Document, pod: Pod) -> bool:
 def _first_match(policy: Document, traffic: _Traffic, direction: str) -> str | None:
     known = _KINDS[policy["kind"], policy["apiVersion"]][direction]
     for rule in (policy.get("spec") or {}).get(direction) or []:
+        if rule["action"] not in _ACTIONS[policy["kind"]].split():
+            raise Unknown(f"action {rule['action']} in a {policy['kind']}")
         action = {"Allow": "Accept"}.get(rule["action"], rule["action"])
         peers = rule["from" if direction == "ingress" else "to"]
         if any(len(each) != 1 or set(each) - known for each in peers):
             # Failing closed: such an Accept matches nothing, such a Deny or Pass denies everything.
-            if action == "Accept":
-                continue
-            return "Deny"
+            if action != "Accept":
+                return "Deny"
+            continue
         if any(_is_tier_peer(each, traffic) for each in peers) and _is_tier_port(rule, traffic):
             return action
     return None

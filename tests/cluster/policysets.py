@@ -297,9 +297,8 @@ def _tiers(rng: Random, families) -> list[dict]:
     # Mostly each has its own place; a tie now and then, and then they shall meet.
     tied = rng.random() < 0.2
     priorities = [3] * 6 if tied else rng.sample(range(6), 6)
-    for number, each in enumerate(made):
-        if each["kind"] != "BaselineAdminNetworkPolicy":
-            each["metadata"]["name"], each["spec"]["priority"] = f"admin{number}", priorities[number]
+    for number, each in enumerate([policy for policy in made if policy["kind"] != "BaselineAdminNetworkPolicy"]):
+        each["metadata"]["name"], each["spec"]["priority"] = f"admin{number}", priorities[number]
         if tied and rng.random() < 0.7:
             wide = {"action": rng.choice(("Deny", "Pass")), "to": [{"networks": ["0.0.0.0/0", "::/0"]}]}
             each["spec"] |= {"subject": {"namespaces": {}}, "egress": [*each["spec"].get("egress", []), wide]}

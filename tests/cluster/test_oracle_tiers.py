@@ -186,6 +186,8 @@ def test_admin_network_policies_come_before_and_the_baseline_one_after():
     assert reaches([older("BaselineAdminNetworkPolicy", **rules), out("{}")], JOB, STORE)
     assert not reaches([older("BaselineAdminNetworkPolicy", **rules)], JOB, STORE)
     assert reaches([older(egress=[{"action": "Allow", **TO_ALL}]), DENY_OUT], JOB, STORE)
+    with pytest.raises(Unknown, match="Pass"):
+        reaches([older("BaselineAdminNetworkPolicy", egress=[{"action": "Pass", **TO_ALL}])], JOB, STORE)
     misnamed = {**older("BaselineAdminNetworkPolicy", **rules), "metadata": {"name": "mine"}}
     with pytest.raises(Unknown, match="default"):
         reaches([misnamed], JOB, STORE)
