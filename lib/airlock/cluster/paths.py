@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from airlock.cluster.ages import older_pods
 from airlock.cluster.exposed import exposed_openings
-from airlock.cluster.findings import Finding, Path, Verdict
+from airlock.cluster.findings import Finding, Path, Verdict, merged
 from airlock.cluster.guard import admission_openings, namespace_openings
 from airlock.cluster.joined import joined_zones
 from airlock.cluster.kinds import unjudged_kinds
-from airlock.cluster.podspec import node_readers, pod_openings
+from airlock.cluster.neighbours import node_makers, node_readers
+from airlock.cluster.podspec import pod_openings
 from airlock.cluster.powers import POWERS
 from airlock.cluster.rbac import Held, all_held, within
 from airlock.cluster.resources import Ref, Resources
@@ -127,8 +129,10 @@ def paths(
     findings += joined_zones(held, zones, lambda one: accepted.by_platform(one) is not None)
     found = list(_always(zones, platform))
     found += _of_rights(inside, zone_of, accepted)
+    found += node_makers(held, resources, zones, accepted.by_platform)
     templates = tuple(pod_templates(resources))
-    inner = (*pod_openings(templates, resources, namespaces, declared), *legacy_tokens(resources, namespaces))
+    inner = [*pod_openings(templates, resources, namespaces, declared), *legacy_tokens(resources, namespaces)]
+    inner += merged(older_pods(resources, namespaces))
     openings = [*((zone_of[one.where.namespace], one) for one in inner), *namespace_openings(resources, zones)]
     openings += [*admission_openings(resources, zones), *exposed_openings(resources, zones)]
     openings += [(zone, one) for one in node_readers(templates, namespaces) for zone in zones]
