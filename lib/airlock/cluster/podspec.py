@@ -66,7 +66,7 @@ def pod_openings(
 
 
 def _content(one: PodTemplate) -> str:
-    return json.dumps((one.spec, one.annotations, one.labels, one.unjudged), default=str)
+    return json.dumps((one.place, one.spec, one.annotations, one.labels, one.unjudged, one.served), default=str)
 
 
 def _of(opening: Opening, ref: Ref) -> Opening:

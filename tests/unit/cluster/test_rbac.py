@@ -73,7 +73,7 @@ SOME_RULES = st.builds(
 SOME_REQUESTS = st.tuples(*map(st.sampled_from, (VERBS, GROUPS, RESOURCES, SUBRESOURCES)))
 
 
-def naively_allows(rule, request, name):
+def naively_allows(rule, asked, name):
     """One loop for each line of what evaluation_helpers.go does."""
     verb, group, resource, sub = asked
     verbs = any(one in ("*", verb) for one in rule.verbs)
