@@ -115,10 +115,10 @@ def paths(
         admission that open something, kinds and fields that are not known. Paths: all of these, and what is accepted.
 
     Raises:
-        ConfigError: An object has not the shape of its kind.
+        ConfigError: An object has not the shape of its kind, or a namespace is in two zones.
     """
-    namespaces = frozenset(name for names in zones.values() for name in names)
-    zone_of = {name: zone for zone, names in zones.items() for name in names}
+    zone_of = _zone_of(zones)
+    namespaces = frozenset(zone_of)
     held, findings = all_held(resources)
     findings = [one for one in findings if one.where is None or one.where.namespace in {"", *namespaces}]
     declared = frozenset(one.subject for one in rights_allowed)
@@ -139,6 +139,17 @@ def paths(
     found += [path for zone, one in openings if (path := one.path(zone)) is not None]
     findings += dict.fromkeys(finding for _, one in openings if (finding := one.finding()) is not None)
     return [*findings, *unjudged_kinds(resources)], found
+
+
+def _zone_of(zones: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for zone, names in zones.items():
+        for name in names:
+            if found.setdefault(name, zone) != zone:
+                raise ConfigError(
+                    f"namespace '{name}' is in the zones '{found[name]}' and '{zone}'; each may be in one. Correct 'zones'"
+                )
+    return found
 
 
 class _Accepted:

@@ -245,7 +245,7 @@ def _pair_powers(asked: frozenset[str], group: str, resource: str) -> frozenset[
         if (group == "*" or group in row.groups) and (hit := _hit(asked, row.verbs)):
             found.add(Power(row.word, _is_of_cluster(group, row.resource)))
             covered |= hit
-    for whole in _WHOLE_GROUPS if group == "*" and "*" in resource else (group,):
+    for whole in _WHOLE_GROUPS if group == "*" and _may_be_of_any(resource) else (group,):
         word, verbs = _WHOLE_GROUPS.get(whole, ("", ""))
         if hit := _hit(asked, frozenset(verbs.split())):
             found.add(Power(word, whole in _CLUSTER_GROUPS))
@@ -255,6 +255,12 @@ def _pair_powers(asked: frozenset[str], group: str, resource: str) -> frozenset[
     if group == "*" or "*" in resource:
         covered = set()
     return frozenset(found | _rest(asked, covered, group, resource))
+
+
+def _may_be_of_any(resource: str) -> bool:
+    """Whether it may be a resource of the groups that are not Kubernetes' own."""
+    name = resource.partition("/")[0]
+    return resource == "*" or (name != "*" and name not in _ELSEWHERE and resource not in _BY_RESOURCE)
 
 
 def _rows(resource: str) -> tuple[_Row, ...]:

@@ -222,6 +222,11 @@ def test_namespaces_of_one_zone_are_one_zone():
     assert {one.code for one in found} == {"rights.undeclared"}
 
 
+def test_a_namespace_in_two_zones_is_refused():
+    with pytest.raises(ConfigError, match="namespace 'pii-raw' is in the zones 'raw' and 'more'"):
+        look(zones={"raw": ["pii-raw"], "more": ["pii-raw"]})
+
+
 # --- the platform -------------------------------------------------------------------------------------------------------
 
 

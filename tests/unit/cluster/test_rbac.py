@@ -186,7 +186,7 @@ def test_urls_that_tell_of_the_server_are_a_power(urls, reads):
         ("patch", "pods", "core", "change pods"),
         ("deletecollection", "pods", "core", "delete pods"),
         ("create", "pods/eviction", "core", "delete pods"),
-        ("create", "pods/exec", "core", "exec pods"),
+        ("create", "pods/exec", "core", "exec pods"),  # T37, and the next
         ("get", "pods/exec", "core", "exec pods"),
         ("create", "pods/attach", "core", "attach pods"),
         ("create", "pods/portforward", "core", "port-forward pods"),
@@ -234,6 +234,12 @@ def test_urls_that_tell_of_the_server_are_a_power(urls, reads):
 def test_each_dangerous_right_has_a_power_of_its_own(verbs, resources, groups, power):
     assert words(verbs, resources, groups) == {power}
     assert power in POWERS
+
+
+def test_any_group_may_be_that_of_a_policy():
+    assert "write networkpolicies" in words("create", "ciliumnetworkpolicies", "*")
+    assert "write networkpolicies" not in words("create", "configmaps", "*")
+    assert words("get update", "*/scale", "*") == {"read objects", "write objects"}
 
 
 def test_a_subresource_of_everything_is_that_of_kinds_that_are_not_known_too():
@@ -351,31 +357,32 @@ def test_roles_that_select_each_other_end():
     assert {one[1] for one in held(*both, binding("b", "ClusterRole one", "User ann"))} == {"read secrets", "read logs"}
 
 
-@pytest.mark.parametrize(
-    ("name", "has", "has_not"),
-    [
-        (
-            "view",
-            {"read pods", "read logs", "read configmaps"},
-            {"read secrets", "exec pods", "create pods", "write networkpolicies"},
-        ),
-        (
-            "edit",
-            {"read secrets", "exec pods", "create pods", "create tokens", "impersonate", "write networkpolicies"},
-            {"grant rights"},
-        ),
-        ("admin", {"grant rights", "exec pods"}, {"write admission"}),
-        ("cluster-admin", {"grant rights", "write namespaces"}, set()),
-    ],
-)
-def test_roles_that_every_cluster_has_are_known(name, has, has_not):
-    extra = role(
-        "x", rule("create", "widgets", "example.org"), kind="ClusterRole", labels={f"{API}/aggregate-to-{name}": "true"}
-    )
-    found = {one[1] for one in held(extra, binding("b", f"ClusterRole {name}", "User ann"))}
-    assert has <= found
-    assert not has_not & found
-    assert "write objects" in found
+VIEW = {"read pods", "read logs", "read configmaps", "read events", "read objects"}
+EDIT = VIEW | {
+    "attach pods", "change pods", "create pods", "create tokens", "delete objects", "delete pods", "exec pods", "impersonate", "port-forward pods",
+    "proxy pods", "read secrets", "write configmaps", "write events", "write networkpolicies", "write objects", "write routes", "write secrets",
+    "write serviceaccounts", "write services", "write volumes",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "has"), [("view", VIEW), ("edit", EDIT), ("admin", EDIT | {"grant rights"})])
+def test_roles_that_every_cluster_has_are_known(name, has):
+    """What bootstrappolicy/testdata/cluster-roles.yaml of Kubernetes 1.34.4 comes to, joined."""
+    bound = binding("b", f"ClusterRole {name}", "User ann")
+    assert {one[1] for one in held(bound)} == has
+    extra = role("x", rule("get", "nodes/proxy secrets"), kind="ClusterRole", labels={f"{API}/aggregate-to-{name}": "true"})
+    assert {one[1] for one in held(extra, bound)} == has | {"read secrets"}
+
+
+def test_a_cluster_admin_has_every_power():
+    found = held(binding("b", "ClusterRole cluster-admin", "User ann", kind="ClusterRoleBinding"))
+    assert {one[1] for one in found} == POWERS.keys() - {"use other verbs"}
+
+
+def test_a_role_that_was_read_goes_before_the_one_that_every_cluster_has():
+    assert held(role("edit", rule("get", "secrets"), kind="ClusterRole"), binding("b", "ClusterRole edit", "User ann")) == {
+        ("User ann", "read secrets", "raw")
+    }
 
 
 def test_a_missing_role_gives_nothing_and_is_told():
