@@ -216,27 +216,23 @@ def _webhooks(one: Resource, labels: Mapping[str, list[Mapping[str, str]]], *, m
         for zone, some in labels.items():
             if not _reaches(hook, some) or not _is_of_namespaces(hook):
                 continue
-            if mutating:
-                text = "changes objects on their way into the zone: labels, containers, volumes"
-                yield (
-                    zone,
-                    Opening(
-                        one.ref, "admission", rule, text, Verdict.NO_PROOF, "admission.mutates", "Leave the zone out of it"
-                    ),
-                )
-            elif mapping(hook, "clientConfig").get("url"):
-                text = "objects that go into the zone are sent to a URL by the API server, past every policy"
-                yield (
-                    zone,
-                    Opening(one.ref, "admission", rule, text, Verdict.NO_PROOF, "admission.sends", "Leave the zone out of it"),
-                )
-            else:
-                yield (
-                    zone,
-                    Opening(
-                        one.ref, "admission", rule, "objects that go into the zone are sent to its Service by the API server"
-                    ),
-                )
+            yield zone, _webhook(one.ref, rule, hook, mutating=mutating)
+
+
+def _webhook(ref: Ref, rule: str, hook: Mapping[str, Any], *, mutating: bool) -> Opening:
+    if mutating and _touches_pods(hook):
+        text = "changes objects on their way into the zone: labels, containers, volumes"
+        return Opening(ref, "admission", rule, text, Verdict.NO_PROOF, "admission.mutates", "Leave the zone out of it")
+    if mapping(hook, "clientConfig").get("url"):
+        text = "objects that go into the zone are sent to a URL by the API server, past every policy"
+        return Opening(ref, "admission", rule, text, Verdict.NO_PROOF, "admission.sends", "Leave the zone out of it")
+    return Opening(ref, "admission", rule, "objects that go into the zone are sent to its Service by the API server")
+
+
+def _touches_pods(hook: Mapping[str, Any]) -> bool:
+    """Whether it is asked about kinds of Kubernetes itself, or of what makes pods: groups with another domain are their controllers' own."""
+    groups = {group for rule in mappings(hook, "rules") for group in words(rule, "apiGroups")}
+    return any(group == "*" or "." not in group or group.endswith((".k8s.io", "spark.apache.org")) for group in groups)
 
 
 def _is_of_namespaces(hook: Mapping[str, Any]) -> bool:

@@ -24,7 +24,9 @@ class _Reached:
 def joined_zones(
     held: Sequence[Held], zones: Mapping[str, Sequence[str]], is_platform: Callable[[Subject], bool]
 ) -> Iterator[Finding]:
-    """One finding for each subject that steers two zones: by its own rights, by its groups', or as another that it can become.
+    """One finding for each subject that steers two zones, or is in one and steers another.
+
+    Its own rights count, its groups', and those of whom it can become.
 
     Who can create pods in a namespace, or make tokens there, acts as every ServiceAccount of it, and so on from there.
 
@@ -39,8 +41,9 @@ def joined_zones(
         if is_platform(subject):
             continue
         first = _by_zone(closure.reached(subject), zone_of)
-        if len(first) > 1:
-            yield _finding(subject, dict(sorted(first.items())))
+        homes = [zone for zone, names in zones.items() if subject.is_in(frozenset(names))]
+        if first and len({*first, *homes}) > 1:
+            yield _finding(subject, dict(sorted(first.items())), homes)
 
 
 def _by_zone(reached: Iterator[_Reached], zone_of: Mapping[str, str]) -> dict[str, _Reached]:
@@ -63,13 +66,13 @@ def _zones(held: Held, zone_of: Mapping[str, str]) -> list[str]:
     return [zone_of[held.namespace]] if held.namespace in zone_of else []
 
 
-def _finding(subject: Subject, first: Mapping[str, _Reached]) -> Finding:
-    said = []
+def _finding(subject: Subject, first: Mapping[str, _Reached], homes: Sequence[str]) -> Finding:
+    said = [f"is or has members in zone '{home}'" for home in homes if home not in first]
     for zone, one in first.items():
         via = f" as {one.through}" if one.through else ""
-        said.append(f"{one.held.power} in zone '{zone}'{via} ({one.held.binding})")
+        said.append(f"may {one.held.power} in zone '{zone}'{via} ({one.held.binding})")
     steps = "Give each zone subjects of its own, and none the power to become another zone's"
-    what = f"{subject} joins zones: it may {' and '.join(said)}"
+    what = f"{subject} joins zones: it {' and '.join(said)}"
     last = list(first.values())[-1].held
     return Finding(Verdict.REFUTED, "rights.two-zones", what, last.binding, last.via, steps)
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from airlock.cluster.ages import older_pods
 from airlock.cluster.exposed import exposed_openings
-from airlock.cluster.findings import Finding, Path, Verdict
+from airlock.cluster.findings import Finding, Path, Verdict, merged
 from airlock.cluster.guard import admission_openings, namespace_openings
 from airlock.cluster.joined import joined_zones
 from airlock.cluster.kinds import unjudged_kinds
-from airlock.cluster.podspec import node_readers, pod_openings
+from airlock.cluster.neighbours import node_makers, node_readers
+from airlock.cluster.podspec import pod_openings
 from airlock.cluster.powers import POWERS
 from airlock.cluster.rbac import Held, all_held, within
 from airlock.cluster.resources import Ref, Resources
@@ -113,10 +115,10 @@ def paths(
         admission that open something, kinds and fields that are not known. Paths: all of these, and what is accepted.
 
     Raises:
-        ConfigError: An object has not the shape of its kind.
+        ConfigError: An object has not the shape of its kind, or a namespace is in two zones.
     """
-    namespaces = frozenset(name for names in zones.values() for name in names)
-    zone_of = {name: zone for zone, names in zones.items() for name in names}
+    zone_of = _zone_of(zones)
+    namespaces = frozenset(zone_of)
     held, findings = all_held(resources)
     findings = [one for one in findings if one.where is None or one.where.namespace in {"", *namespaces}]
     declared = frozenset(one.subject for one in rights_allowed)
@@ -127,14 +129,27 @@ def paths(
     findings += joined_zones(held, zones, lambda one: accepted.by_platform(one) is not None)
     found = list(_always(zones, platform))
     found += _of_rights(inside, zone_of, accepted)
+    found += node_makers(held, resources, zones, accepted.by_platform)
     templates = tuple(pod_templates(resources))
-    inner = (*pod_openings(templates, resources, namespaces, declared), *legacy_tokens(resources, namespaces))
+    inner = [*pod_openings(templates, resources, namespaces, declared), *legacy_tokens(resources, namespaces)]
+    inner += merged(older_pods(resources, namespaces))
     openings = [*((zone_of[one.where.namespace], one) for one in inner), *namespace_openings(resources, zones)]
     openings += [*admission_openings(resources, zones), *exposed_openings(resources, zones)]
     openings += [(zone, one) for one in node_readers(templates, namespaces) for zone in zones]
     found += [path for zone, one in openings if (path := one.path(zone)) is not None]
     findings += dict.fromkeys(finding for _, one in openings if (finding := one.finding()) is not None)
     return [*findings, *unjudged_kinds(resources)], found
+
+
+def _zone_of(zones: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for zone, names in zones.items():
+        for name in names:
+            if found.setdefault(name, zone) != zone:
+                raise ConfigError(
+                    f"namespace '{name}' is in the zones '{found[name]}' and '{zone}'; each may be in one. Correct 'zones'"
+                )
+    return found
 
 
 class _Accepted:

@@ -12,10 +12,10 @@ from airlock.cluster.findings import Opening, Verdict, merged
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.subjects import Subject
 from airlock.cluster.tokens import token_openings
-from airlock.cluster.volumes import node_paths, volume_openings
+from airlock.cluster.volumes import volume_openings
 from airlock.cluster.workloads import PodTemplate
 
-__all__ = ["node_readers", "pod_openings"]
+__all__ = ["pod_openings"]
 
 _HOST = {
     "hostNetwork": ("host-network", "shares the node's network: no NetworkPolicy selects it"),
@@ -65,15 +65,8 @@ def pod_openings(
     return merged(found)
 
 
-def node_readers(templates: Iterable[PodTemplate], namespaces: frozenset[str]) -> list[Opening]:
-    """Pods outside these namespaces that read from their node what pods in them leave there: log agents, monitors, drivers of storage."""
-    found = ((one, node_paths(one.spec)) for one in templates if one.ref.namespace not in namespaces)
-    text = "what pods print and keep there can be read"
-    return merged(Opening(one.ref, "node", one.place, f"{how}: {text}") for one, how in found if how)
-
-
 def _content(one: PodTemplate) -> str:
-    return json.dumps((one.spec, one.annotations, one.labels, one.unjudged), default=str)
+    return json.dumps((one.place, one.spec, one.annotations, one.labels, one.unjudged, one.served), default=str)
 
 
 def _of(opening: Opening, ref: Ref) -> Opening:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["BECOMING", "CLUSTER_WIDE", "POWERS", "STEERING", "Power", "url_powers", "verb_powers"]
+__all__ = ["BECOMING", "POWERS", "STEERING", "Power", "url_powers", "verb_powers"]
 
 POWERS: Mapping[str, str] = {
     "create pods": "runs any program as any ServiceAccount of the namespace, with any Secret, ConfigMap and claim of it",
@@ -51,9 +51,6 @@ POWERS: Mapping[str, str] = {
     "read server": "reads metrics, logs and profiles of the API server",
 }
 """Every word of `may:` and what it lets a byte do."""
-
-CLUSTER_WIDE = frozenset({"proxy nodes", "write admission", "write apis", "write nodes", "approve certificates", "read server"})
-"""Powers that are the whole cluster's alone: declared without `in`. Others may be that as well, by rights on objects of the cluster."""
 
 STEERING = frozenset({
     "create pods", "change pods", "exec pods", "attach pods", "debug pods", "proxy nodes", "write networkpolicies", "write configmaps",
@@ -121,7 +118,7 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("approve certificates", "approve sign", "certificates.k8s.io", "signers"),
     ("write namespaces", _CHANGE, "core", "namespaces namespaces/finalize namespaces/status"),
-    ("proxy nodes", _TUNNEL, "core", "nodes/proxy nodes/log nodes/checkpoint nodes/exec nodes/run"),
+    ("proxy nodes", _TUNNEL, "core", "nodes/proxy nodes/log nodes/checkpoint"),
     ("read pods", "get", "core", "nodes/pods"),
     ("write nodes", _CHANGE, "core", "nodes nodes/status"),
     ("write admission", "use", "security.openshift.io", "securitycontextconstraints"),
@@ -230,7 +227,9 @@ def verb_powers(verbs: Iterable[str], groups: Iterable[str], resources: Iterable
         >>> sorted(one.word for one in verb_powers(["*"], ["batch"], ["jobs"]))
         ['create pods', 'delete objects', 'read objects']
     """
-    asked, groups, found = frozenset(verbs), tuple(groups), set[Power]()
+    # Finer verbs of impersonation (KEP-5284) count as the whole.
+    asked = frozenset("impersonate" if verb.startswith("impersonate") else verb for verb in verbs)
+    groups, found = tuple(groups), set[Power]()
     for resource in resources:
         if resource.endswith("/*"):
             continue
@@ -246,7 +245,7 @@ def _pair_powers(asked: frozenset[str], group: str, resource: str) -> frozenset[
         if (group == "*" or group in row.groups) and (hit := _hit(asked, row.verbs)):
             found.add(Power(row.word, _is_of_cluster(group, row.resource)))
             covered |= hit
-    for whole in _WHOLE_GROUPS if group == "*" and "*" in resource else (group,):
+    for whole in _WHOLE_GROUPS if group == "*" and _may_be_of_any(resource) else (group,):
         word, verbs = _WHOLE_GROUPS.get(whole, ("", ""))
         if hit := _hit(asked, frozenset(verbs.split())):
             found.add(Power(word, whole in _CLUSTER_GROUPS))
@@ -256,6 +255,12 @@ def _pair_powers(asked: frozenset[str], group: str, resource: str) -> frozenset[
     if group == "*" or "*" in resource:
         covered = set()
     return frozenset(found | _rest(asked, covered, group, resource))
+
+
+def _may_be_of_any(resource: str) -> bool:
+    """Whether it may be a resource of the groups that are not Kubernetes' own."""
+    name = resource.partition("/")[0]
+    return resource == "*" or (name != "*" and name not in _ELSEWHERE and resource not in _BY_RESOURCE)
 
 
 def _rows(resource: str) -> tuple[_Row, ...]:
@@ -268,10 +273,7 @@ def _rows(resource: str) -> tuple[_Row, ...]:
 
 
 def _hit(asked: frozenset[str], verbs: frozenset[str]) -> frozenset[str]:
-    if "*" in asked:
-        return verbs
-    # Finer verbs of impersonation (KEP-5284) count as the whole.
-    return verbs & {verb.partition(":")[0].removesuffix("-on") if verb.startswith("impersonate") else verb for verb in asked}
+    return verbs if "*" in asked else verbs & asked
 
 
 def _rest(asked: frozenset[str], covered: set[str], group: str, resource: str) -> set[Power]:

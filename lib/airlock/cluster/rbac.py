@@ -26,7 +26,7 @@ EVERYWHERE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a role, and its number from 1."""
+    """One rule of a role, its number from 1 there, and the role that it was joined from, if another."""
 
     number: int
     verbs: tuple[str, ...]
@@ -34,6 +34,7 @@ class Rule:
     resources: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    origin: str = ""
 
     def allows(self, verb: str, group: str, resource: str, *, subresource: str = "", name: str = "") -> bool:
         """Whether it allows a request, as RBAC's authorizer says it.
@@ -72,7 +73,8 @@ class Rule:
         groups = {one for one in self.groups if one}
         within = f" of {','.join(sorted(groups))}" if groups else ""
         named = f" named {','.join(self.names)}" if self.names else ""
-        return f"rule {self.number}: {','.join(self.verbs)} on {what}{within}{named}"
+        joined = f" of {self.origin}" if self.origin else ""
+        return f"rule {self.number}{joined}: {','.join(self.verbs)} on {what}{within}{named}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +136,13 @@ def all_held(resources: Resources) -> tuple[list[Held], list[Finding]]:
     roles, held, found = _Roles(resources), list[Held](), list[Finding]()
     for binding in (*resources.of("RoleBinding", GROUP), *resources.of("ClusterRoleBinding", GROUP)):
         with about(binding):
-            subjects = list(_subjects(binding, found))
-            role = _role_ref(binding)
-            if not subjects:
-                continue
-            rules = roles.rules(role)
-            if rules is None:
-                found.append(_dangling(binding, role))
-                continue
-            for word, namespace, rule in _given(binding, rules, roles):
-                held += [Held(subject, word, namespace, binding.ref, role, rule) for subject in subjects]
+            subjects, role = list(_subjects(binding, found)), _role_ref(binding)
+        rules = roles.rules(role) if subjects else ()
+        if rules is None:
+            found.append(_dangling(binding, role))
+            continue
+        for word, namespace, rule in _given(binding, rules, roles):
+            held += [Held(subject, word, namespace, binding.ref, role, rule) for subject in subjects]
     found += [roles.odd[key] for key in sorted(roles.odd)]
     return held, found
 
@@ -216,16 +215,17 @@ class _Roles:
         return self._rules[ref]
 
     def _joined(self, ref: Ref) -> tuple[Rule, ...] | None:
-        bodies: list[Mapping[str, Any]] = []
+        known = ref in self._found
+        made: list[Rule] = []
+        if ref.kind == "ClusterRole" and not known and ref.name in BUILT_IN_ROLES:
+            made, known = [_rule(number, body) for number, body in enumerate(BUILT_IN_ROLES[ref.name], 1)], True
         for one in self._with_aggregated(ref):
             with about(one):
-                own = mappings(one.body, "rules")
-                self._note_wildcards(one, own)
-                bodies += own
-        known = ref in self._found
-        if ref.kind == "ClusterRole" and not known and ref.name in BUILT_IN_ROLES:
-            bodies, known = [*BUILT_IN_ROLES[ref.name], *bodies], True
-        return tuple(_rule(number, body) for number, body in enumerate(bodies, 1)) if known else None
+                origin = "" if one.ref == ref else str(one.ref)
+                own = [_rule(number, body, origin) for number, body in enumerate(mappings(one.body, "rules"), 1)]
+            self._note_wildcards(one, own)
+            made += own
+        return tuple(made) if known else None
 
     def _with_aggregated(self, ref: Ref) -> Iterator[Resource]:
         """A role and all that are joined to it by labels, theirs too."""
@@ -241,13 +241,13 @@ class _Roles:
                     seen.add(other.ref)
                     left.append(other.ref)
 
-    def _note_wildcards(self, role: Resource, rules: Sequence[Mapping[str, Any]]) -> None:
-        for number, body in enumerate(rules, 1):
-            odd = [one for one in words(body, "resources") if one.endswith("/*")]
+    def _note_wildcards(self, role: Resource, rules: Sequence[Rule]) -> None:
+        for rule in rules:
+            odd = [one for one in rule.resources if one.endswith("/*")]
             if odd:
                 what = f"'{odd[0]}' is no wildcard of RBAC and matches nothing; other authorizers may read it as one"
                 step = "Name the subresources, or write '*/SUBRESOURCE'"
-                self.odd[role.ref] = Finding(Verdict.NO_PROOF, "rbac.wildcard", what, role.ref, f"rule {number}", step)
+                self.odd[role.ref] = Finding(Verdict.NO_PROOF, "rbac.wildcard", what, role.ref, f"rule {rule.number}", step)
 
 
 def _selectors(role: Resource | None, ref: Ref) -> list[Mapping[str, Any]]:
@@ -258,6 +258,6 @@ def _selectors(role: Resource | None, ref: Ref) -> list[Mapping[str, Any]]:
     return []
 
 
-def _rule(number: int, body: Mapping[str, Any]) -> Rule:
+def _rule(number: int, body: Mapping[str, Any], origin: str = "") -> Rule:
     verbs, groups, resources = words(body, "verbs"), words(body, "apiGroups"), words(body, "resources")
-    return Rule(number, verbs, groups, resources, words(body, "resourceNames"), words(body, "nonResourceURLs"))
+    return Rule(number, verbs, groups, resources, words(body, "resourceNames"), words(body, "nonResourceURLs"), origin)

@@ -10,7 +10,7 @@ from airlock.cluster._shape import mapping, mappings, words
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resources
 
-__all__ = ["node_paths", "volume_openings"]
+__all__ = ["volume_openings"]
 
 _INSIDE = frozenset({"emptyDir", "configMap", "secret", "downwardAPI", "projected"})
 """Kept on the node, or filled from objects of the namespace; tokens in projected ones are `tokens`' business."""
@@ -95,36 +95,3 @@ def _storage(ref: Ref, rule: str, name: str, modes: tuple[str, ...]) -> Opening:
         text = f"{name} is {', '.join(modes)}: several nodes mount it, over a network that no policy sees"
         return Opening(ref, "volume", rule, text, Verdict.NO_PROOF, "volume.shared", "Claim it ReadWriteOnce, or use emptyDir")
     return Opening(ref, "volume", rule, f"{name} keeps data in the cluster's storage, which whoever runs it reads")
-
-
-_NODE_FOLDERS = (
-    "/var/log",
-    "/var/lib/kubelet",
-    "/var/lib/containerd",
-    "/var/lib/docker",
-    "/var/lib/rancher",
-    "/run",
-    "/proc",
-    "/etc/kubernetes",
-)
-
-
-def node_paths(spec: Mapping[str, Any]) -> str:
-    """How a pod outside the zones reads what pods of a zone leave on its node; empty where it does not.
-
-    Example:
-        >>> node_paths({"volumes": [{"name": "logs", "hostPath": {"path": "/var/log/"}}]})
-        "mounts the node's /var/log"
-    """
-    if spec.get("hostPID") is True:
-        return "sees the processes of its node"
-    for volume in mappings(spec, "volumes"):
-        folder = str(mapping(volume, "hostPath").get("path", "")).rstrip("/") if "hostPath" in volume else None
-        if folder is not None and (
-            not folder or any(f"{one}/".startswith(f"{folder}/") or f"{folder}/".startswith(f"{one}/") for one in _NODE_FOLDERS)
-        ):
-            return f"mounts the node's {folder or '/'}"
-    for one in (*mappings(spec, "containers"), *mappings(spec, "initContainers")):
-        if mapping(one, "securityContext").get("privileged") is True:
-            return "is privileged on its node"
-    return ""

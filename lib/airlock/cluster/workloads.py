@@ -38,6 +38,7 @@ _CONF_OF_PODS = (
     ".secrets.",
     ".secretKeyRef.",
     ".pod.featureSteps",
+    ".authenticate.",
     ".podNamePrefix",
 )
 _COPIED = (
