@@ -19,7 +19,9 @@ Objects = Sequence[Mapping[str, Any]]
 
 @lru_cache(maxsize=32)
 def built(folder: Path) -> Objects:
-    return tuple(one for one in yaml.safe_load_all(kustomize.build(folder)) if one)
+    return tuple(
+        one for one in yaml.load_all(kustomize.build(folder), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if one
+    )
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +36,7 @@ def with_components(require, tmp_path_factory) -> Callable[..., Objects]:
     """Builds the base with components, as an overlay of its own would: `with_components("dns", "vault")`."""
     require("kustomize")
 
+    @lru_cache(maxsize=64)
     def make(*names: str) -> Objects:
         copy = tmp_path_factory.mktemp("k8s") / "k8s"
         shutil.copytree(K8S, copy)
