@@ -16,11 +16,13 @@ from airlock.errors import ConfigError, MissingCapabilityError
 __all__ = ["read_documents"]
 
 _INT = re.compile(r"[-+]?(?:0b[0-1_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$")
-_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?)$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?)$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
+)
 
 
 def read_documents(text: str, name: str) -> Iterator[tuple[int, Any]]:
-    """The documents of one file, with the line (1-based) that each begins at. Empty ones are left out.
+    r"""The documents of one file, with the line (1-based) that each begins at. Empty ones are left out.
 
     Args:
         text: YAML or JSON.
@@ -31,7 +33,7 @@ def read_documents(text: str, name: str) -> Iterator[tuple[int, Any]]:
         MissingCapabilityError: PyYAML is not installed.
 
     Example:
-        >>> list(read_documents("kind: Pod\\n---\\n---\\nkind: Job\\n", "a.yaml"))
+        >>> list(read_documents("kind: Pod\n---\n---\nkind: Job\n", "a.yaml"))
         [(1, {'kind': 'Pod'}), (4, {'kind': 'Job'})]
     """
     yaml, loader_class = _loader()

@@ -39,7 +39,9 @@ def read_resources(places: Sequence[Path | str], stdin: str = "") -> Resources:
         before = len(documents)
         documents += _documents(place, stdin)
         if len(documents) == before:
-            raise ConfigError(f"{place}: no Kubernetes object in it. Name a folder with YAML files, or one with a kustomization")
+            raise ConfigError(
+                f"{place}: no Kubernetes object in it. Name a folder with YAML files, or one with a kustomization"
+            )
     return resources_from(documents)
 
 
@@ -90,20 +92,23 @@ def _text(path: Path) -> str:
 
 def _built(folder: Path) -> str:
     """What Kustomize makes of a folder. It is asked for no plugins, no Helm and nothing from the network."""
-    for program, verb in _BUILDERS:
-        found = shutil.which(program)
-        if found is not None:
-            break
-    else:
+    command = next(([found, verb] for program, verb in _BUILDERS if (found := shutil.which(program))), None)
+    if command is None:
         raise MissingCapabilityError(
             f"{folder} has a kustomization, and there is neither kustomize nor kubectl to build it. Install one, or give what it makes: "
             "kustomize build FOLDER | airlock isolation prove -"
         )
     try:
-        made = subprocess.run([found, verb, str(folder)], capture_output=True, text=True, timeout=_PATIENCE, check=False)  # noqa: S603
+        made = subprocess.run([*command, str(folder)], capture_output=True, text=True, timeout=_PATIENCE, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        raise ConfigError(f"{folder}: '{program} {verb}' took more than {_PATIENCE} s. Correct its kustomization") from None
+        raise ConfigError(f"{folder}: '{_shown(command)}' took more than {_PATIENCE} s. Correct its kustomization") from None
     if made.returncode != 0:
         said = made.stderr.strip().splitlines()
-        raise ConfigError(f"{folder}: '{program} {verb}' failed: {said[-1] if said else 'it said nothing'}. Correct its kustomization")
+        raise ConfigError(
+            f"{folder}: '{_shown(command)}' failed: {said[-1] if said else 'it said nothing'}. Correct its kustomization"
+        )
     return made.stdout
+
+
+def _shown(command: Sequence[str]) -> str:
+    return " ".join([Path(command[0]).name, *command[1:]])

@@ -140,7 +140,9 @@ class Resources:
         return {one.ref: one for one in self.all}
 
 
-def resources_from(documents: Iterable[tuple[str, Any]], *, complete: bool = False, unread: Mapping[str, str] | None = None) -> Resources:
+def resources_from(
+    documents: Iterable[tuple[str, Any]], *, complete: bool = False, unread: Mapping[str, str] | None = None
+) -> Resources:
     """Objects of documents; lists (`kind: List`, `PodList`) are taken apart.
 
     Args:
@@ -162,11 +164,17 @@ def resources_from(documents: Iterable[tuple[str, Any]], *, complete: bool = Fal
 
 
 def _unlisted(document: Any, source: str) -> Iterator[Any]:
-    if isinstance(document, Mapping) and str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
+    if (
+        isinstance(document, Mapping)
+        and str(document.get("kind", "")).endswith("List")
+        and isinstance(document.get("items"), list)
+    ):
         kind, version = str(document["kind"]).removesuffix("List"), document.get("apiVersion")
         for item in document["items"]:
             # Typed lists leave kind and version out of their items.
-            yield from _unlisted({"apiVersion": version, "kind": kind, **item} if kind and isinstance(item, Mapping) else item, source)
+            yield from _unlisted(
+                {"apiVersion": version, "kind": kind, **item} if kind and isinstance(item, Mapping) else item, source
+            )
     else:
         yield document
 
@@ -175,7 +183,9 @@ def _resource(body: Any, source: str) -> Resource:
     kind, version = (body.get("kind"), body.get("apiVersion")) if isinstance(body, Mapping) else (None, None)
     metadata = body.get("metadata") if isinstance(body, Mapping) else None
     if not isinstance(kind, str) or not isinstance(version, str) or not isinstance(metadata, Mapping):
-        raise ConfigError(f"{source}: not a Kubernetes object: expected apiVersion, kind and metadata. Correct it, or take the file out")
+        raise ConfigError(
+            f"{source}: not a Kubernetes object: expected apiVersion, kind and metadata. Correct it, or take the file out"
+        )
     name = metadata.get("name") or metadata.get("generateName")
     if not isinstance(name, str):
         raise ConfigError(f"{source}: {kind} without a name. Give it metadata.name")

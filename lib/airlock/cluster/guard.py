@@ -1,0 +1,245 @@
+"""What guards a zone's namespaces: Pod Security's labels, admission policies and webhooks. Called by `paths`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from airlock.cluster._shape import about, mapping, mappings, selects, words
+from airlock.cluster.findings import Opening, Verdict
+from airlock.cluster.resources import Ref, Resource, Resources
+
+__all__ = ["admission_openings", "namespace_openings"]
+
+Zones = Mapping[str, Sequence[str]]
+
+_ADMISSION = "admissionregistration.k8s.io"
+_ENFORCE = "pod-security.kubernetes.io/enforce"
+_PINNED = re.compile(r"v1\.\d+")
+_NAME = "kubernetes.io/metadata.name"
+_MESH_LABELS = {
+    "istio-injection": "enabled",
+    "istio.io/rev": None,
+    "istio.io/dataplane-mode": "ambient",
+    "kuma.io/sidecar-injection": "enabled",
+}
+_MESH_ANNOTATIONS = {"linkerd.io/inject": "enabled"}
+
+
+def namespace_openings(resources: Resources, zones: Zones) -> Iterator[tuple[str, Opening]]:
+    """What the zones' namespaces lack: Pod Security `restricted`, its version pinned, and no mesh that joins pods by a label."""
+    for zone, names in zones.items():
+        for name in names:
+            found = resources.find("Namespace", "", name)
+            if found is None:
+                text = f"namespace '{name}' of zone '{zone}' is not among these objects: what is enforced in it is not known"
+                step = "Give the namespace too, or correct the zone"
+                yield zone, Opening(Ref("Namespace", "", name), "", "", text, Verdict.NO_PROOF, "namespace.missing", step)
+                continue
+            with about(found):
+                labels, notes = mapping(found.metadata, "labels"), mapping(found.metadata, "annotations")
+                for opening in (*_pod_security(found.ref, labels), *_mesh(found.ref, labels, notes)):
+                    yield zone, opening
+
+
+def _pod_security(ref: Ref, labels: Mapping[str, str]) -> Iterator[Opening]:
+    level, version = labels.get(_ENFORCE), labels.get(f"{_ENFORCE}-version")
+    if level != "restricted":
+        text = f"Pod Security enforces '{level or 'privileged'}', expected 'restricted': pods may ask for the node"
+        yield Opening(
+            ref,
+            "pod",
+            f"labels[{_ENFORCE}]",
+            text,
+            Verdict.REFUTED,
+            "namespace.pod-security",
+            f"Label it {_ENFORCE}=restricted",
+        )
+    elif not _PINNED.fullmatch(str(version)):
+        text = f"Pod Security's version is '{version or 'latest'}', expected a number: what it refuses changes with the cluster"
+        step = f"Label it {_ENFORCE}-version=v1.NN"
+        yield Opening(ref, "", f"labels[{_ENFORCE}-version]", text, Verdict.NO_PROOF, "namespace.pod-security-version", step)
+
+
+def _mesh(ref: Ref, labels: Mapping[str, str], notes: Mapping[str, str]) -> Iterator[Opening]:
+    for kind, values, asked in (("labels", labels, _MESH_LABELS), ("annotations", notes, _MESH_ANNOTATIONS)):
+        for name, wanted in asked.items():
+            if name in values and wanted in (None, values[name]):
+                text = "lets a mesh put containers into pods, whose connections are its own"
+                yield Opening(ref, "pod", f"{kind}[{name}]", text, Verdict.NO_PROOF, "namespace.mesh", "Take it out")
+
+
+def admission_openings(resources: Resources, zones: Zones) -> Iterator[tuple[str, Opening]]:
+    """What admission opens: policies that guard less than they seem to, and webhooks that see or change what goes into a zone.
+
+    Raises:
+        ConfigError: An object has not the shape of its kind.
+    """
+    labels = {zone: _labels_of(resources, names) for zone, names in zones.items()}
+    yield from _policies(resources, labels)
+    for kind, mutating in (("MutatingWebhookConfiguration", True), ("ValidatingWebhookConfiguration", False)):
+        for one in resources.of(kind, _ADMISSION):
+            with about(one):
+                yield from _webhooks(one, labels, mutating=mutating)
+    for one in resources.of("MutatingAdmissionPolicyBinding", _ADMISSION):
+        with about(one):
+            policy = resources.find("MutatingAdmissionPolicy", "", str(one.spec.get("policyName")))
+            for zone, some in labels.items():
+                if policy is None or (_binds(one, some) and _constrains(policy, some)):
+                    text = "changes objects on their way into the zone: labels, containers, volumes"
+                    yield (
+                        zone,
+                        Opening(
+                            one.ref, "admission", "", text, Verdict.NO_PROOF, "admission.mutates", "Leave the zone out of it"
+                        ),
+                    )
+
+
+def _labels_of(resources: Resources, names: Sequence[str]) -> list[Mapping[str, str]]:
+    found = [(name, resources.find("Namespace", "", name)) for name in names]
+    return [{_NAME: name, **(one.labels if one else {})} for name, one in found]
+
+
+def _policies(resources: Resources, labels: Mapping[str, list[Mapping[str, str]]]) -> Iterator[tuple[str, Opening]]:
+    bound: dict[str, list[Resource]] = {}
+    for binding in resources.of("ValidatingAdmissionPolicyBinding", _ADMISSION):
+        bound.setdefault(str(binding.spec.get("policyName")), []).append(binding)
+    every = {one.name: one for one in resources.of("ValidatingAdmissionPolicy", _ADMISSION)}
+    for name, bindings in bound.items():
+        if name not in every:
+            for binding in bindings:
+                text = f"names the policy '{name}', which is not among these objects: such a binding is ignored"
+                yield from _everywhere(
+                    labels,
+                    Opening(binding.ref, "", "spec.policyName", text, Verdict.NO_PROOF, "admission.dangling", "Correct it"),
+                )
+    for name, policy in every.items():
+        with about(policy):
+            yield from _policy(policy, bound.get(name, []), labels)
+
+
+def _policy(
+    policy: Resource, bindings: list[Resource], labels: Mapping[str, list[Mapping[str, str]]]
+) -> Iterator[tuple[str, Opening]]:
+    if not bindings:
+        yield from _everywhere(
+            labels,
+            Opening(
+                policy.ref, "", "", "has no binding, so it guards nothing", Verdict.NO_PROOF, "admission.unbound", "Bind it"
+            ),
+        )
+        return
+    reach = {
+        zone for zone, some in labels.items() for binding in bindings if _binds(binding, some) and _constrains(policy, some)
+    }
+    if not reach:
+        if "airlock" in policy.labels.get("app.kubernetes.io/part-of", ""):
+            text = "reaches no zone: its selectors, or its bindings', leave their namespaces out"
+            yield from _everywhere(
+                labels,
+                Opening(policy.ref, "", "spec.matchConstraints", text, Verdict.NO_PROOF, "admission.elsewhere", "Correct them"),
+            )
+        return
+    weak = [*_weak_policy(policy), *(opening for binding in bindings for opening in _weak_binding(binding, policy))]
+    for zone in sorted(reach):
+        yield from ((zone, opening) for opening in weak)
+
+
+def _everywhere(labels: Iterable[str], opening: Opening) -> Iterator[tuple[str, Opening]]:
+    for zone in labels:
+        yield zone, opening
+
+
+def _weak_policy(policy: Resource) -> Iterator[Opening]:
+    if policy.spec.get("failurePolicy", "Fail") != "Fail":
+        text = "lets objects in when it can't be evaluated"
+        yield Opening(policy.ref, "", "spec.failurePolicy", text, Verdict.NO_PROOF, "admission.fails-open", "Set Fail")
+    if policy.spec.get("matchConditions"):
+        text = "guards only what meets its matchConditions, which are not read here"
+        yield Opening(policy.ref, "admission", "spec.matchConditions", text)
+    if policy.spec.get("auditAnnotations"):
+        text = "writes what its auditAnnotations say into the API server's audit log"
+        yield Opening(policy.ref, "admission", "spec.auditAnnotations", text)
+    yield from _weak_match(policy.ref, "spec.matchConstraints", mapping(policy.spec, "matchConstraints"))
+
+
+def _weak_match(ref: Ref, rule: str, match: Mapping[str, Any]) -> Iterator[Opening]:
+    if match.get("objectSelector"):
+        text = "guards objects by labels that whoever makes them sets"
+        yield Opening(ref, "", f"{rule}.objectSelector", text, Verdict.NO_PROOF, "admission.by-label", "Select by namespace")
+    if match.get("excludeResourceRules"):
+        yield Opening(ref, "admission", f"{rule}.excludeResourceRules", "leaves kinds of objects out")
+    if match.get("matchPolicy", "Equivalent") != "Equivalent":
+        text = "guards the versions alone that it names; the same object comes in by another"
+        yield Opening(ref, "", f"{rule}.matchPolicy", text, Verdict.NO_PROOF, "admission.by-version", "Set Equivalent")
+
+
+def _weak_binding(binding: Resource, policy: Resource) -> Iterator[Opening]:
+    if "Deny" not in words(binding.spec, "validationActions"):
+        text = "only warns or writes to the audit log, and denies nothing"
+        yield Opening(binding.ref, "", "spec.validationActions", text, Verdict.NO_PROOF, "admission.no-deny", "Add Deny")
+    params = mapping(binding.spec, "paramRef")
+    if policy.spec.get("paramKind") and not params:
+        text = f"gives no parameters to {policy.ref}, which asks for them"
+        yield Opening(binding.ref, "", "spec.paramRef", text, Verdict.NO_PROOF, "admission.no-params", "Name them")
+    elif params and params.get("parameterNotFoundAction") != "Deny":
+        text = "lets objects in when its parameters are gone"
+        yield Opening(
+            binding.ref,
+            "",
+            "spec.paramRef.parameterNotFoundAction",
+            text,
+            Verdict.NO_PROOF,
+            "admission.params-open",
+            "Set Deny",
+        )
+    yield from _weak_match(binding.ref, "spec.matchResources", mapping(binding.spec, "matchResources"))
+
+
+def _binds(binding: Resource, labels: list[Mapping[str, str]]) -> bool:
+    return _reaches(mapping(binding.spec, "matchResources"), labels)
+
+
+def _constrains(policy: Resource, labels: list[Mapping[str, str]]) -> bool:
+    return _reaches(mapping(policy.spec, "matchConstraints"), labels)
+
+
+def _reaches(match: Mapping[str, Any], labels: list[Mapping[str, str]]) -> bool:
+    selector = mapping(match, "namespaceSelector")
+    return any(selects(selector, one) for one in labels)
+
+
+def _webhooks(one: Resource, labels: Mapping[str, list[Mapping[str, str]]], *, mutating: bool) -> Iterator[tuple[str, Opening]]:
+    for number, hook in enumerate(mappings(one.body, "webhooks")):
+        rule = f"webhooks[{number}]"
+        for zone, some in labels.items():
+            if not _reaches(hook, some) or not _is_of_namespaces(hook):
+                continue
+            if mutating:
+                text = "changes objects on their way into the zone: labels, containers, volumes"
+                yield (
+                    zone,
+                    Opening(
+                        one.ref, "admission", rule, text, Verdict.NO_PROOF, "admission.mutates", "Leave the zone out of it"
+                    ),
+                )
+            elif mapping(hook, "clientConfig").get("url"):
+                text = "objects that go into the zone are sent to a URL by the API server, past every policy"
+                yield (
+                    zone,
+                    Opening(one.ref, "admission", rule, text, Verdict.NO_PROOF, "admission.sends", "Leave the zone out of it"),
+                )
+            else:
+                yield (
+                    zone,
+                    Opening(
+                        one.ref, "admission", rule, "objects that go into the zone are sent to its Service by the API server"
+                    ),
+                )
+
+
+def _is_of_namespaces(hook: Mapping[str, Any]) -> bool:
+    """Whether it is asked about objects of namespaces at all."""
+    rules = mappings(hook, "rules")
+    return any(rule.get("scope", "*") in ("*", "Namespaced") for rule in rules)

@@ -1,0 +1,128 @@
+"""All objects of a live cluster, whatever their kind: what its own discovery lists. Called by `doors`; the only home of kubernetes.
+
+Of Secrets only the metadata is asked for: what they hold stays where it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from airlock.cluster.resources import Resources, resources_from
+from airlock.errors import ConfigError, MissingCapabilityError, StorageUnavailableError
+
+__all__ = ["read_cluster"]
+
+_PAGE = 500
+_PATIENCE = (5, 60)
+"""Seconds for connecting, and between bytes."""
+
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+_SECRET = ("v1", "Secret")
+_PASSED_OVER = {"Event", "Lease", "ComponentStatus", "PodMetrics", "NodeMetrics"}
+"""What happened, and signs of life: nothing follows from them."""
+
+
+def read_cluster(kubeconfig: Path | None = None, context: str | None = None) -> Resources:
+    """List every kind that can be listed.
+
+    Args:
+        kubeconfig: None: KUBECONFIG, then ~/.kube/config, then the pod's own ServiceAccount.
+        context: One of its contexts; None: the current one.
+
+    Returns:
+        All objects; in `unread` the kinds that this identity may not list.
+
+    Raises:
+        ConfigError: No cluster is configured, or its answer is not one.
+        StorageUnavailableError: It does not answer.
+        MissingCapabilityError: kubernetes is not installed.
+    """
+    client = _client(kubeconfig, context)
+    found: list[tuple[str, Any]] = []
+    unread: dict[str, str] = {}
+    for version, path, kind in _kinds(client, unread):
+        accept = _METADATA_ONLY if (version, kind) == _SECRET else "application/json"
+        try:
+            found += [("live", {**item, "apiVersion": version, "kind": kind}) for item in _items(client, path, accept)]
+        except _RefusedError as error:
+            unread[f"{kind} ({version})"] = str(error)
+    return resources_from(found, complete=True, unread=unread)
+
+
+class _RefusedError(Exception):
+    """One request was answered by a refusal; it becomes an entry of `unread`."""
+
+
+def _kinds(client: Any, unread: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """(apiVersion, path, kind) of everything that can be listed; each kind in its group's preferred version."""
+    groups = [("v1", "/api/v1")]
+    for group in _got(client, "/apis").get("groups", ()):
+        version = group["preferredVersion"]["groupVersion"]
+        groups.append((version, f"/apis/{version}"))
+    for version, path in groups:
+        try:
+            resources = _got(client, path).get("resources", ())
+        except _RefusedError as error:  # an aggregated API whose server is down: what it would list, nobody knows
+            unread[version] = str(error)
+            continue
+        for one in resources:
+            if "/" not in one["name"] and "list" in one.get("verbs", ()) and one["kind"] not in _PASSED_OVER:
+                yield version, f"{path}/{one['name']}", one["kind"]
+
+
+def _items(client: Any, path: str, accept: str) -> Iterator[Mapping[str, Any]]:
+    after = ""
+    while True:
+        page = _got(client, path, {"limit": _PAGE, **({"continue": after} if after else {})}, accept)
+        yield from page.get("items") or ()
+        after = (page.get("metadata") or {}).get("continue") or ""
+        if not after:
+            return
+
+
+def _got(client: Any, path: str, query: Mapping[str, Any] | None = None, accept: str = "application/json") -> Mapping[str, Any]:
+    from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with it
+
+    try:
+        answer = client.call_api(
+            path,
+            "GET",
+            query_params=list((query or {}).items()),
+            header_params={"Accept": accept},
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+            _request_timeout=_PATIENCE,
+        )[0]
+        made: Mapping[str, Any] = json.loads(answer.data)
+    except ApiException as error:
+        raise _RefusedError(f"{error.status} {error.reason}") from None
+    except HTTPError as error:
+        raise StorageUnavailableError(
+            f"the cluster does not answer: {type(error).__name__}. Check KUBECONFIG, then run again"
+        ) from None
+    except json.JSONDecodeError:
+        raise ConfigError(f"what KUBECONFIG names is no Kubernetes API: {path} did not answer with JSON. Correct it") from None
+    return made
+
+
+def _client(kubeconfig: Path | None, context: str | None) -> Any:
+    try:
+        from kubernetes import client, config  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MissingCapabilityError(
+            "a live cluster is read by the package kubernetes. pip install 'airlock[cluster]'"
+        ) from None
+    made = client.Configuration()
+    try:
+        if kubeconfig is not None or context is not None:
+            config.load_kube_config(str(kubeconfig) if kubeconfig else None, context, client_configuration=made)
+        else:
+            config.load_config(client_configuration=made)
+    except config.ConfigException as error:
+        raise ConfigError(f"no cluster is configured: {error}. Set KUBECONFIG") from None
+    made.retries = 3
+    return client.ApiClient(made)

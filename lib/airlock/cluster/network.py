@@ -1,0 +1,89 @@
+"""The model of a cluster's resources. Called by `connections` and `prove`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from airlock.cluster.addresses import FAMILIES, family_of
+from airlock.cluster.admin import ADMIN_GROUP, ADMIN_KINDS, parse_admin_policy
+from airlock.cluster.model import METADATA_NAME, Beside, Model, Site, build_model
+from airlock.cluster.netpol import parse_network_policy
+from airlock.cluster.pods import pods_of
+from airlock.cluster.resources import Resource, Resources
+from airlock.cluster.rules import Doubt, Policy, Tier
+from airlock.cluster.selectors import UnmodelledError
+
+__all__ = ["families_of", "namespace_labels", "network", "policies_of"]
+
+
+def network(
+    resources: Resources,
+    site: Site = Site(),  # noqa: B008 - frozen
+    beside: Beside = Beside(),  # noqa: B008 - frozen
+) -> Model:
+    """Pods, namespaces and policies of resources as one model.
+
+    Args:
+        resources: Objects of any kind; others than these are passed over here.
+        site: What no resource says.
+        beside: What else is asked for.
+    """
+    policies, doubts = policies_of(resources)
+    return build_model(list(pods_of(resources)), policies, namespace_labels(resources), site=site, doubts=doubts, beside=beside)
+
+
+def policies_of(resources: Resources) -> tuple[list[Policy], list[Doubt]]:
+    """Policies of all modelled kinds; and what about them has no meaning in the model."""
+    policies: list[Policy] = []
+    doubts: list[Doubt] = []
+    readers: list[tuple[Sequence[Resource], Callable[[Resource], Policy]]] = [
+        (resources.of("NetworkPolicy", "networking.k8s.io"), parse_network_policy),
+        *((resources.of(kind, ADMIN_GROUP), parse_admin_policy) for kind in ADMIN_KINDS),
+    ]
+    for some, parse in readers:
+        for one in some:
+            try:
+                policies.append(parse(one))
+            except UnmodelledError as error:
+                doubts.append(Doubt(one.ref, str(error)))
+    return policies, [*doubts, *_undecided(policies)]
+
+
+def _undecided(policies: Sequence[Policy]) -> Iterator[Doubt]:
+    """Policies of the whole cluster of which nobody knows which one goes first (v1alpha2, `priority`)."""
+    by_place: dict[tuple[Tier, int], list[Policy]] = {}
+    for one in policies:
+        if one.tier is not Tier.NETWORK and one.rules:
+            by_place.setdefault((one.tier, one.priority), []).append(one)
+    for (_, priority), some in by_place.items():
+        actions = {rule.action for one in some for rule in one.rules}
+        if len(some) > 1 and len(actions) > 1:
+            yield Doubt(some[1].ref, f"priority {priority} is {some[0].ref}'s as well: which of them goes first is not defined")
+    kinds = {(one.tier, one.ref.kind): one.ref for one in policies if one.tier is not Tier.NETWORK}
+    for tier in (Tier.ADMIN, Tier.BASELINE):
+        both = [ref for (own, _), ref in kinds.items() if own is tier]
+        if len(both) > 1:
+            yield Doubt(both[1], f"{both[0]} is in the same tier by another API: which of them goes first is not defined")
+
+
+def namespace_labels(resources: Resources) -> Mapping[str, Mapping[str, str]]:
+    """Labels of each namespace, with the one that the API server sets."""
+    return {one.name: {**one.labels, METADATA_NAME: one.name} for one in resources.of("Namespace", "")}
+
+
+def families_of(model: Model) -> frozenset[int]:
+    """The families that any policy or pod names an address of; IPv4 where none does."""
+    named = {
+        family_of(low)
+        for policy in model.policies
+        for rule in policy.rules
+        for peer in rule.peers or ()
+        for low, _ in _intervals(peer)
+    }
+    pods = {family_of(model.cuts[cut]) for one in model.classes for cut in one.addresses}
+    return frozenset(named | pods) or frozenset({FAMILIES.index("IPv4")})
+
+
+def _intervals(peer: object) -> Sequence[tuple[int, int]]:
+    addresses = getattr(peer, "addresses", None)
+    return addresses.intervals if addresses is not None else ()

@@ -1,0 +1,392 @@
+"""Whether exactly the declared flows exist: the proof over the network. Called by `doors` beside `paths`.
+
+For every pod that is or may come to be in a zone, and every other end: what policies may permit must be declared, what is declared must
+surely be permitted, and no rule may be there without need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from airlock.cluster.addresses import NOWHERE, Addresses, range_text
+from airlock.cluster.findings import Finding, Verdict
+from airlock.cluster.flows import Flow, Flows, Party
+from airlock.cluster.future import TooManyKindsError, future_namespaces, future_pods
+from airlock.cluster.model import METADATA_NAME, Beside, Model, PodClass, bits, build_model
+from airlock.cluster.network import namespace_labels, policies_of
+from airlock.cluster.pods import pods_of
+from airlock.cluster.ports import PortRange
+from airlock.cluster.reach import Reach, Row
+from airlock.cluster.resources import Ref, Resources
+from airlock.cluster.rules import Action, Direction, Pods, Policy, Rule, Tier
+
+__all__ = ["Proof", "prove_network"]
+
+
+def prove_network(resources: Resources, flows: Flows) -> list[Finding]:
+    """What stands against the claim that in the zones exactly the declared flows exist; empty where it is proven.
+
+    Args:
+        resources: Objects of any kind; kinds that are not modelled are `paths`' business.
+        flows: The claim.
+    """
+    try:
+        return list(Proof.of(resources, flows).findings())
+    except TooManyKindsError as error:
+        return [Finding(Verdict.NO_PROOF, "network.too-many-kinds", str(error), next_step="Select by fewer labels")]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One model, asked about one claim."""
+
+    model: Model
+    flows: Flows
+
+    @classmethod
+    def of(cls, resources: Resources, flows: Flows) -> Proof:
+        """The model of resources with all pods that may come to be where they matter."""
+        policies, doubts = policies_of(resources)
+        known = {**{name: {METADATA_NAME: name} for name in flows.namespaces}, **namespace_labels(resources)}
+        concerned = [one for one in policies if _concerns(one, flows.namespaces, known)]
+        parties = [pods for party in _parties(flows) for pods in party.pods]
+        coming = future_namespaces(concerned, parties, known)
+        peers = [Policy(one.ref, one.tier, one.priority, Pods("-"), one.directions, one.rules) for one in concerned]
+        zones = {name: known[name] for name in flows.namespaces}
+        others = {name: labels for name, labels in {**known, **coming}.items() if name not in zones}
+        future = [*future_pods(zones, concerned, parties), *future_pods(others, peers, parties)]
+        ports = [port for flow in (*flows.flows, *flows.forbidden) for port in flow.ports or ()]
+        beside = Beside(future, [one.pods for one in parties], ports, [party.addresses for party in _parties(flows)])
+        model = build_model(
+            list(pods_of(resources)), policies, {**known, **coming}, site=flows.site, doubts=doubts, beside=beside
+        )
+        return cls(model, flows)
+
+    # --- what is found ------------------------------------------------------------------------------------------------
+
+    def findings(self) -> Iterator[Finding]:
+        """Everything that stands against the claim, worst first within each kind."""
+        for doubt in self.model.doubts:
+            yield Finding(
+                Verdict.NO_PROOF,
+                "network.unmodelled",
+                doubt.what,
+                doubt.where,
+                next_step="Write it in a way that the model knows",
+            )
+        yield from self._hosts()
+        yield from self._undeclared()
+        yield from self._closed()
+        yield from self._needless()
+
+    def _hosts(self) -> Iterator[Finding]:
+        for index in bits(self.zone_classes):
+            one = self.model.classes[index]
+            if one.host_network:
+                for where in one.workloads:
+                    yield Finding(
+                        Verdict.REFUTED,
+                        "network.host-network",
+                        "is on its node's network, where no NetworkPolicy applies: it reaches every address, and every address reaches it",
+                        where,
+                        "spec.hostNetwork",
+                        "Take hostNetwork out",
+                    )
+
+    def _undeclared(self) -> Iterator[Finding]:
+        """Connections that may exist and are not declared, one finding for each rule (or lack of one) that opens some."""
+        found: dict[tuple[object, ...], _Opening] = {}
+        for direction in Direction:
+            for opening in self._openings(direction):
+                key = (direction, opening.rule, opening.namespace if opening.rule is None else "", opening.certain)
+                before = found.setdefault(key, opening)
+                if before is not opening:
+                    before.count += opening.count
+        doubtful = bool(self.model.doubts)
+        for (*where, certain), opening in found.items():
+            if certain or (*where, True) not in found:
+                yield opening.finding(self.model, doubtful=doubtful)
+
+    def _openings(self, direction: Direction) -> Iterator[_Opening]:
+        """Seen from each class of a zone; connections within the zones are seen from their source."""
+        zone = self.zone_classes & ~self._host_classes
+        # Host-network pods are their node's address, and that is asked for as such.
+        passed_over = self._inside | self.model.faces_of(self._host_classes)
+        passed_over |= self.model.faces_of(zone) if direction is Direction.INGRESS else 0
+        for index in bits(zone):
+            declared = self._declared_rows[direction].get(index, self._nothing)
+            upper, lower = self._row(self.upper, index, direction), self._row(self.lower, index, direction)
+            for atom, ends in enumerate(upper):
+                beyond = ends & ~declared[atom] & ~passed_over
+                if beyond:
+                    beyond &= self.model.outside | self.upper.agreeing(index, atom, direction)
+                    sure = beyond & lower[atom]
+                    if sure & self.model.faces:
+                        sure &= self.model.outside | self.lower.agreeing(index, atom, direction)
+                    for part, certain in ((sure, True), (beyond & ~sure, False)):
+                        yield from self._by_rule(index, atom, part, direction, certain=certain)
+
+    def _by_rule(self, index: int, atom: int, ends: int, direction: Direction, *, certain: bool) -> Iterator[_Opening]:
+        """Which rule lets each end through, in the order in which rules are asked; None: that no rule stands against it."""
+        namespace = self.model.classes[index].namespace
+        for tier in Tier:
+            passed = 0
+            for rule in self.upper.rules(index, direction, tier):
+                taken = ends & self.upper.taken(rule, index, atom)
+                if taken and rule.action is Action.ALLOW:
+                    yield _Opening(direction, rule, index, atom, next(bits(taken)), certain, namespace, taken.bit_count())
+                if rule.action is not Action.DENY:  # what a rule denies for sure is not among the ends
+                    passed |= taken if rule.action is Action.PASS else 0
+                    ends &= ~taken
+            ends |= passed
+        if ends:
+            yield _Opening(direction, None, index, atom, next(bits(ends)), certain, namespace, ends.bit_count())
+
+    @staticmethod
+    def _row(reach: Reach, index: int, direction: Direction) -> Row:
+        return reach.leaving(index) if direction is Direction.EGRESS else reach.entering(index)
+
+    def _closed(self) -> Iterator[Finding]:
+        """Declared flows that are not surely open, and forbidden ones that are declared as well."""
+        for flow in self.flows.flows:
+            missing = next(self._shut(flow), None)
+            if missing is not None:
+                index, direction, what = missing
+                verb = "send to" if direction is Direction.EGRESS else "be reached from"
+                yield Finding(
+                    Verdict.REFUTED,
+                    "network.flow-closed",
+                    f"the declared flow {flow} is not open: no {direction.lower()} rule lets {self.model.classes[index]} {verb} {what}",
+                    Ref("Namespace", "", self.model.classes[index].namespace),
+                    next_step="Add the rule, or take the flow out of flows.yaml",
+                )
+        for flow in self.flows.forbidden:
+            for other in self.flows.flows:
+                if (
+                    self._overlap(flow.source, other.source)
+                    and self._overlap(flow.target, other.target)
+                    and not _narrower(other, flow)
+                ):
+                    yield Finding(
+                        Verdict.REFUTED,
+                        "network.forbidden",
+                        f"{flow} is forbidden ({flow.why}), and {other} is declared",
+                        next_step="Take one of them out of flows.yaml",
+                    )
+
+    def _shut(self, flow: Flow) -> Iterator[tuple[int, Direction, str]]:
+        """(class, side, other end) of what a declared flow lacks."""
+        mask = self._mask(flow.ports)
+        for source, direction, target in (
+            (flow.source, Direction.EGRESS, flow.target),
+            (flow.target, Direction.INGRESS, flow.source),
+        ):
+            ends = self._plain_ends(target)
+            for index in self._plain(source):
+                row = self._row(self.lower, index, direction)
+                for atom in bits(mask):
+                    lacking = ends & ~row[atom]
+                    if lacking and not self._by_one_family(row[atom], ends):
+                        yield index, direction, self._shown(next(bits(lacking)))
+
+    def _by_one_family(self, row: int, ends: int) -> bool:
+        """Pods are reached where one of their faces is."""
+        size = self.model.count
+        classes = (ends | ends >> size) & ((1 << size) - 1)
+        reached = (row | row >> size) & ((1 << size) - 1)
+        return not ends >> (2 * size) and not classes & ~reached
+
+    def _needless(self) -> Iterator[Finding]:
+        """Rules of the zones' own policies without which every declared flow would still be open."""
+        needed = self._needed
+        for policy in self.model.policies:
+            if policy.ref.namespace in self.flows.namespaces:
+                for rule in policy.rules:
+                    if rule not in needed:
+                        yield Finding(
+                            Verdict.REFUTED,
+                            "network.rule-needless",
+                            "no declared flow needs this rule: without it all of them are open",
+                            rule.policy,
+                            f"{rule.direction.lower()} rule {rule.index}",
+                            "Take the rule out, or declare the flow that it is for",
+                        )
+
+    @cached_property
+    def _needed(self) -> frozenset[Rule]:
+        """Rules that alone permit some part of a declared flow."""
+        needed: set[Rule] = set()
+        for flow in self.flows.flows:
+            mask = self._mask(flow.ports)
+            for own, direction, other in (
+                (flow.source, Direction.EGRESS, flow.target),
+                (flow.target, Direction.INGRESS, flow.source),
+            ):
+                ends = self._plain_ends(other)
+                for index in self._plain(own):
+                    for atom in bits(mask):
+                        needed.update(self._alone(index, atom, ends, direction))
+        return frozenset(needed)
+
+    def _alone(self, index: int, atom: int, ends: int, direction: Direction) -> Iterator[Rule]:
+        """Rules that take an end which no other rule takes."""
+        # Of pods that are isolated the baseline is not asked.
+        rules = [rule for tier in (Tier.ADMIN, Tier.NETWORK) for rule in self.lower.rules(index, direction, tier)]
+        taken = [(rule, ends & self.lower.taken(rule, index, atom)) for rule in rules if rule.action is Action.ALLOW]
+        once = twice = 0
+        for _, own in taken:
+            twice |= once & own
+            once |= own
+        return (rule for rule, own in taken if own & ~twice)
+
+    # --- sets ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def upper(self) -> Reach:
+        """What may be permitted."""
+        return Reach(self.model, upper=True)
+
+    @cached_property
+    def lower(self) -> Reach:
+        """What surely is."""
+        return Reach(self.model, upper=False)
+
+    @cached_property
+    def zone_classes(self) -> int:
+        """Classes in any zone."""
+        zones = set(self.flows.namespaces)
+        return sum(1 << index for index, one in enumerate(self.model.classes) if one.namespace in zones)
+
+    @cached_property
+    def _host_classes(self) -> int:
+        return sum(1 << index for index, one in enumerate(self.model.classes) if one.host_network)
+
+    @cached_property
+    def _inside(self) -> int:
+        """Stretches of addresses that only pods have: what goes there is asked of the pods."""
+        return self._surely(self.model.site.pods or NOWHERE)
+
+    def _surely(self, addresses: Addresses) -> int:
+        return self.model.addressed(addresses)[0] & self.model.outside
+
+    @cached_property
+    def _nothing(self) -> Sequence[int]:
+        return [0] * len(self.model.ports.atoms)
+
+    @cached_property
+    def _declared_rows(self) -> Mapping[Direction, Mapping[int, list[int]]]:
+        found: dict[Direction, dict[int, list[int]]] = {one: {} for one in Direction}
+        for flow in self.flows.flows:
+            mask = self._mask(flow.ports)
+            for own, direction, other in (
+                (flow.source, Direction.EGRESS, flow.target),
+                (flow.target, Direction.INGRESS, flow.source),
+            ):
+                ends = self._ends(other)
+                for index in bits(self._classes(own)):
+                    row = found[direction].setdefault(index, [0] * len(self.model.ports.atoms))
+                    for atom in bits(mask):
+                        row[atom] |= ends
+        return found
+
+    def _mask(self, ports: Iterable[PortRange] | None) -> int:
+        space = self.model.ports
+        if ports is None:
+            return space.every
+        mask = 0
+        for one in ports:
+            mask |= space.mask(one)
+        return mask
+
+    def _classes(self, party: Party) -> int:
+        found = 0
+        for pods in party.pods:
+            found |= self.model.select(pods)
+        return found
+
+    def _ends(self, party: Party) -> int:
+        """All ends that a party's name covers."""
+        return self.model.faces_of(self._classes(party)) | self._surely(party.addresses)
+
+    def _plain(self, party: Party) -> list[int]:
+        """Classes of a party that have its labels and no others."""
+        return [index for index in bits(self._classes(party)) if self.model.classes[index].labels == party.plain]
+
+    def _plain_ends(self, party: Party) -> int:
+        return self.model.faces_of(sum(1 << index for index in self._plain(party))) | self._surely(party.addresses)
+
+    def _overlap(self, one: Party, other: Party) -> bool:
+        return bool(self._ends(one) & self._ends(other))
+
+    def _shown(self, place: int) -> str:
+        return _shown(self.model, place)
+
+
+@dataclass
+class _Opening:
+    """A connection that is not declared: of a class in a zone, with an end."""
+
+    direction: Direction
+    rule: Rule | None
+    index: int
+    atom: int
+    place: int
+    certain: bool
+    namespace: str
+    count: int
+
+    def finding(self, model: Model, *, doubtful: bool) -> Finding:
+        one, out = model.classes[self.index], self.direction is Direction.EGRESS
+        verb = "reach" if out else "be reached from"
+        certain = self.certain and not doubtful
+        may = "can" if certain else "may"
+        more = f" (and {self.count - 1:,} more like it)" if self.count > 1 else ""
+        ports = model.ports.text(1 << self.atom)
+        where = Ref("Namespace", "", self.namespace) if self.rule is None else self.rule.policy
+        return Finding(
+            Verdict.REFUTED if certain else Verdict.NO_PROOF,
+            "network.undeclared" if self.rule is not None else "network.not-isolated",
+            f"{one} {may} {verb} {_shown(model, self.place)} on {ports}, which no flow declares{more}"
+            if self.rule is not None
+            else f"no policy isolates {self.direction.lower()} of {one}: it {may} {verb} {_shown(model, self.place)} on {ports}{more}",
+            where,
+            "" if self.rule is None else f"{self.direction.lower()} rule {self.rule.index}",
+            self._next(certain=certain),
+        )
+
+    def _next(self, *, certain: bool) -> str:
+        if not certain:
+            return "Say in flows.yaml which addresses pods, services and nodes have; or narrow the rule"
+        if self.rule is None:
+            return f"Add a NetworkPolicy with podSelector {{}} and policyTypes [{self.direction}]"
+        return "Remove or narrow that rule, or declare the flow with a reason"
+
+
+def _shown(model: Model, place: int) -> str:
+    """An end in words."""
+    if place < 2 * model.count:
+        one: PodClass = model.classes[place % model.count]
+        return str(one)
+    return range_text(*model.interval(place))
+
+
+def _narrower(flow: Flow, other: Flow) -> bool:
+    """Whether a flow is declared as an exception: to some of the addresses that another line forbids, or from some of them."""
+    pairs = ((flow.source.addresses, other.source.addresses), (flow.target.addresses, other.target.addresses))
+    return any(bool(own) and own <= whole and own != whole for own, whole in pairs)
+
+
+def _parties(flows: Flows) -> Iterator[Party]:
+    for flow in (*flows.flows, *flows.forbidden):
+        yield flow.source
+        yield flow.target
+
+
+def _concerns(policy: Policy, namespaces: Sequence[str], known: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether a policy could select pods of a zone."""
+    subject = policy.subject
+    if subject.namespace:
+        return subject.namespace in namespaces
+    return any(subject.namespaces.matches(known[name]) for name in namespaces)

@@ -1,0 +1,130 @@
+"""What a pod's volumes open: the node reads and writes them, past every NetworkPolicy. Called by `podspec`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airlock.cluster._podfields import KNOWN
+from airlock.cluster._shape import mapping, mappings, words
+from airlock.cluster.findings import Opening, Verdict
+from airlock.cluster.resources import Ref, Resources
+
+__all__ = ["node_paths", "volume_openings"]
+
+_INSIDE = frozenset({"emptyDir", "configMap", "secret", "downwardAPI", "projected"})
+"""Kept on the node, or filled from objects of the namespace; tokens in projected ones are `tokens`' business."""
+_SHARED = frozenset({"ReadWriteMany", "ReadOnlyMany"})
+_OUTSIDE = frozenset({
+    "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "fc", "flexVolume", "flocker", "gcePersistentDisk", "glusterfs",
+    "iscsi", "nfs", "photonPersistentDisk", "portworxVolume", "quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume",
+})  # fmt: skip
+_SECRETS_STORE = "secrets-store.csi.k8s.io"
+_STEP = "Use emptyDir, or keep the data in the zone's store"
+
+
+def volume_openings(ref: Ref, place: str, spec: Mapping[str, Any], resources: Resources) -> Iterator[Opening]:
+    """What the volumes of a pod open.
+
+    Args:
+        ref: The object that makes the pod.
+        place: Where its spec stands in the object.
+        spec: The pod's spec.
+        resources: For the claims and volumes that are named.
+    """
+    for number, volume in enumerate(mappings(spec, "volumes")):
+        rule = f"{place}.volumes[{number}]"
+        sources = volume.keys() - {"name"}
+        projected = (
+            {name for one in mappings(mapping(volume, "projected"), "sources") for name in one}
+            if "projected" in sources
+            else set()
+        )
+        for source in sorted((sources - KNOWN["Volume"]) | (projected - KNOWN["VolumeProjection"])):
+            text = f"'{source}' is no source of volumes that is known here"
+            yield Opening(ref, "", rule, text, Verdict.NO_PROOF, "pod.unknown-field", "Take it out")
+        for source in sorted(sources & KNOWN["Volume"] - _INSIDE):
+            yield _one(ref, f"{rule}.{source}", source, volume, resources)
+
+
+def _one(ref: Ref, rule: str, source: str, volume: Mapping[str, Any], resources: Resources) -> Opening:
+    match source:
+        case "hostPath":
+            text = "mounts a folder of the node, which every pod there that may can read"
+            return Opening(ref, "volume", rule, text, Verdict.REFUTED, "volume.host-path", _STEP)
+        case "image" | "gitRepo":
+            text = f"the node fetches what '{source}' names, past every policy: the name asked for can carry data"
+            return Opening(ref, "volume", rule, text, Verdict.NO_PROOF, "volume.fetched", "Put it into the image")
+        case "csi":
+            return _csi(ref, rule, mapping(volume, "csi"))
+        case "persistentVolumeClaim":
+            name = str(mapping(volume, source).get("claimName", ""))
+            return _claim(ref, rule, name, resources)
+        case "ephemeral":
+            claim = mapping(mapping(volume, source), "volumeClaimTemplate")
+            return _storage(ref, rule, "a claim of its own", words(mapping(claim, "spec"), "accessModes"))
+    text = f"the node carries what is written to '{source}', past every policy"
+    return Opening(ref, "volume", rule, text, Verdict.REFUTED, "volume.network", _STEP)
+
+
+def _csi(ref: Ref, rule: str, csi: Mapping[str, Any]) -> Opening:
+    driver = str(csi.get("driver", ""))
+    if driver == _SECRETS_STORE and csi.get("readOnly") is True:
+        return Opening(ref, "volume", rule, "the node fetches secrets for it, read only")
+    text = f"the node carries what is written to the driver '{driver}', past every policy"
+    return Opening(ref, "volume", rule, text, Verdict.NO_PROOF, "volume.csi", _STEP)
+
+
+def _claim(ref: Ref, rule: str, name: str, resources: Resources) -> Opening:
+    claim = resources.find("PersistentVolumeClaim", ref.namespace, name)
+    if claim is None:
+        text = f"claim '{name}' is not among these objects: where it keeps its data is not known"
+        return Opening(ref, "volume", rule, text, Verdict.NO_PROOF, "volume.unknown-claim", "Give the claim too")
+    bound = resources.find("PersistentVolume", "", str(claim.spec.get("volumeName", "")))
+    sources = sorted(bound.spec.keys() & (_OUTSIDE | {"hostPath"})) if bound else []
+    if sources:
+        text = (
+            f"claim '{name}' is bound to {bound.ref if bound else ''} of '{sources[0]}', which others outside the zone may read"
+        )
+        return Opening(ref, "volume", rule, text, Verdict.REFUTED, "volume.network", _STEP)
+    return _storage(ref, rule, f"claim '{name}'", words(claim.spec, "accessModes"))
+
+
+def _storage(ref: Ref, rule: str, name: str, modes: tuple[str, ...]) -> Opening:
+    if _SHARED & set(modes):
+        text = f"{name} is {', '.join(modes)}: several nodes mount it, over a network that no policy sees"
+        return Opening(ref, "volume", rule, text, Verdict.NO_PROOF, "volume.shared", "Claim it ReadWriteOnce, or use emptyDir")
+    return Opening(ref, "volume", rule, f"{name} keeps data in the cluster's storage, which whoever runs it reads")
+
+
+_NODE_FOLDERS = (
+    "/var/log",
+    "/var/lib/kubelet",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/lib/rancher",
+    "/run",
+    "/proc",
+    "/etc/kubernetes",
+)
+
+
+def node_paths(spec: Mapping[str, Any]) -> str:
+    """How a pod outside the zones reads what pods of a zone leave on its node; empty where it does not.
+
+    Example:
+        >>> node_paths({"volumes": [{"name": "logs", "hostPath": {"path": "/var/log/"}}]})
+        "mounts the node's /var/log"
+    """
+    if spec.get("hostPID") is True:
+        return "sees the processes of its node"
+    for volume in mappings(spec, "volumes"):
+        folder = str(mapping(volume, "hostPath").get("path", "")).rstrip("/") if "hostPath" in volume else None
+        if folder is not None and (
+            not folder or any(f"{one}/".startswith(f"{folder}/") or f"{folder}/".startswith(f"{one}/") for one in _NODE_FOLDERS)
+        ):
+            return f"mounts the node's {folder or '/'}"
+    for one in (*mappings(spec, "containers"), *mappings(spec, "initContainers")):
+        if mapping(one, "securityContext").get("privileged") is True:
+            return "is privileged on its node"
+    return ""
