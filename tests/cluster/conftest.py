@@ -43,7 +43,7 @@ def with_components(require, tmp_path_factory) -> Callable[..., Objects]:
         trial = copy / "overlays" / "trial"
         trial.mkdir()
         site = yaml.safe_load((K8S / "overlays" / "aws" / "site.yaml").read_text())
-        site["data"] |= {"consumers": "team-analytics", "store-name": "store.test"}
+        site["data"] |= {"api-server": "10.0.0.0/28", "consumers": "team-analytics", "store-name": "store.test"}
         (trial / "site.yaml").write_text(yaml.safe_dump(site))
         (trial / "kustomization.yaml").write_text(
             yaml.safe_dump(

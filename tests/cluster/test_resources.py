@@ -374,16 +374,3 @@ def test_every_component_that_opens_something_has_its_lines(build, with_componen
         if "airlock.dev/component" in labels(one)
     }
     assert declared == opening
-
-
-def test_dangerous_rights_are_declared(build):
-    """What flows.yaml says of rights is what the roles give: everything but reading."""
-    declared = {
-        (one["subject"].split()[1], one["in"]): set(one["may"])
-        for one in yaml.safe_load((K8S / "flows.yaml").read_text())["rights"]
-    }
-    given = {
-        who: {word.replace(" /", " ") for word in words if word.split()[0] not in ("get", "list", "watch")}
-        for who, words in grants(build("overlays/local")).items()
-    }
-    assert declared == {who: words for who, words in given.items() if words}
