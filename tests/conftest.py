@@ -205,14 +205,9 @@ def _cluster() -> str | None:
     return None if shutil.which("kubectl") else "program 'kubectl' is not installed"
 
 
-def _kustomize() -> str | None:
-    return None if shutil.which("kustomize") or shutil.which("kubectl") else "neither 'kustomize' nor 'kubectl' is installed"
-
-
 _PARTS: dict[str, Callable[[], str | None]] = {
     "cluster": _cluster,
     "java": _java,
-    "kustomize": _kustomize,
     "duckdb": _module("duckdb"),
     "polars": _module("polars"),
     "moto": _module("moto"),

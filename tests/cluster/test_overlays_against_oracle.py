@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.cluster.oracle import Address, Pod, addresses_of, allowed_any_family
+from tests.servers.kustomize import build
 
 K8S = Path(__file__).parents[2] / "k8s"
 OVERLAYS = sorted(path.name for path in (K8S / "overlays").iterdir())
@@ -31,7 +30,7 @@ class Cluster:
     """One overlay as it is built, with a pod for each party and some that belong to none."""
 
     def __init__(self, folder: Path) -> None:
-        self.documents = [each for each in yaml.safe_load_all(_built(folder)) if each]
+        self.documents = [each for each in yaml.safe_load_all(build(folder)) if each]
         self.claim = yaml.safe_load((K8S / "flows.yaml").read_text(encoding="utf-8"))
         place = self.claim["site"]
         self.site = next(
@@ -108,11 +107,6 @@ class Cluster:
             # The node's own range holds the API server's; what is no party of a flow is asked about by `OUTSIDE`.
             if "addresses" in party and "site:" in party["addresses"]:
                 yield from (end.ip for end in self._first_addresses(party))
-
-
-def _built(folder: Path) -> str:
-    command = ["kustomize", "build"] if shutil.which("kustomize") else ["kubectl", "kustomize"]
-    return subprocess.run([*command, str(folder)], capture_output=True, text=True, check=True).stdout
 
 
 def _with_components(overlay: str, components: Sequence[str], folder: Path) -> Path:
