@@ -93,10 +93,10 @@ class Platform:
     why: str
 
     def covers(self, subject: Subject, zone_namespaces: frozenset[str]) -> bool:
-        """Whether a subject is of the platform by this entry."""
-        return fnmatchcase(str(subject), self.subject.replace("[", "[[]").replace("?", "[?]")) and not subject.is_in(
-            zone_namespaces
-        )
+        """Whether a subject is of the platform by this entry: by its name, or that of a group which it is in for certain."""
+        pattern = self.subject.replace("[", "[[]").replace("?", "[?]")
+        named = any(fnmatchcase(str(one), pattern) and not one.is_in(zone_namespaces) for one in (subject, *subject.groups))
+        return named and not subject.is_in(zone_namespaces)
 
 
 def paths(

@@ -250,12 +250,16 @@ def test_nobody_in_a_zone_is_of_the_platform(subject):
         ("ServiceAccount kube-system/*", "ServiceAccount kube-system/a", True),
         ("ServiceAccount kube-system/*", "ServiceAccount kube-systems/a", False),
         ("User system:*", "User system:kube-scheduler", True),
+        ("Group system:serviceaccounts:kube-system", "ServiceAccount kube-system/a", True),
+        ("Group system:serviceaccounts:kube-system", "ServiceAccount pii-raw/a", False),
+        ("Group system:serviceaccounts", "ServiceAccount kube-system/a", False),
+        ("Group system:authenticated", "User ann", False),
         ("User a?", "User ab", False),
         ("User [a]", "User a", False),
         ("User [a]", "User [a]", True),
     ],
 )
-def test_a_star_stands_for_letters_and_nothing_else_does(entry, subject, covers):
+def test_an_entry_covers_by_name_by_group_and_by_star(entry, subject, covers):
     assert Platform(entry, "w").covers(Subject.parse(subject), frozenset({"pii-raw"})) is covers
 
 

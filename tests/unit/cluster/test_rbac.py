@@ -315,6 +315,13 @@ def test_a_role_binding_gives_nothing_of_the_cluster():
     }
 
 
+def test_urls_are_given_by_a_cluster_role_binding_alone():
+    reader = role("metrics", {"verbs": ["get"], "nonResourceURLs": ["/metrics"]}, kind="ClusterRole")
+    assert held(reader, binding("b", "ClusterRole metrics", "User ann")) == set()
+    everywhere = binding("b", "ClusterRole metrics", "User ann", kind="ClusterRoleBinding")
+    assert held(reader, everywhere) == {("User ann", "read server", "")}
+
+
 def test_a_role_over_namespaces_changes_the_labels_of_its_own():
     """The request for a namespace carries its name as its namespace, so a Role in it counts."""
     assert ("User ann", "write namespaces", "raw") in held(
