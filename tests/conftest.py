@@ -205,8 +205,14 @@ def _cluster() -> str | None:
     return None if shutil.which("kubectl") else "program 'kubectl' is not installed"
 
 
+def _cluster_image() -> str | None:
+    named = "@sha256:" in os.environ.get("AIRLOCK_TRIAL_IMAGE", "")
+    return None if named else "AIRLOCK_TRIAL_IMAGE names no image with Python that the cluster can start (NAME@sha256:...)"
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
     "cluster": _cluster,
+    "cluster_image": _cluster_image,
     "java": _java,
     "duckdb": _module("duckdb"),
     "polars": _module("polars"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.cluster.live import DIGEST, EVERYTHING, IMAGE, done, kubectl
 from tests.servers import kustomize
 
 K8S = Path(__file__).parents[2] / "k8s"
+ZONES = ("pii-raw", "pii-airlock", "pii-sanitized")
 
 Objects = Sequence[Mapping[str, Any]]
 
@@ -58,3 +61,49 @@ def with_components(require, tmp_path_factory) -> Callable[..., Objects]:
         return built(trial)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trial(require, tmp_path_factory):
+    """The objects of overlay local, with a digest in each list and stores that run no pod."""
+    require("cluster")
+    require("kustomize")
+    copy = tmp_path_factory.mktemp("trial") / "k8s"
+    shutil.copytree(K8S, copy)
+    overlay = copy / "overlays" / "local"
+    lists = yaml.safe_load((overlay / "pods-parameters.yaml").read_text())
+    digests = [DIGEST, os.environ.get(IMAGE, "").rpartition("@")[2]]
+    lists["data"] = {f"images.{zone}": "".join(f"{one} trial\n" for one in digests if one) for zone in ZONES}
+    (overlay / "pods-parameters.yaml").write_text(yaml.safe_dump(lists))
+    made = yaml.safe_load((overlay / "kustomization.yaml").read_text())
+    made["images"] = [{"name": "airlock-store", "newName": "localhost/airlock-store", "digest": DIGEST}]
+    made["replicas"] = [{"name": f"{zone}-store", "count": 0} for zone in ("raw", "staging", "sanitized")]
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(made))
+    return built(overlay)
+
+
+@pytest.fixture(scope="session")
+def cluster(trial):
+    """The trial's objects on the cluster, first by server-side dry run, then for real."""
+    present = done(kubectl("get", "namespaces", "-o", "name")).split()
+    assert not {f"namespace/{zone}" for zone in ZONES} & set(present), (
+        "the cluster has zones already; name another, or delete them"
+    )
+    rights = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": EVERYTHING},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": EVERYTHING}],
+    }  # fmt: skip
+    everything = {"apiVersion": "v1", "kind": "List", "items": list(trial)}
+    namespaces = {"apiVersion": "v1", "kind": "List", "items": [one for one in trial if one["kind"] == "Namespace"]}
+    try:
+        done(kubectl("apply", "-f", "-", given=namespaces))
+        dry = done(kubectl("apply", "--dry-run=server", "-f", "-", given=everything))
+        done(kubectl("apply", "-f", "-", given=everything))
+        done(kubectl("create", "-f", "-", given=rights))
+        yield dry
+    finally:
+        # Bindings first: the lists that they read go with their namespace, and without them nothing may be deleted.
+        kubectl("delete", "validatingadmissionpolicybindings", "-l", "app.kubernetes.io/part-of=airlock")
+        kubectl("delete", "clusterrolebinding", EVERYTHING)
+        kubectl("delete", "--wait=true", "--timeout=100s", "-f", "-", given=everything)

@@ -11,6 +11,8 @@ from typing import Any
 
 DIGEST, FOREIGN = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 """Of an image that the trial's lists have, and of one that they have not. Neither exists: what is tried is never started."""
+IMAGE = "AIRLOCK_TRIAL_IMAGE"
+"""Names an image with Python that the cluster can start, as NAME@sha256:..., for the tests by real connections."""
 EVERYTHING = "airlock-trial-everything"
 """A group that the trial gives every right, so that admission alone refuses."""
 

@@ -6,12 +6,9 @@ Needs a KUBECONFIG of a cluster that has none of the zones; the test makes them 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 
 import pytest
-import yaml
-from tests.cluster.conftest import K8S, built
 from tests.cluster.live import (
     DIGEST,
     EVERYTHING,
@@ -31,53 +28,7 @@ from tests.cluster.live import (
 )  # fmt: skip
 
 ZONES = ("pii-raw", "pii-airlock", "pii-sanitized")
-OURS = "app.kubernetes.io/part-of=airlock"
 DRIVER, SUBMIT, PREFLIGHT, PROBE = (f"pii-raw/{name}" for name in ("driver", "submit", "preflight", "probe"))
-
-
-@pytest.fixture(scope="module")
-def trial(require, tmp_path_factory):
-    """The objects of overlay local, with a digest in each list and stores that run no pod."""
-    require("cluster")
-    require("kustomize")
-    copy = tmp_path_factory.mktemp("trial") / "k8s"
-    shutil.copytree(K8S, copy)
-    overlay = copy / "overlays" / "local"
-    lists = yaml.safe_load((overlay / "pods-parameters.yaml").read_text())
-    lists["data"] = {f"images.{zone}": f"{DIGEST} trial\n" for zone in ZONES}
-    (overlay / "pods-parameters.yaml").write_text(yaml.safe_dump(lists))
-    made = yaml.safe_load((overlay / "kustomization.yaml").read_text())
-    made["images"] = [{"name": "airlock-store", "newName": "localhost/airlock-store", "digest": DIGEST}]
-    made["replicas"] = [{"name": f"{zone}-store", "count": 0} for zone in ("raw", "staging", "sanitized")]
-    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(made))
-    return built(overlay)
-
-
-@pytest.fixture(scope="module")
-def cluster(trial):
-    """The trial's objects on the cluster, first by server-side dry run, then for real."""
-    present = done(kubectl("get", "namespaces", "-o", "name")).split()
-    assert not {f"namespace/{zone}" for zone in ZONES} & set(present), (
-        "the cluster has zones already; name another, or delete them"
-    )
-    rights = {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": EVERYTHING},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": EVERYTHING}],
-    }  # fmt: skip
-    everything = {"apiVersion": "v1", "kind": "List", "items": list(trial)}
-    namespaces = {"apiVersion": "v1", "kind": "List", "items": [one for one in trial if one["kind"] == "Namespace"]}
-    try:
-        done(kubectl("apply", "-f", "-", given=namespaces))
-        dry = done(kubectl("apply", "--dry-run=server", "-f", "-", given=everything))
-        done(kubectl("apply", "-f", "-", given=everything))
-        done(kubectl("create", "-f", "-", given=rights))
-        yield dry
-    finally:
-        # Bindings first: the lists that they read go with their namespace, and without them nothing may be deleted.
-        kubectl("delete", "validatingadmissionpolicybindings", "-l", OURS)
-        kubectl("delete", "clusterrolebinding", EVERYTHING)
-        kubectl("delete", "--wait=true", "--timeout=100s", "-f", "-", given=everything)
 
 
 def refused(one, by, words, *, groups=(), dry=True):
@@ -103,7 +54,9 @@ def test_every_expression_compiles_and_fits_the_types(cluster, trial):
     names = {one["metadata"]["name"] for one in trial if one["kind"] == "ValidatingAdmissionPolicy"}
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        found = json.loads(done(kubectl("get", "validatingadmissionpolicies", "-l", OURS, "-o", "json")))["items"]
+        found = json.loads(
+            done(kubectl("get", "validatingadmissionpolicies", "-l", "app.kubernetes.io/part-of=airlock", "-o", "json"))
+        )["items"]
         if all(one.get("status", {}).get("observedGeneration") == one["metadata"]["generation"] for one in found):
             break
         time.sleep(0.5)
