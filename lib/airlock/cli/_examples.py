@@ -28,7 +28,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "explain": ("airlock explain", "airlock explain small-group"),
     "isolation connections": (
         "airlock isolation connections k8s/overlays/local",
-        "airlock isolation connections manifests/ --format dot | dot -Tsvg > connections.svg",
+        "airlock isolation connections manifests/ --format dot > connections.dot",
     ),
     "isolation diff": (
         "airlock isolation diff k8s/overlays/local changed/",
@@ -38,6 +38,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "airlock isolation prove k8s/overlays/local",
         "kustomize build k8s/overlays/aws | airlock isolation prove - --flows k8s/flows.yaml",
         "airlock isolation prove manifests/ --namespace pii-raw",
+        "airlock isolation prove --live --flows k8s/flows.yaml",
     ),
     "keys destroy": ("airlock keys destroy --epoch 1 --reason 'contract with the recipient ended' --yes",),
     "keys init": (

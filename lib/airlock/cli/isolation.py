@@ -42,8 +42,14 @@ AsListing = Annotated[Listing, typer.Option("--format", help="csv, json, or dot 
 
 @isolation_app.command("prove")
 def prove_command(
-    places: Places,
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(help="folders or files with resources; '-': stdin; Kustomize's are built", show_default=False),
+    ] = None,
     *,
+    live: Annotated[
+        bool, typer.Option("--live", help="instead: the cluster that KUBECONFIG names; with --flows or --namespace")
+    ] = False,
     flows: Annotated[Path | None, typer.Option(help="the claim; else the nearest flows.yaml in or above the folders")] = None,
     namespace: Annotated[list[str] | None, typer.Option(help="instead: nothing may go into or out of this namespace")] = None,
     output: AsFormat = Format.TEXT,
@@ -52,7 +58,8 @@ def prove_command(
 
     Exit code 0: PROVEN; 3: REFUTED, or NO PROOF where something that could matter is not modelled.
     """
-    proven = prove_isolation(places, flows=flows, namespaces=namespace or (), stdin=_stdin(places))
+    given = places or []
+    proven = prove_isolation(given, flows=flows, namespaces=namespace or (), stdin=_stdin(given), live=live)
     if output is Format.JSON:
         print_json(_plain(proven))
     else:

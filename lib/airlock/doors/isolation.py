@@ -13,6 +13,7 @@ from airlock.cluster.connections import Change, Connection, compare, connections
 from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.findings import Path as LeavingPath
 from airlock.cluster.flows import Flows, bare_flows, find_flows, read_flows
+from airlock.cluster.live import read_cluster
 from airlock.cluster.prove import Proven, prove
 from airlock.cluster.read import read_resources
 from airlock.cluster.resources import Resources
@@ -54,7 +55,7 @@ class Claimed:
 
 
 def prove_isolation(
-    places: Sequence[Place], *, flows: Path | None = None, namespaces: Sequence[str] = (), stdin: str = ""
+    places: Sequence[Place], *, flows: Path | None = None, namespaces: Sequence[str] = (), stdin: str = "", live: bool = False
 ) -> Claimed:
     """Prove or refute that in the zones exactly the declared flows exist.
 
@@ -63,11 +64,15 @@ def prove_isolation(
         flows: The claim; else the nearest `flows.yaml` in or above a place.
         namespaces: Instead of a file: nothing may go into or out of these.
         stdin: What stands for '-'.
+        live: Instead of places: the cluster that KUBECONFIG names, or that this pod is in. Needs `flows` or `namespaces`.
 
     Raises:
         ConfigError: Resources or the file can't be read, or nothing is claimed.
+        StorageUnavailableError: The cluster does not answer.
     """
-    resources = read_resources(places, stdin)
+    if live == bool(places):
+        raise ConfigError("expected folders, files or '-', or else --live. Give one of them")
+    resources = read_cluster() if live else read_resources(places, stdin)
     claim, name = _claim(resources, places, flows, namespaces)
     return Claimed(prove(resources, claim), claim.namespaces, len(resources.all), name)
 
