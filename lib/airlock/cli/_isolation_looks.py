@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from rich.markup import escape
 
 from airlock.cli._tables import counted, out
 from airlock.cluster.connections import Change, Changed, Connection
+from airlock.cluster.findings import Path as LeavingPath
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed
 
@@ -35,9 +37,25 @@ def print_proven(proven: Claimed) -> None:
         if one.next_step:
             to.print(f"    [dim]{escape(one.next_step)}[/]", soft_wrap=True)
     if proven.paths:
-        to.print(f"\n{counted(len(proven.paths), 'path')} by which a byte can leave, beside the declared flows:")
-        for path in proven.paths:
-            to.print(f"  {escape(str(path))}", soft_wrap=True)
+        to.print(f"\n{counted(len(proven.paths), 'path')} by which a byte can leave:")
+        for line in _told(proven.paths):
+            to.print(f"  {escape(line)}", soft_wrap=True)
+
+
+def _told(paths: Sequence[LeavingPath]) -> Iterator[str]:
+    """What is the same in several zones once; what the platform may do as a number of rights, for the reason that was declared."""
+    zones: dict[LeavingPath, list[str]] = {}
+    platform: dict[str | None, list[LeavingPath]] = {}
+    for path in paths:
+        if path.kind == "platform":
+            platform.setdefault(path.accepted, []).append(path)
+        else:
+            zones.setdefault(replace(path, zone=""), []).append(path.zone)
+    for path, names in zones.items():
+        yield str(replace(path, zone=" ".join(names)))
+    for why, some in platform.items():
+        objects = len({path.opens for path in some})
+        yield f"platform: {counted(len(some), 'right')} by {counted(objects, 'object')} - accepted: {why} (--format json lists them)"
 
 
 def dot_connections(found: Sequence[Connection]) -> str:

@@ -213,7 +213,7 @@ class _Reader:
             tuple(
                 Right.parse(one.subject, one.may, one.namespace, one.why) for one in file.rights if self._counts(one.component)
             ),
-            tuple(Platform(one.subject, one.why) for one in file.platform),
+            tuple(Platform(subject, one.why) for one in file.platform for subject in self._subjects(one.subject)),
         )
 
     def _lines(self, raw: Sequence[_Flow], *, needs_ports: bool) -> tuple[Flow, ...]:
@@ -260,7 +260,10 @@ class _Reader:
         return Site(pods, services, nodes, families or frozenset({0, 1}))
 
     def _values(self, text: str) -> list[str]:
-        """Words, those of the site's ConfigMap where the text names a key of it."""
+        return [one for one in re.split(r"[,\s]+", self._value(text)) if one]
+
+    def _value(self, text: str) -> str:
+        """The text, or what the site's ConfigMap says where the text names a key of it."""
         if text.startswith(_SITE):
             key = text.removeprefix(_SITE)
             if key not in self.values:
@@ -272,8 +275,12 @@ class _Reader:
                 raise self._wrong(
                     f"'{text}' is not known: {at} has no key '{key}'. Give a folder with the site's values, such as an overlay"
                 )
-            text = self.values[key]
-        return [one for one in re.split(r"[,\s]+", text) if one]
+            return self.values[key]
+        return text
+
+    def _subjects(self, text: str) -> list[str]:
+        """Subjects have a blank in them: several are told apart by commas alone."""
+        return [one.strip() for one in self._value(text).split(",") if one.strip()]
 
     def _addresses(self, text: str) -> Addresses:
         try:

@@ -95,8 +95,9 @@ def _got(client: Any, path: str, query: Mapping[str, Any] | None = None, accept:
             header_params={"Accept": accept},
             auth_settings=["BearerToken"],
             _preload_content=False,
+            _return_http_data_only=True,
             _request_timeout=_PATIENCE,
-        )[0]
+        )
         made: Mapping[str, Any] = json.loads(answer.data)
     except ApiException as error:
         raise _RefusedError(f"{error.status} {error.reason}") from None
