@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from airlock.cluster._yaml import read_documents
 from airlock.cluster.addresses import EVERYWHERE, FAMILIES, NOWHERE, Addresses, parse_addresses
 from airlock.cluster.model import Site
 from airlock.cluster.paths import Platform, Right
@@ -19,6 +18,7 @@ from airlock.cluster.resources import Resources
 from airlock.cluster.rules import Pods
 from airlock.cluster.selectors import Requirement, Selector, UnmodelledError
 from airlock.errors import ConfigError
+from airlock.policy.yaml import read_yaml
 
 __all__ = ["COMPONENT", "Flow", "Flows", "Party", "bare_flows", "find_flows", "read_flows"]
 
@@ -174,15 +174,16 @@ def read_flows(text: str, name: str, resources: Resources) -> Flows:
     Raises:
         ConfigError: Not such a file, a name that nothing stands for, or a site's value that is not there.
     """
-    documents = [document for _, document in read_documents(text, name)]
-    if len(documents) != 1:
-        raise ConfigError(f"{name}: {len(documents)} documents, expected 1. Keep one")
+    document = read_yaml(text, name)
+    if document.problems:
+        raise ConfigError(f"{min(document.problems)}. Correct it")
     try:
-        file = _File.model_validate(documents[0])
+        file = _File.model_validate(document.data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
+        line, column = document.place(first["loc"])
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigError(f"{name}: {place}: {first['msg']}. Correct it") from None
+        raise ConfigError(f"{name}:{line}:{column}: {place}: {first['msg']}. Correct it") from None
     return _Reader(file, name, resources).read()
 
 
