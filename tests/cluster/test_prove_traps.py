@@ -9,16 +9,9 @@ from tests.cluster.traps import Trap, all_traps
 from airlock.doors.isolation import prove_isolation
 
 TRAPS = [each for each in all_traps() if "prove" in each.truth]
-OPEN = {"T11": "the own node is no path that is listed"}
-"""Traps that the proof still falls for, and why."""
 
 
-def _marked(trap: Trap):
-    why = OPEN.get(trap.name)
-    return pytest.param(trap, id=trap.name, marks=[pytest.mark.xfail(raises=AssertionError, reason=why)] if why else [])
-
-
-@pytest.mark.parametrize("trap", [_marked(each) for each in TRAPS])
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.name)
 def test_the_proof_does_not_fall_for_it(trap: Trap, tmp_path):
     objects, flows = tmp_path / "objects.yaml", tmp_path / "flows.yaml"
     objects.write_text(yaml.safe_dump_all(trap.documents), encoding="utf-8")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from airlock.cluster.addresses import range_text
+from airlock.cluster.addresses import NOWHERE, range_text
 from airlock.cluster.model import Beside, Model, Site, bits
 from airlock.cluster.network import families_of, network
 from airlock.cluster.pods import Pod
@@ -42,7 +42,7 @@ def connections(resources: Resources, families: frozenset[int] | None = None) ->
     """All permitted connections of workloads with each other, with addresses outside and with pods that do not exist yet, sorted.
 
     A workload's pods count as one, and its connections with itself are left out. Address blocks are taken to cover pods only where they
-    surely do: where the pods' addresses are known, or all addresses are covered.
+    surely do: where the pods' addresses are known, or all addresses are covered. Nodes are those that are there.
 
     Args:
         resources: Objects of any kind.
@@ -51,7 +51,10 @@ def connections(resources: Resources, families: frozenset[int] | None = None) ->
     beside = Beside(future=[_FUTURE])
     model = network(resources, beside=beside)
     families = families_of(model) if families is None else families
-    model = replace(model, site=Site(families=families), _selected={})
+    nodes = NOWHERE
+    for _, addresses in model.nodes:
+        nodes |= addresses
+    model = replace(model, site=Site(nodes=nodes or None, families=families), _selected={})
     found: dict[tuple[str, str], int] = {}
     for source, destination, mask in _permitted(model):
         if source != destination:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from airlock.cluster.addresses import EVERYWHERE, Addresses, family_of, parse_addresses
+from airlock.cluster.addresses import EVERYWHERE, NOWHERE, Addresses, family_of, parse_addresses
 from airlock.cluster.pods import Pod
 from airlock.cluster.ports import NamedPort, PortRange, PortSpace
 from airlock.cluster.resources import Ref
@@ -58,12 +58,14 @@ class Beside:
     Attributes:
         future: Pods that may come to be.
         selectors: Of pods.
+        nodes: Labels and addresses of those that are there.
     """
 
     future: Sequence[Pod] = ()
     selectors: Sequence[Selector] = ()
     ports: Sequence[PortRange] = ()
     addresses: Sequence[Addresses] = ()
+    nodes: Sequence[tuple[Mapping[str, str], Addresses]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Model:
     ports: PortSpace
     cuts: tuple[int, ...]
     site: Site
+    nodes: Sequence[tuple[Mapping[str, str], Addresses]] = ()
     _selected: dict[object, int] = field(default_factory=dict, repr=False, compare=False)
 
     # --- ends ---------------------------------------------------------------------------------------------------------
@@ -173,8 +176,14 @@ class Model:
             return found, found
         if peer.addresses is not None:
             return self.addressed(peer.addresses)
-        # Nodes: which of them a selector takes, nobody knows before they are there.
-        return 0, self.addressed(self.site.nodes if self.site.nodes is not None else EVERYWHERE)[1]
+        # Beside the nodes that are there, others may come to be, with any labels.
+        taken, others = NOWHERE, EVERYWHERE if self.site.nodes is None else self.site.nodes
+        for labels, addresses in self.nodes:
+            others -= addresses
+            if peer.nodes is not None and peer.nodes.matches(labels):
+                taken |= addresses
+        certain = self.addressed(taken)[0]
+        return certain, certain | self.addressed(others)[1]
 
     def addressed(self, addresses: Addresses) -> tuple[int, int]:
         """Ends that have one of these addresses: surely, and maybe. A block covers pods as well (API reference of IPBlock does not exempt them)."""
@@ -309,7 +318,7 @@ def build_model(
     """
     rules = [rule for policy in policies for rule in policy.rules]
     ranges = [one for one in (site.pods, site.services, site.nodes) if one is not None]
-    cuts = _cuts([*_blocks(rules), *beside.addresses, *ranges])
+    cuts = _cuts([*_blocks(rules), *beside.addresses, *(own for _, own in beside.nodes), *ranges])
     selectors = [*beside.selectors, *(selector for policy in policies for selector in _pod_selectors(policy))]
     keys = {key for selector in selectors for key in selector.keys}
     names = {port.name for rule in rules for port in rule.ports or () if isinstance(port, NamedPort)}
@@ -318,7 +327,7 @@ def build_model(
     numbers = {(protocol, number) for one in classes for _, protocol, number in one.ports or ()}
     space = PortSpace.of([*ports, *beside.ports, *(PortRange(protocol, number, number) for protocol, number in numbers)])
     known = {one.namespace: {METADATA_NAME: one.namespace} for one in classes} | dict(namespaces)
-    return Model(classes, known, tuple(policies), tuple(doubts), space, cuts, site)
+    return Model(classes, known, tuple(policies), tuple(doubts), space, cuts, site, beside.nodes)
 
 
 def _blocks(rules: Iterable[Rule]) -> Iterator[Addresses]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from airlock.cluster.addresses import FAMILIES, family_of
+from airlock.cluster.addresses import FAMILIES, Addresses, family_of, parse_addresses
 from airlock.cluster.admin import ADMIN_GROUP, ADMIN_KINDS, parse_admin_policy
 from airlock.cluster.model import METADATA_NAME, Beside, Model, Site, build_model
 from airlock.cluster.netpol import parse_network_policy
@@ -14,7 +15,7 @@ from airlock.cluster.resources import Resource, Resources
 from airlock.cluster.rules import Doubt, Policy, Tier
 from airlock.cluster.selectors import UnmodelledError
 
-__all__ = ["families_of", "namespace_labels", "network", "policies_of"]
+__all__ = ["families_of", "namespace_labels", "network", "nodes_of", "policies_of"]
 
 
 def network(
@@ -30,6 +31,7 @@ def network(
         beside: What else is asked for.
     """
     policies, doubts = policies_of(resources)
+    beside = replace(beside, nodes=nodes_of(resources))
     return build_model(list(pods_of(resources)), policies, namespace_labels(resources), site=site, doubts=doubts, beside=beside)
 
 
@@ -77,6 +79,16 @@ def _undecided(policies: Sequence[Policy]) -> Iterator[Doubt]:
 def namespace_labels(resources: Resources) -> Mapping[str, Mapping[str, str]]:
     """Labels of each namespace, with the one that the API server sets."""
     return {one.name: {**one.labels, METADATA_NAME: one.name} for one in resources.of("Namespace", "")}
+
+
+def nodes_of(resources: Resources) -> Sequence[tuple[Mapping[str, str], Addresses]]:
+    """Labels and addresses of each node."""
+    found = []
+    for one in resources.of("Node", ""):
+        entries = (one.body.get("status") or {}).get("addresses") or ()
+        texts = [entry.get("address") for entry in entries if str(entry.get("type", "")).endswith("IP")]
+        found.append((one.labels, parse_addresses(text for text in texts if text)))
+    return found
 
 
 def families_of(model: Model) -> frozenset[int]:

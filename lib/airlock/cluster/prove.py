@@ -42,7 +42,7 @@ def prove(resources: Resources, flows: Flows) -> Proven:
     network, flowing = prove_network(resources, flows)
     beside, leaving = paths(resources, flows.zones, flows.rights, flows.platform)
     findings = sorted([*_unread(resources), *network, *beside], key=lambda one: -one.verdict.rank)
-    return Proven(worst(findings), tuple(findings), (*flowing, *_unenforced(flows), *leaving))
+    return Proven(worst(findings), tuple(findings), (*flowing, *_always(flows), *leaving))
 
 
 def _unread(resources: Resources) -> Iterator[Finding]:
@@ -55,9 +55,14 @@ def _unread(resources: Resources) -> Iterator[Finding]:
         )
 
 
-def _unenforced(flows: Flows) -> Iterator[Path]:
-    """NetworkPolicy has no status (KEP-2943 was taken back)."""
+def _always(flows: Flows) -> Iterator[Path]:
+    """What no object says: NetworkPolicy has no status (KEP-2943 was taken back), and no policy is between a pod and its node."""
     for zone, namespaces in flows.zones.items():
         for name in namespaces:
-            what = "whether the cluster's network enforces policies at all no object says: live probes show it"
-            yield Path(zone, "enforcement", Ref("Namespace", "", name), "", what)
+            where = Ref("Namespace", "", name)
+            yield Path(
+                zone, "enforcement", where, "", "whether the cluster's network enforces policies no object says; probes show it"
+            )
+            yield Path(
+                zone, "node", where, "", "a pod and its own node always reach each other: kubelet, and what else is on the node"
+            )
