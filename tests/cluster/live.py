@@ -7,10 +7,12 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from secrets import token_hex
 from typing import Any
 
-DIGEST, FOREIGN = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-"""Of an image that the trial's lists have, and of one that they have not. Neither exists: what is tried is never started."""
+DIGEST, FOREIGN = f"sha256:{token_hex(32)}", f"sha256:{token_hex(32)}"
+"""Of an image that the trial's lists have, and of one that they have not. Neither exists: what is tried is never started. They are new for
+each trial, so that lists of the last one don't pass for those of this one."""
 IMAGE = "AIRLOCK_TRIAL_IMAGE"
 """Names an image with Python that the cluster can start, as NAME@sha256:..., for the tests by real connections."""
 EVERYTHING = "airlock-trial-everything"

@@ -137,8 +137,19 @@ def test_validity_is_not_taken_for_granted(build, with_components, require):
 
 
 def test_every_object_says_whose_it_is(objects):
-    for one in objects:
-        assert labels(one)["app.kubernetes.io/part-of"] == "airlock", named(one)
+    """Two objects stay when the rest is taken down by that label."""
+    kept = [one for one in objects if labels(one).get("app.kubernetes.io/part-of") != "airlock"]
+    assert {one["metadata"]["name"] for one in kept} == {"airlock-keep-lists"}
+    assert len(kept) == 2
+
+
+def test_an_api_server_goes_on_following_lists_when_all_else_is_taken_down(build):
+    """kubernetes/kubernetes#130887: a binding whose policy has a ConfigMap for its parameters has to stay."""
+    kept = {one["kind"]: one for one in build("base") if labels(one).get("airlock.dev/keep") == "lists"}
+    assert kept["ValidatingAdmissionPolicy"]["spec"]["paramKind"] == {"apiVersion": "v1", "kind": "ConfigMap"}
+    assert (
+        kept["ValidatingAdmissionPolicyBinding"]["spec"]["policyName"] == kept["ValidatingAdmissionPolicy"]["metadata"]["name"]
+    )
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
