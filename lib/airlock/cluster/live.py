@@ -43,7 +43,7 @@ def read_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
     client = _client(kubeconfig, context)
     found: list[tuple[str, Any]] = []
     unread: dict[str, str] = {}
-    for version, path, kind in _kinds(client, unread):
+    for version, path, kind in _discovered(client, unread):
         accept = _METADATA_ONLY if (version, kind) == _SECRET else "application/json"
         try:
             found += [("live", {**item, "apiVersion": version, "kind": kind}) for item in _items(client, path, accept)]
@@ -54,6 +54,15 @@ def read_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
 
 class _RefusedError(Exception):
     """One request was answered by a refusal; it becomes an entry of `unread`."""
+
+
+def _discovered(client: Any, unread: dict[str, str]) -> list[tuple[str, str, str]]:
+    try:
+        return list(_kinds(client, unread))
+    except _RefusedError as error:
+        raise ConfigError(
+            f"the cluster does not tell this identity which kinds it has: {error}. Correct KUBECONFIG, or its credentials"
+        ) from None
 
 
 def _kinds(client: Any, unread: dict[str, str]) -> Iterator[tuple[str, str, str]]:
