@@ -328,7 +328,7 @@ def test_both_roles_of_a_spark_application_are_pods(kind, role):
         (spark(driver={"warpDrive": True}), {("pod.unknown-field", N)}),
         (spark(warpDrive=True), {("pod.unknown-field", N)}),
         (spark(sparkConf={"spark.kubernetes.driver.volumes.hostPath.v.mount.path": "/"}), {("pod.unknown-field", N)}),
-        (spark(sparkConf={"spark.executor.cores": "2"}), set()),
+        (spark(sparkConf={"spark.executor.cores": "2", "spark.kubernetes.executor.deleteOnTermination": "true"}), set()),
         (spark(driverIngressOptions=[{"servicePort": 4040}]), {("service.made", N)}),
     ],
 )

@@ -426,6 +426,8 @@ def test_a_subject_of_another_kind_is_told():
         ("ServiceAccount driver other", "ServiceAccount other/driver"),
         ("User system:serviceaccount:other:driver", "ServiceAccount other/driver"),
         ("User system:kube-scheduler", "User system:kube-scheduler"),
+        ("User system:serviceaccount:other", "User system:serviceaccount:other"),
+        ("User idp:people:eu:ann", "User idp:people:eu:ann"),
         ("Group system:serviceaccounts:raw", "Group system:serviceaccounts:raw"),
     ],
 )
