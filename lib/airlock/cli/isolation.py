@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -74,7 +75,7 @@ def connections_command(places: Places, *, output: AsListing = Listing.CSV) -> i
     if output is Listing.DOT:
         sys.stdout.write(dot_connections(found))
     else:
-        _rows(("src", "dst", "conn"), [(one.source, one.destination, one.ports) for one in found], output)
+        _rows(("src", "dst", "conn"), found, output)
     return 0
 
 
@@ -95,7 +96,7 @@ def diff_command(
     return 0
 
 
-def _rows(names: tuple[str, ...], rows: list[tuple[str, ...]], output: Listing) -> None:
+def _rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Listing) -> None:
     if output is Listing.JSON:
         sys.stdout.write(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2) + "\n")
         return
