@@ -86,10 +86,11 @@ class Proof:
         found: dict[tuple[object, ...], Opening] = {}
         for direction in Direction:
             for opening in self._openings(direction):
-                key = (direction, opening.rule, opening.namespace if opening.rule is None else "", opening.certain)
-                before = found.setdefault(key, opening)
+                (index,) = opening.ends
+                namespace = self.model.classes[index].namespace if opening.rule is None else ""
+                before = found.setdefault((direction, opening.rule, namespace, opening.certain), opening)
                 if before is not opening:
-                    before.count += opening.count
+                    before.join(opening)
         doubtful = bool(self.model.doubts)
         for (*where, certain), opening in found.items():
             if certain or (*where, True) not in found:
@@ -116,19 +117,18 @@ class Proof:
 
     def _by_rule(self, index: int, atom: int, ends: int, direction: Direction, *, certain: bool) -> Iterator[Opening]:
         """Which rule lets each end through, in the order in which rules are asked; None: that no rule stands against it."""
-        namespace = self.model.classes[index].namespace
         for tier in Tier:
             passed = 0
             for rule in self.upper.rules(index, direction, tier):
                 taken = ends & self.upper.taken(rule, index, atom)
                 if taken and rule.action is Action.ALLOW:
-                    yield Opening(direction, rule, index, atom, next(bits(taken)), certain, namespace, taken.bit_count())
+                    yield Opening(direction, rule, certain, {index: {atom: taken}})
                 if rule.action is not Action.DENY:  # what a rule denies for sure is not among the ends
                     passed |= taken if rule.action is Action.PASS else 0
                     ends &= ~taken
             ends |= passed
         if ends:
-            yield Opening(direction, None, index, atom, next(bits(ends)), certain, namespace, ends.bit_count())
+            yield Opening(direction, None, certain, {index: {atom: ends}})
 
     @staticmethod
     def _row(reach: Reach, index: int, direction: Direction) -> Row:
