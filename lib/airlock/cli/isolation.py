@@ -15,7 +15,7 @@ import typer
 
 from airlock.cli._formats import AsFormat, Format
 from airlock.cli._isolation_looks import dot_changes, dot_connections, print_proven
-from airlock.cli._report import print_json
+from airlock.cli._report import print_json, talk
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed, compare_places, list_connections, prove_isolation
 
@@ -70,8 +70,13 @@ def prove_command(
 
 @isolation_app.command("connections")
 def connections_command(places: Places, *, output: AsListing = Listing.CSV) -> int:
-    """Print every connection that the policies permit: source, destination, ports."""
-    found = list_connections(places, stdin=_stdin(places))
+    """Print every connection that the policies permit: source, destination, ports.
+
+    Of workloads that are in the resources, with each other, with addresses and with any pod (`entire-cluster`). What is not modelled and may
+    change the list is told on stderr.
+    """
+    found, doubts = list_connections(places, stdin=_stdin(places))
+    _warn(doubts)
     if output is Listing.DOT:
         sys.stdout.write(dot_connections(found))
     else:
@@ -87,7 +92,8 @@ def diff_command(
     output: AsListing = Listing.CSV,
 ) -> int:
     """Print connections that were added, removed or changed between two sets of resources."""
-    found = compare_places(before, after)
+    found, doubts = compare_places(before, after)
+    _warn(doubts)
     if output is Listing.DOT:
         sys.stdout.write(dot_changes(found))
     else:
@@ -103,6 +109,11 @@ def _rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Listi
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(rows)
+
+
+def _warn(doubts: Sequence[str]) -> None:
+    for doubt in doubts:
+        talk.print(f"not modelled, so the list may be wrong: {doubt}", markup=False)
 
 
 def _stdin(places: list[Path]) -> str:

@@ -12,14 +12,15 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from airlock.cluster.addresses import NOWHERE, range_text
+from airlock.cluster.kinds import unjudged_kinds
 from airlock.cluster.model import Beside, Model, Site, bits
-from airlock.cluster.network import families_of, network
+from airlock.cluster.network import families_of, network, policies_of
 from airlock.cluster.pods import Pod
 from airlock.cluster.ports import NO_CONNECTIONS, PortSpace
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
 
-__all__ = ["ENTIRE_CLUSTER", "Change", "Changed", "Connection", "compare", "connections"]
+__all__ = ["ENTIRE_CLUSTER", "Change", "Changed", "Connection", "compare", "connections", "unmodelled"]
 
 ENTIRE_CLUSTER = "entire-cluster"
 _FUTURE = Pod(Ref("", "", ENTIRE_CLUSTER), "", {}, frozenset())
@@ -36,6 +37,14 @@ class Connection(NamedTuple):
     source: str
     destination: str
     ports: str
+
+
+def unmodelled(resources: Resources) -> list[str]:
+    """What may permit or deny connections and is not in the list: policies with something that the model has no meaning for, and kinds that it
+    does not know.
+    """
+    _, doubts = policies_of(resources)
+    return [*map(str, doubts), *dict.fromkeys(f"{one.where}: {one.what}" for one in unjudged_kinds(resources))]
 
 
 def connections(resources: Resources, families: frozenset[int] | None = None) -> list[Connection]:

@@ -92,7 +92,8 @@ def nodes_of(resources: Resources) -> Sequence[tuple[Mapping[str, str], Addresse
 
 
 def families_of(model: Model) -> frozenset[int]:
-    """The families that any policy or pod names an address of; IPv4 where none does."""
+    """Families that pods have addresses of; where none is known, IPv4 and what any policy names an address of."""
+    pods = {family_of(model.cuts[cut]) for one in model.classes for cut in one.addresses}
     named = {
         family_of(low)
         for policy in model.policies
@@ -100,8 +101,7 @@ def families_of(model: Model) -> frozenset[int]:
         for peer in rule.peers or ()
         for low, _ in _intervals(peer)
     }
-    pods = {family_of(model.cuts[cut]) for one in model.classes for cut in one.addresses}
-    return frozenset(named | pods) or frozenset({FAMILIES.index("IPv4")})
+    return frozenset(pods or named | {FAMILIES.index("IPv4")})
 
 
 def _intervals(peer: object) -> Sequence[tuple[int, int]]:
