@@ -118,8 +118,8 @@ class Proof:
         """Which rule lets each end through, in the order in which rules are asked; None: that no rule stands against it."""
         for tier in Tier:
             passed = 0
-            for rule in self.upper.rules(index, direction, tier):
-                taken = ends & self.upper.taken(rule, index, atom)
+            for _, rule, own in (one for one in self.upper.takers(index, direction, atom) if one[0] is tier):
+                taken = ends & own
                 if taken and rule.action is Action.ALLOW:
                     yield Opening(direction, rule, certain, {index: {atom: taken}})
                 if rule.action is not Action.DENY:  # what a rule denies for sure is not among the ends
@@ -265,8 +265,8 @@ class Proof:
     def _alone(self, index: int, atom: int, ends: int, direction: Direction) -> Iterator[Rule]:
         """Rules that take an end which no other rule takes."""
         # Of pods that are isolated the baseline is not asked.
-        rules = [rule for tier in (Tier.ADMIN, Tier.NETWORK) for rule in self.lower.rules(index, direction, tier)]
-        taken = [(rule, ends & self.lower.taken(rule, index, atom)) for rule in rules if rule.action is Action.ALLOW]
+        asked = self.lower.takers(index, direction, atom)
+        taken = [(rule, ends & own) for tier, rule, own in asked if tier is not Tier.BASELINE and rule.action is Action.ALLOW]
         once = twice = 0
         for _, own in taken:
             twice |= once & own
