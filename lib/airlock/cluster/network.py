@@ -14,6 +14,7 @@ from airlock.cluster.pods import pods_of
 from airlock.cluster.resources import Resource, Resources
 from airlock.cluster.rules import Doubt, Policy, Tier
 from airlock.cluster.selectors import UnmodelledError
+from airlock.cluster.services import service_doubts
 
 __all__ = ["families_of", "namespace_labels", "network", "nodes_of", "policies_of"]
 
@@ -36,7 +37,7 @@ def network(
 
 
 def policies_of(resources: Resources) -> tuple[list[Policy], list[Doubt]]:
-    """Policies of all modelled kinds; and what about them has no meaning in the model."""
+    """Policies of all modelled kinds; and what about them, or about addresses of Services, has no meaning in the model."""
     policies: list[Policy] = []
     doubts: list[Doubt] = []
     readers: list[tuple[Sequence[Resource], Callable[[Resource], Policy]]] = [
@@ -47,7 +48,7 @@ def policies_of(resources: Resources) -> tuple[list[Policy], list[Doubt]]:
         for one in some:
             read = _read(parse, one)
             (policies if isinstance(read, Policy) else doubts).append(read)  # type: ignore[arg-type]
-    return policies, [*doubts, *_undecided(policies)]
+    return policies, [*doubts, *_undecided(policies), *service_doubts(resources)]
 
 
 @lru_cache(maxsize=1 << 15)
