@@ -216,7 +216,8 @@ def resource_from(body: Any, source: str) -> Resource:
     metadata = body.get("metadata") if isinstance(body, Mapping) else None
     if not isinstance(kind, str) or not isinstance(version, str) or not isinstance(metadata, Mapping):
         raise ConfigError(
-            f"{source}: not a Kubernetes object: expected apiVersion, kind and metadata. Correct it, or take the file out"
+            f"{source}: not a Kubernetes object: expected apiVersion, kind and metadata. Leave the file out, or name a "
+            "folder with a kustomization, such as an overlay"
         )
     name = metadata.get("name") or metadata.get("generateName")
     if not isinstance(name, str):

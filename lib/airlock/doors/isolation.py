@@ -104,6 +104,8 @@ def list_connections(places: Sequence[Place], *, stdin: str = "", families: froz
     return connections(read_resources(places, stdin), families)
 
 
-def compare_places(before: Place, after: Place) -> list[Change]:
-    """Connections that are not the same in two places. Raises ConfigError where one can't be read."""
-    return compare(read_resources([before]), read_resources([after]))
+def compare_places(before: Place, after: Place, *, stdin: str = "") -> list[Change]:
+    """Connections that are not the same in two places, one of which may be '-'. Raises ConfigError where one can't be read."""
+    if str(before) == str(after) == "-":
+        raise ConfigError("both places are stdin. Give one of them as a file or folder")
+    return compare(read_resources([before], stdin), read_resources([after], stdin))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
+from airlock.cluster.read import read_resources
 from airlock.cluster.resources import resources_from
+from airlock.doors.isolation import compare_places
 from airlock.errors import ConfigError
 
 
@@ -49,3 +53,59 @@ def test_a_spec_that_is_text():
     (one,) = _resources("{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: text}")
     with pytest.raises(ConfigError, match=r"a.yaml:1: Pod default/x: 'spec' is no mapping"):
         _ = one.spec
+
+
+MAP = "{apiVersion: v1, kind: ConfigMap, metadata: {name: NAME}}\n"
+FLOWS = "apiVersion: airlock/v1\nkind: Flows\nzones: {}\n"
+
+
+def _names(*places, stdin=""):
+    return [one.name for one in read_resources(places, stdin)]
+
+
+def test_the_claim_may_lie_among_the_resources(tmp_path):
+    (tmp_path / "flows.yaml").write_text(FLOWS)
+    (tmp_path / "a.yaml").write_text(MAP.replace("NAME", "a"))
+    assert _names(tmp_path) == ["a"]
+    with pytest.raises(ConfigError, match=r"flows.yaml: no Kubernetes object in it"):
+        _names(tmp_path / "flows.yaml")
+
+
+def test_a_folder_of_several_kustomizations_is_not_one_cluster(tmp_path):
+    for name in ("base", "overlays/local"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "kustomization.yaml").write_text("resources: []\n")
+    with pytest.raises(ConfigError, match=r"and 2 deeper down. Name the one to build, such as an overlay: .*overlays/local"):
+        _names(tmp_path)
+
+
+def test_a_file_that_is_no_resource_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "policy.json").write_text('{"Version": "2012-10-17", "Statement": []}')
+    with pytest.raises(ConfigError, match=r"policy.json:1: not a Kubernetes object: .* Leave the file out, or name a folder"):
+        _names(tmp_path)
+
+
+def test_json_objects_one_after_another():
+    two = "".join(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}) + "\n" for name in "ab")
+    found = read_resources(["-"], two)
+    assert [(one.name, one.source) for one in found] == [("a", "stdin:1"), ("b", "stdin:2")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\udcff\udcfe", "stdin: not text in UTF-8"),
+        ('{"a": ' + "9" * 5000 + "}", "a number with thousands of digits"),
+        ('{"a": ' + "[" * 200_000, "stdin.*nest"),
+    ],
+)
+def test_text_that_can_not_be_read(text, said):
+    with pytest.raises(ConfigError, match=said):
+        _names("-", stdin=text)
+
+
+def test_one_of_two_places_may_be_stdin(tmp_path):
+    (tmp_path / "a.yaml").write_text(MAP.replace("NAME", "a"))
+    assert compare_places(tmp_path, "-", stdin=MAP.replace("NAME", "b")) == []
+    with pytest.raises(ConfigError, match="both places are stdin"):
+        compare_places("-", "-", stdin=MAP)
