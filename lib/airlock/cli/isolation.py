@@ -86,13 +86,13 @@ def connections_command(places: Places, *, output: AsListing = Listing.CSV) -> i
 
 @isolation_app.command("diff")
 def diff_command(
-    before: Annotated[Path, typer.Argument(help="folder or file with resources", show_default=False)],
+    before: Annotated[Path, typer.Argument(help="folder or file with resources; '-': stdin", show_default=False)],
     after: Annotated[Path, typer.Argument(help="the same, later", show_default=False)],
     *,
     output: AsListing = Listing.CSV,
 ) -> int:
     """Print connections that were added, removed or changed between two sets of resources."""
-    found, doubts = compare_places(before, after)
+    found, doubts = compare_places(before, after, stdin=_stdin([before, after]))
     _warn(doubts)
     if output is Listing.DOT:
         sys.stdout.write(dot_changes(found))

@@ -107,7 +107,13 @@ def list_connections(
     return connections(resources, families), unmodelled(resources)
 
 
-def compare_places(before: Place, after: Place) -> tuple[list[Change], list[str]]:
-    """Connections that are not the same in two places, and what is not modelled. Raises ConfigError where one can't be read."""
-    old, new = read_resources([before]), read_resources([after])
+def compare_places(before: Place, after: Place, *, stdin: str = "") -> tuple[list[Change], list[str]]:
+    """Connections that are not the same in two places, one of which may be '-', and what is not modelled.
+
+    Raises:
+        ConfigError: One can't be read, or both are stdin.
+    """
+    if str(before) == str(after) == "-":
+        raise ConfigError("both places are stdin. Give one of them as a file or folder")
+    old, new = read_resources([before], stdin), read_resources([after], stdin)
     return compare(old, new), list(dict.fromkeys([*unmodelled(old), *unmodelled(new)]))
