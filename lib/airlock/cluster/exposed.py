@@ -36,7 +36,7 @@ def exposed_openings(resources: Resources, zones: Mapping[str, Sequence[str]]) -
 
 
 def _service(one: Resource) -> Iterator[Opening]:
-    kind, spec = one.spec.get("type", "ClusterIP"), one.spec
+    kind, spec = one.spec.get("type") or "ClusterIP", one.spec
     if kind in _OUTER_TYPES or spec.get("externalIPs"):
         rule = "spec.type" if kind in _OUTER_TYPES else "spec.externalIPs"
         text = f"opens {'a port of every node' if rule == 'spec.type' else 'an address outside'}: traffic comes from nodes, which policies let in"

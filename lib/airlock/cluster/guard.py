@@ -10,7 +10,7 @@ from airlock.cluster._shape import about, mapping, mappings, selects, words
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resource, Resources
 
-__all__ = ["admission_openings", "namespace_openings"]
+__all__ = ["admission_openings", "namespace_openings", "unguarded"]
 
 Zones = Mapping[str, Sequence[str]]
 
@@ -18,6 +18,8 @@ _ADMISSION = "admissionregistration.k8s.io"
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _PINNED = re.compile(r"v1\.\d+")
 _NAME = "kubernetes.io/metadata.name"
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_ASKED = re.compile(r"\b(?:object|oldObject|request|params|variables|namespaceObject|authorizer)\b")
 _MESH_LABELS = {
     "istio-injection": "enabled",
     "istio.io/rev": None,
@@ -151,8 +153,76 @@ def _everywhere(labels: Iterable[str], opening: Opening) -> Iterator[tuple[str, 
         yield zone, opening
 
 
+def unguarded(resources: Resources, namespaces: Iterable[str]) -> Iterator[Opening]:
+    """Namespaces of these in which no admission policy looks at pods that are made: Pod Security alone leaves them names, labels, volumes.
+
+    What a policy's expressions say is not evaluated: one that looks at the request at all counts.
+
+    Args:
+        resources: All objects.
+        namespaces: Those where a subject of a zone may create pods.
+
+    Raises:
+        ConfigError: An object has not the shape of its kind.
+    """
+    guards = []
+    for policy in resources.of("ValidatingAdmissionPolicy", _ADMISSION):
+        with about(policy):
+            if _guards_pods(policy):
+                guards.append(policy)
+    bindings = resources.of("ValidatingAdmissionPolicyBinding", _ADMISSION)
+    pairs = [(one, binding) for one in guards for binding in bindings if binding.spec.get("policyName") == one.name]
+    for name in namespaces:
+        labels = _labels_of(resources, [name])
+        if not any(_denies(binding) and _binds(binding, labels) and _constrains(policy, labels) for policy, binding in pairs):
+            text = "pods are made by subjects of the zone, and no admission policy that denies looks at them"
+            step = (
+                "Bind a ValidatingAdmissionPolicy for CREATE of pods with Deny and failurePolicy Fail, or take the right away"
+            )
+            yield Opening(Ref("Namespace", "", name), "admission", "", text, Verdict.NO_PROOF, "admission.unguarded", step)
+
+
+def _guards_pods(policy: Resource) -> bool:
+    match = mapping(policy.spec, "matchConstraints")
+    conditions = [str(one.get("expression")) for one in mappings(policy.spec, "matchConditions")]
+    looks = [str(one.get("expression")) for one in mappings(policy.spec, "validations")]
+    return (
+        (policy.spec.get("failurePolicy") or "Fail") == "Fail"
+        and any(map(_of_new_pods, mappings(match, "resourceRules")))
+        and not match.get("excludeResourceRules")
+        and all(_asks(one) or one.strip() == "true" for one in conditions)
+        and any(map(_asks, looks))
+    )
+
+
+def _of_new_pods(rule: Mapping[str, Any]) -> bool:
+    return (
+        bool({"CREATE", "*"} & set(words(rule, "operations")))
+        and bool({"", "*"} & set(words(rule, "apiGroups")))
+        and bool({"v1", "*"} & set(words(rule, "apiVersions")))
+        and bool({"pods", "*", "*/*"} & set(words(rule, "resources")))
+        and not words(rule, "resourceNames")
+        and rule.get("scope") != "Cluster"
+    )
+
+
+def _asks(expression: str) -> bool:
+    """Whether an expression (CEL) looks at anything, so that it is not the same for every request.
+
+    Example:
+        >>> _asks("has(object.spec.volumes)"), _asks("'object' == 'object' || true")
+        (True, False)
+    """
+    return bool(_ASKED.search(_QUOTED.sub("", expression)))
+
+
+def _denies(binding: Resource) -> bool:
+    with about(binding):
+        return "Deny" in words(binding.spec, "validationActions")
+
+
 def _weak_policy(policy: Resource) -> Iterator[Opening]:
-    if policy.spec.get("failurePolicy", "Fail") != "Fail":
+    if (policy.spec.get("failurePolicy") or "Fail") != "Fail":
         text = "lets objects in when it can't be evaluated"
         yield Opening(policy.ref, "", "spec.failurePolicy", text, Verdict.NO_PROOF, "admission.fails-open", "Set Fail")
     if policy.spec.get("matchConditions"):
@@ -170,7 +240,7 @@ def _weak_match(ref: Ref, rule: str, match: Mapping[str, Any]) -> Iterator[Openi
         yield Opening(ref, "", f"{rule}.objectSelector", text, Verdict.NO_PROOF, "admission.by-label", "Select by namespace")
     if match.get("excludeResourceRules"):
         yield Opening(ref, "admission", f"{rule}.excludeResourceRules", "leaves kinds of objects out")
-    if match.get("matchPolicy", "Equivalent") != "Equivalent":
+    if (match.get("matchPolicy") or "Equivalent") != "Equivalent":
         text = "guards the versions alone that it names; the same object comes in by another"
         yield Opening(ref, "", f"{rule}.matchPolicy", text, Verdict.NO_PROOF, "admission.by-version", "Set Equivalent")
 
@@ -238,4 +308,4 @@ def _touches_pods(hook: Mapping[str, Any]) -> bool:
 def _is_of_namespaces(hook: Mapping[str, Any]) -> bool:
     """Whether it is asked about objects of namespaces at all."""
     rules = mappings(hook, "rules")
-    return any(rule.get("scope", "*") in ("*", "Namespaced") for rule in rules)
+    return any((rule.get("scope") or "*") in ("*", "Namespaced") for rule in rules)

@@ -186,6 +186,14 @@ def test_a_validating_webhook_is_a_path_where_it_is_asked():
     assert list(admission_openings(cluster(namespace("raw"), cluster_only), ZONES)) == []
 
 
+def test_null_is_as_if_it_were_not_there():
+    webhook = hook("Mutating", **select("raw"))
+    webhook["webhooks"][0]["rules"][0]["scope"] = None
+    assert admitted(webhook) == {("raw", "admission.mutates", N)}
+    assert admitted(policy(failurePolicy=None, matchConstraints={"matchPolicy": None}), bound()) == set()
+    assert list(exposed_openings(cluster(made("Service", spec={"type": None, "selector": {"a": "b"}})), ZONES)) == []
+
+
 def test_policies_that_mutate_leave_no_proof():
     mutating = {
         "apiVersion": ADMISSION,

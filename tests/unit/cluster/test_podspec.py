@@ -11,6 +11,7 @@ from airlock.cluster.podspec import pod_openings
 from airlock.cluster.resources import resources_from
 from airlock.cluster.subjects import Subject
 from airlock.cluster.tokens import legacy_tokens
+from airlock.cluster.volumes import waiting_volumes
 from airlock.cluster.workloads import WORKLOADS, pod_templates
 from airlock.errors import ConfigError
 
@@ -38,6 +39,10 @@ def codes(*objects, declared=()):
 def test_the_fields_that_are_known_are_those_of_the_client(name):
     kind = getattr(k8s, f"V1{name}", None) or getattr(k8s, f"Core{name}", None)
     assert KNOWN[name] == set(kind.attribute_map.values())
+
+
+def test_null_is_as_if_it_were_not_there():
+    assert codes(pod({"os": {"name": None}}, {"securityContext": {"procMount": None}})) == set()
 
 
 def test_a_plain_pod_opens_nothing():
@@ -202,6 +207,11 @@ def volume(**spec):
         ([claim(["ReadWriteMany"])], {("volume.shared", N)}),
         ([claim(["ReadWriteOnce", "ReadOnlyMany"])], {("volume.shared", N)}),
         ([claim(["ReadWriteOnce"], volumeName="pv"), volume(nfs={"server": "s"})], {("volume.network", R)}),
+        (
+            [claim(["ReadWriteOnce"]), volume(nfs={"server": "s"}, claimRef={"namespace": "raw", "name": "data"})],
+            {("volume.network", R)},
+        ),
+        ([claim(["ReadWriteOnce"]), volume(nfs={"server": "s"}, claimRef={"namespace": "other", "name": "data"})], set()),
         ([claim(["ReadWriteOnce"], volumeName="pv"), volume(hostPath={"path": "/"})], {("volume.network", R)}),
     ],
 )
@@ -209,6 +219,18 @@ def test_a_claim_is_what_it_is_bound_to(objects, found):
     mounted = pod({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]})
     assert codes(mounted, *objects) == found
     assert [one.kind for one in opened(mounted, *objects)] == ["volume"]
+
+
+def test_a_volume_that_waits_for_a_claim_counts_before_there_is_one():
+    """A StatefulSet makes its claims by name."""
+    waits = volume(nfs={"server": "s"}, claimRef={"namespace": "raw", "name": "data-store-0"})
+    found = [(name, one.code, one.verdict) for name, one in waiting_volumes(resources_from([("x", waits)]), RAW)]
+    assert found == [("raw", "volume.network", R)]
+    for other in (
+        volume(nfs={"server": "s"}),
+        volume(csi={"driver": "ebs"}, claimRef={"namespace": "raw", "name": "data-store-0"}),
+    ):
+        assert list(waiting_volumes(resources_from([("x", other)]), RAW)) == []
 
 
 def test_secrets_that_a_driver_fetches_read_only_are_listed():
@@ -290,6 +312,15 @@ def test_tokens_that_never_end_are_refused():
     [one] = legacy_tokens(made, RAW)
     assert (one.code, one.where.namespace) == ("token.legacy", "raw")
     assert "Y2FuYXJ5" not in str(one)
+
+
+def test_a_secret_without_a_type_is_known_by_its_annotation():
+    """A live cluster's Secrets are read by their metadata, which have no type."""
+    metadata = {"name": "s", "namespace": "raw", "annotations": {"kubernetes.io/service-account.name": "driver"}}
+    bare = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    assert [(one.code, one.verdict) for one in legacy_tokens(resources_from([("x", bare)]), RAW)] == [("token.legacy", N)]
+    for known in ({**bare, "type": "Opaque"}, {**bare, "metadata": {"name": "s", "namespace": "raw"}}):
+        assert list(legacy_tokens(resources_from([("x", known)]), RAW)) == []
 
 
 # --- Spark's applications -----------------------------------------------------------------------------------------------
