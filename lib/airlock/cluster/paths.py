@@ -17,7 +17,7 @@ from airlock.cluster.ages import older_pods
 from airlock.cluster.elsewhere import rights_elsewhere
 from airlock.cluster.exposed import exposed_openings
 from airlock.cluster.findings import Finding, Path, Verdict, merged
-from airlock.cluster.guard import admission_openings, namespace_openings, unguarded
+from airlock.cluster.guard import admission_openings, copied_openings, namespace_openings, unguarded
 from airlock.cluster.joined import joined_zones
 from airlock.cluster.kinds import unjudged_kinds
 from airlock.cluster.neighbours import node_makers, node_readers
@@ -149,6 +149,7 @@ def paths(
     found += node_makers(held, resources, zones, accepted.by_platform)
     templates = tuple(pod_templates(resources))
     inner = [*pod_openings(templates, resources, namespaces, declared), *legacy_tokens(resources, namespaces)]
+    inner += copied_openings(resources, namespaces)
     inner += merged(older_pods(resources, namespaces))
     openings = [*((zone_of[one.where.namespace], one) for one in inner), *namespace_openings(resources, zones)]
     openings += [(zone_of[name], one) for name, one in waiting_volumes(resources, namespaces)]

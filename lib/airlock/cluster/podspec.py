@@ -35,6 +35,8 @@ _MESHES = (
     "consul.hashicorp.com/connect-inject",
     "kuma.io/",
     "vault.hashicorp.com/agent-inject",
+    "dapr.io/",
+    "openservicemesh.io/",
 )
 _PLAIN_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage", "nvidia.com/gpu", "amd.com/gpu"})
 

@@ -126,6 +126,7 @@ def test_a_containers_field_opens(container, code, verdict):
         ({"sidecar.istio.io/inject": "true"}, {}, "pod.sidecar", N),  # T41
         ({}, {"sidecar.istio.io/inject": "true"}, "pod.sidecar", N),
         ({"linkerd.io/inject": "enabled"}, {}, "pod.sidecar", N),
+        ({"dapr.io/enabled": "true"}, {}, "pod.sidecar", N),
     ],
 )
 def test_an_annotation_or_a_label_asks_for_more(annotations, labels, code, verdict):
@@ -360,6 +361,8 @@ def test_both_roles_of_a_spark_application_are_pods(kind, role):
         (spark(warpDrive=True), {("pod.unknown-field", N)}),
         (spark(sparkConf={"spark.kubernetes.driver.volumes.hostPath.v.mount.path": "/"}), {("pod.unknown-field", N)}),
         (spark(sparkConf={"spark.executor.cores": "2", "spark.kubernetes.executor.deleteOnTermination": "true"}), set()),
+        (spark(sparkConf={"spark.kubernetes.namespace": "other"}), {("pod.unknown-field", N)}),
+        (spark(sparkConf={"spark.kubernetes.namespace": "raw"}), set()),
         (spark(driverIngressOptions=[{"servicePort": 4040}]), {("service.made", N)}),
     ],
 )
@@ -375,6 +378,14 @@ def test_an_executor_without_an_account_has_the_drivers():
     found = opened(made)
     assert {one.text.split(" for ")[0] for one in found} == {"carries a token of ServiceAccount raw/driver"}
     assert [one.rule.split(".")[1] for one in found] == ["driver", "executor"]
+
+
+@pytest.mark.parametrize("name", ["spark.kubernetes.container.image", "spark.kubernetes.executor.container.image"])
+def test_an_image_that_the_conf_names_by_a_tag_is_listed(name):
+    found = opened(spark(sparkConf={name: "evil:latest"}))
+    assert {one.kind for one in found} == {"image"}
+    assert len(found) == (1 if "executor" in name else 2)
+    assert opened(spark(sparkConf={name: DIGEST})) == []
 
 
 def test_an_object_of_another_shape_is_refused_by_name():
