@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from airlock.cluster._shape import about, mapping, mappings
+from airlock.cluster._shape import about, mapping, mappings, words
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Resource, Resources
 
@@ -30,13 +31,13 @@ def exposed_openings(resources: Resources, zones: Mapping[str, Sequence[str]]) -
         for one in resources.of(kind, group):
             if one.namespace in zone_of:
                 with about(one):
-                    yield from ((zone_of[one.namespace], opening) for opening in look(one))
+                    yield from ((zone_of[one.namespace], opening) for opening in look(one, resources))
     for zone in zones:
         yield from ((zone, opening) for opening in _servers(resources))
 
 
-def _service(one: Resource) -> Iterator[Opening]:
-    kind, spec = one.spec.get("type", "ClusterIP"), one.spec
+def _service(one: Resource, _resources: Resources) -> Iterator[Opening]:
+    kind, spec = one.spec.get("type") or "ClusterIP", one.spec
     if kind in _OUTER_TYPES or spec.get("externalIPs"):
         rule = "spec.type" if kind in _OUTER_TYPES else "spec.externalIPs"
         text = f"opens {'a port of every node' if rule == 'spec.type' else 'an address outside'}: traffic comes from nodes, which policies let in"
@@ -58,20 +59,35 @@ def _service(one: Resource) -> Iterator[Opening]:
         yield Opening(one.ref, "service", "spec.selector", text)
 
 
-def _endpoints(one: Resource) -> Iterator[Opening]:
-    addresses = [str(address.get("ip")) for subset in mappings(one.body, "subsets") for address in mappings(subset, "addresses")
-                 if mapping(address, "targetRef").get("kind") != "Pod"]  # fmt: skip
+def _endpoints(one: Resource, resources: Resources) -> Iterator[Opening]:
+    addresses = [
+        str(address.get("ip"))
+        for subset in mappings(one.body, "subsets")
+        for address in (*mappings(subset, "addresses"), *mappings(subset, "notReadyAddresses"))
+        if not _is_pod(address, str(address.get("ip")), one, resources)
+    ]
     yield from _addressed(one, "subsets", addresses)
 
 
-def _slice(one: Resource) -> Iterator[Opening]:
+def _slice(one: Resource, resources: Resources) -> Iterator[Opening]:
     addresses = [
-        str(address)
+        address
         for endpoint in mappings(one.body, "endpoints")
-        if mapping(endpoint, "targetRef").get("kind") != "Pod"
-        for address in endpoint.get("addresses") or ()
+        for address in words(endpoint, "addresses")
+        if not _is_pod(endpoint, address, one, resources)
     ]
     yield from _addressed(one, "endpoints", addresses)
+
+
+def _is_pod(endpoint: Mapping[str, Any], address: str, one: Resource, resources: Resources) -> bool:
+    """Whether it is the address of the pod that it names: whoever writes it can name any."""
+    named = mapping(endpoint, "targetRef")
+    pod = resources.find("Pod", one.namespace, str(named.get("name"))) if named.get("kind") == "Pod" else None
+    if pod is None:
+        return False
+    with about(pod):
+        status = mapping(pod.body, "status")
+        return address in {status.get("podIP"), *(entry.get("ip") for entry in mappings(status, "podIPs"))}
 
 
 def _addressed(one: Resource, rule: str, addresses: list[str]) -> Iterator[Opening]:
@@ -80,7 +96,7 @@ def _addressed(one: Resource, rule: str, addresses: list[str]) -> Iterator[Openi
         yield Opening(one.ref, "service", rule, text)
 
 
-def _ingress(one: Resource) -> Iterator[Opening]:
+def _ingress(one: Resource, _resources: Resources) -> Iterator[Opening]:
     text = "leads traffic from outside to pods, through a controller that may run on the node's network"
     yield Opening(one.ref, "service", "spec", text, Verdict.NO_PROOF, "service.ingress", "Take it out")
 

@@ -10,21 +10,41 @@ from airlock.cluster._shape import about, mapping, mappings, selects, words
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resource, Resources
 
-__all__ = ["admission_openings", "namespace_openings"]
+__all__ = ["admission_openings", "copied_openings", "namespace_openings", "unguarded"]
 
 Zones = Mapping[str, Sequence[str]]
 
 _ADMISSION = "admissionregistration.k8s.io"
 _ENFORCE = "pod-security.kubernetes.io/enforce"
-_PINNED = re.compile(r"v1\.\d+")
+_PINNED = re.compile(r"v1\.(\d+)")
+_FIRST = 25
+"""The first version in which Pod Security and all its checks are stable; older ones leave some out."""
 _NAME = "kubernetes.io/metadata.name"
-_MESH_LABELS = {
-    "istio-injection": "enabled",
-    "istio.io/rev": None,
-    "istio.io/dataplane-mode": "ambient",
-    "kuma.io/sidecar-injection": "enabled",
-}
-_MESH_ANNOTATIONS = {"linkerd.io/inject": "enabled"}
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_ASKED = re.compile(r"\b(?:object|oldObject|request|params|variables|namespaceObject|authorizer)\b")
+_MESHES = (
+    "istio-injection", "istio.io/rev", "istio.io/dataplane-mode", "kuma.io/sidecar-injection", "linkerd.io/inject", "dapr.io/",
+    "consul.hashicorp.com/", "openservicemesh.io/",
+)  # fmt: skip
+_OFF = frozenset({"disabled", "false", "none"})
+_NETWORKS = (
+    "k8s.ovn.org/",
+    "k8s.v1.cni.cncf.io/",
+    "v1.multus-cni.io/",
+    "ovn.kubernetes.io/",
+    "cni.projectcalico.org/",
+    "io.cilium/",
+)
+"""What a namespace says to put its pods into other networks or pools of addresses, or on other gateways."""
+_ONLY_LOGS = frozenset({"k8s.ovn.org/acl-logging"})
+_COPIERS = (
+    "reflector.v1.k8s.emberstack.com/",
+    "replicator.v1.mittwald.de/",
+    "kubed.appscode.com/",
+    "config.syncer/",
+    "secretgen.carvel.dev/",
+)
+_CLOUD = ("eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-account", "azure.workload.identity/client-id")
 
 
 def namespace_openings(resources: Resources, zones: Zones) -> Iterator[tuple[str, Opening]]:
@@ -56,18 +76,49 @@ def _pod_security(ref: Ref, labels: Mapping[str, str]) -> Iterator[Opening]:
             "namespace.pod-security",
             f"Label it {_ENFORCE}=restricted",
         )
-    elif not _PINNED.fullmatch(str(version)):
+    elif (pinned := _PINNED.fullmatch(str(version))) and int(pinned[1]) < _FIRST:
+        text = f"Pod Security's version is '{version}', expected v1.{_FIRST} or later: it leaves out what later ones refuse"
+        step = f"Label it {_ENFORCE}-version=v1.NN, the cluster's own"
+        yield Opening(ref, "pod", f"labels[{_ENFORCE}-version]", text, Verdict.NO_PROOF, "namespace.pod-security-version", step)
+    elif not pinned:
         text = f"Pod Security's version is '{version or 'latest'}', expected a number: what it refuses changes with the cluster"
         step = f"Label it {_ENFORCE}-version=v1.NN"
         yield Opening(ref, "", f"labels[{_ENFORCE}-version]", text, Verdict.NO_PROOF, "namespace.pod-security-version", step)
 
 
 def _mesh(ref: Ref, labels: Mapping[str, str], notes: Mapping[str, str]) -> Iterator[Opening]:
-    for kind, values, asked in (("labels", labels, _MESH_LABELS), ("annotations", notes, _MESH_ANNOTATIONS)):
-        for name, wanted in asked.items():
-            if name in values and wanted in (None, values[name]):
+    for kind, values in (("labels", labels), ("annotations", notes)):
+        for name in map(str, values):
+            if name.startswith(_MESHES) and str(values[name]).lower() not in _OFF:
                 text = "lets a mesh put containers into pods, whose connections are its own"
                 yield Opening(ref, "pod", f"{kind}[{name}]", text, Verdict.NO_PROOF, "namespace.mesh", "Take it out")
+            elif name.startswith(_NETWORKS) and name not in _ONLY_LOGS:
+                text = "joins pods to a network, or to a gateway, of their own, which is not modelled"
+                yield Opening(ref, "pod", f"{kind}[{name}]", text, Verdict.NO_PROOF, "namespace.network", "Take it out")
+
+
+def copied_openings(resources: Resources, namespaces: frozenset[str]) -> Iterator[Opening]:
+    """Objects of these namespaces that a controller copies elsewhere, and ServiceAccounts that are somebody in a cloud.
+
+    Raises:
+        ConfigError: An object has not the shape of its kind.
+    """
+    for kind in ("Secret", "ConfigMap"):
+        for one in resources.of(kind, ""):
+            with about(one):
+                notes = {**mapping(one.metadata, "annotations"), **mapping(one.metadata, "labels")}
+            for name in map(str, notes if one.namespace in namespaces else ()):
+                if name.startswith(_COPIERS):
+                    text = "lets a controller copy it into other namespaces, or from them"
+                    rule = f"metadata.annotations[{name}]"
+                    yield Opening(one.ref, "copy", rule, text, Verdict.NO_PROOF, "object.copied", "Take it out")
+    for one in resources.of("ServiceAccount", ""):
+        with about(one):
+            own = mapping(one.metadata, "annotations")
+        for name in _CLOUD if one.namespace in namespaces else ():
+            if own.get(name):
+                text = "its tokens are worth an identity of the cloud, and what that may no object says"
+                yield Opening(one.ref, "token", f"metadata.annotations[{name}]", text)
 
 
 def admission_openings(resources: Resources, zones: Zones) -> Iterator[tuple[str, Opening]]:
@@ -151,8 +202,76 @@ def _everywhere(labels: Iterable[str], opening: Opening) -> Iterator[tuple[str, 
         yield zone, opening
 
 
+def unguarded(resources: Resources, namespaces: Iterable[str]) -> Iterator[Opening]:
+    """Namespaces of these in which no admission policy looks at pods that are made: Pod Security alone leaves them names, labels, volumes.
+
+    What a policy's expressions say is not evaluated: one that looks at the request at all counts.
+
+    Args:
+        resources: All objects.
+        namespaces: Those where a subject of a zone may create pods.
+
+    Raises:
+        ConfigError: An object has not the shape of its kind.
+    """
+    guards = []
+    for policy in resources.of("ValidatingAdmissionPolicy", _ADMISSION):
+        with about(policy):
+            if _guards_pods(policy):
+                guards.append(policy)
+    bindings = resources.of("ValidatingAdmissionPolicyBinding", _ADMISSION)
+    pairs = [(one, binding) for one in guards for binding in bindings if binding.spec.get("policyName") == one.name]
+    for name in namespaces:
+        labels = _labels_of(resources, [name])
+        if not any(_denies(binding) and _binds(binding, labels) and _constrains(policy, labels) for policy, binding in pairs):
+            text = "pods are made by subjects of the zone, and no admission policy that denies looks at them"
+            step = (
+                "Bind a ValidatingAdmissionPolicy for CREATE of pods with Deny and failurePolicy Fail, or take the right away"
+            )
+            yield Opening(Ref("Namespace", "", name), "admission", "", text, Verdict.NO_PROOF, "admission.unguarded", step)
+
+
+def _guards_pods(policy: Resource) -> bool:
+    match = mapping(policy.spec, "matchConstraints")
+    conditions = [str(one.get("expression")) for one in mappings(policy.spec, "matchConditions")]
+    looks = [str(one.get("expression")) for one in mappings(policy.spec, "validations")]
+    return (
+        (policy.spec.get("failurePolicy") or "Fail") == "Fail"
+        and any(map(_of_new_pods, mappings(match, "resourceRules")))
+        and not match.get("excludeResourceRules")
+        and all(_asks(one) or one.strip() == "true" for one in conditions)
+        and any(map(_asks, looks))
+    )
+
+
+def _of_new_pods(rule: Mapping[str, Any]) -> bool:
+    return (
+        bool({"CREATE", "*"} & set(words(rule, "operations")))
+        and bool({"", "*"} & set(words(rule, "apiGroups")))
+        and bool({"v1", "*"} & set(words(rule, "apiVersions")))
+        and bool({"pods", "*", "*/*"} & set(words(rule, "resources")))
+        and not words(rule, "resourceNames")
+        and rule.get("scope") != "Cluster"
+    )
+
+
+def _asks(expression: str) -> bool:
+    """Whether an expression (CEL) looks at anything, so that it is not the same for every request.
+
+    Example:
+        >>> _asks("has(object.spec.volumes)"), _asks("'object' == 'object' || true")
+        (True, False)
+    """
+    return bool(_ASKED.search(_QUOTED.sub("", expression)))
+
+
+def _denies(binding: Resource) -> bool:
+    with about(binding):
+        return "Deny" in words(binding.spec, "validationActions")
+
+
 def _weak_policy(policy: Resource) -> Iterator[Opening]:
-    if policy.spec.get("failurePolicy", "Fail") != "Fail":
+    if (policy.spec.get("failurePolicy") or "Fail") != "Fail":
         text = "lets objects in when it can't be evaluated"
         yield Opening(policy.ref, "", "spec.failurePolicy", text, Verdict.NO_PROOF, "admission.fails-open", "Set Fail")
     if policy.spec.get("matchConditions"):
@@ -170,7 +289,7 @@ def _weak_match(ref: Ref, rule: str, match: Mapping[str, Any]) -> Iterator[Openi
         yield Opening(ref, "", f"{rule}.objectSelector", text, Verdict.NO_PROOF, "admission.by-label", "Select by namespace")
     if match.get("excludeResourceRules"):
         yield Opening(ref, "admission", f"{rule}.excludeResourceRules", "leaves kinds of objects out")
-    if match.get("matchPolicy", "Equivalent") != "Equivalent":
+    if (match.get("matchPolicy") or "Equivalent") != "Equivalent":
         text = "guards the versions alone that it names; the same object comes in by another"
         yield Opening(ref, "", f"{rule}.matchPolicy", text, Verdict.NO_PROOF, "admission.by-version", "Set Equivalent")
 
@@ -238,4 +357,4 @@ def _touches_pods(hook: Mapping[str, Any]) -> bool:
 def _is_of_namespaces(hook: Mapping[str, Any]) -> bool:
     """Whether it is asked about objects of namespaces at all."""
     rules = mappings(hook, "rules")
-    return any(rule.get("scope", "*") in ("*", "Namespaced") for rule in rules)
+    return any((rule.get("scope") or "*") in ("*", "Namespaced") for rule in rules)

@@ -10,7 +10,7 @@ from airlock.cluster.powers import BECOMING, STEERING
 from airlock.cluster.rbac import EVERYWHERE, Held
 from airlock.cluster.subjects import Subject
 
-__all__ = ["joined_zones"]
+__all__ = ["Closure", "joined_zones"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def joined_zones(
         is_platform: Whom to leave out. They are passed through all the same: who can become one of them is found.
     """
     zone_of = {name: zone for zone, names in zones.items() for name in names}
-    closure = _Closure([one for one in held if one.power in STEERING | BECOMING])
+    closure = Closure([one for one in held if one.power in STEERING | BECOMING])
     for subject in closure.subjects:
         if is_platform(subject):
             continue
@@ -77,14 +77,19 @@ def _finding(subject: Subject, first: Mapping[str, _Reached], homes: Sequence[st
     return Finding(Verdict.REFUTED, "rights.two-zones", what, last.binding, last.via, steps)
 
 
-class _Closure:
-    """Who can come to act as whom, over the subjects that bindings name."""
+class Closure:
+    """Who can come to act as whom, over the subjects that bindings name.
+
+    Attributes:
+        of: Rights by who has them.
+        subjects: All that have one.
+    """
 
     def __init__(self, held: Sequence[Held]) -> None:
-        self._of: dict[Subject, list[Held]] = {}
+        self.of: dict[Subject, list[Held]] = {}
         for one in held:
-            self._of.setdefault(one.subject, []).append(one)
-        self.subjects = sorted(self._of)
+            self.of.setdefault(one.subject, []).append(one)
+        self.subjects = sorted(self.of)
         self._accounts: dict[str, list[Subject]] = {}
         for subject in self.subjects:
             if subject.kind == "ServiceAccount":
@@ -96,14 +101,15 @@ class _Closure:
         while left:
             now = left.pop(0)
             for actor in (now, *now.groups):
-                for one in self._of.get(actor, ()):
+                for one in self.of.get(actor, ()):
                     yield _Reached(one, None if actor == subject else actor)
-                    for other in self._becomes(one):
+                    for other in self.becomes(one):
                         if other not in seen:
                             seen.add(other)
                             left.append(other)
 
-    def _becomes(self, held: Held) -> Sequence[Subject]:
+    def becomes(self, held: Held) -> Sequence[Subject]:
+        """Whom a right lets its holder act as."""
         if held.power not in BECOMING:
             return ()
         if held.namespace == "":

@@ -72,8 +72,6 @@ HARMLESS: Mapping[tuple[str, str], str] = {
     ("metrics.k8s.io", "NodeMetrics"): "only tells",
     ("cert-manager.io", "Certificate"): "fills a Secret",
     ("cert-manager.io", "CertificateRequest"): "fills a Secret",
-    ("cert-manager.io", "Issuer"): "says who signs certificates",
-    ("cert-manager.io", "ClusterIssuer"): "says who signs certificates",
     ("monitoring.coreos.com", "PrometheusRule"): "asks what was gathered already",
     ("airlock", "Flows"): "what is proved, not an object of a cluster",
     ("kustomize.config.k8s.io", "Kustomization"): "no object of a cluster",

@@ -1,6 +1,7 @@
 """By which path can a byte leave a zone, but for the network: rights, pods, volumes, tokens, admission, the API server. Called by `prove`.
 
-The words of `may:` are `powers.POWERS`. A right is declared for a namespace (`in`), or without `in` for the cluster's own objects. Who is a
+The words of `may:` are `powers.POWERS`. A right is declared for a namespace (`in`; `*`
+for all outside the zones), or without `in` for the cluster's own objects. Who is a
 member of a group of an identity provider, and what other authorizers than RBAC allow, no object says: two people's groups that share a
 member are two subjects here.
 """
@@ -13,18 +14,20 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from airlock.cluster.ages import older_pods
+from airlock.cluster.elsewhere import rights_elsewhere
 from airlock.cluster.exposed import exposed_openings
 from airlock.cluster.findings import Finding, Path, Verdict, merged
-from airlock.cluster.guard import admission_openings, namespace_openings
+from airlock.cluster.guard import admission_openings, copied_openings, namespace_openings, unguarded
 from airlock.cluster.joined import joined_zones
 from airlock.cluster.kinds import unjudged_kinds
 from airlock.cluster.neighbours import node_makers, node_readers
 from airlock.cluster.podspec import pod_openings
 from airlock.cluster.powers import POWERS
-from airlock.cluster.rbac import Held, all_held, within
+from airlock.cluster.rbac import EVERYWHERE, Held, all_held, within
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.subjects import Subject
 from airlock.cluster.tokens import legacy_tokens
+from airlock.cluster.volumes import waiting_volumes
 from airlock.cluster.workloads import pod_templates
 from airlock.errors import ConfigError
 
@@ -40,7 +43,7 @@ class Right:
     Attributes:
         subject: Who.
         may: Words of `POWERS`.
-        namespace: In which namespace; empty for the cluster's own objects.
+        namespace: In which namespace, of a zone or not; `*` for all that are in no zone; empty for the cluster's own objects.
         why: The reason.
 
     Raises:
@@ -81,8 +84,11 @@ class Platform:
     Nobody in a zone is of the platform, and no group that has such members: that entry covers them not.
 
     Attributes:
-        subject: As flows.yaml writes subjects; `*` in it stands for any letters (`ServiceAccount kube-system/*`).
+        subject: As flows.yaml writes subjects; `*` in the name stands for any letters (`ServiceAccount kube-system/*`).
         why: The reason.
+
+    Raises:
+        ConfigError: No subject, a `*` elsewhere than in its name, a user or a group whose name is `*` alone, or no reason.
 
     Example:
         >>> Platform("ServiceAccount kube-system/*", "controllers").covers(Subject("ServiceAccount", "kube-system", "a"), frozenset())
@@ -92,9 +98,18 @@ class Platform:
     subject: str
     why: str
 
+    def __post_init__(self) -> None:
+        one = Subject.parse(self.subject)
+        if "*" in one.namespace or (one.kind != "ServiceAccount" and not one.name.strip("*")):
+            raise ConfigError(
+                f"platform {self.subject!r}: '*' stands for a part of a name, or for all ServiceAccounts of one namespace. Name them"
+            )
+        if not self.why.strip():
+            raise ConfigError(f"platform {self.subject!r}: expected a reason. Say why")
+
     def covers(self, subject: Subject, zone_namespaces: frozenset[str]) -> bool:
         """Whether a subject is of the platform by this entry: by its name, or that of a group which it is in for certain."""
-        pattern = self.subject.replace("[", "[[]").replace("?", "[?]")
+        pattern = str(Subject.parse(self.subject)).replace("[", "[[]").replace("?", "[?]")
         named = any(fnmatchcase(str(one), pattern) and not one.is_in(zone_namespaces) for one in (subject, *subject.groups))
         return named and not subject.is_in(zone_namespaces)
 
@@ -125,15 +140,21 @@ def paths(
     accepted = _Accepted(rights_allowed, platform, namespaces)
     inside = list(within(held, sorted(namespaces)))
     findings += _undeclared(inside, accepted)
-    findings += _not_there(inside, rights_allowed)
+    findings += _not_there([*held, *inside], rights_allowed)
+    outside, listed = rights_elsewhere(held, zones, accepted.by_right)
+    findings += outside
     findings += joined_zones(held, zones, lambda one: accepted.by_platform(one) is not None)
     found = list(_always(zones, platform))
-    found += _of_rights(inside, zone_of, accepted)
+    found += [*_of_rights(inside, zone_of, accepted), *listed]
     found += node_makers(held, resources, zones, accepted.by_platform)
     templates = tuple(pod_templates(resources))
     inner = [*pod_openings(templates, resources, namespaces, declared), *legacy_tokens(resources, namespaces)]
+    inner += copied_openings(resources, namespaces)
     inner += merged(older_pods(resources, namespaces))
     openings = [*((zone_of[one.where.namespace], one) for one in inner), *namespace_openings(resources, zones)]
+    openings += [(zone_of[name], one) for name, one in waiting_volumes(resources, namespaces)]
+    making = {one.namespace for one in inside if _lets_make_pods(one, accepted, namespaces)}
+    openings += [(zone_of[one.where.name], one) for one in unguarded(resources, sorted(making))]
     openings += [*admission_openings(resources, zones), *exposed_openings(resources, zones)]
     openings += [(zone, one) for one in node_readers(templates, namespaces) for zone in zones]
     found += [path for zone, one in openings if (path := one.path(zone)) is not None]
@@ -172,6 +193,16 @@ class _Accepted:
         return self.by_right(one) or self.by_platform(one.subject)
 
 
+def _lets_make_pods(one: Held, accepted: _Accepted, namespaces: frozenset[str]) -> bool:
+    """Whether it is a declared right of somebody in a zone to create pods there; who is not declared is refuted anyway."""
+    return (
+        one.power == "create pods"
+        and bool(one.namespace)
+        and one.subject.is_in(namespaces)
+        and accepted.by_right(one) is not None
+    )
+
+
 def _undeclared(inside: Sequence[Held], accepted: _Accepted) -> Iterator[Finding]:
     odd: dict[tuple[Subject, str, Ref, str], list[Held]] = {}
     for one in inside:
@@ -185,10 +216,11 @@ def _undeclared(inside: Sequence[Held], accepted: _Accepted) -> Iterator[Finding
         yield Finding(Verdict.REFUTED, "rights.undeclared", what, binding, via, step)
 
 
-def _not_there(inside: Sequence[Held], allowed: Sequence[Right]) -> Iterator[Finding]:
-    there = {(one.subject, one.power, one.namespace) for one in inside}
+def _not_there(held: Sequence[Held], allowed: Sequence[Right]) -> Iterator[Finding]:
+    there = {(one.subject, one.power, one.namespace) for one in held}
     for right in allowed:
-        missing = sorted(word for word in right.may if (right.subject, word, right.namespace) not in there)
+        places = {right.namespace, EVERYWHERE} if right.namespace else {""}
+        missing = sorted(word for word in right.may if not any((right.subject, word, one) in there for one in places))
         if missing:
             place = f"in {right.namespace}" if right.namespace else "in the whole cluster"
             what = f"'rights' declares that {right.subject} may {', '.join(missing)} {place}, and no binding gives it that"

@@ -35,6 +35,8 @@ _MESHES = (
     "consul.hashicorp.com/connect-inject",
     "kuma.io/",
     "vault.hashicorp.com/agent-inject",
+    "dapr.io/",
+    "openservicemesh.io/",
 )
 _PLAIN_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage", "nvidia.com/gpu", "amd.com/gpu"})
 
@@ -134,7 +136,7 @@ def _host(ref: Ref, place: str, spec: Mapping[str, Any]) -> Iterator[Opening]:
     if spec.get("resourceClaims"):
         text = "claims devices, which may be network cards that no policy sees"
         yield Opening(ref, "pod", f"{place}.resourceClaims", text, Verdict.NO_PROOF, "pod.device", "Take them out")
-    if mapping(spec, "os").get("name", "linux") != "linux":
+    if (mapping(spec, "os").get("name") or "linux") != "linux":
         yield Opening(
             ref, "", f"{place}.os", "is no Linux pod, which is not modelled", Verdict.NO_PROOF, "pod.os", "Run it on Linux"
         )
@@ -188,7 +190,7 @@ def _security(ref: Ref, rule: str, container: Mapping[str, Any]) -> Iterator[Ope
             "pod.privileged",
             "Take it out",
         )
-    if context.get("procMount", "Default") != "Default":
+    if (context.get("procMount") or "Default") != "Default":
         text = "sees /proc unmasked"
         yield Opening(ref, "pod", f"{at}.procMount", text, Verdict.NO_PROOF, "pod.unconfined", "Set Default")
     capabilities = mapping(context, "capabilities")

@@ -163,7 +163,7 @@ def _given(binding: Resource, rules: Sequence[Rule], roles: _Roles) -> Iterator[
 
 def _subjects(binding: Resource, found: list[Finding]) -> Iterator[Subject]:
     for number, one in enumerate(mappings(binding.body, "subjects")):
-        kind, name = one.get("kind"), str(one.get("name", ""))
+        kind, name = one.get("kind"), str(one.get("name") or "")
         if kind == "ServiceAccount":
             namespace = str(one.get("namespace") or binding.namespace)
             if namespace:
@@ -181,7 +181,7 @@ def _subjects(binding: Resource, found: list[Finding]) -> Iterator[Subject]:
 
 def _role_ref(binding: Resource) -> Ref:
     named = mapping(binding.body, "roleRef")
-    kind, name = str(named.get("kind", "")), str(named.get("name", ""))
+    kind, name = str(named.get("kind") or ""), str(named.get("name") or "")
     return Ref(kind, binding.namespace if kind == "Role" else "", name)
 
 

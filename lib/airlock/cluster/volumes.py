@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airlock.cluster._podfields import KNOWN
-from airlock.cluster._shape import mapping, mappings, words
+from airlock.cluster._shape import about, mapping, mappings, words
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resources
 
-__all__ = ["volume_openings"]
+__all__ = ["volume_openings", "waiting_volumes"]
 
 _INSIDE = frozenset({"emptyDir", "configMap", "secret", "downwardAPI", "projected"})
 """Kept on the node, or filled from objects of the namespace; tokens in projected ones are `tokens`' business."""
@@ -58,7 +58,7 @@ def _one(ref: Ref, rule: str, source: str, volume: Mapping[str, Any], resources:
         case "csi":
             return _csi(ref, rule, mapping(volume, "csi"))
         case "persistentVolumeClaim":
-            name = str(mapping(volume, source).get("claimName", ""))
+            name = str(mapping(volume, source).get("claimName") or "")
             return _claim(ref, rule, name, resources)
         case "ephemeral":
             claim = mapping(mapping(volume, source), "volumeClaimTemplate")
@@ -80,14 +80,29 @@ def _claim(ref: Ref, rule: str, name: str, resources: Resources) -> Opening:
     if claim is None:
         text = f"claim '{name}' is not among these objects: where it keeps its data is not known"
         return Opening(ref, "volume", rule, text, Verdict.NO_PROOF, "volume.unknown-claim", "Give the claim too")
-    bound = resources.find("PersistentVolume", "", str(claim.spec.get("volumeName", "")))
-    sources = sorted(bound.spec.keys() & (_OUTSIDE | {"hostPath"})) if bound else []
-    if sources:
-        text = (
-            f"claim '{name}' is bound to {bound.ref if bound else ''} of '{sources[0]}', which others outside the zone may read"
-        )
-        return Opening(ref, "volume", rule, text, Verdict.REFUTED, "volume.network", _STEP)
-    return _storage(ref, rule, f"claim '{name}'", words(claim.spec, "accessModes"))
+    with about(claim):
+        volume, modes = str(claim.spec.get("volumeName") or ""), words(claim.spec, "accessModes")
+    for one in resources.of("PersistentVolume", ""):
+        with about(one):
+            kept, to = one.spec, mapping(one.spec, "claimRef")
+        sources = sorted(kept.keys() & (_OUTSIDE | {"hostPath"}))
+        # A volume waits for its claim by claimRef, which need not name it back.
+        if sources and (one.name == volume or (to.get("namespace"), to.get("name")) == (ref.namespace, name)):
+            text = f"claim '{name}' is bound to {one.ref} of '{sources[0]}', which others outside the zone may read"
+            return Opening(ref, "volume", rule, text, Verdict.REFUTED, "volume.network", _STEP)
+    return _storage(ref, rule, f"claim '{name}'", modes)
+
+
+def waiting_volumes(resources: Resources, namespaces: frozenset[str]) -> Iterator[tuple[str, Opening]]:
+    """Volumes outside the cluster's storage that wait for a claim of these namespaces, whoever will make it: a StatefulSet's, a pod's own."""
+    for one in resources.of("PersistentVolume", ""):
+        with about(one):
+            to = mapping(one.spec, "claimRef")
+            sources = sorted(one.spec.keys() & (_OUTSIDE | {"hostPath"}))
+        namespace, name = str(to.get("namespace") or ""), str(to.get("name") or "")
+        if sources and namespace in namespaces and resources.find("PersistentVolumeClaim", namespace, name) is None:
+            text = f"waits with '{sources[0]}' for a claim '{name}' in {namespace}, which others outside the zone may read"
+            yield namespace, Opening(one.ref, "volume", "spec.claimRef", text, Verdict.REFUTED, "volume.network", _STEP)
 
 
 def _storage(ref: Ref, rule: str, name: str, modes: tuple[str, ...]) -> Opening:

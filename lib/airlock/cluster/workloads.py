@@ -29,6 +29,7 @@ _SPARK: Mapping[tuple[str, str], tuple[str, ...]] = {
 WORKLOADS = frozenset({*_TEMPLATE, *_SPARK})
 """(group, kind) of everything that makes pods and is known here."""
 
+_NAMESPACE = "spark.kubernetes.namespace"
 _ROLES = ("driver", "executor")
 _CONF_OF_PODS = (
     ".volumes.",
@@ -110,11 +111,14 @@ def _of_spark(one: Resource, steps: tuple[str, ...]) -> Iterator[PodTemplate]:
         for key in mapping(app, "sparkConf")
         if str(key).startswith("spark.kubernetes.") and any(part in str(key) for part in _CONF_OF_PODS)
     ]
-    unjudged = (*sorted(app.keys() - SPARK_APP), *(f"sparkConf.{key}" for key in sorted(conf)))
+    elsewhere = mapping(app, "sparkConf").get(_NAMESPACE)
+    if elsewhere not in (None, one.namespace):
+        conf.append(_NAMESPACE)
+    unjudged = (*sorted(map(str, app.keys() - SPARK_APP)), *(f"sparkConf.{key}" for key in sorted(conf)))
     served = tuple(name for name in ("driverIngressOptions", "sparkUIOptions") if app.get(name))
     for role in _ROLES:
         part = mapping(app, role)
-        odd = tuple(f"{role}.{name}" for name in sorted(part.keys() - SPARK_POD))
+        odd = tuple(f"{role}.{name}" for name in sorted(map(str, part.keys() - SPARK_POD)))
         template = mapping(part, "template")
         metadata = mapping(template, "metadata")
         yield PodTemplate(
@@ -122,14 +126,15 @@ def _of_spark(one: Resource, steps: tuple[str, ...]) -> Iterator[PodTemplate]:
             ".".join((*steps, role)),
             {**mapping(metadata, "annotations"), **mapping(part, "annotations")},
             {**mapping(metadata, "labels"), **mapping(part, "labels")},
-            _spark_spec(app, part, mapping(template, "spec")),
+            _spark_spec(app, role, mapping(template, "spec")),
             (*(unjudged if role == "driver" else ()), *odd),
             served if role == "driver" else (),
         )
 
 
-def _spark_spec(app: Mapping[str, Any], part: Mapping[str, Any], template: Mapping[str, Any]) -> Mapping[str, Any]:
+def _spark_spec(app: Mapping[str, Any], role: str, template: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the operator and Spark make of a role: the template, over it the role's own fields."""
+    part = mapping(app, role)
     spec = {**template, **{name: part[name] for name in _COPIED if name in part}}
     # Spark sets the account itself, and an executor without one gets the driver's: a template's alone is overwritten.
     account = part.get("serviceAccount") or mapping(app, "driver").get("serviceAccount")
@@ -138,13 +143,22 @@ def _spark_spec(app: Mapping[str, Any], part: Mapping[str, Any], template: Mappi
     if "podSecurityContext" in part:
         spec["securityContext"] = part["podSecurityContext"]
     spec["volumes"] = [*mappings(template, "volumes"), *mappings(app, "volumes"), *_named_volumes(part)]
-    main = {"name": "spark", "image": part.get("image") or app.get("image")}
+    main = {"name": "spark", "image": _image(app, role)}
     main |= {name: part[name] for name in _COPIED_TO_CONTAINER if name in part}
     refs = [{"name": name, "valueFrom": {"secretKeyRef": ref}} for name, ref in mapping(part, "envSecretKeyRefs").items()]
     if refs:
         main["env"] = [*mappings(main, "env"), *refs]
     spec["containers"] = [main, *mappings(template, "containers"), *mappings(part, "sidecars")]
     return spec
+
+
+def _image(app: Mapping[str, Any], role: str) -> Any:
+    """The role's image; Spark's conf names images too, and the one that says least of what runs counts."""
+    conf = mapping(app, "sparkConf")
+    named = [mapping(app, role).get("image") or app.get("image")]
+    named += [conf.get(f"spark.kubernetes.{part}container.image") for part in ("", f"{role}.")]
+    given = [one for one in named if one]
+    return next((one for one in given if "@sha256:" not in str(one)), given[0] if given else None)
 
 
 def _named_volumes(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 from airlock.cluster.ages import older_pods
 from airlock.cluster.exposed import exposed_openings
 from airlock.cluster.findings import Verdict
-from airlock.cluster.guard import admission_openings, namespace_openings
+from airlock.cluster.guard import admission_openings, copied_openings, namespace_openings
 from airlock.cluster.kinds import HARMLESS, MODELLED, unjudged_kinds
 from airlock.cluster.resources import resources_from
 
@@ -53,6 +53,10 @@ def codes(pairs):
         ({"pod-security.kubernetes.io/warn": "restricted"}, {("namespace.pod-security", R)}),
         ({PSS: "restricted"}, {("namespace.pod-security-version", N)}),
         ({**SAFE, f"{PSS}-version": "latest"}, {("namespace.pod-security-version", N)}),
+        ({**SAFE, f"{PSS}-version": "v1.0"}, {("namespace.pod-security-version", N)}),
+        ({**SAFE, f"{PSS}-version": "v1.24"}, {("namespace.pod-security-version", N)}),
+        ({**SAFE, f"{PSS}-version": "v1.25"}, set()),
+        ({**SAFE, "k8s.ovn.org/primary-user-defined-network": ""}, {("namespace.network", N)}),
         ({**SAFE, "istio-injection": "enabled"}, {("namespace.mesh", N)}),
         ({**SAFE, "istio-injection": "disabled"}, set()),
         ({**SAFE, "istio.io/rev": "1-24"}, {("namespace.mesh", N)}),
@@ -61,6 +65,37 @@ def codes(pairs):
 def test_a_zones_namespace_enforces_restricted_by_a_pinned_version(labels, found):
     pairs = namespace_openings(cluster(namespace("raw", labels), namespace("clean")), ZONES)
     assert codes(pairs) == {("raw", *one) for one in found}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("linkerd.io/inject", "ingress", {"namespace.mesh"}),
+        ("linkerd.io/inject", "disabled", set()),
+        ("k8s.ovn.org/routing-external-gws", "203.0.113.9", {"namespace.network"}),
+        ("k8s.ovn.org/acl-logging", "{}", set()),
+        ("cni.projectcalico.org/ipv4pools", "[]", {"namespace.network"}),
+    ],
+)
+def test_an_annotation_of_a_namespace_joins_its_pods_to_more(name, value, found):
+    made = cluster(namespace("raw", annotations={name: value}), namespace("clean"))
+    assert {code for _, code, _ in codes(namespace_openings(made, ZONES))} == found
+
+
+def test_objects_that_a_controller_copies_are_no_proof():
+    notes = {"annotations": {"reflector.v1.k8s.emberstack.com/reflection-allowed": "true"}}
+    copied = cluster(
+        made("Secret", metadata=notes), made("ConfigMap", metadata=notes), made("Secret", namespace="other", metadata=notes)
+    )
+    found = [(str(one.where), one.code, one.verdict) for one in copied_openings(copied, frozenset({"raw"}))]
+    assert found == [("Secret raw/x", "object.copied", N), ("ConfigMap raw/x", "object.copied", N)]
+
+
+def test_an_account_that_is_somebody_in_a_cloud_is_listed():
+    role = {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"}}
+    [one] = copied_openings(cluster(made("ServiceAccount", metadata=role), made("ServiceAccount", "y")), frozenset({"raw"}))
+    assert (one.kind, one.verdict) == ("token", P)
+    assert "arn:" not in one.text
 
 
 def test_a_mesh_by_annotation_is_seen():
@@ -186,6 +221,14 @@ def test_a_validating_webhook_is_a_path_where_it_is_asked():
     assert list(admission_openings(cluster(namespace("raw"), cluster_only), ZONES)) == []
 
 
+def test_null_is_as_if_it_were_not_there():
+    webhook = hook("Mutating", **select("raw"))
+    webhook["webhooks"][0]["rules"][0]["scope"] = None
+    assert admitted(webhook) == {("raw", "admission.mutates", N)}
+    assert admitted(policy(failurePolicy=None, matchConstraints={"matchPolicy": None}), bound()) == set()
+    assert list(exposed_openings(cluster(made("Service", spec={"type": None, "selector": {"a": "b"}})), ZONES)) == []
+
+
 def test_policies_that_mutate_leave_no_proof():
     mutating = {
         "apiVersion": ADMISSION,
@@ -235,12 +278,24 @@ def test_names_and_doors_of_a_zone(one, code, verdict):
     [
         made("Service", spec={"selector": {"a": "b"}}),
         made("Service", namespace="other", spec={"type": "NodePort"}),
-        made("Endpoints", subsets=[{"addresses": [{"ip": "10.0.0.1", "targetRef": {"kind": "Pod"}}]}]),
-        {**SLICE, "endpoints": [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod"}}]},
+        made("Endpoints", subsets=[{"addresses": [{"ip": "10.0.0.1", "targetRef": {"kind": "Pod", "name": "w"}}]}]),
+        {**SLICE, "endpoints": [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": "w"}}]},
     ],
 )
 def test_services_of_pods_and_of_others_are_no_doors(one):
-    assert list(exposed_openings(cluster(one), ZONES)) == []
+    assert list(exposed_openings(cluster(one, made("Pod", "w", status={"podIP": "10.0.0.1"})), ZONES)) == []
+
+
+@pytest.mark.parametrize("status", [None, {}, {"podIP": "10.0.0.2"}, {"podIPs": [{"ip": "10.0.0.2"}]}])
+def test_an_endpoint_is_a_pods_where_the_pod_has_that_address(status):
+    pods = [] if status is None else [made("Pod", "w", status=status)]
+    named = {"kind": "Pod", "name": "w"}
+    for one in (
+        {**SLICE, "endpoints": [{"addresses": ["203.0.113.9"], "targetRef": named}]},
+        made("Endpoints", subsets=[{"notReadyAddresses": [{"ip": "203.0.113.9", "targetRef": named}]}]),
+    ):
+        [(_, found)] = exposed_openings(cluster(one, *pods), ZONES)
+        assert "203.0.113.9" in found.text
 
 
 def test_servers_behind_the_api_server_are_paths_out_of_every_zone():
@@ -273,6 +328,7 @@ def test_servers_behind_the_api_server_are_paths_out_of_every_zone():
         ("route.openshift.io/v1", "Route", "kind.route"),
         ("networking.k8s.io/v2", "NetworkPolicy", "kind.unknown"),
         ("extensions/v1beta1", "NetworkPolicy", "kind.unknown"),
+        ("cert-manager.io/v1", "Issuer", "kind.unknown"),
         ("argoproj.io/v1alpha1", "Workflow", "kind.unknown"),
         ("v1", "Wormhole", "kind.unknown"),
     ],

@@ -24,7 +24,25 @@ def namespace(name, level="restricted"):
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-BASE = [namespace("pii-raw"), namespace("pii-airlock"), namespace("shop", None)]
+ADMISSION = "admissionregistration.k8s.io/v1"
+GUARD = [
+    {
+        "apiVersion": ADMISSION,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "pods"},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]},
+            "validations": [{"expression": "has(object.spec)"}],
+        },
+    },
+    {
+        "apiVersion": ADMISSION,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "pods"},
+        "spec": {"policyName": "pods", "validationActions": ["Deny"]},
+    },
+]  # fmt: skip
+BASE = [*GUARD, namespace("pii-raw"), namespace("pii-airlock"), namespace("shop", None)]
 _NUMBER = iter(range(10**6))
 
 
@@ -96,6 +114,53 @@ def test_a_declared_right_that_is_not_there_is_refuted(right):
 
 def test_rights_in_other_namespaces_are_none_of_the_zones():
     assert codes(*may("User ann", "*", "*", within="shop")) == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [DRIVER, "Group system:serviceaccounts", "Group system:serviceaccounts:pii-raw", "Group system:authenticated", "User system:anonymous"],
+)  # fmt: skip
+def test_what_a_zones_subject_writes_outside_its_zone_is_refuted_until_it_is_declared(subject):
+    objects = may(subject, "create get", "configmaps pods/exec", within="shop")
+    found, listed = look(*objects)
+    assert {(one.verdict, one.code) for one in found} == {(Verdict.REFUTED, "rights.undeclared")}
+    assert all("may exec pods, write configmaps in shop" in one.what and "in: shop" in one.next_step for one in found)
+    assert any("read configmaps" in one.text and "in shop" in one.text for one in listed if one.kind == "rights")
+    right = (subject, ["write configmaps", "exec pods"], "shop", "w")
+    assert codes(*objects, rights=[(subject, ["write configmaps", "exec pods", "read configmaps"], "shop", "w")]) == []
+    # What it reads there needs no entry: it is only listed.
+    assert {one.code for one in look(*objects, rights=[right])[0]} == set()
+
+
+def test_what_a_zones_subject_only_reads_elsewhere_is_listed():
+    found, listed = look(*may(DRIVER, "get list", "pods configmaps", within="shop"))
+    assert found == []
+    assert [(one.zone, one.accepted) for one in listed if "outside its zone" in one.text] == [("raw", None)]
+    assert codes(*may(DRIVER, "get", "secrets", within="shop")) == ["rights.undeclared"]
+
+
+def test_a_cluster_role_binding_of_a_zones_subject_is_declared_for_its_namespaces_and_for_all_others():
+    objects = may(DRIVER, "create", "events", within=None)
+    declared = [(DRIVER, ["write events"], name, "w") for name in ("pii-raw", "pii-airlock")]
+    [one] = look(*objects, rights=declared)[0]
+    assert "in every namespace, outside of it" in one.what
+    assert codes(*objects, rights=[*declared, (DRIVER, ["write events"], "*", "w")]) == []
+    assert codes(*objects, rights=[*declared, (DRIVER, ["write events"], "*", "w"), (DRIVER, ["write events", "read logs"], "shop", "w")]) == ["rights.missing"]  # fmt: skip
+
+
+def test_whom_a_zones_subject_becomes_outside_counts_as_it():
+    """The platform too: what it may is then the zone's."""
+    objects = [
+        *may(DRIVER, "create", "serviceaccounts/token", within="shop"),
+        *may("ServiceAccount shop/cart", "create", "configmaps", within="tools"),
+        *may("Group system:serviceaccounts:shop", "create", "events", within="tools"),
+    ]
+    step = (DRIVER, ["create tokens"], "shop", "w")
+    found = look(*objects, rights=[step], platform=[("ServiceAccount shop/*", "w")])[0]
+    assert sorted(one.what.partition(" is ")[0] for one in found) == ["Group system:serviceaccounts:shop", "ServiceAccount shop/cart"]  # fmt: skip
+    more = [("ServiceAccount shop/cart", ["write configmaps"], "tools", "w"), ("Group system:serviceaccounts:shop", ["write events"], "tools", "w")]  # fmt: skip
+    assert codes(*objects, rights=[step, *more]) == []
+    assert codes(*objects) == ["rights.undeclared"]
 
 
 def test_rights_over_the_cluster_are_declared_without_a_namespace():
@@ -240,7 +305,7 @@ def test_the_platform_is_listed_and_not_refuted():
     "subject", [DRIVER, "Group system:serviceaccounts", "Group system:serviceaccounts:pii-raw", "Group system:authenticated", "Group system:unauthenticated", "User system:anonymous"]
 )  # fmt: skip
 def test_nobody_in_a_zone_is_of_the_platform(subject):
-    assert "rights.undeclared" in codes(*may(subject, "get", "secrets"), platform=[("*", "all"), (subject, "this one")])
+    assert "rights.undeclared" in codes(*may(subject, "get", "secrets"), platform=[(subject, "this one")])
 
 
 @pytest.mark.parametrize(
@@ -261,6 +326,65 @@ def test_nobody_in_a_zone_is_of_the_platform(subject):
 )
 def test_an_entry_covers_by_name_by_group_and_by_star(entry, subject, covers):
     assert Platform(entry, "w").covers(Subject.parse(subject), frozenset({"pii-raw"})) is covers
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["*", "netpol", "group system:nodes", "ServiceAccount */x", "ServiceAccount kube-system", "User *", "Group *", "User "],
+)
+def test_an_entry_that_is_no_subject_is_refused(entry):
+    with pytest.raises(ConfigError, match=r"expected 'ServiceAccount NAMESPACE/NAME'|stands for a part of a name"):
+        Platform(entry, "w")
+    with pytest.raises(ConfigError, match="expected a reason"):
+        Platform("User a", " ")
+
+
+# --- who guards pods that are made --------------------------------------------------------------------------------------
+
+
+def guarded(policy=None, binding=None, *, level=None):
+    spec = {**GUARD[0]["spec"], **(policy or {})}
+    objects = [{**GUARD[0], "spec": spec}, {**GUARD[1], "spec": {**GUARD[1]["spec"], **(binding or {})}}]
+    made = resources_from([("x", one) for one in [*objects, namespace("pii-raw"), *may(DRIVER, "create", "pods")]])
+    rights = [Right.parse(DRIVER, ["create pods"], "pii-raw", "w")]
+    return {one.code for one in paths(made, {"raw": ["pii-raw"]}, rights, [])[0]}
+
+
+RULE = GUARD[0]["spec"]["matchConstraints"]["resourceRules"][0]
+
+
+@pytest.mark.parametrize(
+    ("policy", "binding"),
+    [
+        ({"validations": [{"expression": "true"}]}, {}),
+        ({"validations": [{"expression": "'object' == \"object\""}]}, {}),
+        ({"validations": []}, {}),
+        ({"failurePolicy": "Ignore"}, {}),
+        ({"matchConditions": [{"name": "n", "expression": "false"}]}, {}),
+        ({"matchConstraints": None}, {}),
+        ({"matchConstraints": {"resourceRules": [RULE], "excludeResourceRules": [RULE]}}, {}),
+        *(({"matchConstraints": {"resourceRules": [{**RULE, **odd}]}}, {}) for odd in (
+            {"operations": ["UPDATE"]}, {"resources": ["services"]}, {"apiGroups": ["apps"]}, {"resourceNames": ["a"]}, {"scope": "Cluster"},
+            {"apiVersions": ["v2"]},
+        )),
+        ({}, {"validationActions": ["Audit"]}),
+        ({}, {"matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}}),
+        ({}, {"policyName": "another"}),
+    ],
+)  # fmt: skip
+def test_who_makes_pods_of_a_zone_must_be_looked_at(policy, binding):
+    assert "admission.unguarded" in guarded(policy, binding)
+
+
+@pytest.mark.parametrize("policy", [{}, {"failurePolicy": None}, {"matchConditions": [{"name": "n", "expression": "true"}, {"name": "m", "expression": "request.dryRun"}]}])  # fmt: skip
+def test_a_policy_that_looks_at_new_pods_and_denies_is_a_guard(policy):
+    assert guarded(policy) == set()
+
+
+def test_without_any_policy_pods_are_not_guarded():
+    made = resources_from([("x", one) for one in [namespace("pii-raw"), *may(DRIVER, "create", "pods")]])
+    [one] = paths(made, {"raw": ["pii-raw"]}, [Right.parse(DRIVER, ["create pods"], "pii-raw", "w")], [])[0]
+    assert (one.code, one.verdict, str(one.where)) == ("admission.unguarded", Verdict.NO_PROOF, "Namespace pii-raw")
 
 
 # --- what is always there, and what sums it up --------------------------------------------------------------------------

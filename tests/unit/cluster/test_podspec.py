@@ -11,6 +11,7 @@ from airlock.cluster.podspec import pod_openings
 from airlock.cluster.resources import resources_from
 from airlock.cluster.subjects import Subject
 from airlock.cluster.tokens import legacy_tokens
+from airlock.cluster.volumes import waiting_volumes
 from airlock.cluster.workloads import WORKLOADS, pod_templates
 from airlock.errors import ConfigError
 
@@ -38,6 +39,10 @@ def codes(*objects, declared=()):
 def test_the_fields_that_are_known_are_those_of_the_client(name):
     kind = getattr(k8s, f"V1{name}", None) or getattr(k8s, f"Core{name}", None)
     assert KNOWN[name] == set(kind.attribute_map.values())
+
+
+def test_null_is_as_if_it_were_not_there():
+    assert codes(pod({"os": {"name": None}}, {"securityContext": {"procMount": None}})) == set()
 
 
 def test_a_plain_pod_opens_nothing():
@@ -121,6 +126,7 @@ def test_a_containers_field_opens(container, code, verdict):
         ({"sidecar.istio.io/inject": "true"}, {}, "pod.sidecar", N),  # T41
         ({}, {"sidecar.istio.io/inject": "true"}, "pod.sidecar", N),
         ({"linkerd.io/inject": "enabled"}, {}, "pod.sidecar", N),
+        ({"dapr.io/enabled": "true"}, {}, "pod.sidecar", N),
     ],
 )
 def test_an_annotation_or_a_label_asks_for_more(annotations, labels, code, verdict):
@@ -202,6 +208,11 @@ def volume(**spec):
         ([claim(["ReadWriteMany"])], {("volume.shared", N)}),
         ([claim(["ReadWriteOnce", "ReadOnlyMany"])], {("volume.shared", N)}),
         ([claim(["ReadWriteOnce"], volumeName="pv"), volume(nfs={"server": "s"})], {("volume.network", R)}),
+        (
+            [claim(["ReadWriteOnce"]), volume(nfs={"server": "s"}, claimRef={"namespace": "raw", "name": "data"})],
+            {("volume.network", R)},
+        ),
+        ([claim(["ReadWriteOnce"]), volume(nfs={"server": "s"}, claimRef={"namespace": "other", "name": "data"})], set()),
         ([claim(["ReadWriteOnce"], volumeName="pv"), volume(hostPath={"path": "/"})], {("volume.network", R)}),
     ],
 )
@@ -209,6 +220,18 @@ def test_a_claim_is_what_it_is_bound_to(objects, found):
     mounted = pod({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]})
     assert codes(mounted, *objects) == found
     assert [one.kind for one in opened(mounted, *objects)] == ["volume"]
+
+
+def test_a_volume_that_waits_for_a_claim_counts_before_there_is_one():
+    """A StatefulSet makes its claims by name."""
+    waits = volume(nfs={"server": "s"}, claimRef={"namespace": "raw", "name": "data-store-0"})
+    found = [(name, one.code, one.verdict) for name, one in waiting_volumes(resources_from([("x", waits)]), RAW)]
+    assert found == [("raw", "volume.network", R)]
+    for other in (
+        volume(nfs={"server": "s"}),
+        volume(csi={"driver": "ebs"}, claimRef={"namespace": "raw", "name": "data-store-0"}),
+    ):
+        assert list(waiting_volumes(resources_from([("x", other)]), RAW)) == []
 
 
 def test_secrets_that_a_driver_fetches_read_only_are_listed():
@@ -292,6 +315,15 @@ def test_tokens_that_never_end_are_refused():
     assert "Y2FuYXJ5" not in str(one)
 
 
+def test_a_secret_without_a_type_is_known_by_its_annotation():
+    """A live cluster's Secrets are read by their metadata, which have no type."""
+    metadata = {"name": "s", "namespace": "raw", "annotations": {"kubernetes.io/service-account.name": "driver"}}
+    bare = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    assert [(one.code, one.verdict) for one in legacy_tokens(resources_from([("x", bare)]), RAW)] == [("token.legacy", N)]
+    for known in ({**bare, "type": "Opaque"}, {**bare, "metadata": {"name": "s", "namespace": "raw"}}):
+        assert list(legacy_tokens(resources_from([("x", known)]), RAW)) == []
+
+
 # --- Spark's applications -----------------------------------------------------------------------------------------------
 
 
@@ -329,6 +361,8 @@ def test_both_roles_of_a_spark_application_are_pods(kind, role):
         (spark(warpDrive=True), {("pod.unknown-field", N)}),
         (spark(sparkConf={"spark.kubernetes.driver.volumes.hostPath.v.mount.path": "/"}), {("pod.unknown-field", N)}),
         (spark(sparkConf={"spark.executor.cores": "2", "spark.kubernetes.executor.deleteOnTermination": "true"}), set()),
+        (spark(sparkConf={"spark.kubernetes.namespace": "other"}), {("pod.unknown-field", N)}),
+        (spark(sparkConf={"spark.kubernetes.namespace": "raw"}), set()),
         (spark(driverIngressOptions=[{"servicePort": 4040}]), {("service.made", N)}),
     ],
 )
@@ -344,6 +378,14 @@ def test_an_executor_without_an_account_has_the_drivers():
     found = opened(made)
     assert {one.text.split(" for ")[0] for one in found} == {"carries a token of ServiceAccount raw/driver"}
     assert [one.rule.split(".")[1] for one in found] == ["driver", "executor"]
+
+
+@pytest.mark.parametrize("name", ["spark.kubernetes.container.image", "spark.kubernetes.executor.container.image"])
+def test_an_image_that_the_conf_names_by_a_tag_is_listed(name):
+    found = opened(spark(sparkConf={name: "evil:latest"}))
+    assert {one.kind for one in found} == {"image"}
+    assert len(found) == (1 if "executor" in name else 2)
+    assert opened(spark(sparkConf={name: DIGEST})) == []
 
 
 def test_an_object_of_another_shape_is_refused_by_name():
