@@ -17,6 +17,7 @@ from airlock.errors import ConfigError
 __all__ = ["Pod", "pods_of"]
 
 _OVER = ("Succeeded", "Failed")
+_NO_WORKLOADS = {"Pod", "Node"}
 _SPARK = {"SparkApplication", "ScheduledSparkApplication"}
 
 
@@ -70,7 +71,8 @@ def _outermost(one: Resource, resources: Resources) -> Ref:
         with about(one):
             owners = mappings(one.metadata, "ownerReferences")
         owner = next((owner for owner in owners if owner.get("controller", True)), None)
-        if owner is None:
+        # Spark's executors are their driver's, static pods are their node's, and neither is a part of it.
+        if owner is None or owner.get("kind") in _NO_WORKLOADS:
             return one.ref
         ref = Ref(str(owner.get("kind")), one.namespace, str(owner.get("name")))
         found = resources.find(ref.kind, ref.namespace, ref.name)

@@ -106,6 +106,6 @@ def test_text_that_can_not_be_read(text, said):
 
 def test_one_of_two_places_may_be_stdin(tmp_path):
     (tmp_path / "a.yaml").write_text(MAP.replace("NAME", "a"))
-    assert compare_places(tmp_path, "-", stdin=MAP.replace("NAME", "b")) == []
+    assert compare_places(tmp_path, "-", stdin=MAP.replace("NAME", "b")) == ([], [])
     with pytest.raises(ConfigError, match="both places are stdin"):
         compare_places("-", "-", stdin=MAP)
