@@ -50,18 +50,17 @@ def services_of(resources: Resources, free: Addresses | None = None) -> Iterator
         ConfigError: A Service, or what names its endpoints, has not the shape of its kind.
     """
     services = resources.of("Service", "")
-    own = {one.ref: _parsed(_addresses(one)) for one in services}
-    left = free or NOWHERE
-    for addresses in own.values():
-        left -= addresses
+    own = {one.ref: _addresses(one) for one in services}
+    left = (free or NOWHERE) - _parsed(text for texts in own.values() for text in texts)
+    named, pods_in = _endpoints(resources), _pods(resources)
     for one in services:
-        addresses = own[one.ref] | (left if _comes(one) else NOWHERE)
+        addresses = _parsed(own[one.ref]) | (left if _comes(one) else NOWHERE)
         if addresses:
             selector = _selector(one)
             pods = None if selector is None else Pods(one.namespace, pods=selector)
-            endpoints = _parsed(_endpoints(one, resources))
+            endpoints = _parsed(named.get((one.namespace, one.name), ()))
             if endpoints and selector is not None:
-                endpoints -= _parsed(_of_pods(one.namespace, selector, resources))
+                endpoints -= _parsed(_of_pods(pods_in.get(one.namespace, ()), selector))
             yield Behind(one.ref, addresses, pods, endpoints)
 
 
@@ -70,11 +69,8 @@ def service_doubts(resources: Resources) -> Iterator[Doubt]:
     for kind, group in _KINDS:
         for one in resources.of(kind, group):
             texts = _addresses(one) if kind == "Service" else _named(one)
-            for text in texts:
-                try:
-                    parse_addresses([text])
-                except UnmodelledError as error:
-                    yield Doubt(one.ref, f"{error}: which address it means is not known")
+            for why in filter(None, map(_unread, texts)):
+                yield Doubt(one.ref, f"{why}: which address it means is not known")
 
 
 def _addresses(one: Resource) -> list[str]:
@@ -103,14 +99,14 @@ def _selector(one: Resource) -> Selector | None:
     return Selector(frozenset(Requirement(key, "In", frozenset([value])) for key, value in found.items())) if found else None
 
 
-def _endpoints(one: Resource, resources: Resources) -> Iterator[str]:
-    """Those of slices beside a selector as well: whoever writes one sends the Service's traffic there."""
-    for some in resources.of("EndpointSlice", "discovery.k8s.io"):
-        if some.namespace == one.namespace and some.labels.get(_NAME) == one.name:
-            yield from _named(some)
-    for some in resources.of("Endpoints", ""):
-        if (some.namespace, some.name) == (one.namespace, one.name):
-            yield from _named(some)
+def _endpoints(resources: Resources) -> Mapping[tuple[str, str], list[str]]:
+    """By namespace and name of the Service; beside a selector as well: whoever writes a slice sends the Service's traffic there."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in resources.of("EndpointSlice", "discovery.k8s.io"):
+        found.setdefault((one.namespace, one.labels.get(_NAME, "")), []).extend(_named(one))
+    for one in resources.of("Endpoints", ""):
+        found.setdefault((one.namespace, one.name), []).extend(_named(one))
+    return found
 
 
 def _named(one: Resource) -> list[str]:
@@ -127,9 +123,16 @@ def _named(one: Resource) -> list[str]:
         ]
 
 
-def _of_pods(namespace: str, selector: Selector, resources: Resources) -> Iterator[str]:
+def _pods(resources: Resources) -> Mapping[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
     for one in resources.of("Pod", ""):
-        if one.namespace == namespace and selector.matches(one.labels):
+        found.setdefault(one.namespace, []).append(one)
+    return found
+
+
+def _of_pods(pods: Iterable[Resource], selector: Selector) -> Iterator[str]:
+    for one in pods:
+        if selector.matches(one.labels):
             with about(one):
                 status = mapping(one.body, "status")
                 yield from _word(status, "podIP")
@@ -148,10 +151,13 @@ def _word(body: Mapping[str, Any], key: str) -> list[str]:
 
 def _parsed(texts: Iterable[str]) -> Addresses:
     """What can be read of them; of the rest `service_doubts` speaks, and with a doubt nothing is proved."""
-    found = NOWHERE
-    for text in texts:
-        try:
-            found |= parse_addresses([text])
-        except UnmodelledError:
-            continue
-    return found
+    return parse_addresses(text for text in texts if not _unread(text))
+
+
+def _unread(text: str) -> str:
+    """Why an address can't be read; empty where it can."""
+    try:
+        parse_addresses([text])
+    except UnmodelledError as error:
+        return str(error)
+    return ""

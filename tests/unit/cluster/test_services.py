@@ -6,11 +6,15 @@ import pytest
 import yaml
 
 from airlock.cluster.addresses import NOWHERE, parse_addresses
+from airlock.cluster.findings import Verdict
+from airlock.cluster.flows import read_flows
+from airlock.cluster.netproof import Proof
 from airlock.cluster.network import policies_of
 from airlock.cluster.resources import resources_from
 from airlock.cluster.rules import Pods
 from airlock.cluster.selectors import Selector, UnmodelledError
 from airlock.cluster.services import services_of
+from airlock.cluster.zonemodel import zone_model
 from airlock.errors import ConfigError
 
 SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: v, namespace: a}, spec: {selector: {app: v}, clusterIP: 10.1.0.7}}"
@@ -125,3 +129,36 @@ def test_no_selector_at_all_and_one_with_a_label():
     (found,) = services_of(_set(SERVICE))
     assert isinstance(found.pods.pods, Selector)
     assert found.pods.pods.matches({"app": "v"})
+
+
+FLOWS = """
+apiVersion: airlock/v1
+kind: Flows
+zones: {raw: [raw]}
+addresses: {pods: 10.0.0.0/16, services: 10.1.0.0/16, nodes: 192.0.2.0/28, families: IPv4}
+parties:
+  door: {namespace: raw, pods: {role: door}}
+  target: {addresses: TARGET}
+flows:
+- {from: door, to: target, ports: [TCP 443], why: asks}
+"""
+POLICIES = """
+- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: raw}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: door, namespace: raw}
+  spec: {podSelector: {matchLabels: {role: door}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: TARGET}}], ports: [{port: 443}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "found"), [("10.1.0.0/24", [(Verdict.NO_PROOF, "network.service", "Service a/w")]), ("192.0.2.1/32", [])]
+)
+def test_a_flow_to_addresses_of_services_may_reach_one_that_is_still_to_come(target, found):
+    coming = PLAIN.replace("name: v", "name: w").replace("SPEC", "{selector: {app: w}}")
+    objects = [*yaml.safe_load(POLICIES.replace("TARGET", target)), yaml.safe_load(coming)]
+    resources = resources_from([("a.yaml:1", one) for one in objects])
+    flows = read_flows(FLOWS.replace("TARGET", target), "flows.yaml", resources)
+    services = tuple(services_of(resources, flows.site.services))
+    proof = Proof(zone_model(resources, flows, services), flows, services)
+    assert [(one.verdict, one.code, str(one.where)) for one in proof.findings()] == found
