@@ -8,7 +8,7 @@ from typing import Any
 from airlock.cluster.resources import Resource
 from airlock.errors import ConfigError
 
-__all__ = ["about", "mapping", "mappings", "selects", "words"]
+__all__ = ["about", "mapping", "mappings", "selects", "single", "singles", "texts", "words"]
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -22,14 +22,14 @@ class about:  # noqa: N801 (it reads as a statement: with about(role))
 
     __slots__ = ("_resource",)
 
-    def __init__(self, resource: Resource) -> None:
+    def __init__(self, resource: Resource | None) -> None:
         self._resource = resource
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, ConfigError):
+        if isinstance(error, ConfigError) and self._resource is not None:
             where = f"{self._resource.source}: {self._resource.ref}: "
             raise ConfigError(where + str(error).removeprefix(where)) from None
 
@@ -77,6 +77,42 @@ def words(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise ConfigError(f"'{key}' is {_said(found)}, expected a list of strings. Correct the object")
     return tuple(found)
+
+
+def single(body: Mapping[str, Any], key: str) -> None:
+    """Make sure that a single value stands there, or nothing.
+
+    Raises:
+        ConfigError: A list or a mapping does.
+    """
+    found = body.get(key)
+    if isinstance(found, (list, Mapping)):
+        raise ConfigError(f"'{key}' is {_said(found)}, expected a single value. Correct the object")
+
+
+def singles(body: Mapping[str, Any], key: str) -> None:
+    """Make sure that a list of single values stands there, or nothing.
+
+    Raises:
+        ConfigError: Something else does.
+    """
+    found = body.get(key)
+    if found is not None and (not isinstance(found, list) or any(isinstance(one, (list, Mapping)) for one in found)):
+        raise ConfigError(f"'{key}' is {_said(found)}, expected a list of single values. Correct the object")
+
+
+def texts(body: Mapping[str, Any], key: str) -> Mapping[str, str]:
+    """A mapping of strings to strings, as labels and annotations are; empty where there is none.
+
+    Raises:
+        ConfigError: Something else stands there, or in it.
+    """
+    found = mapping(body, key)
+    for name, value in found.items():
+        if type(name) is not str or type(value) is not str:
+            said = _said(name if type(name) is not str else value)
+            raise ConfigError(f"'{key}' has {said} in it ({name!r}), expected strings only. Correct the object")
+    return found
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -27,6 +27,7 @@ from airlock.cluster.rbac import EVERYWHERE, Held, all_held, within
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.subjects import Subject
 from airlock.cluster.tokens import legacy_tokens
+from airlock.cluster.unknown import spec_openings
 from airlock.cluster.volumes import waiting_volumes
 from airlock.cluster.workloads import pod_templates
 from airlock.errors import ConfigError
@@ -152,7 +153,8 @@ def paths(
     inner += copied_openings(resources, namespaces)
     inner += merged(older_pods(resources, namespaces))
     openings = [*((zone_of[one.where.namespace], one) for one in inner), *namespace_openings(resources, zones)]
-    openings += [(zone_of[name], one) for name, one in waiting_volumes(resources, namespaces)]
+    named = (*waiting_volumes(resources, namespaces), *spec_openings(resources, namespaces))
+    openings += [(zone_of[name], one) for name, one in named]
     making = {one.namespace for one in inside if _lets_make_pods(one, accepted, namespaces)}
     openings += [(zone_of[one.where.name], one) for one in unguarded(resources, sorted(making))]
     openings += [*admission_openings(resources, zones), *exposed_openings(resources, zones)]

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from airlock.cluster._podfields import KNOWN
-from airlock.cluster._shape import mapping, mappings, words
+from airlock.cluster._shape import about, mapping, mappings, words
 from airlock.cluster.findings import Opening, Verdict, merged
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.subjects import Subject
 from airlock.cluster.tokens import token_openings
+from airlock.cluster.unknown import field_openings
 from airlock.cluster.volumes import volume_openings
 from airlock.cluster.workloads import PodTemplate
 
@@ -62,7 +62,8 @@ def pod_openings(
             continue
         key = (one.ref.kind, one.ref.namespace, _content(one))
         if key not in seen:
-            seen[key] = list(_openings(one, resources, declared))
+            with about(resources.find(one.ref.kind, one.ref.namespace, one.ref.name)):
+                seen[key] = list(_openings(one, resources, declared))
         found += [_of(opening, one.ref) for opening in seen[key]]
     return merged(found)
 
@@ -84,10 +85,8 @@ def _openings(one: PodTemplate, resources: Resources, declared: frozenset[Subjec
     yield from _pod_context(ref, place, spec)
     yield from _annotations(one)
     for kind in ("initContainers", "containers", "ephemeralContainers"):
-        known = KNOWN["EphemeralContainer" if kind == "ephemeralContainers" else "Container"]
         for number, container in enumerate(mappings(spec, kind)):
             rule = f"{place}.{kind}[{number}]"
-            yield from _unknown_fields(ref, rule, container, known)
             for look in _CONTAINER_LOOKS:
                 yield from look(ref, rule, container)
     yield from volume_openings(ref, place, spec, resources)
@@ -95,7 +94,7 @@ def _openings(one: PodTemplate, resources: Resources, declared: frozenset[Subjec
 
 
 def _unknown(one: PodTemplate) -> Iterator[Opening]:
-    yield from _unknown_fields(one.ref, one.place, one.spec, KNOWN["PodSpec"])
+    yield from field_openings(one.ref, one.place, one.spec, "PodSpec")
     for name in one.unjudged:
         text = f"'{name}' may change the pod, and is not modelled"
         yield Opening(
@@ -106,16 +105,6 @@ def _unknown(one: PodTemplate) -> Iterator[Opening]:
         yield Opening(
             one.ref, "service", name, text, Verdict.NO_PROOF, "service.made", "Take it out; set spark.ui.enabled to false"
         )
-
-
-def _unknown_fields(ref: Ref, rule: str, body: Mapping[str, Any], known: frozenset[str]) -> Iterable[Opening]:
-    odd = body.keys() - known if body else ()
-    return [_field(ref, rule, str(name)) for name in sorted(odd)]
-
-
-def _field(ref: Ref, rule: str, name: str) -> Opening:
-    text = f"field '{name}' is not known here, so what it opens is not known either"
-    return Opening(ref, "", f"{rule}.{name}", text, Verdict.NO_PROOF, "pod.unknown-field", "Take it out, or correct its name")
 
 
 def _host(ref: Ref, place: str, spec: Mapping[str, Any]) -> Iterator[Opening]:
@@ -146,7 +135,6 @@ def _host(ref: Ref, place: str, spec: Mapping[str, Any]) -> Iterator[Opening]:
 
 def _pod_context(ref: Ref, place: str, spec: Mapping[str, Any]) -> Iterator[Opening]:
     context, rule = mapping(spec, "securityContext"), f"{place}.securityContext"
-    yield from _unknown_fields(ref, rule, context, KNOWN["PodSecurityContext"])
     if context.get("sysctls"):
         text = "sets kernel parameters, those of the network among them"
         yield Opening(ref, "pod", f"{rule}.sysctls", text, Verdict.NO_PROOF, "pod.sysctls", "Take them out")
@@ -179,7 +167,6 @@ def _annotations(one: PodTemplate) -> Iterator[Opening]:
 
 def _security(ref: Ref, rule: str, container: Mapping[str, Any]) -> Iterator[Opening]:
     context, at = mapping(container, "securityContext"), f"{rule}.securityContext"
-    yield from _unknown_fields(ref, at, context, KNOWN["SecurityContext"])
     if context.get("privileged"):
         yield Opening(
             ref,
@@ -194,7 +181,6 @@ def _security(ref: Ref, rule: str, container: Mapping[str, Any]) -> Iterator[Ope
         text = "sees /proc unmasked"
         yield Opening(ref, "pod", f"{at}.procMount", text, Verdict.NO_PROOF, "pod.unconfined", "Set Default")
     capabilities = mapping(context, "capabilities")
-    yield from _unknown_fields(ref, f"{at}.capabilities", capabilities, KNOWN["Capabilities"])
     added = sorted({one.removeprefix("CAP_") for one in words(capabilities, "add")} - _HARMLESS_CAPABILITIES)
     if added:
         text = f"has the capabilities {', '.join(added)}: it can forge packets or reach into the node"
@@ -212,19 +198,13 @@ def _ports(ref: Ref, rule: str, container: Mapping[str, Any]) -> Iterator[Openin
 def _handlers(ref: Ref, rule: str, container: Mapping[str, Any]) -> Iterator[Opening]:
     """Probes and hooks: the kubelet does them, from the node."""
     lifecycle = mapping(container, "lifecycle")
-    yield from _unknown_fields(ref, f"{rule}.lifecycle", lifecycle, KNOWN["Lifecycle"])
-    places = [
-        (f"{rule}.lifecycle.{name}", mapping(lifecycle, name), "LifecycleHandler")
-        for name in ("postStart", "preStop")
-        if name in lifecycle
-    ]
+    places = [(f"{rule}.lifecycle.{name}", mapping(lifecycle, name)) for name in ("postStart", "preStop") if name in lifecycle]
     places += [
-        (f"{rule}.{name}", mapping(container, name), "Probe")
+        (f"{rule}.{name}", mapping(container, name))
         for name in ("livenessProbe", "readinessProbe", "startupProbe")
         if name in container
     ]
-    for at, handler, kind in places:
-        yield from _unknown_fields(ref, at, handler, KNOWN[kind])
+    for at, handler in places:
         for call in ("httpGet", "tcpSocket"):
             if mapping(handler, call).get("host"):
                 text = "lets the node call a host other than the pod: whoever writes the pod sends there what they like, past every policy"
@@ -233,9 +213,7 @@ def _handlers(ref: Ref, rule: str, container: Mapping[str, Any]) -> Iterator[Ope
 
 def _environment(ref: Ref, rule: str, container: Mapping[str, Any]) -> Iterator[Opening]:
     for number, one in enumerate(mappings(container, "env")):
-        yield from _unknown_fields(ref, f"{rule}.env[{number}]", one, KNOWN["EnvVar"])
         source = mapping(one, "valueFrom")
-        yield from _unknown_fields(ref, f"{rule}.env[{number}].valueFrom", source, KNOWN["EnvVarSource"])
         if "secretKeyRef" in source:
             yield Opening(
                 ref,
@@ -244,7 +222,6 @@ def _environment(ref: Ref, rule: str, container: Mapping[str, Any]) -> Iterator[
                 "has a Secret in its environment, which dumps and child processes carry on",
             )
     for number, one in enumerate(mappings(container, "envFrom")):
-        yield from _unknown_fields(ref, f"{rule}.envFrom[{number}]", one, KNOWN["EnvFromSource"])
         if "secretRef" in one:
             yield Opening(
                 ref,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airlock.cluster._podfields import KNOWN
+from airlock.cluster._fields import FIELDS
 from airlock.cluster._shape import about, mapping, mappings, words
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resources
@@ -14,6 +14,7 @@ __all__ = ["volume_openings", "waiting_volumes"]
 
 _INSIDE = frozenset({"emptyDir", "configMap", "secret", "downwardAPI", "projected"})
 """Kept on the node, or filled from objects of the namespace; tokens in projected ones are `tokens`' business."""
+_SOURCES = FIELDS["Volume"].keys() - {"name"}
 _SHARED = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 _OUTSIDE = frozenset({
     "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "fc", "flexVolume", "flocker", "gcePersistentDisk", "glusterfs",
@@ -34,16 +35,7 @@ def volume_openings(ref: Ref, place: str, spec: Mapping[str, Any], resources: Re
     """
     for number, volume in enumerate(mappings(spec, "volumes")):
         rule = f"{place}.volumes[{number}]"
-        sources = volume.keys() - {"name"}
-        projected = (
-            {name for one in mappings(mapping(volume, "projected"), "sources") for name in one}
-            if "projected" in sources
-            else set()
-        )
-        for source in sorted((sources - KNOWN["Volume"]) | (projected - KNOWN["VolumeProjection"])):
-            text = f"'{source}' is no source of volumes that is known here"
-            yield Opening(ref, "", rule, text, Verdict.NO_PROOF, "pod.unknown-field", "Take it out")
-        for source in sorted(sources & KNOWN["Volume"] - _INSIDE):
+        for source in sorted(volume.keys() & _SOURCES - _INSIDE):
             yield _one(ref, f"{rule}.{source}", source, volume, resources)
 
 

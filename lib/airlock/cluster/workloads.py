@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airlock.cluster._podfields import SPARK_APP, SPARK_POD
-from airlock.cluster._shape import about, mapping, mappings
+from airlock.cluster._shape import about, mapping, mappings, texts
+from airlock.cluster._sparkfields import SPARK_APP, SPARK_POD
 from airlock.cluster.resources import Ref, Resource, Resources
 
 __all__ = ["WORKLOADS", "PodTemplate", "pod_templates"]
@@ -94,12 +94,15 @@ def _of_template(one: Resource, steps: tuple[str, ...]) -> PodTemplate:
     claims = mappings(mapping(one.body, "spec"), "volumeClaimTemplates") if one.kind == "StatefulSet" else []
     if claims:
         made = [
-            {"name": str(mapping(claim, "metadata").get("name", "")), "ephemeral": {"volumeClaimTemplate": claim}}
+            {
+                "name": str(mapping(claim, "metadata").get("name") or ""),
+                "ephemeral": {"volumeClaimTemplate": {"spec": mapping(claim, "spec")}},
+            }
             for claim in claims
         ]
         spec = {**spec, "volumes": [*mappings(spec, "volumes"), *made]}
     place = ".".join((*steps, "spec"))
-    return PodTemplate(one.ref, place, mapping(metadata, "annotations"), mapping(metadata, "labels"), spec)
+    return PodTemplate(one.ref, place, mapping(metadata, "annotations"), texts(metadata, "labels"), spec)
 
 
 def _of_spark(one: Resource, steps: tuple[str, ...]) -> Iterator[PodTemplate]:
@@ -125,7 +128,7 @@ def _of_spark(one: Resource, steps: tuple[str, ...]) -> Iterator[PodTemplate]:
             one.ref,
             ".".join((*steps, role)),
             {**mapping(metadata, "annotations"), **mapping(part, "annotations")},
-            {**mapping(metadata, "labels"), **mapping(part, "labels")},
+            {**texts(metadata, "labels"), **texts(part, "labels")},
             _spark_spec(app, role, mapping(template, "spec")),
             (*(unjudged if role == "driver" else ()), *odd),
             served if role == "driver" else (),

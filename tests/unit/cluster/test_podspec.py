@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import kubernetes.client as k8s
 import pytest
 
-from airlock.cluster._podfields import KNOWN
+from airlock.cluster._fields import FIELDS
 from airlock.cluster.findings import Verdict
 from airlock.cluster.podspec import pod_openings
 from airlock.cluster.resources import resources_from
 from airlock.cluster.subjects import Subject
 from airlock.cluster.tokens import legacy_tokens
+from airlock.cluster.unknown import spec_openings
 from airlock.cluster.volumes import waiting_volumes
 from airlock.cluster.workloads import WORKLOADS, pod_templates
 from airlock.errors import ConfigError
@@ -35,10 +38,45 @@ def codes(*objects, declared=()):
     return {(one.code, one.verdict) for one in opened(*objects, declared=declared) if one.verdict is not Verdict.PROVEN}
 
 
-@pytest.mark.parametrize("name", KNOWN)
+OPAQUE = {"ObjectMeta", "PodTemplateSpec", "PersistentVolumeClaimStatus"}
+
+
+def form_of(kind):
+    """How a type of the client is written in the table."""
+    inner = re.sub(r"^list\[(.*)\]$", r"\1", kind)
+    name = re.sub(r"^(Core)?V1", "", inner)
+    form = "{}" if inner.startswith("dict") or name in OPAQUE else "" if name == inner else name
+    return f"[{form}]" if inner != kind else form
+
+
+@pytest.mark.parametrize("name", FIELDS)
 def test_the_fields_that_are_known_are_those_of_the_client(name):
-    kind = getattr(k8s, f"V1{name}", None) or getattr(k8s, f"Core{name}", None)
-    assert KNOWN[name] == set(kind.attribute_map.values())
+    kind = getattr(k8s, f"V1{name}", None) or getattr(k8s, f"CoreV1{name}")
+    assert FIELDS[name] == {kind.attribute_map[key]: form_of(one) for key, one in kind.openapi_types.items()}
+    assert {form.strip("[]{}") for form in FIELDS[name].values()} <= {"", *FIELDS}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "rule"),
+    [
+        ("StatefulSet", {"template": {}, "x": 1}, "spec.x"),
+        ("StatefulSet", {"updateStrategy": {"x": 1}}, "spec.updateStrategy.x"),
+        ("CronJob", {"jobTemplate": {"spec": {"x": 1}}}, "spec.jobTemplate.spec.x"),
+        ("Service", {"ports": [{"port": 1}, {"x": 1}]}, "spec.ports[1].x"),
+        ("PersistentVolumeClaim", {"dataSource": {"x": 1}}, "spec.dataSource.x"),
+        ("Namespace", {"network": "shared"}, "spec.network"),
+    ],
+)
+def test_a_field_that_is_not_known_is_no_proof_at_any_depth(kind, spec, rule):
+    group = {"StatefulSet": "apps/", "CronJob": "batch/"}.get(kind, "")
+    metadata = {"name": "raw"} if kind == "Namespace" else {"name": "w", "namespace": "raw"}
+    one = {"apiVersion": f"{group}v1", "kind": kind, "metadata": metadata, "spec": spec}
+    [(namespace, found)] = spec_openings(resources_from([("x", one)]), RAW)
+    assert (namespace, found.rule, found.verdict) == ("raw", rule, N)
+    assert found.code.endswith(".unknown-field")
+    assert list(spec_openings(resources_from([("x", one)]), frozenset({"other"}))) == []
+    [(_, beside)] = spec_openings(resources_from([("x", {**one, "spec": {}, "specs": []})]), RAW)
+    assert beside.rule == "specs"
 
 
 def test_null_is_as_if_it_were_not_there():
@@ -84,6 +122,9 @@ R, N = Verdict.REFUTED, Verdict.NO_PROOF
         ({"volumes": [{"name": "v", "image": {"reference": "a"}}]}, "volume.fetched", N),
         ({"volumes": [{"name": "v", "gitRepo": {"repository": "a"}}]}, "volume.fetched", N),
         ({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "gone"}}]}, "volume.unknown-claim", N),
+        ({"volumes": [{"name": "v", "emptyDir": {"x": 1}}]}, "pod.unknown-field", N),
+        ({"hostAliases": [{"ip": "10.0.0.1", "x": 1}]}, "pod.unknown-field", N),
+        ({"affinity": {"nodeAffinity": {"x": 1}}}, "pod.unknown-field", N),
         ({"volumes": [{"name": "v", "holodeck": {}}]}, "pod.unknown-field", N),
         ({"volumes": [{"name": "v", "projected": {"sources": [{"holodeck": {}}]}}]}, "pod.unknown-field", N),
         ({"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteMany"]}}}}]}, "volume.shared", N),
@@ -107,6 +148,7 @@ def test_a_pods_field_opens(spec, code, verdict):
         ({"lifecycle": {"preStop": {"ftpPut": {}}}}, "pod.unknown-field", N),
         ({"lifecycle": {"midRun": {}}}, "pod.unknown-field", N),
         ({"readinessProbe": {"tcpSocket": {"host": "198.51.100.7", "port": 80}}}, "pod.probe-host", R),
+        ({"startupProbe": {"httpGet": {"port": 80, "x": 1}}}, "pod.unknown-field", N),
         ({"startupProbe": {"udpSocket": {}}}, "pod.unknown-field", N),
         ({"env": [{"name": "A", "valueFrom": {"vaultRef": {}}}]}, "pod.unknown-field", N),
         ({"envFrom": [{"vaultRef": {}}]}, "pod.unknown-field", N),
