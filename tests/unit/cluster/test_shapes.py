@@ -105,14 +105,15 @@ def test_a_node_of_another_shape_is_named(addresses, said):
 def test_labels_of_a_template_that_are_no_text():
     template = "{template: {metadata: {labels: {a: [b]}}, spec: {}}}"
     text = POD.replace("v1, kind: Pod", "apps/v1, kind: Deployment").replace("SPEC", template)
-    with pytest.raises(ConfigError, match=r"a.yaml:1: Deployment a/p: label 'a' of its pods"):
+    with pytest.raises(ConfigError, match=r"a.yaml:1: Deployment a/p: 'labels' has a list in it \('a'\)"):
         list(pods_of(_set(text)))
 
 
 def test_owners_that_own_each_other_or_are_none():
-    one = "{apiVersion: v1, kind: Pod, metadata: {name: NAME, namespace: a, ownerReferences: [{kind: Pod, name: OWNER}]}, spec: {}}"
+    one = "{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: NAME, namespace: a, ownerReferences: [{kind: ReplicaSet, name: OWNER}]}, "
+    one += "spec: {template: {spec: {containers: []}}}}"
     both = [one.replace("NAME", name).replace("OWNER", owner) for name, owner in (("p", "q"), ("q", "p"))]
-    with pytest.raises(ConfigError, match=r"a.yaml:2: Pod a/q: its owners own each other"):
+    with pytest.raises(ConfigError, match=r"ReplicaSet a/q: its owners own each other"):
         list(pods_of(_set(*both)))
     with pytest.raises(ConfigError, match=r"Pod a/p: 'ownerReferences' has null in it"):
         list(pods_of(_set(POD.replace("namespace: a", "namespace: a, ownerReferences: [null]").replace("SPEC", "{}"))))
