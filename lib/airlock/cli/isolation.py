@@ -18,6 +18,7 @@ from airlock.cli._isolation_looks import dot_changes, dot_connections, print_pro
 from airlock.cli._report import print_json, talk
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed, compare_places, list_connections, prove_isolation
+from airlock.errors import ConfigError
 
 __all__ = ["app"]
 
@@ -117,7 +118,12 @@ def _warn(doubts: Sequence[str]) -> None:
 
 
 def _stdin(places: list[Path]) -> str:
-    return sys.stdin.read() if any(str(one) == "-" for one in places) else ""
+    if not any(str(one) == "-" for one in places):
+        return ""
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise ConfigError("stdin: not text in UTF-8. Give what 'kustomize build' or 'kubectl get -o yaml' prints") from None
 
 
 def _plain(proven: Claimed) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
+from airlock.cli.isolation import connections_command
 from airlock.cluster.read import read_resources
 from airlock.cluster.resources import resources_from
 from airlock.doors.isolation import compare_places
@@ -109,3 +112,9 @@ def test_one_of_two_places_may_be_stdin(tmp_path):
     assert compare_places(tmp_path, "-", stdin=MAP.replace("NAME", "b")) == ([], [])
     with pytest.raises(ConfigError, match="both places are stdin"):
         compare_places("-", "-", stdin=MAP)
+
+
+def test_stdin_that_python_itself_refuses(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
+    with pytest.raises(ConfigError, match="stdin: not text in UTF-8"):
+        connections_command([Path("-")])
