@@ -34,7 +34,7 @@ def prove_network(resources: Resources, flows: Flows) -> tuple[list[Finding], li
         flows: The claim.
     """
     try:
-        services = tuple(services_of(resources))
+        services = tuple(services_of(resources, flows.site.services))
         proof = Proof(zone_model(resources, flows, services), flows, services)
     except TooManyKindsError as error:
         return [Finding(Verdict.NO_PROOF, "network.too-many-kinds", str(error), next_step="Select by fewer labels")], []
