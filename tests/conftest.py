@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.servers import s3, vault
+from tests.servers import kustomize, s3, vault
 
 from airlock.keys.file import create_root_file
 from airlock.keys.signing import create_signing_key
@@ -199,13 +199,28 @@ def _allowed(what: str, *command: str) -> Callable[[], str | None]:
     return missing
 
 
+def _cluster() -> str | None:
+    if not os.environ.get("KUBECONFIG"):
+        return "KUBECONFIG names no cluster to try things on"
+    return None if shutil.which("kubectl") else "program 'kubectl' is not installed"
+
+
+def _cluster_image() -> str | None:
+    named = "@sha256:" in os.environ.get("AIRLOCK_TRIAL_IMAGE", "")
+    return None if named else "AIRLOCK_TRIAL_IMAGE names no image with Python that the cluster can start (NAME@sha256:...)"
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
+    "cluster": _cluster,
+    "cluster_image": _cluster_image,
     "java": _java,
     "duckdb": _module("duckdb"),
     "polars": _module("polars"),
     "moto": _module("moto"),
     "presidio": _module("presidio_analyzer"),
     "mount": _allowed("a file system of its own size", "mount", "-t", "tmpfs", "tmpfs", "/mnt"),
+    "kubernetes_validate": _module("kubernetes_validate"),
+    "kustomize": kustomize.missing,
     "nft": _allowed("a network namespace", "nft", "add", "table", "inet", "probe"),
     "s3": s3.missing,
     "unshare": _unshare,

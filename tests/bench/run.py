@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bench_pseudonymize
 import data
 import inner
+import isolation
 import operators
 import outer
 import scale
@@ -114,6 +115,15 @@ def store_figures(folder: Path, settings: Settings, rows: int) -> Iterator[Figur
     yield Figure("planning of 100,000 objects, footers kept by etag", planned["again"], 60, "s")
 
 
+def isolation_figures(folder: Path, _: Settings, __: int) -> Iterator[Figure]:
+    """A cluster's resources proved and listed, as whole processes; one change proved again."""
+    found = isolation.measure(folder / "clusters")
+    yield Figure("prove, 2,000 pods, 100 namespaces, 700 policies", found["prove 2,000"], 2, "s")
+    yield Figure("connections of the same", found["connections 2,000"], 10, "s")
+    yield Figure("prove, 10,000 pods", found["prove 10,000"], 10, "s")
+    yield Figure("one changed policy proved again, 2,000 pods", 1_000 * found["one change"], 100, "ms")
+
+
 PARTS: dict[str, Callable[[Path, Settings, int], Iterator[Figure]]] = {
     "pseudonymize": pseudonym_figures,
     "operators": operator_figures,
@@ -121,6 +131,7 @@ PARTS: dict[str, Callable[[Path, Settings, int], Iterator[Figure]]] = {
     "outer": outer_figures,
     "scale": scale_figures,
     "stores": store_figures,
+    "isolation": isolation_figures,
 }
 
 

@@ -26,6 +26,20 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "airlock draft --update customers.yaml",
     ),
     "explain": ("airlock explain", "airlock explain small-group"),
+    "isolation connections": (
+        "airlock isolation connections k8s/overlays/local",
+        "airlock isolation connections manifests/ --format dot > connections.dot",
+    ),
+    "isolation diff": (
+        "airlock isolation diff k8s/overlays/local changed/",
+        "airlock isolation diff before/ after/ --format json",
+    ),
+    "isolation prove": (
+        "airlock isolation prove k8s/overlays/local",
+        "kustomize build k8s/overlays/aws | airlock isolation prove - --flows k8s/flows.yaml",
+        "airlock isolation prove manifests/ --namespace pii-raw",
+        "airlock isolation prove --live --flows k8s/flows.yaml",
+    ),
     "keys destroy": ("airlock keys destroy --epoch 1 --reason 'contract with the recipient ended' --yes",),
     "keys init": (
         "airlock keys init",

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from airlock import __version__
-from airlock.cli import keys, look, manage, run, runs
 from airlock.cli._context import Context
 from airlock.cli._examples import EXIT_LINE, add_examples
 from airlock.cli._report import fail
 
-__all__ = ["app", "main"]
+__all__ = ["PARTS", "main", "tree"]
 
 # ClickException: click's own, or that of the copy which newer typers bring.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
-app = typer.Typer(
-    name="airlock",
-    help="Copy datasets full of personal data through two doors that are never open together.",
-    epilog=EXIT_LINE,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for part in (look.app, run.app, runs.app, keys.app, manage.app):
-    app.add_typer(part)
-add_examples(app)
+PARTS = ("look", "run", "runs", "keys", "isolation", "manage")
+"""Modules with commands, in the order of the help."""
+
+_ALONE = {"isolation": ("isolation",)}
+"""Commands that need no other part: they start without the libraries that read data."""
 
 
 def _version(wanted: bool) -> None:
@@ -40,7 +34,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _globals(
     context: typer.Context,
     *,
@@ -53,7 +46,25 @@ def _globals(
     context.obj = Context(config=config, debug=debug, log_format=log_format)
 
 
-def _globals_first(arguments: list[str]) -> list[str]:
+def tree(wanted: Sequence[str]) -> typer.Typer:
+    """The command tree, as far as its parts are wanted."""
+    made = typer.Typer(
+        name="airlock",
+        help="Copy datasets full of personal data through two doors that are never open together.",
+        epilog=EXIT_LINE,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for part in wanted:
+        made.add_typer(import_module(f"airlock.cli.{part}").app)
+    add_examples(made)
+    made.callback()(_globals)
+    return made
+
+
+def _globals_first(arguments: list[str]) -> tuple[list[str], list[str]]:
     """The global options may stand anywhere: spark-submit users can't put them before the command."""
     front, rest = [], []
     waiting = iter(arguments)
@@ -65,14 +76,14 @@ def _globals_first(arguments: list[str]) -> list[str]:
             front.append(argument)
         else:
             rest.append(argument)
-    return front + rest
+    return front, rest
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its code."""
-    given = _globals_first(sys.argv[1:] if arguments is None else arguments)
+    front, rest = _globals_first(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given, standalone_mode=False)
+        code = tree(_ALONE.get(rest[0], PARTS) if rest else PARTS)([*front, *rest], standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
         # A validator's own words, which newer typers pass on, begin with what they are.
@@ -86,5 +97,5 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except Exception as error:  # noqa: BLE001 - the last place before a trace would show
-        code = fail(error, debug="--debug" in given)
+        code = fail(error, debug="--debug" in front)
     sys.exit(code if isinstance(code, int) else 0)

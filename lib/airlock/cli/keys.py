@@ -13,9 +13,9 @@ import pyarrow.csv as pc_csv
 import typer
 
 from airlock.cli._context import Context
+from airlock.cli._formats import AsFormat, Format
 from airlock.cli._report import print_json, summary, talk
 from airlock.cli._tables import out, table
-from airlock.cli.look import AsFormat, Format
 from airlock.doors.destroy import destroy_epoch, verify_destroyed
 from airlock.doors.epochs import KeysShown, rotate_epoch, show_keys
 from airlock.doors.keys import create_keys, create_reidentify_key

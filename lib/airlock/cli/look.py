@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 from difflib import get_close_matches
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ import typer
 
 from airlock.cli import _lists, _looks
 from airlock.cli._context import Context
+from airlock.cli._formats import AsFormat, Format
 from airlock.cli._report import fail, print_json, worst
 from airlock.doors.doctor import diagnose
 from airlock.doors.plan import PlanReport, plan_policy
@@ -31,16 +31,6 @@ policy_app = typer.Typer(help="About policy files.", no_args_is_help=True)
 operators_app = typer.Typer(help="What can be done to a column.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
 app.add_typer(operators_app, name="operators")
-
-
-class Format(StrEnum):
-    """How a result is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-AsFormat = Annotated[Format, typer.Option("--format", help="text for people, json for machines")]
 
 
 @app.command("plan")

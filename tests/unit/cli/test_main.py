@@ -17,7 +17,7 @@ from airlock.cli import _main, main
 from airlock.cli._examples import EXAMPLES, _commands
 from airlock.cli._report import EXIT_CODES
 
-COMMANDS = sorted(name for name, _ in _commands(_main.app))
+COMMANDS = sorted(name for name, _ in _commands(_main.tree(_main.PARTS)))
 CANARY = "Canary Jane Roe 1974"
 
 
@@ -62,7 +62,7 @@ def test_every_command_has_examples_and_no_other_has():
 def test_an_example_is_a_command_that_can_be_given(line):
     """Its options and arguments are the command's own: nothing is run."""
     words = shlex.split(line.partition(" > ")[0])[1:]
-    command = typer.main.get_command(_main.app)
+    command = typer.main.get_command(_main.tree(_main.PARTS))
     context = command.make_context("airlock", [], resilient_parsing=True)
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
@@ -137,7 +137,7 @@ def test_an_unexpected_error_never_shows_its_text_unless_asked(said, monkeypatch
     def fall(*_, **__):
         raise ValueError(CANARY)
 
-    monkeypatch.setattr(_main, "app", fall)
+    monkeypatch.setattr(_main, "tree", lambda _: fall)
     code, out, err = said("runs", "list")
     assert (code, out) == (1, "")
     assert CANARY not in err
@@ -150,12 +150,12 @@ def test_who_stops_it_gets_130(said, monkeypatch, error):
     def stop(*_, **__):
         raise error
 
-    monkeypatch.setattr(_main, "app", stop)
+    monkeypatch.setattr(_main, "tree", lambda _: stop)
     assert said("runs", "list") == (130, "", "")
 
 
 def test_commands_that_return_no_code_end_well(said, monkeypatch):
-    monkeypatch.setattr(_main, "app", lambda *_, **__: None)
+    monkeypatch.setattr(_main, "tree", lambda _: lambda *_, **__: None)
     assert said("policy", "schema")[0] == 0
 
 

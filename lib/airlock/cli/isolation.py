@@ -1,0 +1,136 @@
+"""Commands about a cluster's resources: isolation prove, connections, diff."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from airlock.cli._formats import AsFormat, Format
+from airlock.cli._isolation_looks import dot_changes, dot_connections, print_proven
+from airlock.cli._report import print_json, talk
+from airlock.cluster.findings import Verdict
+from airlock.doors.isolation import Claimed, compare_places, list_connections, prove_isolation
+from airlock.errors import ConfigError
+
+__all__ = ["app"]
+
+app = typer.Typer()
+isolation_app = typer.Typer(help="What a cluster's resources let pods do.", no_args_is_help=True)
+app.add_typer(isolation_app, name="isolation")
+
+Places = Annotated[
+    list[Path], typer.Argument(help="folders or files with resources; '-': stdin; Kustomize's are built", show_default=False)
+]
+
+
+class Listing(StrEnum):
+    """How connections are printed."""
+
+    CSV = "csv"
+    JSON = "json"
+    DOT = "dot"
+
+
+AsListing = Annotated[Listing, typer.Option("--format", help="csv, json, or dot for Graphviz")]
+
+
+@isolation_app.command("prove")
+def prove_command(
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(help="folders or files with resources; '-': stdin; Kustomize's are built", show_default=False),
+    ] = None,
+    *,
+    live: Annotated[
+        bool, typer.Option("--live", help="instead: the cluster that KUBECONFIG names; with --flows or --namespace")
+    ] = False,
+    flows: Annotated[Path | None, typer.Option(help="the claim; else the nearest flows.yaml in or above the folders")] = None,
+    namespace: Annotated[list[str] | None, typer.Option(help="instead: nothing may go into or out of this namespace")] = None,
+    output: AsFormat = Format.TEXT,
+) -> int:
+    """Prove that exactly the declared flows exist, or name the object and rule that stand against it.
+
+    Exit code 0: PROVEN; 3: REFUTED, or NO PROOF where something that could matter is not modelled.
+    """
+    given = places or []
+    proven = prove_isolation(given, flows=flows, namespaces=namespace or (), stdin=_stdin(given), live=live)
+    if output is Format.JSON:
+        print_json(_plain(proven))
+    else:
+        print_proven(proven)
+    return 0 if proven.verdict is Verdict.PROVEN else 3
+
+
+@isolation_app.command("connections")
+def connections_command(places: Places, *, output: AsListing = Listing.CSV) -> int:
+    """Print every connection that the policies permit: source, destination, ports.
+
+    Of workloads that are in the resources, with each other, with addresses and with any pod (`entire-cluster`). What is not modelled and may
+    change the list is told on stderr.
+    """
+    found, doubts = list_connections(places, stdin=_stdin(places))
+    _warn(doubts)
+    if output is Listing.DOT:
+        sys.stdout.write(dot_connections(found))
+    else:
+        _rows(("src", "dst", "conn"), found, output)
+    return 0
+
+
+@isolation_app.command("diff")
+def diff_command(
+    before: Annotated[Path, typer.Argument(help="folder or file with resources; '-': stdin", show_default=False)],
+    after: Annotated[Path, typer.Argument(help="the same, later", show_default=False)],
+    *,
+    output: AsListing = Listing.CSV,
+) -> int:
+    """Print connections that were added, removed or changed between two sets of resources."""
+    found, doubts = compare_places(before, after, stdin=_stdin([before, after]))
+    _warn(doubts)
+    if output is Listing.DOT:
+        sys.stdout.write(dot_changes(found))
+    else:
+        names = ("diff-type", "source", "destination", "before", "after")
+        _rows(names, [(one.what.value, one.source, one.destination, one.before, one.after) for one in found], output)
+    return 0
+
+
+def _rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Listing) -> None:
+    if output is Listing.JSON:
+        sys.stdout.write(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2) + "\n")
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+
+
+def _warn(doubts: Sequence[str]) -> None:
+    for doubt in doubts:
+        talk.print(f"not modelled, so the list may be wrong: {doubt}", markup=False)
+
+
+def _stdin(places: list[Path]) -> str:
+    if not any(str(one) == "-" for one in places):
+        return ""
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise ConfigError("stdin: not text in UTF-8. Give what 'kustomize build' or 'kubectl get -o yaml' prints") from None
+
+
+def _plain(proven: Claimed) -> dict[str, Any]:
+    claim = asdict(proven)
+    made = {**claim.pop("proven"), **claim}
+    for one in (*made["findings"], *made["paths"]):
+        for name in ("where", "opens"):
+            if one.get(name) is not None:
+                one[name] = {key: value for key, value in one[name].items() if value}
+    return made

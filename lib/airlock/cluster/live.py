@@ -1,0 +1,159 @@
+"""All objects of a live cluster, whatever their kind: what its own discovery lists. Called by `doors`; the only home of kubernetes.
+
+Of Secrets only the metadata is asked for: what they hold stays where it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from airlock.cluster.kinds import MODELLED
+from airlock.cluster.resources import Resources, resources_from
+from airlock.errors import ConfigError, MissingCapabilityError, StorageUnavailableError
+
+__all__ = ["read_cluster"]
+
+_PAGE = 500
+_PATIENCE = (5, 60)
+"""Seconds for connecting, and between bytes."""
+
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+_SECRET = ("v1", "Secret")
+_PASSED_OVER = {"Event", "Lease", "ComponentStatus", "PodMetrics", "NodeMetrics"}
+"""What happened, and signs of life: nothing follows from them."""
+
+
+def read_cluster(kubeconfig: Path | None = None, context: str | None = None) -> Resources:
+    """List every kind that can be listed.
+
+    Args:
+        kubeconfig: None: KUBECONFIG, then ~/.kube/config, then the pod's own ServiceAccount.
+        context: One of its contexts; None: the current one.
+
+    Returns:
+        All objects; in `unread` the kinds that this identity may not list.
+
+    Raises:
+        ConfigError: No cluster is configured, or its answer is not one.
+        StorageUnavailableError: It does not answer.
+        MissingCapabilityError: kubernetes is not installed.
+    """
+    client = _client(kubeconfig, context)
+    found: list[tuple[str, Any]] = []
+    unread: dict[str, str] = {}
+    for version, path, kind in _discovered(client, unread):
+        accept = _METADATA_ONLY if (version, kind) == _SECRET else "application/json"
+        try:
+            found += [("live", {**item, "apiVersion": version, "kind": kind}) for item in _items(client, path, accept)]
+        except _RefusedError as error:
+            unread[f"{kind} ({version})"] = str(error)
+    return resources_from(found, complete=True, unread=unread)
+
+
+class _RefusedError(Exception):
+    """One request was answered by a refusal; it becomes an entry of `unread`."""
+
+
+def _discovered(client: Any, unread: dict[str, str]) -> list[tuple[str, str, str]]:
+    try:
+        return list(_kinds(client, unread))
+    except _RefusedError as error:
+        raise ConfigError(
+            f"the cluster does not tell this identity which kinds it has: {error}. Correct KUBECONFIG, or its credentials"
+        ) from None
+
+
+def _kinds(client: Any, unread: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """(apiVersion, path, kind) of everything that can be listed, each kind once, in the version that the model knows.
+
+    A group's preferred version alone would hide what only another one serves: AdminNetworkPolicy (v1alpha1) beside ClusterNetworkPolicy
+    (v1alpha2).
+    """
+    yield from _once("", ["v1"], client, unread)
+    for group in _got(client, "/apis").get("groups", ()):
+        preferred = group["preferredVersion"]["groupVersion"]
+        others = (one["groupVersion"] for one in group.get("versions") or ())
+        yield from _once(group["name"], list(dict.fromkeys((preferred, *others))), client, unread)
+
+
+def _once(group: str, versions: list[str], client: Any, unread: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """One group's kinds; of two versions that serve one and are known, or are not, the one that comes first."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for version in versions:
+        path = f"/apis/{version}" if group else f"/api/{version}"
+        try:
+            resources = _got(client, path).get("resources", ())
+        except _RefusedError as error:  # an aggregated API whose server is down: what it would list, nobody knows
+            unread[version] = str(error)
+            continue
+        for one in resources:
+            name, kind = one["name"], one["kind"]
+            if "/" in name or "list" not in one.get("verbs", ()) or kind in _PASSED_OVER:
+                continue
+            known = MODELLED.get((group, kind), frozenset())
+            if name not in found or (_short(version) in known and _short(found[name][0]) not in known):
+                found[name] = version, f"{path}/{name}", kind
+    yield from found.values()
+
+
+def _short(version: str) -> str:
+    return version.rpartition("/")[2]
+
+
+def _items(client: Any, path: str, accept: str) -> Iterator[Mapping[str, Any]]:
+    after = ""
+    while True:
+        page = _got(client, path, {"limit": _PAGE, **({"continue": after} if after else {})}, accept)
+        yield from page.get("items") or ()
+        after = (page.get("metadata") or {}).get("continue") or ""
+        if not after:
+            return
+
+
+def _got(client: Any, path: str, query: Mapping[str, Any] | None = None, accept: str = "application/json") -> Mapping[str, Any]:
+    from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with it
+
+    try:
+        answer = client.call_api(
+            path,
+            "GET",
+            query_params=list((query or {}).items()),
+            header_params={"Accept": accept},
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+            _return_http_data_only=True,
+            _request_timeout=_PATIENCE,
+        )
+        made: Mapping[str, Any] = json.loads(answer.data)
+    except ApiException as error:
+        raise _RefusedError(f"{error.status} {error.reason}") from None
+    except HTTPError as error:
+        raise StorageUnavailableError(
+            f"the cluster does not answer: {type(error).__name__}. Check KUBECONFIG, then run again"
+        ) from None
+    except json.JSONDecodeError:
+        raise ConfigError(f"what KUBECONFIG names is no Kubernetes API: {path} did not answer with JSON. Correct it") from None
+    return made
+
+
+def _client(kubeconfig: Path | None, context: str | None) -> Any:
+    try:
+        from kubernetes import client, config  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MissingCapabilityError(
+            "a live cluster is read by the package kubernetes. pip install 'airlock[cluster]'"
+        ) from None
+    made = client.Configuration()
+    try:
+        if kubeconfig is not None or context is not None:
+            config.load_kube_config(str(kubeconfig) if kubeconfig else None, context, client_configuration=made)
+        else:
+            config.load_config(client_configuration=made)
+    except config.ConfigException as error:
+        raise ConfigError(f"no cluster is configured: {error}. Set KUBECONFIG") from None
+    made.retries = 3
+    return client.ApiClient(made)

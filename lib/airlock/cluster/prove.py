@@ -1,0 +1,71 @@
+"""The proof whole: the network, and every other path by which a byte can leave a zone. Called by `doors`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from airlock.cluster.findings import Finding, Path, Verdict, worst
+from airlock.cluster.flows import Flows
+from airlock.cluster.netproof import prove_network
+from airlock.cluster.paths import paths
+from airlock.cluster.resources import Ref, Resources
+from airlock.cluster.sitefacts import contradictions
+
+__all__ = ["Proven", "prove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What is known of a claim.
+
+    Attributes:
+        verdict: The worst of the findings'.
+        findings: What stands against it, the worst first.
+        paths: Ways by which a byte can leave a zone, whether they are accepted or not.
+    """
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    paths: tuple[Path, ...]
+
+
+def prove(resources: Resources, flows: Flows) -> Proven:
+    """Prove or refute that in the zones exactly the declared flows and rights exist, and that nothing else opens them.
+
+    Args:
+        resources: All objects.
+        flows: The claim.
+
+    Raises:
+        ConfigError: An object has not the shape of its kind.
+    """
+    network, flowing = prove_network(resources, flows)
+    beside, leaving = paths(resources, flows.zones, flows.rights, flows.platform)
+    findings = sorted(
+        [*_unread(resources), *contradictions(resources, flows.site), *network, *beside], key=lambda one: -one.verdict.rank
+    )
+    return Proven(worst(findings), tuple(findings), (*flowing, *_always(flows), *leaving))
+
+
+def _unread(resources: Resources) -> Iterator[Finding]:
+    for kind, why in resources.unread.items():
+        yield Finding(
+            Verdict.NO_PROOF,
+            "resources.unread",
+            f"{kind} could not be listed: {why}",
+            next_step="Give this identity the right to list it",
+        )
+
+
+def _always(flows: Flows) -> Iterator[Path]:
+    """What no object says: NetworkPolicy has no status (KEP-2943 was taken back), and no policy is between a pod and its node."""
+    for zone, namespaces in flows.zones.items():
+        for name in namespaces:
+            where = Ref("Namespace", "", name)
+            yield Path(
+                zone, "enforcement", where, "", "whether the cluster's network enforces policies no object says; probes show it"
+            )
+            yield Path(
+                zone, "node", where, "", "a pod and its own node always reach each other: kubelet, and what else is on the node"
+            )

@@ -1,0 +1,57 @@
+"""The model that a claim about zones is held against: what is there, and all pods that may come to be where they matter. Called by `netproof`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from airlock.cluster.flows import Flows, Party
+from airlock.cluster.future import future_namespaces, future_pods
+from airlock.cluster.model import METADATA_NAME, Beside, Model, build_model
+from airlock.cluster.network import namespace_labels, policies_of
+from airlock.cluster.pods import pods_of
+from airlock.cluster.resources import Resources
+from airlock.cluster.rules import Pods, Policy
+from airlock.cluster.services import Behind
+
+__all__ = ["zone_model"]
+
+
+def zone_model(resources: Resources, flows: Flows, services: Sequence[Behind]) -> Model:
+    """The model of resources, and beside them what the claim names.
+
+    Raises:
+        TooManyKindsError: Selectors look at too many labels.
+    """
+    policies, doubts = policies_of(resources)
+    known = {**{name: {METADATA_NAME: name} for name in flows.namespaces}, **namespace_labels(resources)}
+    concerned = [one for one in policies if _concerns(one, flows.namespaces, known)]
+    parties = [pods for party in _parties(flows) for pods in party.pods]
+    coming = future_namespaces(concerned, parties, known)
+    # Of what selects pods elsewhere the proof is not: there the other ends of the zones' rules matter.
+    ends = [Policy(one.ref, one.tier, one.priority, Pods("-"), one.directions, one.rules) for one in concerned]
+    zones = {name: known[name] for name in flows.namespaces}
+    others = {name: labels for name, labels in {**known, **coming}.items() if name not in zones}
+    beside = Beside(
+        [*future_pods(zones, concerned, parties), *future_pods(others, ends, parties)],
+        [one.pods for one in (*parties, *(one.pods for one in services if one.pods is not None))],
+        [port for flow in (*flows.flows, *flows.forbidden) for port in flow.ports or ()],
+        [
+            *(party.addresses for party in _parties(flows)),
+            *(part for one in services for part in (one.addresses, one.endpoints)),
+        ],
+    )
+    return build_model(list(pods_of(resources)), policies, {**known, **coming}, site=flows.site, doubts=doubts, beside=beside)
+
+
+def _parties(flows: Flows) -> Iterator[Party]:
+    for flow in (*flows.flows, *flows.forbidden):
+        yield flow.source
+        yield flow.target
+
+
+def _concerns(policy: Policy, namespaces: Sequence[str], known: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether a policy could select pods of a zone."""
+    subject = policy.subject
+    if subject.namespace:
+        return subject.namespace in namespaces
+    return any(subject.namespaces.matches(known[name]) for name in namespaces)

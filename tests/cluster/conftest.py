@@ -1,0 +1,114 @@
+"""What tests of the resources share: the folders of `k8s/`, built."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.cluster.live import DIGEST, EVERYTHING, IMAGE, create, done, executor, kubectl, settles
+from tests.servers import kustomize
+
+K8S = Path(__file__).parents[2] / "k8s"
+OURS = "app.kubernetes.io/part-of=airlock"
+ZONES = ("pii-raw", "pii-airlock", "pii-sanitized")
+
+Objects = Sequence[Mapping[str, Any]]
+
+
+@lru_cache(maxsize=32)
+def built(folder: Path) -> Objects:
+    return tuple(
+        one for one in yaml.load_all(kustomize.build(folder), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if one
+    )
+
+
+@pytest.fixture(scope="session")
+def build(require) -> Callable[[str], Objects]:
+    """Builds a folder of `k8s/`: `build("overlays/local")`."""
+    require("kustomize")
+    return lambda name: built(K8S / name)
+
+
+@pytest.fixture(scope="session")
+def with_components(require, tmp_path_factory) -> Callable[..., Objects]:
+    """Builds the base with components, as an overlay of its own would: `with_components("dns", "vault")`."""
+    require("kustomize")
+
+    @lru_cache(maxsize=64)
+    def make(*names: str) -> Objects:
+        copy = tmp_path_factory.mktemp("k8s") / "k8s"
+        shutil.copytree(K8S, copy)
+        trial = copy / "overlays" / "trial"
+        trial.mkdir()
+        site = yaml.safe_load((K8S / "overlays" / "aws" / "site.yaml").read_text())
+        site["data"] |= {"api-server": "10.0.0.0/28", "consumers": "team-analytics", "store-name": "store.test"}
+        (trial / "site.yaml").write_text(yaml.safe_dump(site))
+        (trial / "kustomization.yaml").write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                    "kind": "Kustomization",
+                    "resources": ["../../base", "site.yaml"],
+                    "components": [f"../../components/{name}" for name in (*names, "site")],
+                }
+            )
+        )
+        return built(trial)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trial(require, tmp_path_factory):
+    """The objects of overlay local, with a digest in each list and stores that run no pod."""
+    require("cluster")
+    require("kustomize")
+    copy = tmp_path_factory.mktemp("trial") / "k8s"
+    shutil.copytree(K8S, copy)
+    overlay = copy / "overlays" / "local"
+    lists = yaml.safe_load((overlay / "pods-parameters.yaml").read_text())
+    digests = [DIGEST, os.environ.get(IMAGE, "").rpartition("@")[2]]
+    lists["data"] = {f"images.{zone}": "".join(f"{one} trial\n" for one in digests if one) for zone in ZONES}
+    (overlay / "pods-parameters.yaml").write_text(yaml.safe_dump(lists))
+    made = yaml.safe_load((overlay / "kustomization.yaml").read_text())
+    made["images"] = [{"name": "airlock-store", "newName": "localhost/airlock-store", "digest": DIGEST}]
+    made["replicas"] = [{"name": f"{zone}-store", "count": 0} for zone in ("raw", "staging", "sanitized")]
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(made))
+    return built(overlay)
+
+
+@pytest.fixture(scope="session")
+def cluster(trial):
+    """The trial's objects on the cluster, first by server-side dry run, then for real."""
+    present = done(kubectl("get", "namespaces", "-o", "name")).split()
+    assert not {f"namespace/{zone}" for zone in ZONES} & set(present), (
+        "the cluster has zones already; name another, or delete them"
+    )
+    rights = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": EVERYTHING},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": EVERYTHING}],
+    }  # fmt: skip
+    everything = {"apiVersion": "v1", "kind": "List", "items": list(trial)}
+    ours = [one for one in trial if OURS.partition("=")[0] in one["metadata"]["labels"]]
+    namespaces = {"apiVersion": "v1", "kind": "List", "items": [one for one in trial if one["kind"] == "Namespace"]}
+    try:
+        done(kubectl("apply", "-f", "-", given=namespaces))
+        dry = done(kubectl("apply", "--dry-run=server", "-f", "-", given=everything))
+        done(kubectl("apply", "-f", "-", given=everything))
+        done(kubectl("create", "-f", "-", given=rights))
+        # Kubernetes may go on with lists that it once had (kubernetes/kubernetes#130887).
+        made = settles(lambda: create(executor(), "pii-raw/driver"), refused=False)
+        assert made.returncode == 0, f"the API server does not follow the lists; restart it: {made.stderr}"
+        yield dry
+    finally:
+        # As k8s/README.md says it.
+        kubectl("delete", "validatingadmissionpolicybindings", "-l", OURS)
+        kubectl("delete", "clusterrolebinding", EVERYTHING)
+        kubectl("delete", "--wait=true", "--timeout=100s", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": ours})

@@ -1,0 +1,143 @@
+"""A real cluster by kubectl, asked as one identity or another. For the tests of `test_live_resources`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from secrets import token_hex
+from typing import Any
+
+DIGEST, FOREIGN = f"sha256:{token_hex(32)}", f"sha256:{token_hex(32)}"
+"""Of an image that the trial's lists have, and of one that they have not. Neither exists: what is tried is never started. They are new for
+each trial, so that lists of the last one don't pass for those of this one."""
+IMAGE = "AIRLOCK_TRIAL_IMAGE"
+"""Names an image with Python that the cluster can start, as NAME@sha256:..., for the tests by real connections."""
+EVERYTHING = "airlock-trial-everything"
+"""A group that the trial gives every right, so that admission alone refuses."""
+
+
+def kubectl(
+    *arguments: str, given: Any = None, user: str | None = None, groups: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run kubectl; `given` are objects on its stdin, `user` whom it acts as."""
+    acting = [] if user is None else [f"--as={user}", *(f"--as-group={one}" for one in ("system:authenticated", *groups))]
+    text = None if given is None else json.dumps(given)
+    return subprocess.run(
+        ["kubectl", *arguments, *acting], input=text, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def done(made: subprocess.CompletedProcess[str]) -> str:
+    """What a command said; an error where it failed."""
+    assert made.returncode == 0, made.stderr
+    return made.stdout
+
+
+def account(name: str) -> str:
+    """The user that a ServiceAccount `namespace/name` is."""
+    namespace, _, account = name.partition("/")
+    return f"system:serviceaccount:{namespace}:{account}"
+
+
+def create(
+    one: Mapping[str, Any], by: str | None = None, *, groups: Sequence[str] = (), dry: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Have the API server admit an object, and throw it away where `dry`."""
+    mode = ["--dry-run=server"] if dry else []
+    return kubectl("create", *mode, "-o", "name", "-f", "-", given=one, user=by and account(by), groups=groups)
+
+
+def settles(
+    attempt: Callable[[], subprocess.CompletedProcess[str]], refused: bool, seconds: float = 20
+) -> subprocess.CompletedProcess[str]:
+    """Try until it is refused, or until it is not: a policy takes a moment to hold."""
+    until = time.monotonic() + seconds
+    while (made := attempt()).returncode == (0 if refused else 1) and time.monotonic() < until:
+        time.sleep(0.5)
+    return made
+
+
+def pod(
+    role: str, namespace: str = "pii-raw", *, args: Sequence[str] = (), volumes: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """A pod that keeps every rule, but for what its creator may give it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"trial-{role}",
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/part-of": "airlock", "airlock.dev/role": role},
+        },
+        "spec": {
+            "serviceAccountName": role,
+            "automountServiceAccountToken": False,
+            "restartPolicy": "Never",
+            "nodeSelector": {"airlock.test/node": "none-has-it"},
+            "securityContext": {"runAsNonRoot": True, "runAsUser": 185, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [
+                {
+                    "name": "main",
+                    "image": f"localhost/airlock@{DIGEST}",
+                    "args": list(args),
+                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                }
+            ],
+            "volumes": list(volumes),
+        },
+    }
+
+
+def secret(name: str) -> dict[str, Any]:
+    """A volume of a Secret."""
+    return {"name": name, "secret": {"secretName": name}}
+
+
+def executor() -> dict[str, Any]:
+    """What a driver makes."""
+    scratch = {"name": "scratch", "emptyDir": {}}
+    return pod(
+        "executor", args=["executor"], volumes=[scratch, secret("executor-key"), secret("spark-auth"), secret("executor-store")]
+    )
+
+
+def driver() -> dict[str, Any]:
+    """What spark-submit makes."""
+    made = pod(
+        "driver",
+        args=[
+            "driver", "--properties-file", "/opt/spark/conf/spark.properties", "--class", "org.apache.spark.deploy.PythonRunner",
+            "local:///opt/airlock/jobs/anonymize.py", "customers.yaml",
+        ],
+        volumes=[secret("driver-keys"), {"name": "conf", "configMap": {"name": "spark-drv-1-conf-map"}}],
+    )  # fmt: skip
+    made["spec"]["automountServiceAccountToken"] = True
+    return made
+
+
+def probe(role: str = "driver", namespace: str = "pii-raw") -> dict[str, Any]:
+    """What a prober makes."""
+    made = pod(role, namespace, args=["airlock", "isolation", "probe-pod", "--to", "198.18.0.9:7070"])
+    made["metadata"]["labels"]["airlock.dev/probe"] = "true"
+    made["spec"]["activeDeadlineSeconds"] = 60
+    return made
+
+
+def job(inner: Mapping[str, Any], kind: str = "Job") -> dict[str, Any]:
+    """A Job or CronJob of a pod."""
+    template = {"metadata": {"labels": inner["metadata"]["labels"]}, "spec": inner["spec"]}
+    made: dict[str, Any] = {"template": template}
+    if kind == "CronJob":
+        made = {"schedule": "0 3 * * *", "jobTemplate": {"spec": made}}
+    metadata = {"name": "trial", "namespace": inner["metadata"]["namespace"]}
+    return {"apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": made}
+
+
+def changed(one: Mapping[str, Any], change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """A copy, changed in place."""
+    made = deepcopy(dict(one))
+    change(made)
+    return made

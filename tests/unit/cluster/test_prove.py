@@ -1,0 +1,312 @@
+"""A small cluster with two doors: proven as it is, and refuted or not proven after each small change."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import yaml
+
+from airlock.cluster.findings import Verdict, worst
+from airlock.cluster.flows import read_flows
+from airlock.cluster.netproof import prove_network
+from airlock.cluster.prove import prove
+from airlock.cluster.resources import resources_from
+
+OBJECTS = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: raw, labels: {kubernetes.io/metadata.name: raw}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: out, labels: {kubernetes.io/metadata.name: out}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: raw}
+spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: out}
+spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: door, namespace: raw}
+spec:
+  podSelector: {matchLabels: {role: door}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: out}}, podSelector: {matchLabels: {role: store}}}]
+    ports: [{port: 7070}]
+  - to: [{ipBlock: {cidr: 192.0.2.1/32}}]
+    ports: [{port: 6443}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: store, namespace: out}
+spec:
+  podSelector: {matchLabels: {role: store}}
+  policyTypes: [Ingress]
+  ingress:
+  - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: raw}}, podSelector: {matchLabels: {role: door}}}]
+    ports: [{port: 7070}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: store, namespace: out}
+spec: {template: {metadata: {labels: {role: store}}, spec: {containers: [{name: s, ports: [{name: s3, containerPort: 7070}]}]}}}
+"""
+
+FLOWS = """
+apiVersion: airlock/v1
+kind: Flows
+zones: {raw: [raw], out: [out]}
+addresses: {pods: 10.0.0.0/16, services: 10.1.0.0/16, nodes: 192.0.2.0/28, families: IPv4}
+parties:
+  door: {namespace: raw, pods: {role: door}}
+  store: {namespace: out, pods: {role: store}}
+  api: {addresses: 192.0.2.1}
+  outside: {addresses: 0.0.0.0/0, except: cluster}
+flows:
+- {from: door, to: store, ports: [TCP 7070], why: writes}
+- {from: door, to: api, ports: [TCP 6443], why: starts pods}
+forbidden:
+- {from: raw, to: outside, why: nothing leaves}
+"""
+
+
+def _set():
+    return list(yaml.safe_load_all(OBJECTS))
+
+
+def _found(objects, flows=FLOWS):
+    resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
+    return prove_network(resources, read_flows(flows, "flows.yaml", resources))[0]
+
+
+def _policy(objects, namespace, name):
+    return next(
+        one for one in objects if one["kind"] == "NetworkPolicy" and one["metadata"] == {"name": name, "namespace": namespace}
+    )
+
+
+def test_what_is_declared_and_nothing_else_is_proven():
+    assert _found(_set()) == []
+
+
+def _open_port(objects):
+    _policy(objects, "raw", "door")["spec"]["egress"][1]["ports"].append({"port": 443})
+
+
+def _no_policy_types(objects):
+    del _policy(objects, "raw", "deny")["spec"]["policyTypes"]
+
+
+def _no_deny(objects):
+    objects.remove(_policy(objects, "raw", "deny"))
+
+
+def _host_network(objects):
+    spec = {"hostNetwork": True, "containers": []}
+    objects.append({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "raw"}, "spec": spec})
+
+
+def _another_label(objects):
+    _policy(objects, "raw", "door")["spec"]["podSelector"] = {}
+
+
+def _needless(objects):
+    rule = copy.deepcopy(_policy(objects, "raw", "door")["spec"]["egress"][1])
+    _policy(objects, "raw", "door")["spec"]["egress"].append(rule)
+
+
+def _six(objects):
+    _policy(objects, "raw", "door")["spec"]["egress"].append({"to": [{"ipBlock": {"cidr": "::/0"}}]})
+
+
+def _everyone(objects):
+    _policy(objects, "out", "store")["spec"]["ingress"][0]["from"] = []
+
+
+def _closed(objects):
+    _policy(objects, "out", "store")["spec"]["ingress"][0]["ports"] = [{"port": 7071}]
+
+
+def _admin(objects):
+    rule = {"action": "Accept", "to": [{"networks": ["0.0.0.0/0"]}]}
+    spec = {"tier": "Admin", "priority": 1, "subject": {"namespaces": {}}, "egress": [rule]}
+    kind = {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy"}
+    objects.append({**kind, "metadata": {"name": "open"}, "spec": spec})
+
+
+REFUTED = {
+    "a port more": (_open_port, "NetworkPolicy raw/door", "egress rule 2", "TCP 443"),
+    "policyTypes missing": (_no_policy_types, "Namespace raw", "", "no policy isolates egress"),
+    "no default deny": (_no_deny, "Namespace raw", "", "no policy isolates"),
+    "the host's network": (_host_network, "Pod raw/p", "spec.hostNetwork", "no NetworkPolicy applies"),
+    "a rule for all pods": (_another_label, "NetworkPolicy raw/door", "egress rule 2", "with labels {} can reach 192.0.2.1"),
+    "a rule twice": (_needless, "NetworkPolicy raw/door", "egress rule 3", "no declared flow needs this rule"),
+    "everyone may come in": (_everyone, "NetworkPolicy out/store", "ingress rule 1", "be reached from"),
+    "the other side is closed": (_closed, "Namespace out", "", "no ingress rule lets"),
+    "an Accept in the admin tier": (_admin, "ClusterNetworkPolicy open", "egress rule 1", "can reach"),
+}
+
+
+@pytest.mark.parametrize("name", REFUTED)
+def test_a_small_change_is_refuted_and_the_object_and_rule_are_named(name):
+    change, where, rule, said = REFUTED[name]
+    objects = _set()
+    change(objects)
+    found = _found(objects)
+    assert worst(found) is Verdict.REFUTED
+    assert any((str(one.where), one.rule) == (where, rule) and said in one.what for one in found), [str(one) for one in found]
+
+
+def test_ipv6_alone_opened_is_seen_where_the_cluster_has_it():
+    objects = _set()
+    _six(objects)
+    two = FLOWS.replace("families: IPv4", "families: 'IPv4, IPv6'")
+    assert worst(_found(objects, two)) is Verdict.REFUTED
+    assert any("::" in one.what for one in _found(objects, two))
+    # With IPv4 alone it opens nothing; it is no rule that a flow needs either.
+    assert [one.code for one in _found(objects)] == ["network.rule-needless"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda spec: spec.update(newField=1), "unknown field 'newField'"),
+        (lambda spec: spec["egress"][0]["ports"][0].update(protocol="ICMP"), "protocol 'ICMP'"),
+        (lambda spec: spec["egress"][0]["to"][0].update(fqdn="example.org"), "unknown field 'fqdn'"),
+        (lambda spec: spec["egress"][1]["to"][0]["ipBlock"].update(cidr="10.0.0.0/99"), "is not a CIDR"),
+    ],
+)
+def test_what_is_not_modelled_is_no_proof(change, said):
+    objects = _set()
+    change(_policy(objects, "raw", "door")["spec"])
+    found = _found(objects)
+    assert worst(found) is not Verdict.PROVEN
+    assert any(one.verdict is Verdict.NO_PROOF and said in one.what and one.where.name == "door" for one in found)
+
+
+def test_without_the_addresses_of_pods_a_block_may_cover_them():
+    flows = FLOWS.replace("pods: 10.0.0.0/16, ", "")
+    assert worst(_found(_set(), flows)) is Verdict.NO_PROOF
+
+
+def test_two_policies_of_one_priority_are_no_proof():
+    objects = _set()
+    for name, action in (("one", "Deny"), ("other", "Pass")):
+        rule = {"action": action, "to": [{"namespaces": {}}]}
+        spec = {"tier": "Baseline", "priority": 3, "subject": {"namespaces": {}}, "egress": [rule]}
+        kind = {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy"}
+        objects.append({**kind, "metadata": {"name": name}, "spec": spec})
+    assert [(one.verdict, str(one.where)) for one in _found(objects)] == [(Verdict.NO_PROOF, "ClusterNetworkPolicy other")]
+
+
+# --- what others could close or open
+
+
+def _peer(objects, peer):
+    _policy(objects, "raw", "door")["spec"]["egress"][0]["to"].append(peer)
+
+
+def _named(operator, *values):
+    return {
+        "namespaceSelector": {
+            "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": operator, "values": list(values)}]
+        }
+    }
+
+
+def test_what_only_the_other_end_closes_is_not_proven():
+    """Another team's policies are theirs to change, and they may admit by labels that ours do not speak of."""
+    objects = _set()
+    _peer(objects, {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}})
+    spec = {
+        "podSelector": {},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"x": "1"}}}]}],
+    }
+    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
+    objects.append({**kind, "metadata": {"name": "closed", "namespace": "other"}, "spec": spec})
+    found = _found(objects)
+    assert worst(found) is Verdict.NO_PROOF
+    assert [str(one.where) for one in found] == ["NetworkPolicy raw/door"]
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        {
+            "podSelector": {
+                "matchExpressions": [
+                    {"key": "x", "operator": "Exists"},
+                    {"key": "x", "operator": "NotIn", "values": ["another-value"]},
+                ]
+            }
+        },
+        _named("NotIn", "raw", "out", "a-new-namespace", "a-new-namespace-too"),
+    ],
+    ids=["label", "namespace"],
+)
+def test_no_word_is_beyond_what_a_selector_may_name(peer):
+    objects = _set()
+    _peer(objects, peer)
+    assert worst(_found(objects)) is not Verdict.PROVEN
+
+
+def test_a_flow_that_is_shut_for_the_pods_that_are_there():
+    objects = _set()
+    next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["metadata"]["labels"]["part"] = "ours"
+    rule = {"action": "Deny", "from": [{"namespaces": {}}]}
+    subject = {"pods": {"namespaceSelector": {}, "podSelector": {"matchLabels": {"part": "ours"}}}}
+    kind = {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy", "metadata": {"name": "shut"}}
+    objects.append({**kind, "spec": {"tier": "Admin", "priority": 1, "subject": subject, "ingress": [rule]}})
+    assert [(one.verdict, one.code) for one in _found(objects)] == [(Verdict.REFUTED, "network.flow-closed")]
+
+
+def test_a_party_by_name_is_the_namespace_however_it_is_labelled():
+    """Readers' namespace is not among the resources, and some rule looks at another label of namespaces."""
+    objects = _set()
+    reader = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "team"}}}
+    watch = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch", "team": "mon"}}}
+    _policy(objects, "out", "store")["spec"]["ingress"].append({"from": [reader], "ports": [{"port": 7070}]})
+    _policy(objects, "out", "store")["spec"]["ingress"].append({"from": [watch], "ports": [{"port": 9090}]})
+    flows = FLOWS.replace(
+        "forbidden:",
+        "- {from: team, to: store, ports: [TCP 7070], why: reads}\n- {from: watch, to: store, ports: [TCP 9090], why: watches}\nforbidden:",
+    )
+    flows = flows.replace("  api: ", "  team: {namespaces: [team]}\n  watch: {namespaces: [watch]}\n  api: ")
+    labels = {"kubernetes.io/metadata.name": "watch", "team": "mon"}
+    objects.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "watch", "labels": labels}})
+    assert _found(objects, flows) == []
+
+
+def test_a_policy_that_is_not_modelled_makes_nothing_certain():
+    objects = _set()
+    _policy(objects, "raw", "door")["spec"]["egress"][1]["ports"] = [{"endPort": 7}]
+    found = _found(objects)
+    assert {one.verdict for one in found} == {Verdict.NO_PROOF}
+    assert {"network.unmodelled", "network.flow-closed"} <= {one.code for one in found}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "said"),
+    [
+        ("Pod", {"podIPs": [{"ip": "10.9.0.1"}]}, "has 10.9.0.1, which flows.yaml says pods do not have"),
+        ("Pod", {"podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}, "which flows.yaml says pods do not have"),
+        ("Node", {"addresses": [{"type": "InternalIP", "address": "198.51.100.7"}]}, "which flows.yaml says nodes do not have"),
+    ],
+)
+def test_objects_that_contradict_the_sites_addresses(kind, status, said):
+    objects = _set()
+    spec = {"containers": [], "automountServiceAccountToken": False} if kind == "Pod" else {}
+    metadata = {"name": "odd", "namespace": "other"} if kind == "Pod" else {"name": "odd"}
+    objects.append({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec, "status": status})
+    resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
+    found = prove(resources, read_flows(FLOWS, "flows.yaml", resources)).findings
+    assert [one.code for one in found if said in one.what] == ["site.contradiction"]
