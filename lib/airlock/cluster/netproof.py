@@ -16,7 +16,7 @@ from airlock.cluster.flows import Flow, Flows, Party
 from airlock.cluster.future import TooManyKindsError
 from airlock.cluster.model import Model, bits
 from airlock.cluster.openings import Opening, shown
-from airlock.cluster.ports import PortRange
+from airlock.cluster.ports import NamedPort, PortRange
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.rules import Action, Direction, Rule, Tier
@@ -136,15 +136,10 @@ class Proof:
     def _behind(self) -> Iterator[Finding]:
         """Services whose address may be reached, and what is behind them is not declared."""
         for one in self.services:
-            own = self._surely(one.addresses)
-            behind = self._surely(one.endpoints) | (self.model.faces_of(self.model.select(one.pods)) if one.pods else 0)
             for index in bits(self.zone_classes & ~self._host_classes):
-                reached = any(ends & own for ends in self.upper.leaving(index))
-                declared = 0
-                for ends in self._declared_rows[Direction.EGRESS].get(index, self._nothing):
-                    declared |= ends
-                if reached and (not behind or behind & ~declared):
-                    what = shown(self.model, next(bits(behind & ~declared))) if behind else "addresses that nobody knows"
+                behind = self._undeclared_behind(one, index)
+                if behind is not None:
+                    what = shown(self.model, next(bits(behind))) if behind else "addresses that nobody knows"
                     yield Finding(
                         Verdict.NO_PROOF,
                         "network.service",
@@ -153,6 +148,33 @@ class Proof:
                         next_step="Declare what is behind it, or let flows go to pods by their labels",
                     )
                     break
+
+    def _undeclared_behind(self, one: Behind, index: int) -> int | None:
+        """Ends behind a Service that a class may reach by it, and that no flow of the class declares; 0: nobody knows which; None: none."""
+        own, row = self._surely(one.addresses), self.upper.leaving(index)
+        declared = self._declared_rows[Direction.EGRESS].get(index, self._nothing)
+        if not any(ends & own for ends in row):
+            return None
+        endpoints, anywhere = self._surely(one.endpoints), 0
+        for ends in declared:
+            anywhere |= ends
+        found = endpoints & ~anywhere
+        pods = self.model.select(one.pods) if one.pods else 0
+        for port, target in one.ports:
+            if any(row[atom] & own for atom in bits(self.model.ports.mask(port))):
+                for mask, classes in self._meant(target):
+                    for atom in bits(mask):
+                        found |= self.model.faces_of(pods & classes) & ~declared[atom]
+        return found or (None if pods or endpoints else 0)
+
+    def _meant(self, port: PortRange | NamedPort) -> Iterator[tuple[int, int]]:
+        """(mask, classes with which a port means that mask); of pods that do not exist yet a name may mean any port."""
+        if isinstance(port, PortRange):
+            yield self.model.ports.mask(port), (1 << self.model.count) - 1
+        else:
+            masks, unknown = self.model.named(port)
+            yield from masks.items()
+            yield self._mask([PortRange(port.protocol)]), unknown
 
     def _closed(self) -> Iterator[Finding]:
         """Declared flows that are not surely open, and forbidden ones that are declared as well."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from airlock.cluster._shape import about, mapping, mappings, words
 from airlock.cluster.addresses import NOWHERE, Addresses, parse_addresses
+from airlock.cluster.ports import LAST, PROTOCOLS, NamedPort, PortRange
 from airlock.cluster.resources import Ref, Resource, Resources
 from airlock.cluster.rules import Doubt, Pods
 from airlock.cluster.selectors import Requirement, Selector, UnmodelledError
@@ -31,12 +32,14 @@ class Behind:
         addresses: Its own; of one that gets an address when it is made all that are free.
         pods: Those that it selects; None where it selects none.
         endpoints: Addresses that its endpoints name and that no pod which it selects has.
+        ports: Its own ports, each with the one behind it that it leads to.
     """
 
     ref: Ref
     addresses: Addresses
     pods: Pods | None
     endpoints: Addresses
+    ports: tuple[tuple[PortRange, PortRange | NamedPort], ...] = ()
 
 
 def services_of(resources: Resources, free: Addresses | None = None) -> Iterator[Behind]:
@@ -61,7 +64,7 @@ def services_of(resources: Resources, free: Addresses | None = None) -> Iterator
             endpoints = _parsed(named.get((one.namespace, one.name), ()))
             if endpoints and selector is not None:
                 endpoints -= _parsed(_of_pods(pods_in.get(one.namespace, ()), selector))
-            yield Behind(one.ref, addresses, pods, endpoints)
+            yield Behind(one.ref, addresses, pods, endpoints, tuple(_ports(one)))
 
 
 def service_doubts(resources: Resources) -> Iterator[Doubt]:
@@ -97,6 +100,26 @@ def _selector(one: Resource) -> Selector | None:
         if odd is not None:
             raise ConfigError(f"label '{odd}' of 'selector', or its value, is not text. Write it in quotes")
     return Selector(frozenset(Requirement(key, "In", frozenset([value])) for key, value in found.items())) if found else None
+
+
+def _ports(one: Resource) -> Iterator[tuple[PortRange, PortRange | NamedPort]]:
+    with about(one):
+        for port in mappings(one.spec, "ports"):
+            protocol, target = str(port.get("protocol") or "TCP"), port.get("targetPort")
+            if protocol not in PROTOCOLS:
+                raise ConfigError(f"protocol '{protocol}' of 'ports' is none of {', '.join(PROTOCOLS)}. Correct it")
+            own = _number(port.get("port"))
+            if isinstance(target, str):
+                yield PortRange(protocol, own, own), NamedPort(protocol, target)
+            else:
+                behind = _number(target) if target else own  # 0 and null: the same one
+                yield PortRange(protocol, own, own), PortRange(protocol, behind, behind)
+
+
+def _number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LAST:
+        raise ConfigError(f"{value!r} is no port, expected a number from 1 to {LAST}. Correct 'ports'")
+    return value
 
 
 def _endpoints(resources: Resources) -> Mapping[tuple[str, str], list[str]]:

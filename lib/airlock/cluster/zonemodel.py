@@ -9,6 +9,7 @@ from airlock.cluster.future import future_namespaces, future_pods
 from airlock.cluster.model import METADATA_NAME, Beside, Model, build_model
 from airlock.cluster.network import namespace_labels, policies_of
 from airlock.cluster.pods import pods_of
+from airlock.cluster.ports import PortRange
 from airlock.cluster.resources import Resources
 from airlock.cluster.rules import Pods, Policy
 from airlock.cluster.services import Behind
@@ -34,7 +35,10 @@ def zone_model(resources: Resources, flows: Flows, services: Sequence[Behind]) -
     beside = Beside(
         [*future_pods(zones, concerned, parties), *future_pods(others, ends, parties)],
         [one.pods for one in (*parties, *(one.pods for one in services if one.pods is not None))],
-        [port for flow in (*flows.flows, *flows.forbidden) for port in flow.ports or ()],
+        [
+            *(port for flow in (*flows.flows, *flows.forbidden) for port in flow.ports or ()),
+            *(port for one in services for pair in one.ports for port in pair if isinstance(port, PortRange)),
+        ],
         [
             *(party.addresses for party in _parties(flows)),
             *(part for one in services for part in (one.addresses, one.endpoints)),

@@ -10,6 +10,7 @@ from airlock.cluster.findings import Verdict
 from airlock.cluster.flows import read_flows
 from airlock.cluster.netproof import Proof
 from airlock.cluster.network import policies_of
+from airlock.cluster.ports import NamedPort, PortRange
 from airlock.cluster.resources import resources_from
 from airlock.cluster.rules import Pods
 from airlock.cluster.selectors import Selector, UnmodelledError
@@ -162,3 +163,21 @@ def test_a_flow_to_addresses_of_services_may_reach_one_that_is_still_to_come(tar
     services = tuple(services_of(resources, flows.site.services))
     proof = Proof(zone_model(resources, flows, services), flows, services)
     assert [(one.verdict, one.code, str(one.where)) for one in proof.findings()] == found
+
+
+def test_a_service_leads_to_the_port_that_it_names_behind():
+    """A flow to the pods on one port declares nothing of the port that the Service leads to."""
+    for target, led in (("targetPort: 9999", 9999), ("", 443), ("targetPort: web", "web")):
+        text = f"{{apiVersion: v1, kind: Service, metadata: {{name: s, namespace: a}}, spec: {{clusterIP: 10.1.0.1, selector: {{x: y}}, ports: [{{port: 443, {target}}}]}}}}"
+        resources = resources_from([("a.yaml:1", yaml.safe_load(text))])
+        (found,) = services_of(resources)
+        ((own, behind),) = found.ports
+        assert own == PortRange("TCP", 443, 443)
+        assert behind == (NamedPort("TCP", led) if isinstance(led, str) else PortRange("TCP", led, led))
+
+
+@pytest.mark.parametrize("port", ["port: 0", "port: '443'", "port: 443, protocol: ICMP", "port: 443, targetPort: 70000"])
+def test_ports_of_a_service_that_are_none(port):
+    text = f"{{apiVersion: v1, kind: Service, metadata: {{name: s, namespace: a}}, spec: {{clusterIP: 10.1.0.1, ports: [{{{port}}}]}}}}"
+    with pytest.raises(ConfigError, match=r"a.yaml:1: Service a/s: "):
+        list(services_of(resources_from([("a.yaml:1", yaml.safe_load(text))])))
