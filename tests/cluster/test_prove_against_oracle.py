@@ -41,8 +41,8 @@ def test_no_proof_stands_beside_a_connection_that_is_not_declared(first):
         if verdict is Verdict.PROVEN:
             assert _shut(BASE, documents) == [], f"seed {seed}"
         verdicts[verdict, wrong is not None] += 1
-    # Some changes are harmless, and the evaluator finds much of the harm by itself.
-    assert verdicts[Verdict.PROVEN, False] > CHUNK / 20
+    # Few changes are harmless: a rule that only the other end closes is not proven either. The evaluator finds much of the harm by itself.
+    assert verdicts[Verdict.PROVEN, False] > CHUNK / 50
     assert verdicts[Verdict.REFUTED, True] > CHUNK / 4
 
 

@@ -82,11 +82,25 @@ def started(folder: Path) -> Iterator[Place]:
         patch.setenv("JAVA_TOOL_OPTIONS", QUICK)
         with _words_to(folder / "log"):
             made = session("local[2]")
+        assert made.sparkContext.getConf().get("spark.local.dir") == str(folder / "local"), (
+            "another session's JVM is still there"
+        )
         yield Place(made, folder)
-        made.stop()
+        _end(made)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
+
+
+def _end(session: Any) -> None:
+    """Stop a session and its JVM, which pyspark keeps for the next one: that one would have the environment of the first."""
+    from pyspark import SparkContext
+
+    session.stop()
+    gateway, SparkContext._gateway, SparkContext._jvm = SparkContext._gateway, None, None
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(60)
 
 
 @contextmanager

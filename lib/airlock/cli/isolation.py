@@ -15,9 +15,10 @@ import typer
 
 from airlock.cli._formats import AsFormat, Format
 from airlock.cli._isolation_looks import dot_changes, dot_connections, print_proven
-from airlock.cli._report import print_json
+from airlock.cli._report import print_json, talk
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed, compare_places, list_connections, prove_isolation
+from airlock.errors import ConfigError
 
 __all__ = ["app"]
 
@@ -70,8 +71,13 @@ def prove_command(
 
 @isolation_app.command("connections")
 def connections_command(places: Places, *, output: AsListing = Listing.CSV) -> int:
-    """Print every connection that the policies permit: source, destination, ports."""
-    found = list_connections(places, stdin=_stdin(places))
+    """Print every connection that the policies permit: source, destination, ports.
+
+    Of workloads that are in the resources, with each other, with addresses and with any pod (`entire-cluster`). What is not modelled and may
+    change the list is told on stderr.
+    """
+    found, doubts = list_connections(places, stdin=_stdin(places))
+    _warn(doubts)
     if output is Listing.DOT:
         sys.stdout.write(dot_connections(found))
     else:
@@ -81,13 +87,14 @@ def connections_command(places: Places, *, output: AsListing = Listing.CSV) -> i
 
 @isolation_app.command("diff")
 def diff_command(
-    before: Annotated[Path, typer.Argument(help="folder or file with resources", show_default=False)],
+    before: Annotated[Path, typer.Argument(help="folder or file with resources; '-': stdin", show_default=False)],
     after: Annotated[Path, typer.Argument(help="the same, later", show_default=False)],
     *,
     output: AsListing = Listing.CSV,
 ) -> int:
     """Print connections that were added, removed or changed between two sets of resources."""
-    found = compare_places(before, after)
+    found, doubts = compare_places(before, after, stdin=_stdin([before, after]))
+    _warn(doubts)
     if output is Listing.DOT:
         sys.stdout.write(dot_changes(found))
     else:
@@ -105,8 +112,18 @@ def _rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Listi
     writer.writerows(rows)
 
 
+def _warn(doubts: Sequence[str]) -> None:
+    for doubt in doubts:
+        talk.print(f"not modelled, so the list may be wrong: {doubt}", markup=False)
+
+
 def _stdin(places: list[Path]) -> str:
-    return sys.stdin.read() if any(str(one) == "-" for one in places) else ""
+    if not any(str(one) == "-" for one in places):
+        return ""
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise ConfigError("stdin: not text in UTF-8. Give what 'kustomize build' or 'kubectl get -o yaml' prints") from None
 
 
 def _plain(proven: Claimed) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class about:  # noqa: N801 (it reads as a statement: with about(role))
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, ConfigError) and self._resource is not None:
-            raise ConfigError(f"{self._resource.source}: {self._resource.ref}: {error}") from None
+            where = f"{self._resource.source}: {self._resource.ref}: "
+            raise ConfigError(where + str(error).removeprefix(where)) from None
 
 
 def mapping(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -146,6 +147,5 @@ def _meets(asked: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 
 def _said(found: Any) -> str:
-    return {str: "a string", list: "a list", bool: "a boolean", int: "a number", float: "a number"}.get(
-        type(found), "a mapping"
-    )
+    names = {str: "a string", list: "a list", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
+    return names.get(type(found), "a mapping")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ __all__ = ["EVERYWHERE", "FAMILIES", "NOWHERE", "Addresses", "family_of", "parse
 _V4 = 1 << 32
 _END = _V4 + (1 << 128)
 FAMILIES = ("IPv4", "IPv6")
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_CIDR = re.compile(r"[0-9a-fA-F:.]+(?:/[0-9]{1,3})?")
+"""No zones (`%eth0`), no masks (`/255.0.0.0`), which Python reads and the API server does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +86,28 @@ def parse_addresses(cidrs: Iterable[str]) -> Addresses:
     """The union of CIDRs and single addresses. Bits behind the prefix are passed over, as the API server does.
 
     Raises:
-        UnmodelledError: One is neither.
+        UnmodelledError: One is neither, or it is an IPv4 address mapped into IPv6: Go's `net.IPNet` takes that for IPv4.
     """
     found = []
     for cidr in cidrs:
-        try:
-            network = ipaddress.ip_network(cidr, strict=False)
-        except ValueError:
-            raise UnmodelledError(f"'{cidr}' is not a CIDR") from None
+        network = _network(cidr)
         base = 0 if network.version == 4 else _V4  # noqa: PLR2004 - the family's number
         found.append((base + int(network.network_address), base + int(network.broadcast_address)))
     return Addresses(tuple(_joined(found)))
+
+
+def _network(cidr: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    if not isinstance(cidr, str) or not _CIDR.fullmatch(cidr):
+        raise UnmodelledError(f"{cidr!r} is not a CIDR")
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        raise UnmodelledError(f"{cidr!r} is not a CIDR") from None
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        raise UnmodelledError(
+            f"{cidr!r} is an IPv4 address in IPv6's clothes, which some read as the one and some as the other"
+        )
+    return network
 
 
 def family_of(place: int) -> int:

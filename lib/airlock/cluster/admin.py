@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from airlock.cluster.addresses import parse_addresses
-from airlock.cluster.netpol import checked_range, list_of
+from airlock.cluster.netpol import checked_range, spec_of
 from airlock.cluster.ports import PROTOCOLS, NamedPort, PortRange
 from airlock.cluster.resources import Resource
 from airlock.cluster.rules import Action, Direction, Peer, Pods, Policy, Rule, Tier
-from airlock.cluster.selectors import UnmodelledError, known_only, parse_selector
+from airlock.cluster.selectors import UnmodelledError, known_only, list_of, parse_selector
 
 __all__ = ["ADMIN_GROUP", "ADMIN_KINDS", "parse_admin_policy"]
 
@@ -32,7 +32,7 @@ def parse_admin_policy(resource: Resource) -> Policy:
         UnmodelledError: Another version, or a field or value that the model has no meaning for; so is a peer by domain name, whose
             addresses nobody knows.
     """
-    kind, spec = resource.kind, resource.spec
+    kind, spec = resource.kind, spec_of(resource)
     if resource.version != ADMIN_KINDS[kind]:
         raise UnmodelledError(f"version {resource.version} of {kind}; {ADMIN_KINDS[kind]} is modelled")
     tier, priority = _place(kind, spec)
@@ -77,9 +77,10 @@ def _rule(resource: Resource, raw: Any, direction: Direction, index: int, ends: 
     new = resource.kind == "ClusterNetworkPolicy"
     ports_name = "protocols" if new else "ports"
     known_only(raw, ("name", "action", ends, ports_name), f"{direction.lower()} rule {index}")
-    action = (_NEW_ACTIONS if new else _OLD_ACTIONS).get(raw.get("action"))
+    given = raw.get("action")
+    action = (_NEW_ACTIONS if new else _OLD_ACTIONS).get(given) if isinstance(given, str) else None
     if action is None or (action is Action.PASS and resource.kind == "BaselineAdminNetworkPolicy"):
-        raise UnmodelledError(f"action {raw.get('action')!r} in {direction.lower()} rule {index}")
+        raise UnmodelledError(f"action {given!r} in {direction.lower()} rule {index}")
     peers = tuple(_peer(one, direction) for one in list_of(raw, ends))
     if not peers:
         raise UnmodelledError(f"{direction.lower()} rule {index} without an entry in '{ends}'")
@@ -92,7 +93,7 @@ def _peer(raw: Any, direction: Direction) -> Peer:
     if len(raw) != 1:
         raise UnmodelledError(f"a peer with {len(raw)} fields, expected 1")
     if "networks" in raw:
-        return Peer(addresses=parse_addresses(map(str, list_of(raw, "networks"))))
+        return Peer(addresses=parse_addresses(list_of(raw, "networks")))
     return Peer(nodes=parse_selector(raw["nodes"])) if "nodes" in raw else Peer(_pods(raw, "a peer"))
 
 
@@ -103,7 +104,7 @@ def _protocol(raw: Any) -> PortRange | NamedPort:
         raise UnmodelledError(f"an entry of protocols with {len(raw)} fields, expected 1")
     ((name, given),) = raw.items()
     if name == "destinationNamedPort":
-        return NamedPort("", str(given))
+        return NamedPort("", _named(given))
     known_only(given, ("destinationPort",), name)
     port = given.get("destinationPort")
     if port is None:
@@ -117,6 +118,12 @@ def _protocol(raw: Any) -> PortRange | NamedPort:
     return PortRange(name.upper(), *checked_range(port["range"].get("start"), port["range"].get("end")))
 
 
+def _named(given: Any) -> str:
+    if not isinstance(given, str):
+        raise UnmodelledError("a port's name that is not text")
+    return given
+
+
 def _port(raw: Any) -> PortRange | NamedPort:
     """Of v1alpha1: `portNumber`, `portRange` or `namedPort`."""
     known_only(raw, ("portNumber", "portRange", "namedPort"), "ports")
@@ -124,10 +131,10 @@ def _port(raw: Any) -> PortRange | NamedPort:
         raise UnmodelledError(f"an entry of ports with {len(raw)} fields, expected 1")
     ((name, given),) = raw.items()
     if name == "namedPort":
-        return NamedPort("", str(given))
+        return NamedPort("", _named(given))
     known_only(given, ("protocol", *(("port",) if name == "portNumber" else ("start", "end"))), name)
     protocol = given.get("protocol") or "TCP"
-    if protocol not in PROTOCOLS:
+    if not isinstance(protocol, str) or protocol not in PROTOCOLS:
         raise UnmodelledError(f"protocol '{protocol}'")
     ends = (given.get("port"), given.get("port")) if name == "portNumber" else (given.get("start"), given.get("end"))
     return PortRange(protocol, *checked_range(*ends))

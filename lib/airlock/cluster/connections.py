@@ -12,14 +12,15 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from airlock.cluster.addresses import NOWHERE, range_text
+from airlock.cluster.kinds import unjudged_kinds
 from airlock.cluster.model import Beside, Model, Site, bits
-from airlock.cluster.network import families_of, network
+from airlock.cluster.network import families_of, network, policies_of
 from airlock.cluster.pods import Pod
 from airlock.cluster.ports import NO_CONNECTIONS, PortSpace
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
 
-__all__ = ["ENTIRE_CLUSTER", "Change", "Changed", "Connection", "compare", "connections"]
+__all__ = ["ENTIRE_CLUSTER", "Change", "Changed", "Connection", "compare", "connections", "unmodelled"]
 
 ENTIRE_CLUSTER = "entire-cluster"
 _FUTURE = Pod(Ref("", "", ENTIRE_CLUSTER), "", {}, frozenset())
@@ -36,6 +37,14 @@ class Connection(NamedTuple):
     source: str
     destination: str
     ports: str
+
+
+def unmodelled(resources: Resources) -> list[str]:
+    """What may permit or deny connections and is not in the list: policies with something that the model has no meaning for, and kinds that it
+    does not know.
+    """
+    _, doubts = policies_of(resources)
+    return [*map(str, doubts), *dict.fromkeys(f"{one.where}: {one.what}" for one in unjudged_kinds(resources))]
 
 
 def connections(resources: Resources, families: frozenset[int] | None = None) -> list[Connection]:
@@ -83,14 +92,20 @@ class _Texts(dict[int, str]):
 def _permitted(model: Model) -> Iterator[tuple[str, str, int]]:
     """(source, destination, mask) of every pair; one pair may come several times."""
     shown, whole, reach = _shown(model), (1 << model.count) - 1, Reach(model, upper=False)
+    outside: dict[tuple[int, int], list[tuple[str, int]]] = {}
     for index, row in reach.rows():
         own = shown[index]
         for mask, targets in _by_mask(row, whole):
             names = [name for target in bits(targets) for name in shown[target]]
             yield from ((source, name, mask) for source in own for name in names)
         if own != (ENTIRE_CLUSTER,):
-            yield from ((name, text, mask) for text, mask in _outside(model, reach, index, back=False) for name in own)
-            yield from ((text, name, mask) for text, mask in _outside(model, reach, index, back=True) for name in own)
+            for side, back in ((reach.leaving(index), False), (reach.entering(index), True)):
+                families = sum(1 << family for family in (0, 1) if model.face(index, family))
+                key = (id(side), families)
+                if key not in outside:
+                    outside[key] = list(_outside(model, side, families))
+                ends = outside[key]
+                yield from ((text, name, mask) if back else (name, text, mask) for text, mask in ends for name in own)
 
 
 def _shown(model: Model) -> list[tuple[str, ...]]:
@@ -104,6 +119,8 @@ def _by_mask(row: Row, whole: int) -> Iterator[tuple[int, int]]:
     """A row turned round: the ends that one mask goes to, for each mask."""
     groups = {0: whole}
     for atom, ends in enumerate(row):
+        if not ends & whole:
+            continue
         parted: dict[int, int] = {}
         for mask, own in groups.items():
             for part, more in ((own & ends, 1 << atom), (own & ~ends, 0)):
@@ -113,11 +130,10 @@ def _by_mask(row: Row, whole: int) -> Iterator[tuple[int, int]]:
     return ((mask, own) for mask, own in groups.items() if mask)
 
 
-def _outside(model: Model, reach: Reach, index: int, *, back: bool) -> Iterator[tuple[str, int]]:
-    """Ranges of addresses outside with what may be sent to them, or (`back`) from them; neighbours with the same mask are one range."""
-    row = reach.entering(index) if back else reach.leaving(index)
+def _outside(model: Model, row: Row, families: int) -> Iterator[tuple[str, int]]:
+    """Ranges of addresses outside of which a row permits something, in the families of a mask; neighbours with the same ports are one range."""
     offset = 2 * model.count
-    whole = sum(1 << place for place, low in enumerate(model.cuts) if model.face(index, int(low > _LAST_V4)))
+    whole = sum(1 << place for place, low in enumerate(model.cuts) if families >> int(low > _LAST_V4) & 1)
     for mask, places in _by_mask([ends >> offset for ends in row], whole):
         low = high = -2
         for place in bits(places):

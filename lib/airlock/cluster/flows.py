@@ -192,7 +192,8 @@ class _Reader:
 
     def __init__(self, file: _File, name: str, resources: Resources) -> None:
         self.file, self.name = file, name
-        self.components = {one.labels.get(COMPONENT) for one in resources}
+        namespaces = {"", *(name for some in file.zones.values() for name in some)}
+        self.components = {one.labels.get(COMPONENT) for one in resources if one.namespace in namespaces}
         self.values: Mapping[str, str] = {}
         if file.site is not None:
             found = resources.find("ConfigMap", file.site.namespace, file.site.config_map)
@@ -200,6 +201,8 @@ class _Reader:
 
     def read(self) -> Flows:
         file = self.file
+        if not any(file.zones.values()):
+            raise self._wrong("there is no zone, so nothing would be proved. Name the namespaces under zones")
         self.site = self._site(file.addresses)
         self.parties = {name: self._party(name, raw) for name, raw in file.parties.items()}
         for zone, namespaces in file.zones.items():
@@ -224,7 +227,13 @@ class _Reader:
                 raise self._wrong(f"flow {one.source} -> {one.target} without ports. List them: [TCP 7070]")
             if self._counts(one.component):
                 ports = None if one.ports is None else tuple(map(self._ports, one.ports))
-                found.append(Flow(self._named(one.source), self._named(one.target), ports, one.why, one.channel))
+                source, target = self._named(one.source), self._named(one.target)
+                for party in (source, target):
+                    if needs_ports and not party.pods and not party.addresses:
+                        raise self._wrong(
+                            f"flow {one.source} -> {one.target}: '{party.name}' is nobody. Fill its site value, or take the flow out"
+                        )
+                found.append(Flow(source, target, ports, one.why, one.channel))
         return tuple(found)
 
     def _counts(self, component: str | None) -> bool:
@@ -254,11 +263,24 @@ class _Reader:
         return Party(name, tuple(Pods(one, pods=selector) for one in namespaces), labels)
 
     def _site(self, raw: _Ranges) -> Site:
-        families = (
-            frozenset(FAMILIES.index(one) for one in self._values(raw.families) if one in FAMILIES) if raw.families else None
+        families = self._values(raw.families) if raw.families else list(FAMILIES)
+        unknown = [one for one in families if one not in FAMILIES]
+        if unknown or not families:
+            raise self._wrong(f"families '{', '.join(unknown)}': expected {' or '.join(FAMILIES)}, or both. Correct it")
+        pods, services, nodes = (
+            self._range(name, given) for name, given in (("pods", raw.pods), ("services", raw.services), ("nodes", raw.nodes))
         )
-        pods, services, nodes = (None if one is None else self._addresses(one) for one in (raw.pods, raw.services, raw.nodes))
-        return Site(pods, services, nodes, families or frozenset({0, 1}))
+        return Site(pods, services, nodes, frozenset(map(FAMILIES.index, families)))
+
+    def _range(self, name: str, text: str | None) -> Addresses | None:
+        if text is None:
+            return None
+        found = self._addresses(text)
+        if not found:
+            raise self._wrong(
+                f"addresses.{name} is empty: say which addresses {name} get, or leave the line out where that is not known"
+            )
+        return found
 
     def _values(self, text: str) -> list[str]:
         return [one for one in re.split(r"[,\s]+", self._value(text)) if one]
@@ -276,7 +298,12 @@ class _Reader:
                 raise self._wrong(
                     f"'{text}' is not known: {at} has no key '{key}'. Give a folder with the site's values, such as an overlay"
                 )
-            return self.values[key]
+            value = self.values[key]
+            if not isinstance(value, str):
+                raise self._wrong(
+                    f"'{text}' is {type(value).__name__} in the site's ConfigMap, expected text. Put it in quotes there"
+                )
+            return value
         return text
 
     def _subjects(self, text: str) -> list[str]:

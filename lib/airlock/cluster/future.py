@@ -6,7 +6,7 @@ there. Two pods that no selector tells apart are the same to every policy: it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 from airlock.cluster.model import METADATA_NAME
@@ -42,12 +42,19 @@ def future_namespaces(
     named |= {value for one in selectors if one.key == METADATA_NAME for value in one.values}
     found: dict[str, Mapping[str, str]] = {}
     rest = [one for one in selectors if one.key != METADATA_NAME]
-    for name in [*sorted(named - known.keys()), ELSEWHERE]:
-        for number, labels in enumerate(_combinations(rest)):
-            shown = name if not labels else f"{name}-{number}"
-            # The name alone tells two namespaces apart that have it; of a name that nobody names there may be many.
-            found[shown] = {**labels, METADATA_NAME: name if name != ELSEWHERE else shown}
+    for name in [*sorted(named - known.keys()), _unnamed(ELSEWHERE, named | known.keys())]:
+        for labels in _combinations(rest):
+            # One namespace may come to be with these labels or with those: each is tried under a key of its own.
+            shown = ",".join([name, *(f"{key}={value}" for key, value in sorted(labels.items()))])
+            found[shown] = {**labels, METADATA_NAME: name}
     return found
+
+
+def _unnamed(text: str, named: Collection[str]) -> str:
+    """A text that nobody names."""
+    while text in named:
+        text += "-too"
+    return text
 
 
 def future_pods(
@@ -92,7 +99,7 @@ def _combinations(requirements: Iterable[Requirement]) -> Iterator[dict[str, str
     for key, named in sorted(values.items()):
         own: list[tuple[str, str | None]] = [(key, None), *((key, value) for value in sorted(named))]
         if key in others:
-            own.append((key, _OTHER))
+            own.append((key, _unnamed(_OTHER, named)))
         choices.append(own)
         total *= len(own)
         if total > _MOST:

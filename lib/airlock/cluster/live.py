@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from airlock.cluster.kinds import MODELLED
 from airlock.cluster.resources import Resources, resources_from
 from airlock.errors import ConfigError, MissingCapabilityError, StorageUnavailableError
 
@@ -66,20 +67,40 @@ def _discovered(client: Any, unread: dict[str, str]) -> list[tuple[str, str, str
 
 
 def _kinds(client: Any, unread: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """(apiVersion, path, kind) of everything that can be listed; each kind in its group's preferred version."""
-    groups = [("v1", "/api/v1")]
+    """(apiVersion, path, kind) of everything that can be listed, each kind once, in the version that the model knows.
+
+    A group's preferred version alone would hide what only another one serves: AdminNetworkPolicy (v1alpha1) beside ClusterNetworkPolicy
+    (v1alpha2).
+    """
+    yield from _once("", ["v1"], client, unread)
     for group in _got(client, "/apis").get("groups", ()):
-        version = group["preferredVersion"]["groupVersion"]
-        groups.append((version, f"/apis/{version}"))
-    for version, path in groups:
+        preferred = group["preferredVersion"]["groupVersion"]
+        others = (one["groupVersion"] for one in group.get("versions") or ())
+        yield from _once(group["name"], list(dict.fromkeys((preferred, *others))), client, unread)
+
+
+def _once(group: str, versions: list[str], client: Any, unread: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """One group's kinds; of two versions that serve one and are known, or are not, the one that comes first."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for version in versions:
+        path = f"/apis/{version}" if group else f"/api/{version}"
         try:
             resources = _got(client, path).get("resources", ())
         except _RefusedError as error:  # an aggregated API whose server is down: what it would list, nobody knows
             unread[version] = str(error)
             continue
         for one in resources:
-            if "/" not in one["name"] and "list" in one.get("verbs", ()) and one["kind"] not in _PASSED_OVER:
-                yield version, f"{path}/{one['name']}", one["kind"]
+            name, kind = one["name"], one["kind"]
+            if "/" in name or "list" not in one.get("verbs", ()) or kind in _PASSED_OVER:
+                continue
+            known = MODELLED.get((group, kind), frozenset())
+            if name not in found or (_short(version) in known and _short(found[name][0]) not in known):
+                found[name] = version, f"{path}/{name}", kind
+    yield from found.values()
+
+
+def _short(version: str) -> str:
+    return version.rpartition("/")[2]
 
 
 def _items(client: Any, path: str, accept: str) -> Iterator[Mapping[str, Any]]:

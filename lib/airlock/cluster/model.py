@@ -223,7 +223,7 @@ class Model:
 
     def _in_namespaces(self, pods: Pods) -> int:
         if pods.namespace:
-            return self._by_namespace.get(pods.namespace, 0)
+            return self._by_name.get(pods.namespace, 0)
         key = ("namespaces", pods.namespaces)
         if key not in self._selected:
             found = 0
@@ -248,6 +248,15 @@ class Model:
         found: dict[str, int] = {}
         for index, one in enumerate(self.classes):
             found[one.namespace] = found.get(one.namespace, 0) | 1 << index
+        return found
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, int]:
+        """By the name itself: a namespace that may come to be stands here once for each way in which it may be labelled."""
+        found: dict[str, int] = {}
+        for key, own in self._by_namespace.items():
+            name = self.namespaces[key].get(METADATA_NAME, key)
+            found[name] = found.get(name, 0) | own
         return found
 
     @cached_property

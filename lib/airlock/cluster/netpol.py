@@ -12,9 +12,9 @@ from airlock.cluster.addresses import parse_addresses
 from airlock.cluster.ports import LAST, PROTOCOLS, NamedPort, PortRange
 from airlock.cluster.resources import Resource
 from airlock.cluster.rules import Action, Direction, Peer, Pods, Policy, Rule, Tier
-from airlock.cluster.selectors import UnmodelledError, known_only, parse_selector
+from airlock.cluster.selectors import UnmodelledError, known_only, list_of, parse_selector
 
-__all__ = ["checked_range", "list_of", "parse_network_policy"]
+__all__ = ["checked_range", "parse_network_policy", "spec_of"]
 
 _SIDES = ((Direction.INGRESS, "ingress", "from"), (Direction.EGRESS, "egress", "to"))
 
@@ -25,12 +25,12 @@ def parse_network_policy(resource: Resource) -> Policy:
     Raises:
         UnmodelledError: A field, protocol or value that the model has no meaning for.
     """
-    spec = resource.spec
+    spec = spec_of(resource)
     known_only(spec, ("podSelector", "policyTypes", "ingress", "egress"), "spec")
     rules = []
     for direction, name, ends in _SIDES:
         for index, raw in enumerate(list_of(spec, name), 1):
-            given = raw or {}
+            given = {} if raw is None else raw
             known_only(given, (ends, "ports"), name)
             peers = tuple(_peers(list_of(given, ends), resource.namespace)) or None
             ports = tuple(_port(one) for one in list_of(given, "ports")) or None
@@ -45,7 +45,7 @@ def parse_network_policy(resource: Resource) -> Policy:
 
 def _directions(spec: Mapping[str, Any]) -> frozenset[Direction]:
     """Where `policyTypes` is missing: ingress always, egress where it has rules. An empty list of rules isolates nothing by itself."""
-    given = spec.get("policyTypes")
+    given = list_of(spec, "policyTypes")
     if not given:
         return frozenset({Direction.INGRESS} | ({Direction.EGRESS} if spec.get("egress") else set()))
     try:
@@ -77,7 +77,7 @@ def _peers(raw: Sequence[Any], own: str) -> Iterator[Peer]:
 def _port(raw: Any) -> PortRange | NamedPort:
     known_only(raw, ("protocol", "port", "endPort"), "ports")
     protocol, port, end = raw.get("protocol") or "TCP", raw.get("port"), raw.get("endPort")
-    if protocol not in PROTOCOLS:
+    if not isinstance(protocol, str) or protocol not in PROTOCOLS:
         raise UnmodelledError(f"protocol '{protocol}'")
     if port is None and end is None:
         return PortRange(protocol)
@@ -86,21 +86,21 @@ def _port(raw: Any) -> PortRange | NamedPort:
     return PortRange(protocol, *checked_range(port, port if end is None else end))
 
 
+def spec_of(resource: Resource) -> Mapping[str, Any]:
+    """A policy's spec; empty where it has none. Raises UnmodelledError where it is no mapping."""
+    found = resource.body.get("spec")
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise UnmodelledError("spec is not a mapping")
+    return found
+
+
 def checked_range(low: Any, high: Any) -> tuple[int, int]:
     """Two ports in order. Raises UnmodelledError where they are none."""
     if type(low) is not int or type(high) is not int or not 1 <= low <= high <= LAST:
         raise UnmodelledError(f"ports {low!r} to {high!r}")
     return low, high
-
-
-def list_of(raw: Mapping[str, Any], name: str) -> Sequence[Any]:
-    """A field that is a list, empty where it is not there. Raises UnmodelledError for anything else."""
-    found = raw.get(name)
-    if found is None:
-        return ()
-    if not isinstance(found, list):
-        raise UnmodelledError(f"'{name}' is not a list")
-    return found
 
 
 def _text(value: Any) -> str:

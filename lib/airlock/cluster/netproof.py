@@ -34,7 +34,7 @@ def prove_network(resources: Resources, flows: Flows) -> tuple[list[Finding], li
         flows: The claim.
     """
     try:
-        services = tuple(services_of(resources))
+        services = tuple(services_of(resources, flows.site.services))
         proof = Proof(zone_model(resources, flows, services), flows, services)
     except TooManyKindsError as error:
         return [Finding(Verdict.NO_PROOF, "network.too-many-kinds", str(error), next_step="Select by fewer labels")], []
@@ -97,18 +97,17 @@ class Proof:
                 yield opening.finding(self.model, doubtful=doubtful)
 
     def _openings(self, direction: Direction) -> Iterator[Opening]:
-        """Seen from each class of a zone; connections within the zones are seen from their source."""
-        zone = self.zone_classes & ~self._host_classes
+        """What each class's own side permits beyond what is declared. Surely open is what the other side permits as well; what is closed there
+        alone is closed by policies that others may change.
+        """
         # Host-network pods are their node's address, and that is asked for as such.
         passed_over = self._inside | self.model.faces_of(self._host_classes)
-        passed_over |= self.model.faces_of(zone) if direction is Direction.INGRESS else 0
-        for index in bits(zone):
+        for index in bits(self.zone_classes & ~self._host_classes):
             declared = self._declared_rows[direction].get(index, self._nothing)
             upper, lower = self._row(self.upper, index, direction), self._row(self.lower, index, direction)
             for atom, ends in enumerate(upper):
                 beyond = ends & ~declared[atom] & ~passed_over
                 if beyond:
-                    beyond &= self.model.outside | self.upper.agreeing(index, atom, direction)
                     sure = beyond & lower[atom]
                     if sure & self.model.faces:
                         sure &= self.model.outside | self.lower.agreeing(index, atom, direction)
@@ -119,8 +118,8 @@ class Proof:
         """Which rule lets each end through, in the order in which rules are asked; None: that no rule stands against it."""
         for tier in Tier:
             passed = 0
-            for rule in self.upper.rules(index, direction, tier):
-                taken = ends & self.upper.taken(rule, index, atom)
+            for _, rule, own in (one for one in self.upper.takers(index, direction, atom) if one[0] is tier):
+                taken = ends & own
                 if taken and rule.action is Action.ALLOW:
                     yield Opening(direction, rule, certain, {index: {atom: taken}})
                 if rule.action is not Action.DENY:  # what a rule denies for sure is not among the ends
@@ -163,7 +162,7 @@ class Proof:
                 index, direction, what = missing
                 verb = "send to" if direction is Direction.EGRESS else "be reached from"
                 yield Finding(
-                    Verdict.REFUTED,
+                    self._surely_refuted,
                     "network.flow-closed",
                     f"the declared flow {flow} is not open: no {direction.lower()} rule lets {self.model.classes[index]} {verb} {what}",
                     Ref("Namespace", "", self.model.classes[index].namespace),
@@ -239,7 +238,7 @@ class Proof:
                 for rule in policy.rules:
                     if rule not in needed:
                         yield Finding(
-                            Verdict.REFUTED,
+                            self._surely_refuted,
                             "network.rule-needless",
                             "no declared flow needs this rule: without it all of them are open",
                             rule.policy,
@@ -266,8 +265,8 @@ class Proof:
     def _alone(self, index: int, atom: int, ends: int, direction: Direction) -> Iterator[Rule]:
         """Rules that take an end which no other rule takes."""
         # Of pods that are isolated the baseline is not asked.
-        rules = [rule for tier in (Tier.ADMIN, Tier.NETWORK) for rule in self.lower.rules(index, direction, tier)]
-        taken = [(rule, ends & self.lower.taken(rule, index, atom)) for rule in rules if rule.action is Action.ALLOW]
+        asked = self.lower.takers(index, direction, atom)
+        taken = [(rule, ends & own) for tier, rule, own in asked if tier is not Tier.BASELINE and rule.action is Action.ALLOW]
         once = twice = 0
         for _, own in taken:
             twice |= once & own
@@ -285,6 +284,11 @@ class Proof:
     def lower(self) -> Reach:
         """What surely is."""
         return Reach(self.model, upper=False)
+
+    @property
+    def _surely_refuted(self) -> Verdict:
+        """Where a policy is not modelled, nothing that it may bear on is certain."""
+        return Verdict.NO_PROOF if self.model.doubts else Verdict.REFUTED
 
     @cached_property
     def zone_classes(self) -> int:
@@ -344,8 +348,11 @@ class Proof:
         return self.model.faces_of(self._classes(party)) | self._surely(party.addresses)
 
     def _plain(self, party: Party) -> list[int]:
-        """Classes of a party that have its labels and no others."""
-        return [index for index in bits(self._classes(party)) if self.model.classes[index].labels == party.plain]
+        """Classes of a party that are there, and those that have its labels and no others."""
+        classes = self.model.classes
+        return [
+            index for index in bits(self._classes(party)) if classes[index].workloads or classes[index].labels == party.plain
+        ]
 
     def _plain_ends(self, party: Party) -> int:
         return self.model.faces_of(sum(1 << index for index in self._plain(party))) | self._surely(party.addresses)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from airlock.cluster._shape import about, mapping, mappings
 from airlock.cluster.addresses import FAMILIES, Addresses, family_of, parse_addresses
 from airlock.cluster.admin import ADMIN_GROUP, ADMIN_KINDS, parse_admin_policy
 from airlock.cluster.model import METADATA_NAME, Beside, Model, Site, build_model
@@ -14,6 +15,8 @@ from airlock.cluster.pods import pods_of
 from airlock.cluster.resources import Resource, Resources
 from airlock.cluster.rules import Doubt, Policy, Tier
 from airlock.cluster.selectors import UnmodelledError
+from airlock.cluster.services import service_doubts
+from airlock.errors import ConfigError
 
 __all__ = ["families_of", "namespace_labels", "network", "nodes_of", "policies_of"]
 
@@ -36,7 +39,7 @@ def network(
 
 
 def policies_of(resources: Resources) -> tuple[list[Policy], list[Doubt]]:
-    """Policies of all modelled kinds; and what about them has no meaning in the model."""
+    """Policies of all modelled kinds; and what about them, or about addresses of Services, has no meaning in the model."""
     policies: list[Policy] = []
     doubts: list[Doubt] = []
     readers: list[tuple[Sequence[Resource], Callable[[Resource], Policy]]] = [
@@ -47,7 +50,7 @@ def policies_of(resources: Resources) -> tuple[list[Policy], list[Doubt]]:
         for one in some:
             read = _read(parse, one)
             (policies if isinstance(read, Policy) else doubts).append(read)  # type: ignore[arg-type]
-    return policies, [*doubts, *_undecided(policies)]
+    return policies, [*doubts, *_undecided(policies), *service_doubts(resources)]
 
 
 @lru_cache(maxsize=1 << 15)
@@ -85,14 +88,19 @@ def nodes_of(resources: Resources) -> Sequence[tuple[Mapping[str, str], Addresse
     """Labels and addresses of each node."""
     found = []
     for one in resources.of("Node", ""):
-        entries = (one.body.get("status") or {}).get("addresses") or ()
-        texts = [entry.get("address") for entry in entries if str(entry.get("type", "")).endswith("IP")]
-        found.append((one.labels, parse_addresses(text for text in texts if text)))
+        with about(one):
+            entries = mappings(mapping(one.body, "status"), "addresses")
+            texts = [entry.get("address") for entry in entries if str(entry.get("type", "")).endswith("IP")]
+            try:
+                found.append((one.labels, parse_addresses(text for text in texts if text)))
+            except UnmodelledError as error:
+                raise ConfigError(f"the node's address {error}. Correct 'status'") from None
     return found
 
 
 def families_of(model: Model) -> frozenset[int]:
-    """The families that any policy or pod names an address of; IPv4 where none does."""
+    """Families that pods have addresses of; where none is known, IPv4 and what any policy names an address of."""
+    pods = {family_of(model.cuts[cut]) for one in model.classes for cut in one.addresses}
     named = {
         family_of(low)
         for policy in model.policies
@@ -100,8 +108,7 @@ def families_of(model: Model) -> frozenset[int]:
         for peer in rule.peers or ()
         for low, _ in _intervals(peer)
     }
-    pods = {family_of(model.cuts[cut]) for one in model.classes for cut in one.addresses}
-    return frozenset(named | pods) or frozenset({FAMILIES.index("IPv4")})
+    return frozenset(pods or named | {FAMILIES.index("IPv4")})
 
 
 def _intervals(peer: object) -> Sequence[tuple[int, int]]:

@@ -70,7 +70,7 @@ class Opening:
 
     def _next(self, *, certain: bool) -> str:
         if not certain:
-            return "Say in flows.yaml which addresses pods, services and nodes have; or narrow the rule"
+            return "Narrow the rule: what only the other end closes is not proven; or say in flows.yaml which addresses pods and nodes have"
         if self.rule is None:
             return f"Add a NetworkPolicy with podSelector {{}} and policyTypes [{self.direction}]"
         return "Remove or narrow that rule, or declare the flow with a reason"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from airlock.cluster._shape import about, mapping, mappings
+from airlock.cluster.addresses import parse_addresses
 from airlock.cluster.ports import LAST, PROTOCOLS
 from airlock.cluster.resources import Ref, Resource, Resources
-from airlock.cluster.shapes import check_shapes
+from airlock.cluster.selectors import UnmodelledError
 from airlock.cluster.workloads import PodTemplate, pod_templates
 from airlock.errors import ConfigError
 
 __all__ = ["Pod", "pods_of"]
 
-_OVER = {"Succeeded", "Failed"}
+_OVER = ("Succeeded", "Failed")
+_NO_WORKLOADS = {"Pod", "Node"}
 _SPARK = {"SparkApplication", "ScheduledSparkApplication"}
 
 
@@ -44,25 +45,17 @@ def pods_of(resources: Resources) -> Iterator[Pod]:
     Raises:
         ConfigError: An object has not the shape of its kind.
     """
-    check_shapes(resources)
     for template in pod_templates(resources):
         one = resources.find(template.ref.kind, template.ref.namespace, template.ref.name)
-        status = (one.body.get("status") or {}) if one is not None and one.kind == "Pod" else {}
-        if one is not None and str(status.get("phase")) not in _OVER:
-            with about(one):
-                made = _pod(one, template, resources)
-            yield made
-
-
-def _pod(one: Resource, template: PodTemplate, resources: Resources) -> Pod:
-    return Pod(
-        _shown(one, template, resources),
-        one.namespace,
-        _labels(one, template),
-        _ports(template.spec),
-        _addresses(mapping(one.body, "status") if one.kind == "Pod" else {}),
-        host_network=bool(template.spec.get("hostNetwork")),
-    )
+        if one is None:
+            continue
+        with about(one):
+            status = mapping(one.body, "status") if one.kind == "Pod" else {}
+            if status.get("phase") in _OVER:
+                continue
+            ports, labels, addresses = _ports(template.spec), _labels(one, template), _addresses(status)
+        host_network = bool(template.spec.get("hostNetwork"))
+        yield Pod(_shown(one, template, resources), one.namespace, labels, ports, addresses, host_network=host_network)
 
 
 def _shown(one: Resource, template: PodTemplate, resources: Resources) -> Ref:
@@ -73,22 +66,22 @@ def _shown(one: Resource, template: PodTemplate, resources: Resources) -> Ref:
 
 def _outermost(one: Resource, resources: Resources) -> Ref:
     """What a pod or workload is part of, as far as the owners are here; an owner that is not here is named all the same."""
-    seen, now = {one.ref}, one
-    while (ref := _owner(now)) is not None and ref not in seen:
-        seen.add(ref)
+    passed = {one.ref}
+    while True:
+        with about(one):
+            owners = mappings(one.metadata, "ownerReferences")
+        owner = next((owner for owner in owners if owner.get("controller", True)), None)
+        # Spark's executors are their driver's, static pods are their node's, and neither is a part of it.
+        if owner is None or owner.get("kind") in _NO_WORKLOADS:
+            return one.ref
+        ref = Ref(str(owner.get("kind")), one.namespace, str(owner.get("name")))
         found = resources.find(ref.kind, ref.namespace, ref.name)
         if found is None:
             return ref
-        now = found
-    return now.ref
-
-
-def _owner(one: Resource) -> Ref | None:
-    owners = mappings(one.metadata, "ownerReferences")
-    owner = next((owner for owner in owners if owner.get("controller") is not False), None)
-    if owner is not None and owner.get("kind") in ("Pod", "Node"):
-        return None  # a driver owns its executors, a node its static pods: they are no part of it
-    return Ref(str(owner.get("kind")), one.namespace, str(owner.get("name"))) if owner is not None else None
+        if found.ref in passed:
+            raise ConfigError(f"{one.source}: {one.ref}: its owners own each other. Correct ownerReferences")
+        passed.add(found.ref)
+        one = found
 
 
 def _role(template: PodTemplate) -> str:
@@ -97,6 +90,9 @@ def _role(template: PodTemplate) -> str:
 
 def _labels(one: Resource, template: PodTemplate) -> Mapping[str, str]:
     """With those that Spark and its operator give (kubeflow's spark-operator, `pkg/common/spark.go`)."""
+    odd = next((key for key, value in template.labels.items() if not isinstance(key, str) or not isinstance(value, str)), None)
+    if odd is not None:
+        raise ConfigError(f"label '{odd}' of its pods, or its value, is not text. Write it in quotes")
     if one.kind not in _SPARK:
         return template.labels
     operator = "sparkoperator.k8s.io"
@@ -109,28 +105,30 @@ def _ports(spec: Mapping[str, Any]) -> frozenset[tuple[str, str, int]]:
     sidecars = [one for one in mappings(spec, "initContainers") if one.get("restartPolicy") == "Always"]
     return frozenset(
         _port(port)
-        for container in [*mappings(spec, "containers"), *sidecars]
+        for container in (*mappings(spec, "containers"), *sidecars)
         for port in mappings(container, "ports")
         if port.get("name")
     )
 
 
-def _port(port: Mapping[str, Any]) -> tuple[str, str, int]:
-    name, protocol, number = port["name"], port.get("protocol") or "TCP", port.get("containerPort")
-    if type(name) is not str or type(number) is not int or not 1 <= number <= LAST or protocol not in PROTOCOLS:
+def _port(raw: Mapping[str, Any]) -> tuple[str, str, int]:
+    name, protocol, number = raw["name"], raw.get("protocol") or "TCP", raw.get("containerPort")
+    if not isinstance(name, str):
+        raise ConfigError("the name of a container's port is not text. Correct the object")
+    if not isinstance(protocol, str) or protocol not in PROTOCOLS:
         raise ConfigError(
-            f"a port with name {name!r}, protocol {protocol!r}, containerPort {number!r}: expected a name, one of "
-            f"{', '.join(PROTOCOLS)}, and a number from 1 to {LAST}. Correct the object"
+            f"port '{name}' has protocol {protocol!r}, expected one of {', '.join(PROTOCOLS)}. Correct the object"
         )
+    if type(number) is not int or not 1 <= number <= LAST:
+        raise ConfigError(f"port '{name}' has containerPort {number!r}, expected a number from 1 to {LAST}. Correct the object")
     return name, protocol, number
 
 
 def _addresses(status: Mapping[str, Any]) -> tuple[str, ...]:
     found = [entry.get("ip") for entry in mappings(status, "podIPs")] or [status.get("podIP")]
-    given = tuple(address for address in found if address)
-    for address in given:
-        try:
-            ip_address(address if type(address) is str else "")
-        except ValueError:
-            raise ConfigError(f"{address!r} is no address of a pod. Correct the object's status") from None
-    return given
+    known = tuple(address for address in found if address)
+    try:
+        parse_addresses(known)
+    except UnmodelledError as error:
+        raise ConfigError(f"the pod's address {error}. Correct 'status'") from None
+    return known

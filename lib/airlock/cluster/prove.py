@@ -10,7 +10,7 @@ from airlock.cluster.flows import Flows
 from airlock.cluster.netproof import prove_network
 from airlock.cluster.paths import paths
 from airlock.cluster.resources import Ref, Resources
-from airlock.cluster.shapes import check_shapes
+from airlock.cluster.sitefacts import contradictions
 
 __all__ = ["Proven", "prove"]
 
@@ -40,10 +40,11 @@ def prove(resources: Resources, flows: Flows) -> Proven:
     Raises:
         ConfigError: An object has not the shape of its kind.
     """
-    check_shapes(resources)
     network, flowing = prove_network(resources, flows)
     beside, leaving = paths(resources, flows.zones, flows.rights, flows.platform)
-    findings = sorted([*_unread(resources), *network, *beside], key=lambda one: -one.verdict.rank)
+    findings = sorted(
+        [*_unread(resources), *contradictions(resources, flows.site), *network, *beside], key=lambda one: -one.verdict.rank
+    )
     return Proven(worst(findings), tuple(findings), (*flowing, *_always(flows), *leaving))
 
 

@@ -17,6 +17,8 @@ __all__ = ["Reach", "Row"]
 Row = Sequence[int]
 """For each bit of the space of ports, a set of ends."""
 
+_Turned = tuple[dict[int, int], dict[int, dict[int, int]]]
+
 
 @dataclass
 class Reach:
@@ -31,7 +33,9 @@ class Reach:
     upper: bool
     without: frozenset[Rule] = frozenset()
     _rows: dict[tuple[object, ...], Row] = field(default_factory=dict, repr=False)
-    _turned: dict[tuple[Direction, int], tuple[list[int], dict[int, list[int]]]] = field(default_factory=dict, repr=False)
+    _turned: dict[tuple[Direction, int], _Turned] = field(default_factory=dict, repr=False)
+    _parted: dict[tuple[int, int], dict[int, int]] = field(default_factory=dict, repr=False)
+    _takers: dict[tuple[object, ...], list[list[tuple[Tier, Rule, int]]]] = field(default_factory=dict, repr=False)
     _matches: dict[Rule, list[tuple[int, int, int]]] = field(default_factory=dict, repr=False)
 
     def leaving(self, index: int) -> Row:
@@ -52,35 +56,36 @@ class Reach:
                 mask |= sum(1 << atom for atom in range(len(out)) if out[atom] & there and into[atom] & back)
         return mask
 
-    def taken(self, rule: Rule, index: int, atom: int) -> int:
-        """Ends that a rule at a class's side takes on some ports: surely, or maybe where the answer is the upper one."""
-        found = 0
-        for mask, possible, certain in self._matched(rule, rule.direction, index):
-            if mask >> atom & 1:
-                found |= possible if self.upper else certain
-        return found
-
-    def rules(self, index: int, direction: Direction, tier: Tier) -> list[Rule]:
-        """All that are asked of a class in a tier, in order."""
-        policies = (one for one in self.model.selecting[direction][index] if one.tier is tier)
-        return [rule for policy in policies for rule in policy.rules if rule.direction is direction]
+    def takers(self, index: int, direction: Direction, atom: int) -> Sequence[tuple[Tier, Rule, int]]:
+        """Rules at a class's side that take any end on some ports, in the order in which they are asked, each with the ends that it takes:
+        surely, or maybe where the answer is the upper one.
+        """
+        policies = self.model.selecting[direction][index]
+        key = (direction, policies, self._named_ports(policies, direction, index))
+        found = self._takers.get(key)
+        if found is None:
+            found = self._takers[key] = [[] for _ in self.model.ports.atoms]
+            for policy in policies:
+                for rule in policy.rules:
+                    if rule.direction is direction:
+                        for mask, possible, certain in self._matched(rule, direction, index):
+                            for one in bits(mask):
+                                found[one].append((policy.tier, rule, possible if self.upper else certain))
+        return found[atom]
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """For each class, the classes that its pods can reach, by bit of the space of ports: both sides permit it."""
         model, size = self.model, self.model.count
-        whole = (1 << size) - 1
         accepts = [self.turned(Direction.INGRESS, family) for family in (0, 1)]
         for index in range(size):
-            out = self.leaving(index)
-            found = [0] * len(out)
+            row = self.leaving(index)
+            found = [0] * len(row)
             for family, (base, extra) in enumerate(accepts):
-                if not model.face(index, family):
-                    continue
-                own = extra.get(index)
-                for atom, ends in enumerate(out):
-                    there = (ends >> (family * size)) & whole
-                    if there:
-                        found[atom] |= there & (base[atom] | (own[atom] if own else 0))
+                if model.face(index, family):
+                    out = self._parts(row, family)
+                    for some in (base, extra.get(index, {})):
+                        for atom, classes in some.items():
+                            found[atom] |= out.get(atom, 0) & classes
             yield index, found
 
     def agreeing(self, index: int, atom: int, direction: Direction) -> int:
@@ -89,38 +94,47 @@ class Reach:
         for family in (0, 1):
             if self.model.face(index, family):
                 base, extra = self.turned(Direction.INGRESS if direction is Direction.EGRESS else Direction.EGRESS, family)
-                found |= (base[atom] | (extra[index][atom] if index in extra else 0)) << (family * self.model.count)
+                found |= (base.get(atom, 0) | extra.get(index, {}).get(atom, 0)) << (family * self.model.count)
         return found & self.model.faces
 
-    def turned(self, direction: Direction, family: int) -> tuple[list[int], dict[int, list[int]]]:
-        """Rows of one direction turned round: classes whose row has every face of a family in it, and those that have one class's beside."""
+    def turned(self, direction: Direction, family: int) -> _Turned:
+        """Rows of one direction turned round: classes whose row has every face of a family in it, by bit of the ports; and those that have one
+        class's in it beside, by that class.
+        """
         if (direction, family) not in self._turned:
             self._turned[direction, family] = self._turn(direction, family)
         return self._turned[direction, family]
 
-    def _turn(self, direction: Direction, family: int) -> tuple[list[int], dict[int, list[int]]]:
+    def _turn(self, direction: Direction, family: int) -> _Turned:
         model, size = self.model, self.model.count
-        whole = (1 << size) - 1
-        everyone = (model.faces >> (family * size)) & whole
-        atoms = len(model.ports.atoms)
-        base = [0] * atoms
-        extra: dict[int, list[int]] = {}
+        everyone = (model.faces >> (family * size)) & ((1 << size) - 1)
         by_row: dict[int, tuple[Row, int]] = {}
         for index in range(size):
             row = self._row(index, direction)
             by_row[id(row)] = row, by_row.get(id(row), (row, 0))[1] | 1 << index
-        for atom in range(atoms):
-            ends_of: dict[int, int] = {}
-            for row, classes in by_row.values():
-                ends = (row[atom] >> (family * size)) & whole
-                ends_of[ends] = ends_of.get(ends, 0) | classes
-            for ends, classes in ends_of.items():
-                if ends == everyone:
-                    base[atom] |= classes
-                    continue
+        by_atom: dict[int, dict[int, int]] = {}
+        for row, classes in by_row.values():
+            for atom, ends in self._parts(row, family).items():
+                own = by_atom.setdefault(atom, {})
+                own[ends] = own.get(ends, 0) | classes
+        base: dict[int, int] = {}
+        extra: dict[int, dict[int, int]] = {}
+        for atom, some in by_atom.items():
+            base |= {atom: some.pop(everyone)} if everyone in some else {}
+            for ends, classes in some.items():
                 for index in bits(ends):
-                    extra.setdefault(index, [0] * atoms)[atom] |= classes
+                    beside = extra.setdefault(index, {})
+                    beside[atom] = beside.get(atom, 0) | classes
         return base, extra
+
+    def _parts(self, row: Row, family: int) -> dict[int, int]:
+        """What of a row is faces of a family, as classes, by bit of the ports; rows live as long as this object."""
+        key = (id(row), family)
+        if key not in self._parted:
+            size = self.model.count
+            whole = ((1 << size) - 1) << (family * size)
+            self._parted[key] = {atom: (ends & whole) >> (family * size) for atom, ends in enumerate(row) if ends & whole}
+        return self._parted[key]
 
     # --- one side -----------------------------------------------------------------------------------------------------
 
@@ -129,9 +143,11 @@ class Reach:
         if one.host_network:
             return self._memo((direction,), (), direction, index)
         policies = self.model.selecting[direction][index]
-        # The meaning of a named port is the target's own: where a policy at its side has one, the row is of its ports.
-        named = one.ports if direction is Direction.INGRESS and any(map(self._has_names, policies)) else ()
-        return self._memo((direction, policies, named), policies, direction, index)
+        return self._memo((direction, policies, self._named_ports(policies, direction, index)), policies, direction, index)
+
+    def _named_ports(self, policies: Iterable[Policy], direction: Direction, index: int) -> object:
+        """The meaning of a named port is the target's own: where a policy at its side has one, what is known of the side is of its ports."""
+        return self.model.classes[index].ports if direction is Direction.INGRESS and any(map(self._has_names, policies)) else ()
 
     def _memo(self, key: tuple[object, ...], policies: Iterable[Policy], direction: Direction, index: int) -> Row:
         found = self._rows.get(key)

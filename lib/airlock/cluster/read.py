@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = ["read_resources"]
 _SUFFIXES = {".yaml", ".yml", ".json"}
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _BUILDERS = (("kustomize", "build"), ("kubectl", "kustomize"))
+_BLANK = re.compile(r"\s*")
 _PATIENCE = 120
 """Seconds for one build."""
 
@@ -37,7 +39,7 @@ def read_resources(places: Sequence[Path | str], stdin: str = "") -> Resources:
     documents: list[tuple[str, Any]] = []
     for place in places:
         before = len(documents)
-        documents += _documents(place, stdin)
+        documents += (one for one in _documents(place, stdin) if not _is_claim(one[1]))
         if len(documents) == before:
             raise ConfigError(
                 f"{place}: no Kubernetes object in it. Name a folder with YAML files, or one with a kustomization"
@@ -45,9 +47,14 @@ def read_resources(places: Sequence[Path | str], stdin: str = "") -> Resources:
     return resources_from(documents)
 
 
+def _is_claim(document: Any) -> bool:
+    """`flows.yaml` may lie among the resources that it speaks of."""
+    return isinstance(document, Mapping) and (document.get("apiVersion"), document.get("kind")) == ("airlock/v1", "Flows")
+
+
 def _documents(place: Path | str, stdin: str) -> Iterator[tuple[str, Any]]:
     if str(place) == "-":
-        yield from _parsed(stdin, "stdin")
+        yield from _parsed(_decoded(stdin), "stdin")
         return
     path = Path(place)
     if path.is_file():
@@ -57,21 +64,49 @@ def _documents(place: Path | str, stdin: str) -> Iterator[tuple[str, Any]]:
     elif any((path / name).is_file() for name in _KUSTOMIZATIONS):
         yield from _parsed(_built(path), str(path))
     else:
+        _require_one(path)
         for file in sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES and one.is_file()):
             if file.name not in _KUSTOMIZATIONS:
                 yield from _parsed(_text(file), str(file))
 
 
+def _require_one(folder: Path) -> None:
+    """Patches and bases are no objects of a cluster: of several kustomizations one is to be named."""
+    found = sorted({file.parent for name in _KUSTOMIZATIONS for file in folder.rglob(name)})
+    if len(found) > 1:
+        example = next((one for one in found if "overlays" in one.parts), found[0])
+        raise ConfigError(
+            f"{folder}: has no kustomization of its own, and {len(found)} deeper down. Name the one to build, such as an overlay: {example}"
+        )
+
+
 def _parsed(text: str, name: str) -> Iterator[tuple[str, Any]]:
     if text.lstrip()[:1] == "{":
         try:
-            yield f"{name}:1", json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, name))
+            yield from list(_json(text, name))
         except json.JSONDecodeError:
-            pass  # a flow mapping of YAML, or several documents
+            pass  # a flow mapping of YAML
+        except RecursionError:
+            raise ConfigError(
+                f"{name}: nested too deeply for any Kubernetes object. Correct the file, or take it out"
+            ) from None
+        except ValueError:
+            raise ConfigError(f"{name}: a number with thousands of digits. Correct the file, or take it out") from None
         else:
             return
     for line, document in read_documents(text, name):
         yield f"{name}:{line}", document
+
+
+def _json(text: str, name: str) -> Iterator[tuple[str, Any]]:
+    """Objects one after another, as kubectl reads them."""
+    decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: _once(pairs, name))
+    end, length = 0, len(text.rstrip())
+    while end < length:
+        blank = _BLANK.match(text, end)
+        start = blank.end() if blank else end
+        made, end = decoder.raw_decode(text, start)
+        yield f"{name}:{text.count(chr(10), 0, start) + 1}", made
 
 
 def _once(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
@@ -79,6 +114,14 @@ def _once(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise ConfigError(f"{name}: a key stands twice in one object; each key may stand once. Correct the file")
     return made
+
+
+def _decoded(stdin: str) -> str:
+    try:
+        stdin.encode()
+    except UnicodeEncodeError:  # Python keeps what is no UTF-8 as lone surrogates
+        raise ConfigError("stdin: not text in UTF-8. Give what 'kustomize build' or 'kubectl get -o yaml' prints") from None
+    return stdin
 
 
 def _text(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,9 @@ _CLUSTER_SCOPED = {
     ("cilium.io", "CiliumClusterwideNetworkPolicy"), ("crd.projectcalico.org", "GlobalNetworkPolicy"),
     ("projectcalico.org", "GlobalNetworkPolicy"),
 }  # fmt: skip
+
+_API_VERSION = re.compile(r"(?:[^/\s]+/)?[^/\s]+")
+_LIST_FIELDS = {"apiVersion", "kind", "metadata", "items"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,8 +83,13 @@ class Resource:
 
     @property
     def spec(self) -> Mapping[str, Any]:
-        """Its spec; empty where it has none."""
-        return self.body.get("spec") or {}
+        """Its spec; empty where it has none. Raises ConfigError where it is no mapping."""
+        found = self.body.get("spec")
+        if found is None:
+            return {}
+        if not isinstance(found, Mapping):
+            raise ConfigError(f"{self.source}: {self.ref}: 'spec' is no mapping. Correct the object")
+        return found
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -169,19 +178,36 @@ def resources_from(
 
 
 def _unlisted(document: Any, source: str) -> Iterator[Any]:
-    if (
-        isinstance(document, Mapping)
-        and str(document.get("kind", "")).endswith("List")
-        and isinstance(document.get("items"), list)
-    ):
-        kind, version = str(document["kind"]).removesuffix("List"), document.get("apiVersion")
-        for item in document["items"]:
-            # Typed lists leave kind and version out of their items.
-            yield from _unlisted(
-                {"apiVersion": version, "kind": kind, **item} if kind and isinstance(item, Mapping) else item, source
-            )
-    else:
+    if not _is_list(document):
         yield document
+        return
+    kind, version = str(document["kind"]).removesuffix("List"), document["apiVersion"]
+    for item in document["items"]:
+        # Typed lists leave kind and version out of their items.
+        yield from _unlisted(
+            {"apiVersion": version, "kind": kind, **item} if kind and isinstance(item, Mapping) else item, source
+        )
+
+
+def _is_list(document: Any) -> bool:
+    """`v1 List`, or a typed list. What has a name or other fields is an object whose kind happens to end so, and must not vanish."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("items"), list):
+        return False
+    kind, version, metadata = document.get("kind"), document.get("apiVersion"), document.get("metadata") or {}
+    if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(version, str):
+        return False
+    if kind == "List":
+        return version == "v1"
+    own = (version, kind.removesuffix("List"))
+    return (
+        document.keys() <= _LIST_FIELDS
+        and isinstance(metadata, Mapping)
+        and not metadata.keys() & {"name", "generateName"}
+        and all(
+            isinstance(item, Mapping) and (item.get("apiVersion", version), item.get("kind", own[1])) == own
+            for item in document["items"]
+        )
+    )
 
 
 def resource_from(body: Any, source: str) -> Resource:
@@ -190,11 +216,30 @@ def resource_from(body: Any, source: str) -> Resource:
     metadata = body.get("metadata") if isinstance(body, Mapping) else None
     if not isinstance(kind, str) or not isinstance(version, str) or not isinstance(metadata, Mapping):
         raise ConfigError(
-            f"{source}: not a Kubernetes object: expected apiVersion, kind and metadata. Correct it, or take the file out"
+            f"{source}: not a Kubernetes object: expected apiVersion, kind and metadata. Leave the file out, or name a "
+            "folder with a kustomization, such as an overlay"
         )
     name = metadata.get("name") or metadata.get("generateName")
     if not isinstance(name, str):
         raise ConfigError(f"{source}: {kind} without a name. Give it metadata.name")
+    if not _API_VERSION.fullmatch(version):
+        raise ConfigError(f"{source}: {kind} {name}: '{version}' is no apiVersion. Write 'v1' or 'group/v1'")
+    _require_text(metadata, f"{source}: {kind} {name}")
     group, _, version = version.rpartition("/")
     namespace = "" if (group, kind) in _CLUSTER_SCOPED else str(metadata.get("namespace") or "default")
     return Resource(group, version, Ref(kind, namespace, name), body, source)
+
+
+def _require_text(metadata: Mapping[str, Any], what: str) -> None:
+    """Labels and annotations are text, as is a namespace: selectors and lookups go by them."""
+    for part in ("labels", "annotations"):
+        found = metadata.get(part)
+        if found is None:
+            continue
+        if not isinstance(found, Mapping):
+            raise ConfigError(f"{what}: 'metadata.{part}' is no mapping. Correct the object")
+        odd = next((key for key, value in found.items() if not isinstance(key, str) or not isinstance(value, str)), None)
+        if odd is not None:
+            raise ConfigError(f"{what}: '{odd}' in 'metadata.{part}', or its value, is not text. Write it in quotes")
+    if not isinstance(metadata.get("namespace") or "", str):
+        raise ConfigError(f"{what}: 'metadata.namespace' is not text. Correct the object")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ANY", "Requirement", "Selector", "UnmodelledError", "known_only", "parse_selector"]
+__all__ = ["ANY", "Requirement", "Selector", "UnmodelledError", "known_only", "list_of", "parse_selector"]
 
 
 class UnmodelledError(Exception):
@@ -71,11 +71,14 @@ def parse_selector(raw: Any) -> Selector:
     if raw is None:
         return ANY
     known_only(raw, ("matchLabels", "matchExpressions"), "selector")
-    found = [Requirement(_text(key), "In", frozenset([_text(value)])) for key, value in (raw.get("matchLabels") or {}).items()]
-    for one in raw.get("matchExpressions") or ():
+    labels = {} if raw.get("matchLabels") is None else raw["matchLabels"]
+    if not isinstance(labels, Mapping):
+        raise UnmodelledError("matchLabels is not a mapping")
+    found = [Requirement(_text(key), "In", frozenset([_text(value)])) for key, value in labels.items()]
+    for one in list_of(raw, "matchExpressions"):
         known_only(one, ("key", "operator", "values"), "matchExpressions")
-        operator, values = one.get("operator"), one.get("values") or ()
-        if operator not in _OPERATORS or _OPERATORS[operator] != bool(values):
+        operator, values = one.get("operator"), list_of(one, "values")
+        if not isinstance(operator, str) or operator not in _OPERATORS or _OPERATORS[operator] != bool(values):
             raise UnmodelledError(f"operator '{operator}' with {len(values)} values in a selector")
         found.append(Requirement(_text(one.get("key")), operator, frozenset(map(_text, values))))
     return Selector(frozenset(found))
@@ -88,6 +91,16 @@ def known_only(raw: Any, known: Iterable[str], what: str) -> None:
     unknown = sorted(str(key) for key in raw.keys() - set(known))
     if unknown:
         raise UnmodelledError(f"unknown field '{unknown[0]}' in {what}")
+
+
+def list_of(raw: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """A field that is a list, empty where it is not there. Raises UnmodelledError for anything else."""
+    found = raw.get(name)
+    if found is None:
+        return ()
+    if not isinstance(found, list):
+        raise UnmodelledError(f"'{name}' is not a list")
+    return found
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Services as ways: what stands behind an address that a flow may go to. Called by `netproof`.
+"""Services as ways: what stands behind an address that a flow may go to. Called by `netproof`; by `network` for what can't be read.
 
 Whether policies see a Service's address or that of the pod behind it is not defined (concept page "Network Policies"). So who may reach the
 address of a Service counts as one who may reach whatever is behind it.
@@ -6,17 +6,21 @@ address of a Service counts as one who may reach whatever is behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from airlock.cluster.addresses import Addresses, parse_addresses
+from airlock.cluster._shape import about, mapping, mappings, words
+from airlock.cluster.addresses import NOWHERE, Addresses, parse_addresses
 from airlock.cluster.resources import Ref, Resource, Resources
-from airlock.cluster.rules import Pods
+from airlock.cluster.rules import Doubt, Pods
 from airlock.cluster.selectors import Requirement, Selector, UnmodelledError
+from airlock.errors import ConfigError
 
-__all__ = ["Behind", "services_of"]
+__all__ = ["Behind", "service_doubts", "services_of"]
 
 _NAME = "kubernetes.io/service-name"
+_KINDS = (("Service", ""), ("EndpointSlice", "discovery.k8s.io"), ("Endpoints", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +28,9 @@ class Behind:
     """A Service with an address.
 
     Attributes:
-        addresses: Its own.
+        addresses: Its own; of one that gets an address when it is made all that are free.
         pods: Those that it selects; None where it selects none.
-        endpoints: Addresses that its endpoints name, where it selects no pods.
+        endpoints: Addresses that its endpoints name and that no pod which it selects has.
     """
 
     ref: Ref
@@ -35,42 +39,125 @@ class Behind:
     endpoints: Addresses
 
 
-def services_of(resources: Resources) -> Iterator[Behind]:
-    """Every Service with addresses of its own: of the cluster, of a load balancer, or external ones."""
-    for one in resources.of("Service", ""):
-        addresses = _parsed(_addresses(one))
+def services_of(resources: Resources, free: Addresses | None = None) -> Iterator[Behind]:
+    """Every Service with addresses of its own: of the cluster, of a load balancer, or external ones.
+
+    Args:
+        resources: All objects.
+        free: Addresses that the cluster gives to Services; None where it is not known.
+
+    Raises:
+        ConfigError: A Service, or what names its endpoints, has not the shape of its kind.
+    """
+    services = resources.of("Service", "")
+    own = {one.ref: _addresses(one) for one in services}
+    left = (free or NOWHERE) - _parsed(text for texts in own.values() for text in texts)
+    named, pods_in = _endpoints(resources), _pods(resources)
+    for one in services:
+        addresses = _parsed(own[one.ref]) | (left if _comes(one) else NOWHERE)
         if addresses:
-            selector = one.spec.get("selector") or {}
-            chosen = Selector(
-                frozenset(Requirement(str(key), "In", frozenset([str(value)])) for key, value in selector.items())
-            )
-            pods = Pods(one.namespace, pods=chosen) if selector else None
-            yield Behind(one.ref, addresses, pods, Addresses() if selector else _parsed(_endpoints(one, resources)))
+            selector = _selector(one)
+            pods = None if selector is None else Pods(one.namespace, pods=selector)
+            endpoints = _parsed(named.get((one.namespace, one.name), ()))
+            if endpoints and selector is not None:
+                endpoints -= _parsed(_of_pods(pods_in.get(one.namespace, ()), selector))
+            yield Behind(one.ref, addresses, pods, endpoints)
 
 
-def _addresses(one: Resource) -> Iterator[str]:
-    spec = one.spec
-    yield from (address for address in (spec.get("clusterIPs") or [spec.get("clusterIP")]) if address not in (None, "", "None"))
-    yield from spec.get("externalIPs") or ()
-    ingress = ((one.body.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    yield from (entry["ip"] for entry in ingress if entry.get("ip"))
+def service_doubts(resources: Resources) -> Iterator[Doubt]:
+    """Addresses of Services and of their endpoints that can't be read, or that some readers read otherwise."""
+    for kind, group in _KINDS:
+        for one in resources.of(kind, group):
+            texts = _addresses(one) if kind == "Service" else _named(one)
+            for why in filter(None, map(_unread, texts)):
+                yield Doubt(one.ref, f"{why}: which address it means is not known")
 
 
-def _endpoints(one: Resource, resources: Resources) -> Iterator[str]:
-    for some in resources.of("EndpointSlice", "discovery.k8s.io"):
-        if some.namespace == one.namespace and some.labels.get(_NAME) == one.name:
-            yield from (address for entry in some.body.get("endpoints") or () for address in entry.get("addresses") or ())
-    for some in resources.of("Endpoints", ""):
-        if (some.namespace, some.name) == (one.namespace, one.name):
-            subsets = some.body.get("subsets") or ()
-            yield from (entry["ip"] for subset in subsets for entry in subset.get("addresses") or () if entry.get("ip"))
+def _addresses(one: Resource) -> list[str]:
+    with about(one):
+        spec = one.spec
+        found = [text for text in (*words(spec, "clusterIPs"), *_word(spec, "clusterIP")) if text != "None"]
+        found += [*words(spec, "externalIPs"), *_word(spec, "loadBalancerIP")]
+        for entry in mappings(mapping(mapping(one.body, "status"), "loadBalancer"), "ingress"):
+            found += _word(entry, "ip")
+    return list(dict.fromkeys(found))
 
 
-def _parsed(texts: Iterator[str]) -> Addresses:
-    found = Addresses()
-    for text in texts:
-        try:
-            found |= parse_addresses([text])
-        except UnmodelledError:  # a name: `kinds` and `exposed` speak of it
-            continue
+def _comes(one: Resource) -> bool:
+    """Whether the cluster will give an address to it: a file rarely names one."""
+    with about(one):
+        spec = one.spec
+        return not words(spec, "clusterIPs") and not _word(spec, "clusterIP") and _word(spec, "type") != ["ExternalName"]
+
+
+def _selector(one: Resource) -> Selector | None:
+    with about(one):
+        found = mapping(one.spec, "selector")
+        odd = next((key for key, value in found.items() if not isinstance(key, str) or not isinstance(value, str)), None)
+        if odd is not None:
+            raise ConfigError(f"label '{odd}' of 'selector', or its value, is not text. Write it in quotes")
+    return Selector(frozenset(Requirement(key, "In", frozenset([value])) for key, value in found.items())) if found else None
+
+
+def _endpoints(resources: Resources) -> Mapping[tuple[str, str], list[str]]:
+    """By namespace and name of the Service; beside a selector as well: whoever writes a slice sends the Service's traffic there."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in resources.of("EndpointSlice", "discovery.k8s.io"):
+        found.setdefault((one.namespace, one.labels.get(_NAME, "")), []).extend(_named(one))
+    for one in resources.of("Endpoints", ""):
+        found.setdefault((one.namespace, one.name), []).extend(_named(one))
     return found
+
+
+def _named(one: Resource) -> list[str]:
+    """Addresses that an EndpointSlice or an Endpoints object names."""
+    with about(one):
+        if one.kind == "EndpointSlice":
+            return [text for entry in mappings(one.body, "endpoints") for text in words(entry, "addresses")]
+        return [
+            text
+            for subset in mappings(one.body, "subsets")
+            for part in ("addresses", "notReadyAddresses")
+            for entry in mappings(subset, part)
+            for text in _word(entry, "ip")
+        ]
+
+
+def _pods(resources: Resources) -> Mapping[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
+    for one in resources.of("Pod", ""):
+        found.setdefault(one.namespace, []).append(one)
+    return found
+
+
+def _of_pods(pods: Iterable[Resource], selector: Selector) -> Iterator[str]:
+    for one in pods:
+        if selector.matches(one.labels):
+            with about(one):
+                status = mapping(one.body, "status")
+                yield from _word(status, "podIP")
+                for entry in mappings(status, "podIPs"):
+                    yield from _word(entry, "ip")
+
+
+def _word(body: Mapping[str, Any], key: str) -> list[str]:
+    found = body.get(key)
+    if found is None or found == "":
+        return []
+    if not isinstance(found, str):
+        raise ConfigError(f"'{key}' is of type {type(found).__name__}, expected text. Correct the object")
+    return [found]
+
+
+def _parsed(texts: Iterable[str]) -> Addresses:
+    """What can be read of them; of the rest `service_doubts` speaks, and with a doubt nothing is proved."""
+    return parse_addresses(text for text in texts if not _unread(text))
+
+
+def _unread(text: str) -> str:
+    """Why an address can't be read; empty where it can."""
+    try:
+        parse_addresses([text])
+    except UnmodelledError as error:
+        return str(error)
+    return ""

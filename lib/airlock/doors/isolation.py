@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airlock.cluster.connections import Change, Connection, compare, connections
+from airlock.cluster.connections import Change, Connection, compare, connections, unmodelled
 from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.findings import Path as LeavingPath
 from airlock.cluster.flows import Flows, bare_flows, find_flows, read_flows
@@ -99,11 +99,21 @@ def _claim(
     return read_flows(text, str(file), resources), str(file)
 
 
-def list_connections(places: Sequence[Place], *, stdin: str = "", families: frozenset[int] | None = None) -> list[Connection]:
-    """Every connection that resources permit. Raises ConfigError where they can't be read."""
-    return connections(read_resources(places, stdin), families)
+def list_connections(
+    places: Sequence[Place], *, stdin: str = "", families: frozenset[int] | None = None
+) -> tuple[list[Connection], list[str]]:
+    """Every connection that resources permit, and what may change that and is not modelled. Raises ConfigError where they can't be read."""
+    resources = read_resources(places, stdin)
+    return connections(resources, families), unmodelled(resources)
 
 
-def compare_places(before: Place, after: Place) -> list[Change]:
-    """Connections that are not the same in two places. Raises ConfigError where one can't be read."""
-    return compare(read_resources([before]), read_resources([after]))
+def compare_places(before: Place, after: Place, *, stdin: str = "") -> tuple[list[Change], list[str]]:
+    """Connections that are not the same in two places, one of which may be '-', and what is not modelled.
+
+    Raises:
+        ConfigError: One can't be read, or both are stdin.
+    """
+    if str(before) == str(after) == "-":
+        raise ConfigError("both places are stdin. Give one of them as a file or folder")
+    old, new = read_resources([before], stdin), read_resources([after], stdin)
+    return compare(old, new), list(dict.fromkeys([*unmodelled(old), *unmodelled(new)]))

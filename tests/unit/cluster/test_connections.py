@@ -102,6 +102,17 @@ def test_pods_of_one_owner_are_one_workload_even_where_a_label_was_changed():
     assert ("shop/front[Deployment]", "0.0.0.0-255.255.255.255[External]", "All Connections") in found
 
 
+@pytest.mark.parametrize("kind", ["Pod", "Node"])
+def test_sparks_executors_are_no_part_of_their_driver_and_static_pods_none_of_their_node(kind):
+    owner = [{"apiVersion": "v1", "kind": kind, "name": "driver", "controller": True}]
+    metadata = {"name": "executor", "namespace": "shop", "ownerReferences": owner}
+    pods = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": one, "spec": {"containers": []}}
+        for one in ({"name": "driver", "namespace": "shop"}, metadata)
+    ]
+    assert ("shop/driver[Pod]", "shop/executor[Pod]", "All Connections") in _lines(pods)
+
+
 def test_pods_that_are_over_count_no_more():
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"}, "spec": {"containers": []}}
     for phase, there in (("Running", True), ("Succeeded", False), ("Failed", False)):

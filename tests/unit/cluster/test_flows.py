@@ -62,7 +62,11 @@ def test_names_and_the_sites_values():
 
 
 def test_lines_of_a_component_count_where_it_is():
-    extra = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "labels": {"airlock.dev/component": "extra"}}}
+    metadata = {"name": "s", "namespace": "pii-raw", "labels": {"airlock.dev/component": "extra"}}
+    extra = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+    elsewhere = {**extra, "metadata": {**metadata, "namespace": "team-a"}}
+    # Whoever labels an object elsewhere switches nothing on.
+    assert [flow.target.name for flow in read_flows(FILE, "flows.yaml", _resources(elsewhere)).flows] == ["api"]
     flows = read_flows(FILE, "flows.yaml", _resources(extra))
     assert [flow.target.name for flow in flows.flows] == ["api", "readers"]
     assert [pods.namespace for pods in flows.flows[1].target.pods] == ["team-a", "team-b"]
@@ -80,6 +84,10 @@ def test_lines_of_a_component_count_where_it_is():
         ("0.0.0.0/0", "0.0.0.0/33", "'0.0.0.0/33' is not a CIDR"),
         ("zones: {raw:", "zones: {driver:", "is a zone and a party"),
         ("may: [create pods]", "may: [create pod]", "Nearest is 'create pods'"),
+        ("zones: {raw: [pii-raw]}", "zones: {raw: []}", "there is no zone"),
+        ("families: site:families", "families: IPv4 Ipv6", "families 'Ipv6'"),
+        ("pods: site:pods", "pods: ''", "addresses.pods is empty"),
+        ("addresses: site:api", "addresses: ''", "'api' is nobody"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(old, new, said):
@@ -87,6 +95,11 @@ def test_what_is_wrong_is_said_with_its_place(old, new, said):
     with pytest.raises(ConfigError) as caught:
         read_flows(FILE.replace(old, new), "flows.yaml", _resources())
     assert said in str(caught.value)
+
+
+def test_a_sites_value_that_is_no_text():
+    with pytest.raises(ConfigError, match=r"'site:port' is int in the site's ConfigMap, expected text. Put it in quotes"):
+        read_flows(FILE, "flows.yaml", _resources(data={**DATA, "port": 6443}))
 
 
 def test_the_nearest_file_is_taken(tmp_path):

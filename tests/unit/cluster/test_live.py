@@ -76,6 +76,27 @@ def test_every_kind_is_listed_page_by_page_and_refusals_are_told(api):
     assert not [path for path, _ in asked if "events" in path or "bindings" in path]
 
 
+def test_a_kind_that_only_another_version_serves_is_listed_and_each_kind_once(api, monkeypatch):
+    """While policies move from v1alpha1 to v1alpha2 both are served; what is listed is what the model reads."""
+    group = "policy.networking.k8s.io"
+    new, old = f"{group}/v1alpha2", f"{group}/v1alpha1"
+    versions = [{"groupVersion": new}, {"groupVersion": old}]
+    groups = {"groups": [{"name": group, "preferredVersion": versions[0], "versions": versions}]}
+    both = {"name": "adminnetworkpolicies", "kind": "AdminNetworkPolicy", "verbs": ["list"]}
+    baseline = {"name": "baselineadminnetworkpolicies", "kind": "BaselineAdminNetworkPolicy", "verbs": ["list"]}
+    one = {"items": [{"metadata": {"name": "open"}}]}
+    for path, answer in {
+        "/apis": groups, f"/apis/{new}": {"resources": [both]}, f"/apis/{old}": {"resources": [both, baseline]},
+        f"/apis/{old}/adminnetworkpolicies": one, f"/apis/{new}/adminnetworkpolicies": one, f"/apis/{old}/baselineadminnetworkpolicies": one,
+    }.items():  # fmt: skip
+        monkeypatch.setitem(LISTS, path, answer)
+    found = [one for one in read_cluster(api[0]) if one.group == group]
+    assert [(one.kind, one.version) for one in found] == [
+        ("AdminNetworkPolicy", "v1alpha1"),
+        ("BaselineAdminNetworkPolicy", "v1alpha1"),
+    ]
+
+
 def test_an_identity_that_is_not_known(api, monkeypatch):
     monkeypatch.setitem(REFUSED, "/apis", 401)
     with pytest.raises(ConfigError, match="does not tell this identity which kinds it has: 401 Unauthorized"):

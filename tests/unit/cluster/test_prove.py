@@ -10,6 +10,7 @@ import yaml
 from airlock.cluster.findings import Verdict, worst
 from airlock.cluster.flows import read_flows
 from airlock.cluster.netproof import prove_network
+from airlock.cluster.prove import prove
 from airlock.cluster.resources import resources_from
 
 OBJECTS = """
@@ -204,3 +205,108 @@ def test_two_policies_of_one_priority_are_no_proof():
         kind = {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy"}
         objects.append({**kind, "metadata": {"name": name}, "spec": spec})
     assert [(one.verdict, str(one.where)) for one in _found(objects)] == [(Verdict.NO_PROOF, "ClusterNetworkPolicy other")]
+
+
+# --- what others could close or open
+
+
+def _peer(objects, peer):
+    _policy(objects, "raw", "door")["spec"]["egress"][0]["to"].append(peer)
+
+
+def _named(operator, *values):
+    return {
+        "namespaceSelector": {
+            "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": operator, "values": list(values)}]
+        }
+    }
+
+
+def test_what_only_the_other_end_closes_is_not_proven():
+    """Another team's policies are theirs to change, and they may admit by labels that ours do not speak of."""
+    objects = _set()
+    _peer(objects, {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}})
+    spec = {
+        "podSelector": {},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"x": "1"}}}]}],
+    }
+    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
+    objects.append({**kind, "metadata": {"name": "closed", "namespace": "other"}, "spec": spec})
+    found = _found(objects)
+    assert worst(found) is Verdict.NO_PROOF
+    assert [str(one.where) for one in found] == ["NetworkPolicy raw/door"]
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        {
+            "podSelector": {
+                "matchExpressions": [
+                    {"key": "x", "operator": "Exists"},
+                    {"key": "x", "operator": "NotIn", "values": ["another-value"]},
+                ]
+            }
+        },
+        _named("NotIn", "raw", "out", "a-new-namespace", "a-new-namespace-too"),
+    ],
+    ids=["label", "namespace"],
+)
+def test_no_word_is_beyond_what_a_selector_may_name(peer):
+    objects = _set()
+    _peer(objects, peer)
+    assert worst(_found(objects)) is not Verdict.PROVEN
+
+
+def test_a_flow_that_is_shut_for_the_pods_that_are_there():
+    objects = _set()
+    next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["metadata"]["labels"]["part"] = "ours"
+    rule = {"action": "Deny", "from": [{"namespaces": {}}]}
+    subject = {"pods": {"namespaceSelector": {}, "podSelector": {"matchLabels": {"part": "ours"}}}}
+    kind = {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy", "metadata": {"name": "shut"}}
+    objects.append({**kind, "spec": {"tier": "Admin", "priority": 1, "subject": subject, "ingress": [rule]}})
+    assert [(one.verdict, one.code) for one in _found(objects)] == [(Verdict.REFUTED, "network.flow-closed")]
+
+
+def test_a_party_by_name_is_the_namespace_however_it_is_labelled():
+    """Readers' namespace is not among the resources, and some rule looks at another label of namespaces."""
+    objects = _set()
+    reader = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "team"}}}
+    watch = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch", "team": "mon"}}}
+    _policy(objects, "out", "store")["spec"]["ingress"].append({"from": [reader], "ports": [{"port": 7070}]})
+    _policy(objects, "out", "store")["spec"]["ingress"].append({"from": [watch], "ports": [{"port": 9090}]})
+    flows = FLOWS.replace(
+        "forbidden:",
+        "- {from: team, to: store, ports: [TCP 7070], why: reads}\n- {from: watch, to: store, ports: [TCP 9090], why: watches}\nforbidden:",
+    )
+    flows = flows.replace("  api: ", "  team: {namespaces: [team]}\n  watch: {namespaces: [watch]}\n  api: ")
+    labels = {"kubernetes.io/metadata.name": "watch", "team": "mon"}
+    objects.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "watch", "labels": labels}})
+    assert _found(objects, flows) == []
+
+
+def test_a_policy_that_is_not_modelled_makes_nothing_certain():
+    objects = _set()
+    _policy(objects, "raw", "door")["spec"]["egress"][1]["ports"] = [{"endPort": 7}]
+    found = _found(objects)
+    assert {one.verdict for one in found} == {Verdict.NO_PROOF}
+    assert {"network.unmodelled", "network.flow-closed"} <= {one.code for one in found}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "said"),
+    [
+        ("Pod", {"podIPs": [{"ip": "10.9.0.1"}]}, "has 10.9.0.1, which flows.yaml says pods do not have"),
+        ("Pod", {"podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}, "which flows.yaml says pods do not have"),
+        ("Node", {"addresses": [{"type": "InternalIP", "address": "198.51.100.7"}]}, "which flows.yaml says nodes do not have"),
+    ],
+)
+def test_objects_that_contradict_the_sites_addresses(kind, status, said):
+    objects = _set()
+    spec = {"containers": [], "automountServiceAccountToken": False} if kind == "Pod" else {}
+    metadata = {"name": "odd", "namespace": "other"} if kind == "Pod" else {"name": "odd"}
+    objects.append({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec, "status": status})
+    resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
+    found = prove(resources, read_flows(FLOWS, "flows.yaml", resources)).findings
+    assert [one.code for one in found if said in one.what] == ["site.contradiction"]

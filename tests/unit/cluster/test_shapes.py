@@ -1,108 +1,119 @@
-"""Objects of another shape than their kind's: refused with the object and where it was read, never as something unexpected."""
+"""Objects of another shape than their kind's: in a policy a doubt, anywhere else an error that names object and file. Never a crash."""
 
 from __future__ import annotations
 
 import pytest
+import yaml
 
-from airlock.cluster.flows import bare_flows
+from airlock.cluster.network import network, nodes_of, policies_of
 from airlock.cluster.pods import pods_of
-from airlock.cluster.prove import prove
 from airlock.cluster.resources import resources_from
 from airlock.errors import ConfigError
 
-MAIN = {"name": "main", "image": "a"}
+POLICY = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: a}, spec: SPEC}"
+ADMIN = "{apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: {name: p}, spec: {tier: Admin, priority: 1, SPEC}}"
+POD = "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: a}, spec: SPEC}"
+CONTAINER = "{containers: [{name: c, ports: [PORT]}]}"
 
 
-def made(kind, *, version="v1", metadata=None, **body):
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": "raw", **(metadata or {})}, **body}
-
-
-def pod(spec=None, **body):
-    return made("Pod", spec={"containers": [MAIN], **(spec or {})}, **body)
-
-
-def ports(**port):
-    return pod({"containers": [{**MAIN, "ports": [{"name": "web", "containerPort": 80, **port}]}]})
-
-
-ADMISSION = "admissionregistration.k8s.io/v1"
+def _set(*texts):
+    return resources_from([(f"a.yaml:{line}", yaml.safe_load(text)) for line, text in enumerate(texts, 1)])
 
 
 @pytest.mark.parametrize(
-    "one",
+    "spec",
     [
-        pod({"containers": "a"}),
-        pod({"initContainers": "a"}),
-        pod({"containers": [{**MAIN, "ports": "80"}]}),
-        pod({"volumes": {"name": "v"}}),
-        pod({"hostAliases": [{"ip": ["a"]}]}),
-        pod({"affinity": "a"}),
-        ports(containerPort=[80]),
-        ports(containerPort="80"),
-        ports(containerPort=True),
-        ports(containerPort=70_000),
-        ports(name=["web"]),
-        ports(protocol="QUIC"),
-        ports(protocol=["TCP"]),
-        pod(status="Running"),
-        pod(status={"podIPs": "10.0.0.1"}),
-        pod(status={"podIP": "10.0.0"}),
-        pod(status={"podIP": 10}),
-        pod(metadata={"labels": ["a"]}),
-        pod(metadata={"labels": {"a": ["b"]}}),
-        pod(metadata={"labels": {"a": 1}}),
-        pod(metadata={"annotations": "a"}),
-        pod(metadata={"ownerReferences": [None]}),
-        made("Service", spec="a"),
-        made("Service", spec={"selector": "a"}),
-        made("Service", spec={"selector": {"a": ["b"]}}),
-        made("Service", spec={"type": ["ClusterIP"]}),
-        made("Service", spec={"externalIPs": "203.0.113.9"}),
-        made("Service", spec={"externalIPs": [1]}),
-        made("Service", status={"loadBalancer": "a"}),
-        made("Service", status={"loadBalancer": {"ingress": ["a"]}}),
-        made("ValidatingAdmissionPolicy", version=ADMISSION, spec="a"),
-        made("ValidatingAdmissionPolicy", version=ADMISSION, metadata={"labels": {"app.kubernetes.io/part-of": 1}}),
-        made("EndpointSlice", version="discovery.k8s.io/v1", endpoints=[{"addresses": "a"}]),
-        made("PersistentVolume", spec=["nfs"]),
-        made("Namespace", metadata={"name": "raw", "labels": {"a": True}}),
+        "text",
+        "[a]",
+        "{podSelector: {}, policyTypes: 5}",
+        "{podSelector: {}, policyTypes: [[a]]}",
+        "{podSelector: {}, ingress: [0]}",
+        "{podSelector: {matchLabels: [a]}}",
+        "{podSelector: {matchLabels: {a: [b]}}}",
+        "{podSelector: {matchExpressions: 3}}",
+        "{podSelector: {matchExpressions: [{key: a, operator: In, values: 5}]}}",
+        "{podSelector: {matchExpressions: [{key: a, operator: [In], values: [b]}]}}",
+        "{podSelector: {}, ingress: [{ports: [{port: 1, protocol: [TCP]}]}]}",
+        "{podSelector: {}, egress: [{to: [{ipBlock: {cidr: '::ffff:8.8.8.8/128'}}]}]}",
     ],
 )
-def test_an_object_of_another_shape_is_refused_by_name(one):
-    with pytest.raises(ConfigError, match=rf"^x\.yaml:7: {one['kind']} "):
-        prove(resources_from([("x.yaml:7", one)]), bare_flows(["raw"]))
+def test_a_policy_of_another_shape_is_a_doubt(spec):
+    policies, (doubt,) = policies_of(_set(POLICY.replace("SPEC", spec)))
+    assert (policies, str(doubt.where)) == ([], "NetworkPolicy a/p")
 
 
-def test_a_spec_that_is_a_part_of_itself_is_refused():
-    spec = {"containers": [MAIN]}
-    spec["nodeSelector"] = spec
-    with pytest.raises(ConfigError, match="Pod raw/x: spec is a part of itself"):
-        prove(resources_from([("x.yaml:7", made("Pod", spec=spec))]), bare_flows(["raw"]))
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "subject: {namespaces: {}}, egress: [{action: [Deny], to: [{networks: [10.0.0.0/8]}]}]",
+        "subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [x]}]}]",
+        "subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [5]}]}]",
+        "subject: {pods: null}",
+        "subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {}}], protocols: [{destinationNamedPort: [a]}]}]",
+    ],
+)
+def test_a_policy_of_the_whole_cluster_of_another_shape_is_a_doubt(spec):
+    policies, (doubt,) = policies_of(_set(ADMIN.replace("SPEC", spec)))
+    assert (policies, str(doubt.where)) == ([], "ClusterNetworkPolicy p")
 
 
-def test_keys_of_several_types_are_told_and_not_sorted_together():
-    found = prove(resources_from([("x.yaml:7", pod({1: "a", "b": "c"}))]), bare_flows(["raw"])).findings
-    assert {one.rule for one in found if one.code == "pod.unknown-field"} == {"spec.1", "spec.b"}
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("{containers: [x]}", "'containers' has"),
+        ("{initContainers: [x], containers: []}", "'initContainers' has"),
+        (CONTAINER.replace("PORT", "x"), "'ports' has"),
+        (CONTAINER.replace("PORT", "{name: [a], containerPort: 1}"), "the name of a container's port is not text"),
+        (CONTAINER.replace("PORT", "{name: a, containerPort: '80'}"), "port 'a' has containerPort '80', expected a number"),
+        (CONTAINER.replace("PORT", "{name: a}"), "port 'a' has containerPort None, expected a number"),
+        (
+            CONTAINER.replace("PORT", "{name: a, containerPort: 80, protocol: QUIC}"),
+            "port 'a' has protocol 'QUIC', expected one of",
+        ),
+    ],
+)
+def test_a_pod_of_another_shape_is_named(spec, said):
+    with pytest.raises(ConfigError, match=rf"a.yaml:1: Pod a/p: {said}"):
+        list(pods_of(_set(POD.replace("SPEC", spec))))
 
 
-def owned(name, *owners):
-    references = [{"kind": kind, "name": owner, "controller": True} for kind, owner in owners]
-    return pod(metadata={"name": name, "ownerReferences": references})
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("x", "'status' is"),
+        ("{podIPs: [x]}", "'podIPs' has"),
+        ("{podIP: banana}", "the pod's address 'banana' is not a CIDR"),
+        ("{podIP: '::ffff:10.0.0.1'}", "the pod's address '::ffff:10.0.0.1' is an IPv4 address"),
+    ],
+)
+def test_a_pods_status_of_another_shape_is_named(status, said):
+    body = yaml.safe_load(POD.replace("SPEC", "{}")) | {"status": yaml.safe_load(status)}
+    with pytest.raises(ConfigError, match=rf"a.yaml:1: Pod a/p: {said}"):
+        network(resources_from([("a.yaml:1", body)]))
 
 
-def test_owners_that_own_each_other_end():
-    loop = [
-        made(
-            "ReplicaSet", version="apps/v1", metadata={"name": name, "ownerReferences": [{"kind": "ReplicaSet", "name": other}]}
-        )
-        for name, other in (("a", "b"), ("b", "a"))
-    ]
-    objects = [owned("p", ("ReplicaSet", "a")), *loop]
-    assert {one.workload.kind for one in pods_of(resources_from([("x", one) for one in objects]))} == {"ReplicaSet"}
+@pytest.mark.parametrize(
+    ("addresses", "said"),
+    [("[x]", "'addresses' has"), ("[{type: InternalIP, address: banana}]", "the node's address 'banana'")],
+)
+def test_a_node_of_another_shape_is_named(addresses, said):
+    text = f"{{apiVersion: v1, kind: Node, metadata: {{name: n}}, status: {{addresses: {addresses}}}}}"
+    with pytest.raises(ConfigError, match=rf"a.yaml:1: Node n: {said}"):
+        nodes_of(_set(text))
 
 
-def test_a_driver_and_a_node_own_pods_that_are_no_part_of_them():
-    """Spark makes the driver's pod the owner of its executors; a static pod is owned by its node."""
-    objects = [pod(metadata={"name": "driver"}), owned("executor", ("Pod", "driver")), owned("static", ("Node", "n1"))]
-    found = {str(one.workload) for one in pods_of(resources_from([("x", one) for one in objects]))}
-    assert found == {"Pod raw/driver", "Pod raw/executor", "Pod raw/static"}
+def test_labels_of_a_template_that_are_no_text():
+    template = "{template: {metadata: {labels: {a: [b]}}, spec: {}}}"
+    text = POD.replace("v1, kind: Pod", "apps/v1, kind: Deployment").replace("SPEC", template)
+    with pytest.raises(ConfigError, match=r"a.yaml:1: Deployment a/p: 'labels' has a list in it \('a'\)"):
+        list(pods_of(_set(text)))
+
+
+def test_owners_that_own_each_other_or_are_none():
+    one = "{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: NAME, namespace: a, ownerReferences: [{kind: ReplicaSet, name: OWNER}]}, "
+    one += "spec: {template: {spec: {containers: []}}}}"
+    both = [one.replace("NAME", name).replace("OWNER", owner) for name, owner in (("p", "q"), ("q", "p"))]
+    with pytest.raises(ConfigError, match=r"ReplicaSet a/q: its owners own each other"):
+        list(pods_of(_set(*both)))
+    with pytest.raises(ConfigError, match=r"Pod a/p: 'ownerReferences' has null in it"):
+        list(pods_of(_set(POD.replace("namespace: a", "namespace: a, ownerReferences: [null]").replace("SPEC", "{}"))))

@@ -1,0 +1,164 @@
+"""What is behind the addresses of Services: pods, endpoints written by hand, and addresses that nobody can read."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from airlock.cluster.addresses import NOWHERE, parse_addresses
+from airlock.cluster.findings import Verdict
+from airlock.cluster.flows import read_flows
+from airlock.cluster.netproof import Proof
+from airlock.cluster.network import policies_of
+from airlock.cluster.resources import resources_from
+from airlock.cluster.rules import Pods
+from airlock.cluster.selectors import Selector, UnmodelledError
+from airlock.cluster.services import services_of
+from airlock.cluster.zonemodel import zone_model
+from airlock.errors import ConfigError
+
+SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: v, namespace: a}, spec: {selector: {app: v}, clusterIP: 10.1.0.7}}"
+PLAIN = "{apiVersion: v1, kind: Service, metadata: {name: v, namespace: a}, spec: SPEC}"
+POD = "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: a, labels: {app: v}}, spec: {}, status: {podIP: 10.0.0.5}}"
+SLICE = (
+    "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s, namespace: a, labels: {kubernetes.io/service-name: v}}, "
+    "addressType: IPv4, endpoints: [{addresses: [ADDRESS]}]}"
+)
+RANGE = parse_addresses(["10.1.0.0/16"])
+
+
+def _set(*texts):
+    return resources_from([(f"a.yaml:{line}", yaml.safe_load(text)) for line, text in enumerate(texts, 1)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "::ffff:8.8.8.8/128",
+        "::ffff:808:808",
+        "::ffff:0:0/96",
+        "198.018.255.001",
+        "8.8.8.8/255.0.0.0",
+        "fe80::1%eth0",
+        "",
+        "a",
+        5,
+    ],
+)
+def test_an_address_that_is_read_in_two_ways_is_refused(text):
+    with pytest.raises(UnmodelledError, match=r"is not a CIDR|in IPv6's clothes"):
+        parse_addresses([text])
+
+
+def test_a_block_around_the_mapped_addresses_is_ipv6():
+    assert parse_addresses(["::/0"]) & parse_addresses(["2001:db8::1"])
+    assert not parse_addresses(["::/0"]) & parse_addresses(["8.8.8.8"])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "{externalIPs: ['::ffff:198.18.255.1']}",
+        "{externalIPs: ['198.018.255.001']}",
+        "{clusterIP: banana}",
+        "{loadBalancerIP: 8.8.8.08}",
+    ],
+)
+def test_a_service_with_an_address_that_nobody_can_read_is_a_doubt(spec):
+    (doubt,) = policies_of(_set(PLAIN.replace("SPEC", spec)))[1]
+    assert str(doubt.where) == "Service a/v"
+    assert "which address it means is not known" in doubt.what
+
+
+def test_an_endpoint_that_nobody_can_read_is_a_doubt():
+    (doubt,) = policies_of(_set(SERVICE, SLICE.replace("ADDRESS", "'::ffff:8.8.8.8'")))[1]
+    assert str(doubt.where) == "EndpointSlice a/s"
+
+
+@pytest.mark.parametrize(("address", "behind"), [("203.0.113.9", ["203.0.113.9"]), ("10.0.0.5", [])])
+def test_endpoints_beside_a_selector_are_behind_it_unless_they_are_its_pods(address, behind):
+    (found,) = services_of(_set(SERVICE, POD, SLICE.replace("ADDRESS", address)))
+    assert isinstance(found.pods, Pods)
+    assert found.endpoints == parse_addresses(behind)
+
+
+def test_a_service_without_an_address_may_get_any_that_is_free():
+    coming = PLAIN.replace("name: v", "name: w").replace("SPEC", "{selector: {app: w}}")
+    free = {str(one.ref): one.addresses for one in services_of(_set(SERVICE, coming), RANGE)}
+    assert free == {
+        "Service a/v": parse_addresses(["10.1.0.7"]),
+        "Service a/w": RANGE - parse_addresses(["10.1.0.7"]),
+    }
+    assert [one.addresses for one in services_of(_set(coming))] == []
+
+
+@pytest.mark.parametrize("spec", ["{clusterIP: None}", "{type: ExternalName, externalName: a.example}"])
+def test_a_service_that_never_has_an_address(spec):
+    assert list(services_of(_set(PLAIN.replace("SPEC", spec)), RANGE)) == []
+
+
+def test_the_address_that_a_load_balancer_is_asked_for():
+    (found,) = services_of(_set(PLAIN.replace("SPEC", "{type: LoadBalancer, loadBalancerIP: 192.0.2.1}")))
+    assert (found.addresses, found.pods, found.endpoints) == (parse_addresses(["192.0.2.1"]), None, NOWHERE)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("{selector: [a]}", "'selector' is"),
+        ("{selector: {a: [b]}}", "label 'a' of 'selector'"),
+        ("{externalIPs: 5}", "'externalIPs' is"),
+        ("{clusterIP: [1]}", "'clusterIP' is of type list"),
+        ("{type: [a]}", "'type' is of type list"),
+        ("text", "'spec' is no mapping"),
+    ],
+)
+def test_a_service_of_another_shape_is_named(spec, said):
+    with pytest.raises(ConfigError, match=rf"a.yaml:1: Service a/v: {said}"):
+        list(services_of(_set(PLAIN.replace("SPEC", spec)), RANGE))
+
+
+def test_a_load_balancer_that_is_text():
+    body = yaml.safe_load(PLAIN.replace("SPEC", "{}")) | {"status": {"loadBalancer": {"ingress": "a"}}}
+    with pytest.raises(ConfigError, match=r"a.yaml:1: Service a/v: 'ingress' is"):
+        list(services_of(resources_from([("a.yaml:1", body)])))
+
+
+def test_no_selector_at_all_and_one_with_a_label():
+    assert {one.pods for one in services_of(_set(PLAIN.replace("SPEC", "{clusterIP: 10.1.0.8}")))} == {None}
+    (found,) = services_of(_set(SERVICE))
+    assert isinstance(found.pods.pods, Selector)
+    assert found.pods.pods.matches({"app": "v"})
+
+
+FLOWS = """
+apiVersion: airlock/v1
+kind: Flows
+zones: {raw: [raw]}
+addresses: {pods: 10.0.0.0/16, services: 10.1.0.0/16, nodes: 192.0.2.0/28, families: IPv4}
+parties:
+  door: {namespace: raw, pods: {role: door}}
+  target: {addresses: TARGET}
+flows:
+- {from: door, to: target, ports: [TCP 443], why: asks}
+"""
+POLICIES = """
+- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: raw}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: door, namespace: raw}
+  spec: {podSelector: {matchLabels: {role: door}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: TARGET}}], ports: [{port: 443}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "found"), [("10.1.0.0/24", [(Verdict.NO_PROOF, "network.service", "Service a/w")]), ("192.0.2.1/32", [])]
+)
+def test_a_flow_to_addresses_of_services_may_reach_one_that_is_still_to_come(target, found):
+    coming = PLAIN.replace("name: v", "name: w").replace("SPEC", "{selector: {app: w}}")
+    objects = [*yaml.safe_load(POLICIES.replace("TARGET", target)), yaml.safe_load(coming)]
+    resources = resources_from([("a.yaml:1", one) for one in objects])
+    flows = read_flows(FLOWS.replace("TARGET", target), "flows.yaml", resources)
+    services = tuple(services_of(resources, flows.site.services))
+    proof = Proof(zone_model(resources, flows, services), flows, services)
+    assert [(one.verdict, one.code, str(one.where)) for one in proof.findings()] == found
