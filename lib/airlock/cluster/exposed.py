@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from airlock.cluster._shape import about, mapping, mappings, words
+from airlock.cluster._shape import about, mapping, mappings, texts, words
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Resource, Resources
 
@@ -54,7 +54,7 @@ def _service(one: Resource, _resources: Resources) -> Iterator[Opening]:
     elif kind not in _TYPES:
         text = f"is of type '{kind}', which is not known here"
         yield Opening(one.ref, "", "spec.type", text, Verdict.NO_PROOF, "service.unknown", "Make it a ClusterIP")
-    elif not spec.get("selector"):
+    elif not texts(spec, "selector"):
         text = "selects no pods: traffic to it goes where its endpoints say, which may be outside"
         yield Opening(one.ref, "service", "spec.selector", text)
 

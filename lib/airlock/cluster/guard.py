@@ -185,7 +185,7 @@ def _policy(
         zone for zone, some in labels.items() for binding in bindings if _binds(binding, some) and _constrains(policy, some)
     }
     if not reach:
-        if "airlock" in policy.labels.get("app.kubernetes.io/part-of", ""):
+        if "airlock" in str(policy.labels.get("app.kubernetes.io/part-of") or ""):
             text = "reaches no zone: its selectors, or its bindings', leave their namespaces out"
             yield from _everywhere(
                 labels,

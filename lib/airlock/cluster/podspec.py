@@ -14,6 +14,7 @@ from airlock.cluster.tokens import token_openings
 from airlock.cluster.unknown import field_openings
 from airlock.cluster.volumes import volume_openings
 from airlock.cluster.workloads import PodTemplate
+from airlock.errors import ConfigError
 
 __all__ = ["pod_openings"]
 
@@ -69,7 +70,10 @@ def pod_openings(
 
 
 def _content(one: PodTemplate) -> str:
-    return json.dumps((one.place, one.spec, one.annotations, one.labels, one.unjudged, one.served), default=str)
+    try:
+        return json.dumps((one.place, one.spec, one.annotations, one.labels, one.unjudged, one.served), default=str)
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{one.ref}: {one.place} is a part of itself, or too deep. Correct the object") from None
 
 
 def _of(opening: Opening, ref: Ref) -> Opening:
