@@ -107,7 +107,11 @@ def test_error_codes_are_unique_and_explained():
         ("airlock", ("pyarrow", "pydantic", "numpy")),
         ("airlock.errors", ("pyarrow", "pydantic", "numpy")),
         # securesystemslib loads boto3 by itself where it is installed: not ours to keep out.
-        ("airlock.cli._main", ("pyspark", "presidio_analyzer", "spacy", "faker", "kubernetes")),
+        *(
+            (f"airlock.cli.{part}", ("pyspark", "presidio_analyzer", "spacy", "faker", "kubernetes"))
+            for part in ("_main", "look", "run", "runs", "keys", "isolation", "manage")
+        ),
+        ("airlock.cli.isolation", ("pyarrow", "numpy", "pandas", "boto3")),
         (
             "airlock.doors.release",
             ("pyspark", "presidio_analyzer", "spacy", "airlock.operators", "airlock.engines", "airlock.text"),
