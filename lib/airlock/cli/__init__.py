@@ -14,10 +14,12 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: Instead of the process's own.
     """
     try:
-        from airlock.cli._main import main as run  # noqa: PLC0415 - a missing library is to be said, not traced
+        from airlock.cli._main import prepare  # noqa: PLC0415 - a missing library is to be said, not traced
+
+        run = prepare(arguments)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "airlock"):
             raise
         sys.exit(f"airlock can't start: Python's module '{missing}' is not installed here. Install it: pip install airlock")
-    run(arguments)
+    run()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from airlock.cli._context import Context
 from airlock.cli._examples import EXIT_LINE, add_examples
 from airlock.cli._report import fail
 
-__all__ = ["PARTS", "main", "tree"]
+__all__ = ["PARTS", "prepare", "tree"]
 
 # ClickException: click's own, or that of the copy which newer typers bring.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -79,11 +80,19 @@ def _globals_first(arguments: list[str]) -> tuple[list[str], list[str]]:
     return front, rest
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run one command and exit with its code."""
+def prepare(arguments: list[str] | None = None) -> Callable[[], None]:
+    """Load what a command needs; what is returned runs it and exits with its code.
+
+    Raises:
+        ModuleNotFoundError: A library is missing without which the command can't start.
+    """
     front, rest = _globals_first(sys.argv[1:] if arguments is None else arguments)
+    return partial(_run, tree(_ALONE.get(rest[0], PARTS) if rest else PARTS), front, rest)
+
+
+def _run(commands: typer.Typer, front: list[str], rest: list[str]) -> None:
     try:
-        code = tree(_ALONE.get(rest[0], PARTS) if rest else PARTS)([*front, *rest], standalone_mode=False)
+        code = commands([*front, *rest], standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
         # A validator's own words, which newer typers pass on, begin with what they are.
