@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from airlock.cluster._shape import about, mapping, mappings, texts, words
+from airlock.cluster._shape import about, mapping, mappings, texts
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Resource, Resources
+from airlock.cluster.services import endpoints_of
 
 __all__ = ["exposed_openings"]
 
@@ -25,7 +26,7 @@ def exposed_openings(resources: Resources, zones: Mapping[str, Sequence[str]]) -
     for kind, group, look in (
         ("Service", "", _service),
         ("Endpoints", "", _endpoints),
-        ("EndpointSlice", "discovery.k8s.io", _slice),
+        ("EndpointSlice", "discovery.k8s.io", _endpoints),
         ("Ingress", "networking.k8s.io", _ingress),
     ):
         for one in resources.of(kind, group):
@@ -60,23 +61,8 @@ def _service(one: Resource, _resources: Resources) -> Iterator[Opening]:
 
 
 def _endpoints(one: Resource, resources: Resources) -> Iterator[Opening]:
-    addresses = [
-        str(address.get("ip"))
-        for subset in mappings(one.body, "subsets")
-        for address in (*mappings(subset, "addresses"), *mappings(subset, "notReadyAddresses"))
-        if not _is_pod(address, str(address.get("ip")), one, resources)
-    ]
-    yield from _addressed(one, "subsets", addresses)
-
-
-def _slice(one: Resource, resources: Resources) -> Iterator[Opening]:
-    addresses = [
-        address
-        for endpoint in mappings(one.body, "endpoints")
-        for address in words(endpoint, "addresses")
-        if not _is_pod(endpoint, address, one, resources)
-    ]
-    yield from _addressed(one, "endpoints", addresses)
+    addresses = [text for entry, text in endpoints_of(one) if not _is_pod(entry, text, one, resources)]
+    yield from _addressed(one, "endpoints" if one.kind == "EndpointSlice" else "subsets", addresses)
 
 
 def _is_pod(endpoint: Mapping[str, Any], address: str, one: Resource, resources: Resources) -> bool:

@@ -50,7 +50,7 @@ def read_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
             found += [("live", {**item, "apiVersion": version, "kind": kind}) for item in _items(client, path, accept)]
         except _RefusedError as error:
             unread[f"{kind} ({version})"] = str(error)
-    return resources_from(found, complete=True, unread=unread)
+    return resources_from(found, unread=unread)
 
 
 class _RefusedError(Exception):

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from airlock.cluster.addresses import NOWHERE, Addresses
+from airlock.cluster.excess import Excess, shown
 from airlock.cluster.findings import Finding, Path, Verdict
 from airlock.cluster.flows import Flow, Flows, Party
 from airlock.cluster.future import TooManyKindsError
 from airlock.cluster.model import Model, bits
-from airlock.cluster.openings import Opening, shown
 from airlock.cluster.ports import NamedPort, PortRange
 from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
@@ -83,20 +83,20 @@ class Proof:
 
     def _undeclared(self) -> Iterator[Finding]:
         """Connections that may exist and are not declared, one finding for each rule (or lack of one) that opens some."""
-        found: dict[tuple[object, ...], Opening] = {}
+        found: dict[tuple[object, ...], Excess] = {}
         for direction in Direction:
-            for opening in self._openings(direction):
-                (index,) = opening.ends
-                namespace = self.model.classes[index].namespace if opening.rule is None else ""
-                before = found.setdefault((direction, opening.rule, namespace, opening.certain), opening)
-                if before is not opening:
-                    before.join(opening)
+            for excess in self._excesses(direction):
+                (index,) = excess.ends
+                namespace = self.model.classes[index].namespace if excess.rule is None else ""
+                before = found.setdefault((direction, excess.rule, namespace, excess.certain), excess)
+                if before is not excess:
+                    before.join(excess)
         doubtful = bool(self.model.doubts)
-        for (*where, certain), opening in found.items():
+        for (*where, certain), excess in found.items():
             if certain or (*where, True) not in found:
-                yield opening.finding(self.model, doubtful=doubtful)
+                yield excess.finding(self.model, doubtful=doubtful)
 
-    def _openings(self, direction: Direction) -> Iterator[Opening]:
+    def _excesses(self, direction: Direction) -> Iterator[Excess]:
         """What each class's own side permits beyond what is declared. Surely open is what the other side permits as well; what is closed there
         alone is closed by policies that others may change.
         """
@@ -114,20 +114,20 @@ class Proof:
                     for part, certain in ((sure, True), (beyond & ~sure, False)):
                         yield from self._by_rule(index, atom, part, direction, certain=certain)
 
-    def _by_rule(self, index: int, atom: int, ends: int, direction: Direction, *, certain: bool) -> Iterator[Opening]:
+    def _by_rule(self, index: int, atom: int, ends: int, direction: Direction, *, certain: bool) -> Iterator[Excess]:
         """Which rule lets each end through, in the order in which rules are asked; None: that no rule stands against it."""
         for tier in Tier:
             passed = 0
             for _, rule, own in (one for one in self.upper.takers(index, direction, atom) if one[0] is tier):
                 taken = ends & own
                 if taken and rule.action is Action.ALLOW:
-                    yield Opening(direction, rule, certain, {index: {atom: taken}})
+                    yield Excess(direction, rule, certain, {index: {atom: taken}})
                 if rule.action is not Action.DENY:  # what a rule denies for sure is not among the ends
                     passed |= taken if rule.action is Action.PASS else 0
                     ends &= ~taken
             ends |= passed
         if ends:
-            yield Opening(direction, None, certain, {index: {atom: ends}})
+            yield Excess(direction, None, certain, {index: {atom: ends}})
 
     @staticmethod
     def _row(reach: Reach, index: int, direction: Direction) -> Row:
@@ -222,9 +222,9 @@ class Proof:
         for index in self._plain(flow.source):
             for atom in bits(self._mask(flow.ports)):
                 yield from (
-                    opening.rule
-                    for opening in self._by_rule(index, atom, ends, Direction.EGRESS, certain=True)
-                    if opening.rule is not None
+                    excess.rule
+                    for excess in self._by_rule(index, atom, ends, Direction.EGRESS, certain=True)
+                    if excess.rule is not None
                 )
 
     def _zone_of(self, namespace: str) -> str:

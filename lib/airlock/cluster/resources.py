@@ -107,7 +107,6 @@ class Resources:
     """All objects of one look at a cluster, in the order in which they were read.
 
     Attributes:
-        complete: Whether these are all objects of the cluster (a live one), so that what is not here does not exist.
         unread: Kinds that exist and could not be listed, and why. Nothing is proved while there are any.
 
     Example:
@@ -117,7 +116,6 @@ class Resources:
     """
 
     all: tuple[Resource, ...]
-    complete: bool = False
     unread: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Resource]:
@@ -131,7 +129,7 @@ class Resources:
     def with_one(self, changed: Resource) -> Resources:
         """These, with one object in the place of the one that has its name, or beside the others."""
         others = [changed if one.group == changed.group and one.ref == changed.ref else one for one in self.all]
-        return Resources(tuple(others if changed in others else [*others, changed]), self.complete, self.unread)
+        return Resources(tuple(others if changed in others else [*others, changed]), self.unread)
 
     def find(self, kind: str, namespace: str, name: str) -> Resource | None:
         """One object, or None."""
@@ -154,14 +152,11 @@ class Resources:
         return {one.ref: one for one in self.all}
 
 
-def resources_from(
-    documents: Iterable[tuple[str, Any]], *, complete: bool = False, unread: Mapping[str, str] | None = None
-) -> Resources:
+def resources_from(documents: Iterable[tuple[str, Any]], *, unread: Mapping[str, str] | None = None) -> Resources:
     """Objects of documents; lists (`kind: List`, `PodList`) are taken apart.
 
     Args:
         documents: (source, document) each.
-        complete: Whether they are all objects of the cluster.
         unread: Kinds that could not be listed, and why.
 
     Raises:
@@ -174,7 +169,7 @@ def resources_from(
             before = found.setdefault((one.group, one.ref), one)
             if before is not one and before.body != one.body:
                 raise ConfigError(f"{one.ref} stands twice with two contents: {before.source} and {source}. Keep one of them")
-    return Resources(tuple(found.values()), complete=complete, unread=unread or {})
+    return Resources(tuple(found.values()), unread or {})
 
 
 def _unlisted(document: Any, source: str) -> Iterator[Any]:

@@ -18,7 +18,7 @@ from airlock.cluster.rules import Doubt, Pods
 from airlock.cluster.selectors import Requirement, Selector, UnmodelledError
 from airlock.errors import ConfigError
 
-__all__ = ["Behind", "service_doubts", "services_of"]
+__all__ = ["Behind", "endpoints_of", "service_doubts", "services_of"]
 
 _NAME = "kubernetes.io/service-name"
 _KINDS = (("Service", ""), ("EndpointSlice", "discovery.k8s.io"), ("Endpoints", ""))
@@ -132,18 +132,23 @@ def _endpoints(resources: Resources) -> Mapping[tuple[str, str], list[str]]:
     return found
 
 
+def endpoints_of(one: Resource) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Each address that an EndpointSlice or an Endpoints object names, with the entry that it stands in.
+
+    Raises:
+        ConfigError: The object has not the shape of its kind.
+    """
+    if one.kind == "EndpointSlice":
+        yield from ((entry, text) for entry in mappings(one.body, "endpoints") for text in words(entry, "addresses"))
+        return
+    for subset in mappings(one.body, "subsets"):
+        for entry in (*mappings(subset, "addresses"), *mappings(subset, "notReadyAddresses")):
+            yield from ((entry, text) for text in _word(entry, "ip"))
+
+
 def _named(one: Resource) -> list[str]:
-    """Addresses that an EndpointSlice or an Endpoints object names."""
     with about(one):
-        if one.kind == "EndpointSlice":
-            return [text for entry in mappings(one.body, "endpoints") for text in words(entry, "addresses")]
-        return [
-            text
-            for subset in mappings(one.body, "subsets")
-            for part in ("addresses", "notReadyAddresses")
-            for entry in mappings(subset, part)
-            for text in _word(entry, "ip")
-        ]
+        return [text for _, text in endpoints_of(one)]
 
 
 def _pods(resources: Resources) -> Mapping[str, list[Resource]]:

@@ -10,11 +10,11 @@ from airlock.cluster.model import Model, bits
 from airlock.cluster.resources import Ref
 from airlock.cluster.rules import Direction, Rule
 
-__all__ = ["Opening", "shown"]
+__all__ = ["Excess", "shown"]
 
 
 @dataclass
-class Opening:
+class Excess:
     """Connections of pods in a zone that one rule opens, or the lack of any.
 
     Attributes:
@@ -28,7 +28,7 @@ class Opening:
     certain: bool
     ends: dict[int, dict[int, int]]
 
-    def join(self, other: Opening) -> None:
+    def join(self, other: Excess) -> None:
         """Take the ends of another one of the same rule."""
         for index, rows in other.ends.items():
             own = self.ends.setdefault(index, {})
