@@ -35,7 +35,7 @@ def network(
     """
     policies, doubts = policies_of(resources)
     beside = replace(beside, nodes=nodes_of(resources))
-    return build_model(list(pods_of(resources)), policies, namespace_labels(resources), site=site, doubts=doubts, beside=beside)
+    return build_model(pods_of(resources), policies, namespace_labels(resources), site=site, doubts=doubts, beside=beside)
 
 
 def policies_of(resources: Resources) -> tuple[list[Policy], list[Doubt]]:

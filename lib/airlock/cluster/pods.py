@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from airlock.cluster._shape import about, mapping, mappings
@@ -39,12 +40,17 @@ class Pod:
     host_network: bool = False
 
 
-def pods_of(resources: Resources) -> Iterator[Pod]:
+@lru_cache(maxsize=4)
+def pods_of(resources: Resources) -> tuple[Pod, ...]:
     """Every pod that runs or may run. A pod whose owner is here counts beside the owner's template: labels may have been changed since.
 
     Raises:
         ConfigError: An object has not the shape of its kind.
     """
+    return tuple(_pods(resources))
+
+
+def _pods(resources: Resources) -> Iterator[Pod]:
     for template in pod_templates(resources):
         one = resources.find(template.ref.kind, template.ref.namespace, template.ref.name)
         if one is None:

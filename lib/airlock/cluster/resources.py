@@ -102,7 +102,7 @@ class Resource:
         return self.metadata.get("labels") or {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Resources:
     """All objects of one look at a cluster, in the order in which they were read.
 

@@ -44,7 +44,7 @@ def zone_model(resources: Resources, flows: Flows, services: Sequence[Behind]) -
             *(part for one in services for part in (one.addresses, one.endpoints)),
         ],
     )
-    return build_model(list(pods_of(resources)), policies, {**known, **coming}, site=flows.site, doubts=doubts, beside=beside)
+    return build_model(pods_of(resources), policies, {**known, **coming}, site=flows.site, doubts=doubts, beside=beside)
 
 
 def _parties(flows: Flows) -> Iterator[Party]:
