@@ -6,18 +6,19 @@ surely be permitted, and no rule may be there without need.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from airlock.cluster.addresses import NOWHERE, Addresses
+from airlock.cluster.addresses import NOWHERE
+from airlock.cluster.claim import Claim
 from airlock.cluster.excess import Excess, shown
 from airlock.cluster.findings import Finding, Path, Verdict
 from airlock.cluster.flows import Flow, Flows, Party
 from airlock.cluster.future import TooManyKindsError
 from airlock.cluster.model import Model, bits
+from airlock.cluster.needed import needless
 from airlock.cluster.ports import NamedPort, PortRange
-from airlock.cluster.reach import Reach, Row
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.rules import Action, Direction, Rule, Tier
 from airlock.cluster.services import Behind, services_of
@@ -35,7 +36,7 @@ def prove_network(resources: Resources, flows: Flows) -> tuple[list[Finding], li
     """
     try:
         services = tuple(services_of(resources, flows.site.services))
-        proof = Proof(zone_model(resources, flows, services), flows, services)
+        proof = Proof(Claim(zone_model(resources, flows, services), flows), services)
     except TooManyKindsError as error:
         return [Finding(Verdict.NO_PROOF, "network.too-many-kinds", str(error), next_step="Select by fewer labels")], []
     return list(proof.findings()), list(proof.paths())
@@ -43,11 +44,20 @@ def prove_network(resources: Resources, flows: Flows) -> tuple[list[Finding], li
 
 @dataclass(frozen=True)
 class Proof:
-    """One model, asked about one claim."""
+    """A claim, asked for what stands against it."""
 
-    model: Model
-    flows: Flows
+    claim: Claim
     services: tuple[Behind, ...] = ()
+
+    @property
+    def model(self) -> Model:
+        """What it is about."""
+        return self.claim.model
+
+    @property
+    def flows(self) -> Flows:
+        """What it says."""
+        return self.claim.flows
 
     # --- what is found ------------------------------------------------------------------------------------------------
 
@@ -65,10 +75,10 @@ class Proof:
         yield from self._undeclared()
         yield from self._behind()
         yield from self._closed()
-        yield from self._needless()
+        yield from needless(self.claim)
 
     def _hosts(self) -> Iterator[Finding]:
-        for index in bits(self.zone_classes):
+        for index in bits(self.claim.zone_classes):
             one = self.model.classes[index]
             if one.host_network:
                 for where in one.workloads:
@@ -101,16 +111,16 @@ class Proof:
         alone is closed by policies that others may change.
         """
         # Host-network pods are their node's address, and that is asked for as such.
-        passed_over = self._inside | self.model.faces_of(self._host_classes)
-        for index in bits(self.zone_classes & ~self._host_classes):
-            declared = self._declared_rows[direction].get(index, self._nothing)
-            upper, lower = self._row(self.upper, index, direction), self._row(self.lower, index, direction)
+        passed_over = self._inside | self.model.faces_of(self.claim.host_classes)
+        for index in bits(self.claim.zone_classes & ~self.claim.host_classes):
+            declared = self.claim.declared[direction].get(index, self.claim.nothing)
+            upper, lower = self.claim.upper.row(index, direction), self.claim.lower.row(index, direction)
             for atom, ends in enumerate(upper):
                 beyond = ends & ~declared[atom] & ~passed_over
                 if beyond:
                     sure = beyond & lower[atom]
                     if sure & self.model.faces:
-                        sure &= self.model.outside | self.lower.agreeing(index, atom, direction)
+                        sure &= self.model.outside | self.claim.lower.agreeing(index, atom, direction)
                     for part, certain in ((sure, True), (beyond & ~sure, False)):
                         yield from self._by_rule(index, atom, part, direction, certain=certain)
 
@@ -118,7 +128,7 @@ class Proof:
         """Which rule lets each end through, in the order in which rules are asked; None: that no rule stands against it."""
         for tier in Tier:
             passed = 0
-            for _, rule, own in (one for one in self.upper.takers(index, direction, atom) if one[0] is tier):
+            for _, rule, own in (one for one in self.claim.upper.takers(index, direction, atom) if one[0] is tier):
                 taken = ends & own
                 if taken and rule.action is Action.ALLOW:
                     yield Excess(direction, rule, certain, {index: {atom: taken}})
@@ -129,14 +139,10 @@ class Proof:
         if ends:
             yield Excess(direction, None, certain, {index: {atom: ends}})
 
-    @staticmethod
-    def _row(reach: Reach, index: int, direction: Direction) -> Row:
-        return reach.leaving(index) if direction is Direction.EGRESS else reach.entering(index)
-
     def _behind(self) -> Iterator[Finding]:
         """Services whose address may be reached, and what is behind them is not declared."""
         for one in self.services:
-            for index in bits(self.zone_classes & ~self._host_classes):
+            for index in bits(self.claim.zone_classes & ~self.claim.host_classes):
                 behind = self._undeclared_behind(one, index)
                 if behind is not None:
                     what = shown(self.model, next(bits(behind))) if behind else "addresses that nobody knows"
@@ -151,11 +157,11 @@ class Proof:
 
     def _undeclared_behind(self, one: Behind, index: int) -> int | None:
         """Ends behind a Service that a class may reach by it, and that no flow of the class declares; 0: nobody knows which; None: none."""
-        own, row = self._surely(one.addresses), self.upper.leaving(index)
-        declared = self._declared_rows[Direction.EGRESS].get(index, self._nothing)
+        own, row = self.claim.surely(one.addresses), self.claim.upper.leaving(index)
+        declared = self.claim.declared[Direction.EGRESS].get(index, self.claim.nothing)
         if not any(ends & own for ends in row):
             return None
-        endpoints, anywhere = self._surely(one.endpoints), 0
+        endpoints, anywhere = self.claim.surely(one.endpoints), 0
         for ends in declared:
             anywhere |= ends
         found = endpoints & ~anywhere
@@ -174,20 +180,22 @@ class Proof:
         else:
             masks, unknown = self.model.named(port)
             yield from masks.items()
-            yield self._mask([PortRange(port.protocol)]), unknown
+            yield self.claim.mask([PortRange(port.protocol)]), unknown
 
     def _closed(self) -> Iterator[Finding]:
         """Declared flows that are not surely open, and forbidden ones that are declared as well."""
         for flow in self.flows.flows:
-            missing = next(self._shut(flow), None)
+            missing = next(self.claim.shut(flow, self.claim.lower), None)
             if missing is not None:
-                index, direction, what = missing
+                index, direction, lacking = missing
+                one = self.model.classes[index]
                 verb = "send to" if direction is Direction.EGRESS else "be reached from"
+                what = f"no {direction.lower()} rule lets {one} {verb} {shown(self.model, lacking)}"
                 yield Finding(
-                    self._surely_refuted,
+                    self.claim.surely_refuted,
                     "network.flow-closed",
-                    f"the declared flow {flow} is not open: no {direction.lower()} rule lets {self.model.classes[index]} {verb} {what}",
-                    Ref("Namespace", "", self.model.classes[index].namespace),
+                    f"the declared flow {flow} is not open: {what}",
+                    Ref("Namespace", "", one.namespace),
                     next_step="Add the rule, or take the flow out of flows.yaml",
                 )
         for flow in self.flows.forbidden:
@@ -208,7 +216,7 @@ class Proof:
         """Declared flows that leave their zone, each with the rule that opens it at its source."""
         for flow in self.flows.flows:
             zones = {self._zone_of(pods.namespace) for pods in flow.source.pods} - {""}
-            ends = self._plain_ends(flow.target)
+            ends = self.claim.plain_ends(flow.target)
             inside = {self._zone_of(pods.namespace) for pods in flow.target.pods}
             for zone in sorted(zones - inside):
                 rule = next(self._openers(flow, ends), None)
@@ -219,8 +227,8 @@ class Proof:
                     )
 
     def _openers(self, flow: Flow, ends: int) -> Iterator[Rule]:
-        for index in self._plain(flow.source):
-            for atom in bits(self._mask(flow.ports)):
+        for index in self.claim.plain(flow.source):
+            for atom in bits(self.claim.mask(flow.ports)):
                 yield from (
                     excess.rule
                     for excess in self._by_rule(index, atom, ends, Direction.EGRESS, certain=True)
@@ -230,160 +238,13 @@ class Proof:
     def _zone_of(self, namespace: str) -> str:
         return next((zone for zone, names in self.flows.zones.items() if namespace in names), "")
 
-    def _shut(self, flow: Flow) -> Iterator[tuple[int, Direction, str]]:
-        """(class, side, other end) of what a declared flow lacks."""
-        mask = self._mask(flow.ports)
-        for source, direction, target in (
-            (flow.source, Direction.EGRESS, flow.target),
-            (flow.target, Direction.INGRESS, flow.source),
-        ):
-            ends = self._plain_ends(target)
-            for index in self._plain(source):
-                row = self._row(self.lower, index, direction)
-                for atom in bits(mask):
-                    lacking = ends & ~row[atom]
-                    if lacking and not self._by_one_family(row[atom], ends):
-                        yield index, direction, self._shown(next(bits(lacking)))
-
-    def _by_one_family(self, row: int, ends: int) -> bool:
-        """Pods are reached where one of their faces is."""
-        size = self.model.count
-        classes = (ends | ends >> size) & ((1 << size) - 1)
-        reached = (row | row >> size) & ((1 << size) - 1)
-        return not ends >> (2 * size) and not classes & ~reached
-
-    def _needless(self) -> Iterator[Finding]:
-        """Rules of the zones' own policies without which every declared flow would still be open."""
-        needed = self._needed
-        for policy in self.model.policies:
-            if policy.ref.namespace in self.flows.namespaces:
-                for rule in policy.rules:
-                    if rule not in needed:
-                        yield Finding(
-                            self._surely_refuted,
-                            "network.rule-needless",
-                            "no declared flow needs this rule: without it all of them are open",
-                            rule.policy,
-                            f"{rule.direction.lower()} rule {rule.index}",
-                            "Take the rule out, or declare the flow that it is for",
-                        )
-
-    @cached_property
-    def _needed(self) -> frozenset[Rule]:
-        """Rules that alone permit some part of a declared flow."""
-        needed: set[Rule] = set()
-        for flow in self.flows.flows:
-            mask = self._mask(flow.ports)
-            for own, direction, other in (
-                (flow.source, Direction.EGRESS, flow.target),
-                (flow.target, Direction.INGRESS, flow.source),
-            ):
-                ends = self._plain_ends(other)
-                for index in self._plain(own):
-                    for atom in bits(mask):
-                        needed.update(self._alone(index, atom, ends, direction))
-        return frozenset(needed)
-
-    def _alone(self, index: int, atom: int, ends: int, direction: Direction) -> Iterator[Rule]:
-        """Rules that take an end which no other rule takes."""
-        # Of pods that are isolated the baseline is not asked.
-        asked = self.lower.takers(index, direction, atom)
-        taken = [(rule, ends & own) for tier, rule, own in asked if tier is not Tier.BASELINE and rule.action is Action.ALLOW]
-        once = twice = 0
-        for _, own in taken:
-            twice |= once & own
-            once |= own
-        return (rule for rule, own in taken if own & ~twice)
-
-    # --- sets ---------------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def upper(self) -> Reach:
-        """What may be permitted."""
-        return Reach(self.model, upper=True)
-
-    @cached_property
-    def lower(self) -> Reach:
-        """What surely is."""
-        return Reach(self.model, upper=False)
-
-    @property
-    def _surely_refuted(self) -> Verdict:
-        """Where a policy is not modelled, nothing that it may bear on is certain."""
-        return Verdict.NO_PROOF if self.model.doubts else Verdict.REFUTED
-
-    @cached_property
-    def zone_classes(self) -> int:
-        """Classes in any zone."""
-        zones = set(self.flows.namespaces)
-        return sum(1 << index for index, one in enumerate(self.model.classes) if one.namespace in zones)
-
-    @cached_property
-    def _host_classes(self) -> int:
-        return sum(1 << index for index, one in enumerate(self.model.classes) if one.host_network)
+    def _overlap(self, one: Party, other: Party) -> bool:
+        return bool(self.claim.ends(one) & self.claim.ends(other))
 
     @cached_property
     def _inside(self) -> int:
         """Stretches of addresses that only pods have: what goes there is asked of the pods."""
-        return self._surely(self.model.site.pods or NOWHERE)
-
-    def _surely(self, addresses: Addresses) -> int:
-        return self.model.addressed(addresses)[0] & self.model.outside
-
-    @cached_property
-    def _nothing(self) -> Sequence[int]:
-        return [0] * len(self.model.ports.atoms)
-
-    @cached_property
-    def _declared_rows(self) -> Mapping[Direction, Mapping[int, list[int]]]:
-        found: dict[Direction, dict[int, list[int]]] = {one: {} for one in Direction}
-        for flow in self.flows.flows:
-            mask = self._mask(flow.ports)
-            for own, direction, other in (
-                (flow.source, Direction.EGRESS, flow.target),
-                (flow.target, Direction.INGRESS, flow.source),
-            ):
-                ends = self._ends(other)
-                for index in bits(self._classes(own)):
-                    row = found[direction].setdefault(index, [0] * len(self.model.ports.atoms))
-                    for atom in bits(mask):
-                        row[atom] |= ends
-        return found
-
-    def _mask(self, ports: Iterable[PortRange] | None) -> int:
-        space = self.model.ports
-        if ports is None:
-            return space.every
-        mask = 0
-        for one in ports:
-            mask |= space.mask(one)
-        return mask
-
-    def _classes(self, party: Party) -> int:
-        found = 0
-        for pods in party.pods:
-            found |= self.model.select(pods)
-        return found
-
-    def _ends(self, party: Party) -> int:
-        """All ends that a party's name covers."""
-        return self.model.faces_of(self._classes(party)) | self._surely(party.addresses)
-
-    def _plain(self, party: Party) -> list[int]:
-        """Classes of a party that are there, and those that have its labels and no others."""
-        classes = self.model.classes
-        return [
-            index for index in bits(self._classes(party)) if classes[index].workloads or classes[index].labels == party.plain
-        ]
-
-    def _plain_ends(self, party: Party) -> int:
-        return self.model.faces_of(sum(1 << index for index in self._plain(party))) | self._surely(party.addresses)
-
-    def _overlap(self, one: Party, other: Party) -> bool:
-        return bool(self._ends(one) & self._ends(other))
-
-    def _shown(self, place: int) -> str:
-        return shown(self.model, place)
+        return self.claim.surely(self.model.site.pods or NOWHERE)
 
 
 def _narrower(flow: Flow, other: Flow) -> bool:

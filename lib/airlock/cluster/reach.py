@@ -38,13 +38,21 @@ class Reach:
     _takers: dict[tuple[object, ...], list[list[tuple[Tier, Rule, int]]]] = field(default_factory=dict, repr=False)
     _matches: dict[Rule, list[tuple[int, int, int]]] = field(default_factory=dict, repr=False)
 
+    def row(self, index: int, direction: Direction) -> Row:
+        """Ends that policies at a class's own side let its pods send to (EGRESS), or be reached from (INGRESS)."""
+        one = self.model.classes[index]
+        if one.host_network:
+            return self._memo((direction,), (), direction, index)
+        policies = self.model.selecting[direction][index]
+        return self._memo((direction, policies, self._named_ports(policies, direction, index)), policies, direction, index)
+
     def leaving(self, index: int) -> Row:
         """Ends that pods of a class may send to, as far as policies at their own side go."""
-        return self._row(index, Direction.EGRESS)
+        return self.row(index, Direction.EGRESS)
 
     def entering(self, index: int) -> Row:
         """Ends that may send to pods of a class, as far as policies at their own side go."""
-        return self._row(index, Direction.INGRESS)
+        return self.row(index, Direction.INGRESS)
 
     def between(self, source: int, target: int) -> int:
         """Mask of what pods of one class may send to pods of another."""
@@ -110,7 +118,7 @@ class Reach:
         everyone = (model.faces >> (family * size)) & ((1 << size) - 1)
         by_row: dict[int, tuple[Row, int]] = {}
         for index in range(size):
-            row = self._row(index, direction)
+            row = self.row(index, direction)
             by_row[id(row)] = row, by_row.get(id(row), (row, 0))[1] | 1 << index
         by_atom: dict[int, dict[int, int]] = {}
         for row, classes in by_row.values():
@@ -137,13 +145,6 @@ class Reach:
         return self._parted[key]
 
     # --- one side -----------------------------------------------------------------------------------------------------
-
-    def _row(self, index: int, direction: Direction) -> Row:
-        one = self.model.classes[index]
-        if one.host_network:
-            return self._memo((direction,), (), direction, index)
-        policies = self.model.selecting[direction][index]
-        return self._memo((direction, policies, self._named_ports(policies, direction, index)), policies, direction, index)
 
     def _named_ports(self, policies: Iterable[Policy], direction: Direction, index: int) -> object:
         """The meaning of a named port is the target's own: where a policy at its side has one, what is known of the side is of its ports."""

@@ -175,6 +175,58 @@ def test_ipv6_alone_opened_is_seen_where_the_cluster_has_it():
     assert [one.code for one in _found(objects)] == ["network.rule-needless"]
 
 
+def _admin_rule(objects, name, priority, subject, action, **rule):
+    spec = {"tier": "Admin", "priority": priority, "subject": {"namespaces": subject}, "egress": [{"action": action, **rule}]}
+    kind = {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy"}
+    objects.append({**kind, "metadata": {"name": name}, "spec": spec})
+
+
+_IN_RAW = {"matchLabels": {"kubernetes.io/metadata.name": "raw"}}
+_API = {"to": [{"networks": ["192.0.2.1/32"]}], "protocols": [{"tcp": {"destinationPort": {"number": 6443}}}]}
+
+
+def _codes(objects):
+    return [
+        (one.code, str(one.where), one.rule)
+        for one in _found(objects)
+        if one.code in ("network.rule-needless", "network.flow-closed")
+    ]
+
+
+def test_a_rule_of_the_whole_cluster_is_needed_as_well_where_it_selects_zones_alone():
+    objects = _set()
+    _admin_rule(objects, "pass", 5, _IN_RAW, "Pass", **_API)
+    needless = ("network.rule-needless", "ClusterNetworkPolicy pass", "egress rule 1")
+    assert _codes(objects) == [needless]
+    # After it, everything is denied: without it the flow is closed, so it is needed.
+    _admin_rule(objects, "deny", 6, _IN_RAW, "Deny", to=[{"networks": ["192.0.2.0/24"]}])
+    assert _codes(objects) == []
+    # Asked after the lock, it lets nothing through: the flow is closed with it and without it.
+    _admin_rule(objects, "late", 7, _IN_RAW, "Pass", **_API)
+    assert _codes(objects) == [("network.rule-needless", "ClusterNetworkPolicy late", "egress rule 1")]
+
+
+def test_a_rule_of_the_whole_cluster_that_selects_others_too_is_there_for_them():
+    objects = _set()
+    _admin_rule(objects, "pass", 5, {}, "Pass", **_API)
+    assert _codes(objects) == []
+
+
+def test_what_the_admin_tier_accepts_and_a_policy_too_is_said_twice():
+    objects = _set()
+    subject = {"pods": {"podSelector": {"matchLabels": {"role": "door"}}, "namespaceSelector": _IN_RAW}}
+    spec = {"tier": "Admin", "priority": 5, "subject": subject, "egress": [{"action": "Accept", **_API}]}
+    kind = {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy"}
+    objects.append({**kind, "metadata": {"name": "accept"}, "spec": spec})
+    assert _codes(objects) == [
+        ("network.rule-needless", "NetworkPolicy raw/door", "egress rule 2"),
+        ("network.rule-needless", "ClusterNetworkPolicy accept", "egress rule 1"),
+    ]
+    # One of them is enough.
+    del _policy(objects, "raw", "door")["spec"]["egress"][1]
+    assert _codes(objects) == []
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

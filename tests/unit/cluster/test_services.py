@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from airlock.cluster.addresses import NOWHERE, parse_addresses
+from airlock.cluster.claim import Claim
 from airlock.cluster.findings import Verdict
 from airlock.cluster.flows import read_flows
 from airlock.cluster.netproof import Proof
@@ -161,7 +162,7 @@ def test_a_flow_to_addresses_of_services_may_reach_one_that_is_still_to_come(tar
     resources = resources_from([("a.yaml:1", one) for one in objects])
     flows = read_flows(FLOWS.replace("TARGET", target), "flows.yaml", resources)
     services = tuple(services_of(resources, flows.site.services))
-    proof = Proof(zone_model(resources, flows, services), flows, services)
+    proof = Proof(Claim(zone_model(resources, flows, services), flows), services)
     assert [(one.verdict, one.code, str(one.where)) for one in proof.findings()] == found
 
 
