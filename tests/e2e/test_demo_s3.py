@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -81,7 +82,7 @@ class Place:
     reader: Settings
 
     def bucket(self, zone: str, keep: Callable[[dict], bool] = lambda _: True) -> None:
-        policy = demo.bucket_policy(zone, name=self.name, datasets=["people"])
+        policy = demo.bucket_policy(zone, bucket=f"{self.name}-{zone}", readers={"reader": ["people"]})
         policy["Statement"] = [statement for statement in policy["Statement"] if keep(statement)]
         client = self.gateway.client()
         client.create_bucket(Bucket=f"{self.name}-{zone}")
@@ -148,3 +149,40 @@ def test_no_right_can_be_left_out(place, zone, user, action):
         (ConfigError, TaskFailedError), match=rf"(s3://{place.name}-{zone}.*|the zone) does not let this identity"
     ):
         place.live()
+
+
+# --- the same rights for stores in a cluster ----------------------------------------------------------------------------------
+
+K8S = Path(__file__).parents[2] / "k8s" / "components"
+POLICIES = {file.name.partition("-")[0]: file for file in K8S.rglob("*-bucket-policy.json")}
+
+
+@pytest.mark.parametrize("zone", demo.ZONES)
+def test_buckets_of_a_cluster_are_given_the_rights_that_are_tried_here(zone):
+    assert json.loads(POLICIES[zone].read_text()) == demo.bucket_policy(zone, bucket=zone, readers={"RECIPIENT": ["RECIPIENT"]})
+
+
+def test_a_recipient_reads_its_own_prefix_and_no_others(gateway):
+    bucket, one, other = (f"n{uuid.uuid4().hex}" for _ in range(3))
+    text = POLICIES["sanitized"].read_text().replace(":::sanitized", f":::{bucket}")
+    mine, theirs = (json.loads(text.replace("RECIPIENT", name))["Statement"] for name in (one, other))
+    policy = {"Version": "2012-10-17", "Statement": [*mine, *(line for line in theirs if line not in mine)]}
+    root, clients = gateway.client(), {name: gateway.client(name, gateway.user(name)) for name in (one, other)}
+    root.create_bucket(Bucket=bucket)
+    root.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    keys = [f"{name}/people/current.json" for name in (one, other)]
+    for key in [*keys, f".pending/{keys[0]}", f"{one}-too/people/current.json"]:
+        root.put_object(Bucket=bucket, Key=key, Body=b"{}")
+    for (name, client), key in zip(clients.items(), keys, strict=True):
+        assert client.get_object(Bucket=bucket, Key=key)["Body"].read() == b"{}"
+        (found,) = client.list_objects_v2(Bucket=bucket, Prefix=f"{name}/")["Contents"]
+        assert found["Key"] == key
+        closed = [
+            *(partial(client.get_object, Key=each) for each in (*keys, f".pending/{keys[0]}", f"{one}-too/people/current.json") if each != key),
+            *(partial(client.list_objects_v2, Prefix=prefix) for prefix in ("", f"{one}-too/", ".pending/", name)),
+            partial(client.put_object, Key=key, Body=b"forged"),
+            partial(client.delete_object, Key=key),
+        ]  # fmt: skip
+        for attempt in closed:
+            with pytest.raises(client.exceptions.ClientError, match="AccessDenied"):
+                attempt(Bucket=bucket)

@@ -75,18 +75,24 @@ state: state.json
 }
 
 
-def bucket_policy(zone: str, *, name: str = "demo", datasets: Sequence[str] = POLICIES) -> dict[str, Any]:
-    """What a zone's bucket lets each user do; a reader sees the datasets it is named, and nothing of what is pending."""
-    arn = f"arn:aws:s3:::{name}-{zone}"
+def bucket_policy(zone: str, *, bucket: str, readers: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What a zone's bucket lets each user do.
+
+    Args:
+        zone: Its zone.
+        bucket: Its name.
+        readers: Of zone `sanitized`: what is below these prefixes each of them sees, and nothing else; nobody sees what is pending.
+    """
+    arn = f"arn:aws:s3:::{bucket}"
     statements = [
         _allow(user, action, f"{arn}/{keys}" if keys else arn)
         for user, actions in RIGHTS[zone].items()
         for action, keys in actions.items()
     ]
-    if zone == "sanitized":
-        prefixes = [f"{dataset}/*" for dataset in datasets]
-        statements += [_allow("reader", "s3:GetObject", f"{arn}/{prefix}") for prefix in prefixes]
-        statements.append(_allow("reader", "s3:ListBucket", arn) | {"Condition": {"StringLike": {"s3:prefix": prefixes}}})
+    for reader, prefixes in readers.items() if zone == "sanitized" else ():
+        below = [f"{prefix}/*" for prefix in prefixes]
+        statements += [_allow(reader, "s3:GetObject", f"{arn}/{keys}") for keys in below]
+        statements.append(_allow(reader, "s3:ListBucket", arn) | {"Condition": {"StringLike": {"s3:prefix": below}}})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -106,7 +112,8 @@ def lay_out(folder: Path, gateway: s3.Gateway, *, rows: int) -> None:
     for zone in ZONES:
         policy = folder / "buckets" / f"{zone}.json"
         policy.parent.mkdir(exist_ok=True)
-        policy.write_text(json.dumps(bucket_policy(zone), indent=2) + "\n")
+        made = bucket_policy(zone, bucket=f"demo-{zone}", readers={"reader": POLICIES})
+        policy.write_text(json.dumps(made, indent=2) + "\n")
         root.create_bucket(Bucket=f"demo-{zone}")
         root.put_bucket_policy(Bucket=f"demo-{zone}", Policy=policy.read_text())
     generate(folder / "raw", rows=rows)
