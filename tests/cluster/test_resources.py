@@ -68,7 +68,10 @@ def patches(folder, kustomization):
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: str(path.parent.relative_to(K8S)))
 def test_a_folder_names_every_file_in_it(path):
     made = yaml.safe_load(path.read_text())
-    listed = {(path.parent / one).resolve() for one in made.get("resources", [])} | set(patches(path.parent, made))
+    generated = [name for one in made.get("configMapGenerator", []) for name in one["files"]]
+    listed = {(path.parent / one).resolve() for one in [*made.get("resources", []), *generated]} | set(
+        patches(path.parent, made)
+    )
     assert {one.resolve() for one in path.parent.rglob("*.yaml")} - {path.resolve()} <= listed
 
 
@@ -373,6 +376,13 @@ def test_no_image_runs_that_is_not_listed(folder, build):
 
 
 # --- flows.yaml
+
+
+def test_the_flows_lie_in_the_cluster_as_they_are_in_the_file(objects):
+    (found,) = (one for one in objects if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "airlock-flows")
+    assert found["data"] == {"flows.yaml": (K8S / "flows.yaml").read_text()}
+    assert found["metadata"]["namespace"] == "pii-airlock"
+    assert found["immutable"] is True
 
 
 def test_every_component_that_opens_something_has_its_lines(build, with_components):
