@@ -177,7 +177,10 @@ _CLUSTER_GROUPS = frozenset(
 _REVIEWS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 """Groups of questions: what is created there is answered and not kept."""
 
-_SAFE_URLS = ("/healthz", "/livez", "/readyz", "/version", "/api", "/openapi", "/.well-known/", "/openid/v1/jwks", "/swagger")
+_SAFE_URLS = (
+    "/healthz", "/livez", "/readyz", "/version", "/api", "/apis", "/openapi", "/.well-known", "/openid/v1/jwks",
+    "/swagger.json", "/swaggerapi", "/swagger-2.0.0.pb-v1",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +304,11 @@ def _is_of_cluster(group: str, resource: str) -> bool:
     return resource.partition("/")[0] in _OF_CLUSTER or group in _CLUSTER_GROUPS
 
 
+def _is_safe(url: str) -> bool:
+    """By whole segments: `/versions` is not `/version`; `/version*`, which is both, is what people write for the one that there is."""
+    return any(url in (safe, f"{safe}*") or url.startswith(f"{safe}/") for safe in _SAFE_URLS)
+
+
 def url_powers(verbs: Iterable[str], urls: Iterable[str]) -> frozenset[Power]:
     """The powers of one rule over URLs that are no resources; health, version and discovery tell nothing of a zone.
 
@@ -308,5 +316,5 @@ def url_powers(verbs: Iterable[str], urls: Iterable[str]) -> frozenset[Power]:
         >>> [one.word for one in url_powers(["get"], ["/metrics"])], url_powers(["get"], ["/healthz", "/api/*"])
         (['read server'], frozenset())
     """
-    asked = any(not url.rstrip("*").startswith(_SAFE_URLS) for url in urls) and any(verbs)
+    asked = any(not _is_safe(url) for url in urls) and any(verbs)
     return frozenset({Power("read server", of_cluster=True)}) if asked else frozenset()

@@ -165,6 +165,9 @@ def test_urls_match_whole_or_by_their_beginning(urls, url, allowed):
         (["/logs/*"], True),
         (["/debug/pprof/*"], True),
         (["/healthz", "/version/", "/api/*"], False),
+        (["/apis*", "/.well-known/openid-configuration"], False),
+        (["/apis-evil/*"], True),
+        (["/versionx"], True),
     ],
 )
 def test_urls_that_tell_of_the_server_are_a_power(urls, reads):
