@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from airlock.cluster._shape import about, words
 from airlock.cluster.addresses import FAMILIES, Addresses, family_of, parse_addresses, range_text
 from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.model import Site
 from airlock.cluster.network import nodes_of
 from airlock.cluster.pods import pods_of
-from airlock.cluster.resources import Ref, Resources
+from airlock.cluster.resources import Ref, Resource, Resources
+from airlock.cluster.selectors import UnmodelledError
+from airlock.errors import ConfigError
 
 __all__ = ["contradictions"]
 
 
 def contradictions(resources: Resources, site: Site) -> Iterator[Finding]:
-    """Pods and nodes with an address that the claim says they do not have: then nothing follows from what it says."""
+    """Pods, nodes and Services with an address that the claim says they do not have: then nothing follows from what it says."""
     for pod in pods_of(resources):
         if pod.addresses and not pod.host_network:
             yield from _outside(pod.workload, parse_addresses(pod.addresses), site.pods, "pods", site)
     for node, (_, addresses) in zip(resources.of("Node", ""), nodes_of(resources), strict=True):
         yield from _outside(node.ref, addresses, site.nodes, "nodes", site)
+    for one in (*resources.of("ServiceCIDR", "networking.k8s.io"), *resources.of("Service", "")):
+        key, texts = _service_addresses(one)
+        own = _parsed(one, key, texts)
+        yield from _outside(one.ref, own, site.services, "services", site, rule=f"spec.{key}")
 
 
-def _outside(where: Ref, own: Addresses, said: Addresses | None, what: str, site: Site) -> Iterator[Finding]:
+def _service_addresses(one: Resource) -> tuple[str, Sequence[str]]:
+    with about(one):
+        if one.kind == "ServiceCIDR":
+            return "cidrs", words(one.spec, "cidrs")
+        own = (str(one.spec.get("clusterIP") or ""), *words(one.spec, "clusterIPs"))
+        return "clusterIP", [text for text in own if text not in ("", "None")]
+
+
+def _parsed(one: Resource, key: str, texts: Sequence[str]) -> Addresses:
+    with about(one):
+        try:
+            return parse_addresses(texts)
+        except UnmodelledError as error:
+            raise ConfigError(f"{error}. Correct 'spec.{key}'") from None
+
+
+def _outside(
+    where: Ref, own: Addresses, said: Addresses | None, what: str, site: Site, *, rule: str = "status"
+) -> Iterator[Finding]:
     odd = Addresses() if said is None else own - said
     families = [FAMILIES[family_of(low)] for low, _ in own.intervals if family_of(low) not in site.families]
     if odd or families:
@@ -33,6 +58,6 @@ def _outside(where: Ref, own: Addresses, said: Addresses | None, what: str, site
             "site.contradiction",
             f"has {text}, which flows.yaml says {what} do not have",
             where,
-            "status",
+            rule,
             f"Correct addresses.{'families' if families and not odd else what}, or the site's value that it names",
         )

@@ -40,9 +40,12 @@ def token_openings(
         yield _api_token(ref, rule, account, declared)
     for number, volume in enumerate(mappings(spec, "volumes")):
         for source in mappings(mapping(volume, "projected"), "sources") if "projected" in volume else ():
+            at = f"{place}.volumes[{number}].projected"
+            if "podCertificate" in source:
+                signer = mapping(source, "podCertificate").get("signerName")
+                yield Opening(ref, "token", at, f"carries a certificate of {account} by the signer '{signer}'")
             if "serviceAccountToken" not in source:
                 continue
-            at = f"{place}.volumes[{number}].projected"
             audience = str(mapping(source, "serviceAccountToken").get("audience") or "")
             if audience not in ("", "api") and not audience.startswith(_API_AUDIENCES):
                 yield Opening(ref, "token", at, f"carries a token of {account} for '{audience}'")

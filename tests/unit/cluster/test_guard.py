@@ -311,6 +311,14 @@ def test_servers_behind_the_api_server_are_paths_out_of_every_zone():
     assert found == [("raw", "v1.x.org"), ("raw", "c"), ("clean", "v1.x.org"), ("clean", "c")]
 
 
+@pytest.mark.parametrize("group", ["", "networking.k8s.io", "rbac.authorization.k8s.io", "admissionregistration.k8s.io"])
+def test_another_server_of_what_is_proved_here_is_no_proof(group):
+    spec = {"group": group, "service": {"name": "s", "namespace": "evil"}}
+    api = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.x"}, "spec": spec}
+    found = [one for _, one in exposed_openings(cluster(api), ZONES)]
+    assert {(one.verdict, one.code) for one in found} == {(Verdict.NO_PROOF, "server.proved-group")}
+
+
 # --- kinds that are not known (T43) -------------------------------------------------------------------------------------
 
 

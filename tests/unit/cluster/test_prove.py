@@ -362,3 +362,25 @@ def test_objects_that_contradict_the_sites_addresses(kind, status, said):
     resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
     found = prove(resources, read_flows(FLOWS, "flows.yaml", resources)).findings
     assert [one.code for one in found if said in one.what] == ["site.contradiction"]
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        ({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "spec": {"cidrs": ["203.0.113.0/24"]}}, "203.0.113.0"),
+        ({"apiVersion": "v1", "kind": "Service", "spec": {"clusterIP": "203.0.113.9", "selector": {"a": "b"}}}, "203.0.113.9"),
+    ],
+)
+def test_addresses_of_services_that_the_site_does_not_have(one, said):
+    inside = {"spec": {**one["spec"], **({"cidrs": ["10.1.0.0/24"]} if "cidrs" in one["spec"] else {"clusterIP": "10.1.0.9"})}}
+    for changed, codes in (({}, ["site.contradiction"]), (inside, [])):
+        metadata = {"name": "odd", **({"namespace": "other"} if one["kind"] == "Service" else {})}
+        objects = [*_set(), {**one, "metadata": metadata, **changed}]
+        resources = resources_from((f"set:{number}", each) for number, each in enumerate(objects))
+        found = [
+            each
+            for each in prove(resources, read_flows(flows, "flows.yaml", resources)).findings
+            if "services do not have" in each.what
+        ]
+        assert [each.code for each in found] == codes
+        assert all(said in each.what for each in found)
