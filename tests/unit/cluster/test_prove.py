@@ -362,3 +362,46 @@ def test_objects_that_contradict_the_sites_addresses(kind, status, said):
     resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
     found = prove(resources, read_flows(FLOWS, "flows.yaml", resources)).findings
     assert [one.code for one in found if said in one.what] == ["site.contradiction"]
+
+
+WAITS = "flows.yaml:12 waits for component 'stor', which no object of the zones carries (nearest: 'store')"
+RIGHT = "rights:\n- {subject: ServiceAccount raw/door, may: [create pods], in: NS, with: dor, why: starts}\n"
+
+
+def _with_component(objects):
+    objects[-1]["metadata"]["labels"] = {"airlock.dev/component": "store"}
+    return objects
+
+
+@pytest.mark.parametrize(("name", "waits"), [("store", False), ("stor", True)])
+def test_a_slip_in_the_name_of_a_component_is_told_with_what_follows(name, waits):
+    flows = FLOWS.replace("why: writes}", f"why: writes, with: {name}}}")
+    found = _found(_with_component(_set()), flows)
+    assert {one.code for one in found} == ({"network.undeclared", "network.rule-needless"} if waits else set())
+    assert [one.next_step.partition("; ")[2] for one in found] == [WAITS] * len(found)
+
+
+def test_a_component_that_is_left_out_is_no_finding():
+    flows = FLOWS.replace("forbidden:", "- {from: store, to: api, ports: [TCP 443], with: vault, why: unwraps}\nforbidden:")
+    assert _found(_set(), flows) == []
+    objects = _set()
+    _open_port(objects)  # of others than those that the entry is for
+    assert [one.next_step.partition("; ")[2] for one in _found(objects, flows)] == [""]
+
+
+@pytest.mark.parametrize("namespace", ["raw", "elsewhere"])
+def test_a_slip_in_the_component_of_a_right_is_told_with_what_follows(namespace):
+    objects = _set()
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
+    metadata = {"name": "door", "namespace": namespace}
+    subjects = [{"kind": "ServiceAccount", "name": "door", "namespace": "raw"}]
+    group = "rbac.authorization.k8s.io"
+    objects.append({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
+    ref = {"apiGroup": group, "kind": "Role", "name": "door"}
+    objects.append(
+        {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": metadata, "subjects": subjects, "roleRef": ref}
+    )
+    resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
+    flows = read_flows(FLOWS + RIGHT.replace("NS", namespace), "flows.yaml", resources)
+    (found,) = (one for one in prove(resources, flows).findings if one.code == "rights.undeclared")
+    assert found.next_step.endswith("; flows.yaml:17 waits for component 'dor', which no object of the zones carries")
