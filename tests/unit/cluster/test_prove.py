@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from airlock.cluster.findings import Verdict, worst
-from airlock.cluster.flows import read_flows
+from airlock.cluster.flows import bare_flows, read_flows
 from airlock.cluster.netproof import prove_network
 from airlock.cluster.prove import prove
 from airlock.cluster.resources import resources_from
@@ -405,3 +405,44 @@ def test_a_slip_in_the_component_of_a_right_is_told_with_what_follows(namespace)
     flows = read_flows(FLOWS + RIGHT.replace("NS", namespace), "flows.yaml", resources)
     (found,) = (one for one in prove(resources, flows).findings if one.code == "rights.undeclared")
     assert found.next_step.endswith("; flows.yaml:17 waits for component 'dor', which no object of the zones carries")
+
+
+def _generated(prefix, **labels):
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": prefix, "labels": labels}}
+
+
+def test_a_namespace_whose_name_is_generated_counts_by_its_labels():
+    objects = _set()
+    peer = {"namespaceSelector": {"matchLabels": {"team": "a"}}}
+    _policy(objects, "raw", "door")["spec"]["egress"].append({"to": [peer], "ports": [{"port": 80}]})
+    objects += [_generated("team-", team="a"), _generated("team-", team="b")]
+    found = next(one for one in _found(objects) if one.code == "network.undeclared")
+    assert "a pod in 'team-*2'" in found.what
+
+
+@pytest.mark.parametrize("labels", [{}, {"kubernetes.io/metadata.name": "out"}])
+def test_a_namespace_whose_name_is_generated_is_none_that_is_named(labels):
+    objects = _set()
+    peer = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "out"}},
+        "podSelector": {"matchLabels": {"role": "store"}},
+    }
+    assert _policy(objects, "raw", "door")["spec"]["egress"][0]["to"] == [peer]
+    assert _found([*objects, _generated("out", **labels), _generated("out-", **labels)]) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "zone", "said"),
+    [
+        ("raw-", "raw-b2c4d", "Namespace raw-*"),
+        ("raw-", "raw-b2c4", ""),
+        ("raw", "raw", ""),
+        ("row-", "raw-b2c4d", ""),
+        ("a" * 60, "a" * 58 + "b2c4d", f"Namespace {'a' * 60}*"),
+    ],
+)
+def test_a_zones_namespace_is_not_one_whose_name_is_generated(prefix, zone, said):
+    resources = resources_from([("set:1", _generated(prefix, **{"pod-security.kubernetes.io/enforce": "restricted"}))])
+    (missing,) = (one for one in prove(resources, bare_flows([zone])).findings if one.code == "namespace.missing")
+    assert missing.verdict is Verdict.NO_PROOF
+    assert missing.what.partition(" (")[2] == (f"{said}, whose name is generated, may come to be it)" if said else "")
