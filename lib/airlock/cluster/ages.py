@@ -2,45 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from airlock.cluster._shape import about, mapping, mappings, selects
+from airlock.cluster._shape import about, mappings
 from airlock.cluster.findings import Opening, Verdict
+from airlock.cluster.model import METADATA_NAME
+from airlock.cluster.network import namespace_labels, policies_of
 from airlock.cluster.resources import Resource, Resources
+from airlock.cluster.rules import Policy
 
 __all__ = ["older_pods"]
 
+_Dated = tuple[str, Policy]
+
 
 def older_pods(resources: Resources, namespaces: frozenset[str]) -> Iterator[Opening]:
-    """Running pods of these namespaces that are not younger than each NetworkPolicy that selects them, and than its last change.
+    """Running pods of these namespaces that are not younger than each policy that selects them, and than its last change.
 
-    Objects from files have no times: of them nothing is said. Times are to the second, so that a pod of the same second may be older.
+    NetworkPolicies count as do policies of the whole cluster; those that are not modelled the network's proof names. Objects from files
+    have no times: of them nothing is said. Times are to the second, so that a pod of the same second may be older.
 
     Raises:
         ConfigError: An object has not the shape of its kind.
     """
-    policies: dict[str, list[tuple[str, Resource]]] = {}
-    for one in resources.of("NetworkPolicy", "networking.k8s.io"):
-        if one.namespace in namespaces and (changed := _changed(one)):
-            policies.setdefault(one.namespace, []).append((changed, one))
-    for some in policies.values():
-        some.sort(key=lambda pair: pair[0], reverse=True)
+    policies = _by_namespace(resources, namespaces)
     for pod in resources.of("Pod", ""):
         made = str(pod.metadata.get("creationTimestamp") or "")
-        if made and (newer := _newer(pod, made, policies.get(pod.namespace, []))):
+        if made and (newer := _newer(pod, made, policies.get(pod.namespace, ()))):
             text = f"was made before {newer.ref} was as it is now: it may have started unguarded, and connections from then may live on"
             step = "Delete the pod, so that it starts under the policy"
             yield Opening(pod.ref, "", "metadata.creationTimestamp", text, Verdict.NO_PROOF, "pod.older-than-policy", step)
 
 
-def _newer(pod: Resource, made: str, policies: list[tuple[str, Resource]]) -> Resource | None:
+def _by_namespace(resources: Resources, namespaces: frozenset[str]) -> Mapping[str, Sequence[_Dated]]:
+    """Policies with a known time that may select pods of each namespace, the newest first."""
+    known = namespace_labels(resources)
+    found: dict[str, list[_Dated]] = {name: [] for name in namespaces}
+    for policy in policies_of(resources)[0]:
+        one = resources.find(policy.ref.kind, policy.ref.namespace, policy.ref.name)
+        if one is not None and (changed := _changed(one)):
+            for name, some in found.items():
+                if _is_for(policy, name, known.get(name, {METADATA_NAME: name})):
+                    some.append((changed, policy))
+    for some in found.values():
+        some.sort(key=lambda pair: pair[0], reverse=True)
+    return found
+
+
+def _is_for(policy: Policy, name: str, labels: Mapping[str, str]) -> bool:
+    subject = policy.subject
+    return subject.namespace == name if subject.namespace else subject.namespaces.matches(labels)
+
+
+def _newer(pod: Resource, made: str, policies: Sequence[_Dated]) -> Policy | None:
     """The policy changed last among those that select it and are not older than it; `policies` come newest first."""
-    for changed, one in policies:
+    for changed, policy in policies:
         if changed < made:
             return None
-        with about(one):
-            if selects(mapping(one.spec, "podSelector"), pod.labels):
-                return one
+        if policy.subject.pods.matches(pod.labels):
+            return policy
     return None
 
 

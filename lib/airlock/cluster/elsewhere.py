@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from airlock.cluster.findings import Finding, Path, Verdict
 from airlock.cluster.joined import Closure
@@ -17,7 +17,10 @@ _Key = tuple[Subject, str, Ref, str, str | None]
 
 
 def rights_elsewhere(
-    held: Sequence[Held], zones: Mapping[str, Sequence[str]], by_right: Callable[[Held], str | None]
+    held: Sequence[Held],
+    zones: Mapping[str, Sequence[str]],
+    by_right: Callable[[Held], str | None],
+    hints: Callable[[Subject, str, Collection[str]], Sequence[str]],
 ) -> tuple[list[Finding], list[Path]]:
     """What the zones' subjects may in namespaces of no zone: their own rights, their groups', and those of whom they can become.
 
@@ -28,6 +31,7 @@ def rights_elsewhere(
         held: Every power that bindings give, in all namespaces.
         zones: Namespaces by the zone's name.
         by_right: Why a right is declared; None where it is not.
+        hints: Which entries would declare powers of a subject in a namespace, and do not count.
     """
     inside = frozenset(name for names in zones.values() for name in names)
     closure = Closure(held)
@@ -42,7 +46,7 @@ def rights_elsewhere(
         for key, powers in some.items():
             listed.append(_path(zone, key, powers))
             if key[-1] is None and (odd := sorted({power for power in powers if _writes(power)})):
-                findings[_finding(zone, key, odd)] = None
+                findings[_finding(zone, key, odd, hints(key[0], key[1], odd))] = None
     return list(findings), listed
 
 
@@ -79,11 +83,11 @@ def _path(zone: str, key: _Key, powers: Sequence[str]) -> Path:
     return Path(zone, "rights", binding, via, text, why)
 
 
-def _finding(zone: str, key: _Key, powers: Sequence[str]) -> Finding:
+def _finding(zone: str, key: _Key, powers: Sequence[str], hints: Sequence[str]) -> Finding:
     subject, namespace, binding, via, _ = key
     may = ", ".join(powers)
     where = f'"{namespace}"' if namespace == EVERYWHERE else namespace
     who = "is or has members in" if subject.kind != "ServiceAccount" else "is of, or can be reached from,"
     what = f"{subject} {who} zone '{zone}' and may {may} in {_place(namespace)}, outside of it, which no entry of 'rights' declares"
     step = f"Take the right away, or declare it under 'rights' in flows.yaml: subject: {subject}, may: [{may}], in: {where}"
-    return Finding(Verdict.REFUTED, "rights.undeclared", what, binding, via, step)
+    return Finding(Verdict.REFUTED, "rights.undeclared", what, binding, via, "; ".join([step, *hints]))

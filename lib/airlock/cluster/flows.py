@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from airlock.cluster.addresses import EVERYWHERE, FAMILIES, NOWHERE, Addresses, parse_addresses
+from airlock.cluster.flowshape import FileShape, FlowShape, PartyShape, PlatformShape, RangesShape, RightShape
 from airlock.cluster.model import Site
 from airlock.cluster.paths import Platform, Right
 from airlock.cluster.ports import LAST, PROTOCOLS, PortRange
@@ -18,7 +19,7 @@ from airlock.cluster.resources import Resources
 from airlock.cluster.rules import Pods
 from airlock.cluster.selectors import Requirement, Selector, UnmodelledError
 from airlock.errors import ConfigError
-from airlock.policy.yaml import read_yaml
+from airlock.policy.yaml import Document, Location, read_yaml
 
 __all__ = ["COMPONENT", "Flow", "Flows", "Party", "bare_flows", "find_flows", "read_flows"]
 
@@ -28,65 +29,6 @@ COMPONENT = "airlock.dev/component"
 _SITE = "site:"
 _PORTS = re.compile(rf"({'|'.join(PROTOCOLS)})(?: ([0-9]+)(?:-([0-9]+))?)?$")
 NAME = "flows.yaml"
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class _SiteRef(_Strict):
-    namespace: str
-    config_map: str = Field(alias="configMap")
-
-
-class _Ranges(_Strict):
-    pods: str | None = None
-    services: str | None = None
-    nodes: str | None = None
-    families: str | None = None
-
-
-class _Party(_Strict):
-    namespace: str | None = None
-    namespaces: str | list[str] | None = None
-    pods: dict[str, str] | None = None
-    addresses: str | None = None
-    exclude: Literal["cluster"] | None = Field(None, alias="except")
-
-
-class _Flow(_Strict):
-    source: str = Field(alias="from")
-    target: str = Field(alias="to")
-    ports: Annotated[list[str], Field(min_length=1)] | None = None
-    why: str
-    component: str | None = Field(None, alias="with")
-    channel: bool = False
-
-
-class _Right(_Strict):
-    subject: str
-    may: list[str]
-    namespace: str = Field("", alias="in")
-    why: str
-    component: str | None = Field(None, alias="with")
-
-
-class _Platform(_Strict):
-    subject: str
-    why: str
-
-
-class _File(_Strict):
-    api_version: Literal["airlock/v1"] = Field(alias="apiVersion")
-    kind: Literal["Flows"]
-    site: _SiteRef | None = None
-    zones: dict[str, list[str]]
-    addresses: _Ranges = _Ranges()
-    parties: dict[str, _Party] = {}
-    flows: list[_Flow] = []
-    forbidden: list[_Flow] = []
-    rights: list[_Right] = []
-    platform: list[_Platform] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +53,8 @@ class Flow:
     Attributes:
         ports: None in a forbidden one: any.
         channel: Whether bytes can leave the cluster by it, wherever it goes.
+        place: File and line of it.
+        waits: Why it does not count, where it does not.
     """
 
     source: Party
@@ -118,6 +62,8 @@ class Flow:
     ports: tuple[PortRange, ...] | None
     why: str
     channel: bool = False
+    place: str = NAME
+    waits: str = ""
 
     def __str__(self) -> str:
         ports = "any port" if self.ports is None else ", ".join(map(str, self.ports))
@@ -132,6 +78,8 @@ class Flows:
         zones: Namespaces of each.
         flows: Those whose component is there, or that need none.
         rights: Those whose component is there, or that need none.
+        waiting: Flows whose component is not there: they declare nothing, and what they would declare is told with what follows.
+        waiting_rights: Rights likewise.
     """
 
     zones: Mapping[str, tuple[str, ...]]
@@ -140,6 +88,8 @@ class Flows:
     forbidden: tuple[Flow, ...] = ()
     rights: tuple[Right, ...] = ()
     platform: tuple[Platform, ...] = ()
+    waiting: tuple[Flow, ...] = ()
+    waiting_rights: tuple[Right, ...] = ()
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -178,22 +128,28 @@ def read_flows(text: str, name: str, resources: Resources) -> Flows:
     if document.problems:
         raise ConfigError(f"{min(document.problems)}. Correct it")
     try:
-        file = _File.model_validate(document.data)
+        file = FileShape.model_validate(document.data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         line, column = document.place(first["loc"])
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ConfigError(f"{name}:{line}:{column}: {place}: {first['msg']}. Correct it") from None
-    return _Reader(file, name, resources).read()
+    return _Reader(file, document, resources).read()
 
 
 class _Reader:
-    """Turns names into what they stand for."""
+    """Turns names into what they stand for.
 
-    def __init__(self, file: _File, name: str, resources: Resources) -> None:
-        self.file, self.name = file, name
+    Attributes:
+        here: Which part of the file is being read: where an error is.
+    """
+
+    def __init__(self, file: FileShape, document: Document, resources: Resources) -> None:
+        self.file, self.document = file, document
+        self.here: Location = ()
         namespaces = {"", *(name for some in file.zones.values() for name in some)}
-        self.components = {one.labels.get(COMPONENT) for one in resources if one.namespace in namespaces}
+        carried = {one.labels.get(COMPONENT) for one in resources if one.namespace in namespaces}
+        self.components = sorted(one for one in carried if one is not None)
         self.values: Mapping[str, str] = {}
         if file.site is not None:
             found = resources.find("ConfigMap", file.site.namespace, file.site.config_map)
@@ -201,50 +157,116 @@ class _Reader:
 
     def read(self) -> Flows:
         file = self.file
-        if not any(file.zones.values()):
-            raise self._wrong("there is no zone, so nothing would be proved. Name the namespaces under zones")
+        self._check_zones()
         self.site = self._site(file.addresses)
         self.parties = {name: self._party(name, raw) for name, raw in file.parties.items()}
         for zone, namespaces in file.zones.items():
             if zone in self.parties:
+                self.here = ("parties", zone)
                 raise self._wrong(f"'{zone}' is a zone and a party. Rename the party")
             self.parties[zone] = Party(zone, tuple(Pods(one) for one in namespaces))
+        flows = [self._line(("flows", index), one) for index, one in enumerate(file.flows)]
+        forbidden = [self._forbidden(("forbidden", index), one) for index, one in enumerate(file.forbidden)]
+        rights = [self._right(("rights", index), one) for index, one in enumerate(file.rights)]
         return Flows(
             {zone: tuple(some) for zone, some in file.zones.items()},
             self.site,
-            self._lines(file.flows, needs_ports=True),
-            self._lines(file.forbidden, needs_ports=False),
-            tuple(
-                Right.parse(one.subject, one.may, one.namespace, one.why) for one in file.rights if self._counts(one.component)
-            ),
-            tuple(Platform(subject, one.why) for one in file.platform for subject in self._subjects(one.subject)),
+            tuple(one for one in flows if not one.waits),
+            tuple(forbidden),
+            tuple(one for one in rights if not one.waits),
+            tuple(found for index, one in enumerate(file.platform) for found in self._platform(("platform", index), one)),
+            tuple(one for one in flows if one.waits),
+            tuple(one for one in rights if one.waits),
         )
 
-    def _lines(self, raw: Sequence[_Flow], *, needs_ports: bool) -> tuple[Flow, ...]:
-        found = []
-        for one in raw:
-            if one.ports is None and needs_ports:
-                raise self._wrong(f"flow {one.source} -> {one.target} without ports. List them: [TCP 7070]")
-            if self._counts(one.component):
-                ports = None if one.ports is None else tuple(map(self._ports, one.ports))
-                source, target = self._named(one.source), self._named(one.target)
-                for party in (source, target):
-                    if needs_ports and not party.pods and not party.addresses:
-                        raise self._wrong(
-                            f"flow {one.source} -> {one.target}: '{party.name}' is nobody. Fill its site value, or take the flow out"
-                        )
-                found.append(Flow(source, target, ports, one.why, one.channel))
-        return tuple(found)
+    def _check_zones(self) -> None:
+        self.here = ("zones",)
+        if not any(self.file.zones.values()):
+            raise self._wrong("there is no zone, so nothing would be proved. Name the namespaces under zones")
+        zone_of: dict[str, str] = {}
+        for zone, namespaces in self.file.zones.items():
+            self.here = ("zones", zone)
+            if not namespaces:
+                raise self._wrong(f"zone '{zone}' has no namespace: nothing would be proved of it. Name one, or take it out")
+            for index, name in enumerate(namespaces):
+                self.here = ("zones", zone, index)
+                if name in zone_of:
+                    raise self._wrong(
+                        f"namespace '{name}' is in zone '{zone_of[name]}' already; each may stand once. Correct it"
+                    )
+                zone_of[name] = zone
 
-    def _counts(self, component: str | None) -> bool:
-        return component is None or component in self.components
+    def _line(self, location: Location, one: FlowShape) -> Flow:
+        """A flow; the names in it are checked whether it counts or not."""
+        self.here = location
+        if one.ports is None:
+            raise self._wrong(f"flow {one.source} -> {one.target} without ports. List them: [TCP 7070]")
+        found = self._flow(location, one)
+        for key, party in (("from", found.source), ("to", found.target)):
+            if not found.waits and not party.pods and not party.addresses:
+                self.here = (*location, key)
+                raise self._wrong(
+                    f"flow {one.source} -> {one.target}: '{party.name}' is nobody. Fill its site value, or take the flow out"
+                )
+        return found
+
+    def _forbidden(self, location: Location, one: FlowShape) -> Flow:
+        self.here = location
+        if one.component is not None:
+            raise self._wrong(
+                f"{one.source} -> {one.target} is forbidden with component '{one.component}' alone, whose name may change. "
+                "What is forbidden is so whatever is there: take 'with' out"
+            )
+        return self._flow(location, one)
+
+    def _flow(self, location: Location, one: FlowShape) -> Flow:
+        self._require_why(f"flow {one.source} -> {one.target}", one.why)
+        self.here = (*location, "from")
+        source = self._named(one.source)
+        self.here = (*location, "to")
+        target = self._named(one.target)
+        ports = None if one.ports is None else tuple(self._ports(location, index, port) for index, port in enumerate(one.ports))
+        self.here = location
+        return Flow(source, target, ports, one.why, one.channel, self._place(), self._waits(one.component))
+
+    def _right(self, location: Location, one: RightShape) -> Right:
+        self.here = location
+        try:
+            found = Right.parse(one.subject, one.may, one.namespace, one.why)
+        except ConfigError as error:
+            raise self._wrong(str(error)) from None
+        return replace(found, place=self._place(), waits=self._waits(one.component))
+
+    def _platform(self, location: Location, one: PlatformShape) -> list[Platform]:
+        self.here = location
+        try:
+            return [Platform(subject, one.why) for subject in self._subjects(one.subject)]
+        except ConfigError as error:
+            raise self._wrong(str(error)) from None
+
+    def _require_why(self, what: str, why: str) -> None:
+        if not why.strip():
+            raise self._wrong(f"{what}: expected a reason. Say why")
+
+    def _waits(self, component: str | None) -> str:
+        """Why an entry does not count; empty where it does. Most often its component was left out; it may be a slip as well."""
+        if component is None or component in self.components:
+            return ""
+        near = get_close_matches(component, self.components, n=1)
+        hint = f" (nearest: '{near[0]}')" if near else ""
+        return f"{self._place()} waits for component '{component}', which no object of the zones carries{hint}"
+
+    def _place(self) -> str:
+        """File and line of the entry, as findings tell it."""
+        return f"{Path(self.document.file).name}:{self.document.place(self.here)[0]}"
 
     def _named(self, name: str) -> Party:
         if name not in self.parties:
             raise self._wrong(f"'{name}' is neither a party nor a zone. There are: {', '.join(sorted(self.parties))}")
         return self.parties[name]
 
-    def _party(self, name: str, raw: _Party) -> Party:
+    def _party(self, name: str, raw: PartyShape) -> Party:
+        self.here = ("parties", name)
         if raw.addresses is not None:
             if raw.namespace or raw.namespaces or raw.pods:
                 raise self._wrong(f"party '{name}' has addresses and pods. Make two of it")
@@ -262,7 +284,8 @@ class _Reader:
             return Party(name, (Pods(pods=selector),), labels)
         return Party(name, tuple(Pods(one, pods=selector) for one in namespaces), labels)
 
-    def _site(self, raw: _Ranges) -> Site:
+    def _site(self, raw: RangesShape) -> Site:
+        self.here = ("addresses", "families")
         families = self._values(raw.families) if raw.families else list(FAMILIES)
         unknown = [one for one in families if one not in FAMILIES]
         if unknown or not families:
@@ -275,6 +298,7 @@ class _Reader:
     def _range(self, name: str, text: str | None) -> Addresses | None:
         if text is None:
             return None
+        self.here = ("addresses", name)
         found = self._addresses(text)
         if not found:
             raise self._wrong(
@@ -316,7 +340,8 @@ class _Reader:
         except UnmodelledError as error:
             raise self._wrong(f"{error}. Write CIDRs, separated by commas") from None
 
-    def _ports(self, text: str) -> PortRange:
+    def _ports(self, location: Location, index: int, text: str) -> PortRange:
+        self.here = (*location, "ports", index)
         protocol, _, number = text.partition(" ")
         if number.startswith(_SITE):
             text = f"{protocol} {' '.join(self._values(number))}"
@@ -328,4 +353,5 @@ class _Reader:
         return PortRange(protocol, *ends)
 
     def _wrong(self, message: str) -> ConfigError:
-        return ConfigError(f"{self.name}: {message}")
+        line, column = self.document.place(self.here)
+        return ConfigError(f"{self.document.file}:{line}:{column}: {message}")

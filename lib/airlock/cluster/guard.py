@@ -20,6 +20,10 @@ _PINNED = re.compile(r"v1\.(\d+)")
 _FIRST = 25
 """The first version in which Pod Security and all its checks are stable; older ones leave some out."""
 _NAME = "kubernetes.io/metadata.name"
+_RANDOM = 5
+"""Letters that the API server puts after a prefix."""
+_PREFIX = 63 - _RANDOM
+"""Letters of a prefix that it keeps."""
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _ASKED = re.compile(r"\b(?:object|oldObject|request|params|variables|namespaceObject|authorizer)\b")
 _MESHES = (
@@ -53,7 +57,9 @@ def namespace_openings(resources: Resources, zones: Zones) -> Iterator[tuple[str
         for name in names:
             found = resources.find("Namespace", "", name)
             if found is None:
+                coming = next((str(one.ref) for one in resources.of("Namespace", "") if _may_become(one, name)), "")
                 text = f"namespace '{name}' of zone '{zone}' is not among these objects: what is enforced in it is not known"
+                text += f" ({coming}, whose name is generated, may come to be it)" if coming else ""
                 step = "Give the namespace too, or correct the zone"
                 yield zone, Opening(Ref("Namespace", "", name), "", "", text, Verdict.NO_PROOF, "namespace.missing", step)
                 continue
@@ -61,6 +67,12 @@ def namespace_openings(resources: Resources, zones: Zones) -> Iterator[tuple[str
                 labels, notes = mapping(found.metadata, "labels"), mapping(found.metadata, "annotations")
                 for opening in (*_pod_security(found.ref, labels), *_mesh(found.ref, labels, notes)):
                     yield zone, opening
+
+
+def _may_become(one: Resource, name: str) -> bool:
+    """Whether a namespace whose name is to be generated can get this name (apiserver, names.SimpleNameGenerator)."""
+    prefix = one.name.removesuffix("*")[:_PREFIX]
+    return not one.is_named and name.startswith(prefix) and len(name) == len(prefix) + _RANDOM
 
 
 def _pod_security(ref: Ref, labels: Mapping[str, str]) -> Iterator[Opening]:

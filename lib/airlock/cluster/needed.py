@@ -6,10 +6,11 @@ others as well is there for them. A rule that denies opens nothing, so no flow n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from airlock.cluster.claim import Claim, sides
 from airlock.cluster.findings import Finding
+from airlock.cluster.flows import Flow
 from airlock.cluster.model import bits
 from airlock.cluster.reach import Reach
 from airlock.cluster.rules import Action, Direction, Policy, Rule, Tier
@@ -19,7 +20,7 @@ __all__ = ["needless"]
 
 def needless(claim: Claim) -> Iterator[Finding]:
     """A finding for each rule without which every declared flow would still be open."""
-    needed = _needed(claim)
+    needed = _needed(claim, claim.flows.flows)
     for policy in claim.model.policies:
         for rule in policy.rules:
             if _is_asked(claim, policy, rule) and rule not in needed and not _closes(claim, rule):
@@ -29,8 +30,13 @@ def needless(claim: Claim) -> Iterator[Finding]:
                     "no declared flow needs this rule: without it all of them are open",
                     rule.policy,
                     f"{rule.direction.lower()} rule {rule.index}",
-                    "Take the rule out, or declare the flow that it is for",
+                    "; ".join(["Take the rule out, or declare the flow that it is for", *_hints(claim, rule)]),
                 )
+
+
+def _hints(claim: Claim, rule: Rule) -> Iterator[str]:
+    """Flows that would need the rule, and do not count."""
+    return (flow.waits for flow in claim.flows.waiting if rule in _needed(claim, [flow]))
 
 
 def _is_asked(claim: Claim, policy: Policy, rule: Rule) -> bool:
@@ -46,10 +52,10 @@ def _closes(claim: Claim, rule: Rule) -> bool:
     return any(set(claim.shut(flow, without)) - set(claim.shut(flow, claim.lower)) for flow in claim.flows.flows)
 
 
-def _needed(claim: Claim) -> frozenset[Rule]:
-    """Rules that alone permit some part of a declared flow, as far as that is told without their order."""
+def _needed(claim: Claim, flows: Iterable[Flow]) -> frozenset[Rule]:
+    """Rules that alone permit some part of one of these flows, as far as that is told without their order."""
     needed: set[Rule] = set()
-    for flow in claim.flows.flows:
+    for flow in flows:
         mask = claim.mask(flow.ports)
         for own, direction, other in sides(flow):
             ends = claim.plain_ends(other)

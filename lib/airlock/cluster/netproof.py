@@ -7,11 +7,11 @@ surely be permitted, and no rule may be there without need.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from airlock.cluster.addresses import NOWHERE
-from airlock.cluster.claim import Claim
+from airlock.cluster.claim import Claim, sides
 from airlock.cluster.excess import Excess, shown
 from airlock.cluster.findings import Finding, Path, Verdict
 from airlock.cluster.flows import Flow, Flows, Party
@@ -104,7 +104,19 @@ class Proof:
         doubtful = bool(self.model.doubts)
         for (*where, certain), excess in found.items():
             if certain or (*where, True) not in found:
-                yield excess.finding(self.model, doubtful=doubtful)
+                finding = excess.finding(self.model, doubtful=doubtful)
+                yield replace(finding, next_step="; ".join([finding.next_step, *self._hints(excess)]))
+
+    def _hints(self, excess: Excess) -> Iterator[str]:
+        """Flows that would declare some of it, and do not count. The model is not cut for them: a hint changes no verdict."""
+        for flow in self.flows.waiting:
+            atoms = list(bits(self.claim.mask(flow.ports)))
+            for own, direction, other in sides(flow):
+                classes, ends = self.claim.classes(own), self.claim.ends(other)
+                found = (rows for index, rows in excess.ends.items() if direction is excess.direction and classes >> index & 1)
+                if any(rows.get(atom, 0) & ends for rows in found for atom in atoms):
+                    yield flow.waits
+                    break
 
     def _excesses(self, direction: Direction) -> Iterator[Excess]:
         """What each class's own side permits beyond what is declared. Surely open is what the other side permits as well; what is closed there
@@ -196,7 +208,7 @@ class Proof:
                     "network.flow-closed",
                     f"the declared flow {flow} is not open: {what}",
                     Ref("Namespace", "", one.namespace),
-                    next_step="Add the rule, or take the flow out of flows.yaml",
+                    next_step=f"Add the rule, or take the flow out of {flow.place}",
                 )
         for flow in self.flows.forbidden:
             for other in self.flows.flows:
@@ -209,7 +221,7 @@ class Proof:
                         Verdict.REFUTED,
                         "network.forbidden",
                         f"{flow} is forbidden ({flow.why}), and {other} is declared",
-                        next_step="Take one of them out of flows.yaml",
+                        next_step=f"Take one of them out: {flow.place}, {other.place}",
                     )
 
     def paths(self) -> Iterator[Path]:

@@ -80,8 +80,16 @@ def _undecided(policies: Sequence[Policy]) -> Iterator[Doubt]:
 
 
 def namespace_labels(resources: Resources) -> Mapping[str, Mapping[str, str]]:
-    """Labels of each namespace, with the one that the API server sets."""
-    return {one.name: {**one.labels, METADATA_NAME: one.name} for one in resources.of("Namespace", "")}
+    """Labels of each namespace, with the one that the API server sets.
+
+    Those whose name is to be generated are among them, under one that no namespace can have: their labels count, and a selector of names
+    takes them where it takes whatever it does not name.
+    """
+    found = {}
+    for number, one in enumerate(resources.of("Namespace", "")):
+        name = one.name if one.is_named else f"{one.name}{number}"
+        found[name] = {**one.labels, METADATA_NAME: name}
+    return found
 
 
 def nodes_of(resources: Resources) -> Sequence[tuple[Mapping[str, str], Addresses]]:

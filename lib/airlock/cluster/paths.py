@@ -8,7 +8,7 @@ member are two subjects here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -46,6 +46,8 @@ class Right:
         may: Words of `POWERS`.
         namespace: In which namespace, of a zone or not; `*` for all that are in no zone; empty for the cluster's own objects.
         why: The reason.
+        place: File and line of it.
+        waits: Why it does not count, where it does not.
 
     Raises:
         ConfigError: A word that is none of `POWERS`, or no reason.
@@ -59,6 +61,8 @@ class Right:
     may: frozenset[str]
     namespace: str
     why: str
+    place: str = "flows.yaml"
+    waits: str = ""
 
     def __post_init__(self) -> None:
         if not self.may or not self.why.strip():
@@ -116,7 +120,12 @@ class Platform:
 
 
 def paths(
-    resources: Resources, zones: Mapping[str, Sequence[str]], rights_allowed: Sequence[Right], platform: Sequence[Platform]
+    resources: Resources,
+    zones: Mapping[str, Sequence[str]],
+    rights_allowed: Sequence[Right],
+    platform: Sequence[Platform],
+    *,
+    waiting: Sequence[Right] = (),
 ) -> tuple[list[Finding], list[Path]]:
     """Every path out of every zone but for the network, and what stands against a proof.
 
@@ -125,6 +134,7 @@ def paths(
         zones: Namespaces by the zone's name.
         rights_allowed: Who may do what is dangerous, exactly these.
         platform: Who runs the cluster.
+        waiting: Rights that are not allowed, since their component is not there.
 
     Returns:
         Findings: undeclared rights, declared ones that are not there, subjects that join two zones, pods, volumes, tokens, Services and
@@ -138,11 +148,11 @@ def paths(
     held, findings = all_held(resources)
     findings = [one for one in findings if one.where is None or one.where.namespace in {"", *namespaces}]
     declared = frozenset(one.subject for one in rights_allowed)
-    accepted = _Accepted(rights_allowed, platform, namespaces)
+    accepted = _Accepted(rights_allowed, platform, namespaces, waiting)
     inside = list(within(held, sorted(namespaces)))
     findings += _undeclared(inside, accepted)
     findings += _not_there([*held, *inside], rights_allowed)
-    outside, listed = rights_elsewhere(held, zones, accepted.by_right)
+    outside, listed = rights_elsewhere(held, zones, accepted.by_right, accepted.hints)
     findings += outside
     findings += joined_zones(held, zones, lambda one: accepted.by_platform(one) is not None)
     found = list(_always(zones, platform))
@@ -178,9 +188,11 @@ def _zone_of(zones: Mapping[str, Sequence[str]]) -> dict[str, str]:
 class _Accepted:
     """Why a right is accepted: declared, or the platform's."""
 
-    def __init__(self, allowed: Sequence[Right], platform: Sequence[Platform], namespaces: frozenset[str]) -> None:
+    def __init__(
+        self, allowed: Sequence[Right], platform: Sequence[Platform], namespaces: frozenset[str], waiting: Sequence[Right]
+    ) -> None:
         self._why = {(one.subject, word, one.namespace): one.why for one in allowed for word in one.may}
-        self._platform, self._namespaces = platform, namespaces
+        self._platform, self._namespaces, self._waiting = platform, namespaces, waiting
         self._of: dict[Subject, str | None] = {}
 
     def by_platform(self, subject: Subject) -> str | None:
@@ -190,6 +202,14 @@ class _Accepted:
 
     def by_right(self, one: Held) -> str | None:
         return self._why.get((one.subject, one.power, one.namespace))
+
+    def hints(self, subject: Subject, namespace: str, powers: Collection[str]) -> list[str]:
+        """Which entries would declare some of these powers, and do not count."""
+        return [
+            one.waits
+            for one in self._waiting
+            if (one.subject, one.namespace) == (subject, namespace) and not one.may.isdisjoint(powers)
+        ]
 
     def why(self, one: Held) -> str | None:
         return self.by_right(one) or self.by_platform(one.subject)
@@ -212,10 +232,12 @@ def _undeclared(inside: Sequence[Held], accepted: _Accepted) -> Iterator[Finding
             odd.setdefault((one.subject, one.namespace, one.binding, one.via), []).append(one)
     for (subject, namespace, binding, via), some in odd.items():
         place = f"in {namespace}" if namespace else "in the whole cluster"
-        may = ", ".join(sorted({one.power for one in some}))
+        powers = {one.power for one in some}
+        may = ", ".join(sorted(powers))
         step = f"Take the right away, or declare it under 'rights' in flows.yaml: subject: {subject}, may: [{may}]"
         what = f"{subject} may {may} {place}, which no entry of 'rights' declares"
-        yield Finding(Verdict.REFUTED, "rights.undeclared", what, binding, via, step)
+        hints = accepted.hints(subject, namespace, powers)
+        yield Finding(Verdict.REFUTED, "rights.undeclared", what, binding, via, "; ".join([step, *hints]))
 
 
 def _not_there(held: Sequence[Held], allowed: Sequence[Right]) -> Iterator[Finding]:
@@ -227,7 +249,12 @@ def _not_there(held: Sequence[Held], allowed: Sequence[Right]) -> Iterator[Findi
             place = f"in {right.namespace}" if right.namespace else "in the whole cluster"
             what = f"'rights' declares that {right.subject} may {', '.join(missing)} {place}, and no binding gives it that"
             yield Finding(
-                Verdict.REFUTED, "rights.missing", what, right.subject.ref, "", "Take it out of flows.yaml, or bind the role"
+                Verdict.REFUTED,
+                "rights.missing",
+                what,
+                right.subject.ref,
+                "",
+                f"Take it out of {right.place}, or bind the role",
             )
 
 

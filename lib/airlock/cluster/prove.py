@@ -41,7 +41,7 @@ def prove(resources: Resources, flows: Flows) -> Proven:
         ConfigError: An object has not the shape of its kind.
     """
     network, flowing = prove_network(resources, flows)
-    beside, leaving = paths(resources, flows.zones, flows.rights, flows.platform)
+    beside, leaving = paths(resources, flows.zones, flows.rights, flows.platform, waiting=flows.waiting_rights)
     findings = sorted(
         [*_unread(resources), *contradictions(resources, flows.site), *network, *beside], key=lambda one: -one.verdict.rank
     )

@@ -22,6 +22,8 @@ _BUILDERS = (("kustomize", "build"), ("kubectl", "kustomize"))
 _BLANK = re.compile(r"\s*")
 _PATIENCE = 120
 """Seconds for one build."""
+_SHOWN = 3
+"""Kustomizations that an error names."""
 
 
 def read_resources(places: Sequence[Path | str], stdin: str = "") -> Resources:
@@ -74,9 +76,11 @@ def _require_one(folder: Path) -> None:
     """Patches and bases are no objects of a cluster: of several kustomizations one is to be named."""
     found = sorted({file.parent for name in _KUSTOMIZATIONS for file in folder.rglob(name)})
     if len(found) > 1:
-        example = next((one for one in found if "overlays" in one.parts), found[0])
+        shown = [one for one in found if one.parent.name == "overlays"] or found
+        more = ", ..." if len(shown) > _SHOWN else ""
         raise ConfigError(
-            f"{folder}: has no kustomization of its own, and {len(found)} deeper down. Name the one to build, such as an overlay: {example}"
+            f"{folder}: has no kustomization of its own, and {len(found)} deeper down. Name the one to build, such as an overlay: "
+            f"{', '.join(map(str, shown[:_SHOWN]))}{more}"
         )
 
 

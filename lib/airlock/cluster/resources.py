@@ -82,6 +82,11 @@ class Resource:
         return self.ref.name
 
     @property
+    def is_named(self) -> bool:
+        """Whether its name is known; of one with `generateName` the API server makes it up, and `name` is `PREFIX*`."""
+        return bool(self.metadata.get("name"))
+
+    @property
     def spec(self) -> Mapping[str, Any]:
         """Its spec; empty where it has none. Raises ConfigError where it is no mapping."""
         found = self.body.get("spec")
@@ -149,7 +154,7 @@ class Resources:
 
     @cached_property
     def _by_ref(self) -> Mapping[Ref, Resource]:
-        return {one.ref: one for one in self.all}
+        return {one.ref: one for one in self.all if one.is_named}
 
 
 def resources_from(documents: Iterable[tuple[str, Any]], *, unread: Mapping[str, str] | None = None) -> Resources:
@@ -162,11 +167,12 @@ def resources_from(documents: Iterable[tuple[str, Any]], *, unread: Mapping[str,
     Raises:
         ConfigError: A document is no object, or an object stands twice with two contents.
     """
-    found: dict[tuple[str, Ref], Resource] = {}
+    found: dict[tuple[str, Ref, str], Resource] = {}
     for source, document in documents:
         for body in _unlisted(document, source):
             one = resource_from(body, source)
-            before = found.setdefault((one.group, one.ref), one)
+            # Each object with a generated name is one of its own.
+            before = found.setdefault((one.group, one.ref, "" if one.is_named else f"{source}:{len(found)}"), one)
             if before is not one and before.body != one.body:
                 raise ConfigError(f"{one.ref} stands twice with two contents: {before.source} and {source}. Keep one of them")
     return Resources(tuple(found.values()), unread or {})
@@ -214,8 +220,9 @@ def resource_from(body: Any, source: str) -> Resource:
             f"{source}: not a Kubernetes object: expected apiVersion, kind and metadata. Leave the file out, or name a "
             "folder with a kustomization, such as an overlay"
         )
-    name = metadata.get("name") or metadata.get("generateName")
-    if not isinstance(name, str):
+    given, prefix = metadata.get("name"), metadata.get("generateName")
+    name = given or (f"{prefix}*" if prefix and isinstance(prefix, str) else prefix)
+    if not name or not isinstance(name, str):
         raise ConfigError(f"{source}: {kind} without a name. Give it metadata.name")
     if not _API_VERSION.fullmatch(version):
         raise ConfigError(f"{source}: {kind} {name}: '{version}' is no apiVersion. Write 'v1' or 'group/v1'")

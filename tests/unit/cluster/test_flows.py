@@ -82,24 +82,64 @@ def test_lines_of_a_component_count_where_it_is():
         ("why: starts}", "why: starts, more: 1}", "flows.0.more"),
         ("addresses: site:api", "addresses: site:apis", "has no key 'apis'"),
         ("0.0.0.0/0", "0.0.0.0/33", "'0.0.0.0/33' is not a CIDR"),
-        ("zones: {raw:", "zones: {driver:", "is a zone and a party"),
         ("may: [create pods]", "may: [create pod]", "Nearest is 'create pods'"),
         ("zones: {raw: [pii-raw]}", "zones: {raw: []}", "there is no zone"),
         ("families: site:families", "families: IPv4 Ipv6", "families 'Ipv6'"),
         ("pods: site:pods", "pods: ''", "addresses.pods is empty"),
-        ("addresses: site:api", "addresses: ''", "'api' is nobody"),
+        ("{raw: [pii-raw]}", "{raw: [pii-raw], next: [pii-next, pii-raw]}", "namespace 'pii-raw' is in zone 'raw' already"),
+        ("{raw: [pii-raw]}", "{raw: [pii-raw, pii-raw]}", "namespace 'pii-raw' is in zone 'raw' already"),
+        ("{raw: [pii-raw]}", "{raw: [pii-raw], raw: [pii-next]}", "key 'raw' stands here a second time"),
+        ("{raw: [pii-raw]}", "{raw: [pii-raw], next: []}", "zone 'next' has no namespace"),
+        ("to: outside", "to: outsid", "'outsid' is neither a party nor a zone"),
+        ("to: readers", "to: reader", "'reader' is neither a party nor a zone"),
+        ('ports: ["TCP site:port", UDP 53, TCP 8000-8010], why: starts', "why: starts", "flow driver -> api without ports"),
+        ("why: starts}", "why: ' '}", "flow driver -> api: expected a reason"),
+        ("why: nothing leaves", "why: ''", "flow raw -> outside: expected a reason"),
+        ("why: nothing leaves", "why: nothing leaves, with: extra", "take 'with' out"),
+        ("why: starts executors", "why: ''", "expected what it may and why"),
+        ("why: runs it", "why: ''", "expected a reason"),
+        (
+            "subject: ServiceAccount pii-raw/driver",
+            "subject: ServiceAccount driver",
+            "expected 'ServiceAccount NAMESPACE/NAME'",
+        ),
+        ('subject: "site:platform"', 'subject: "Group *"', "Name them"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(old, new, said):
-    assert old in FILE
+    assert FILE.count(old) == 1
+    line = FILE[: FILE.index(old)].count("\n") + 1
     with pytest.raises(ConfigError) as caught:
         read_flows(FILE.replace(old, new), "flows.yaml", _resources())
     assert said in str(caught.value)
+    assert str(caught.value).startswith(f"flows.yaml:{line}:")
 
 
 def test_a_sites_value_that_is_no_text():
     with pytest.raises(ConfigError, match=r"'site:port' is int in the site's ConfigMap, expected text. Put it in quotes"):
         read_flows(FILE, "flows.yaml", _resources(data={**DATA, "port": 6443}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("zones: {raw:", "zones: {driver:", "flows.yaml:8:3: 'driver' is a zone and a party"),
+        ("addresses: site:api", "addresses: ''", "flows.yaml:13:18: flow driver -> api: 'api' is nobody"),
+    ],
+)
+def test_what_is_wrong_where_it_is_used_is_said_with_that_place(old, new, said):
+    with pytest.raises(ConfigError) as caught:
+        read_flows(FILE.replace(old, new), "flows.yaml", _resources())
+    assert str(caught.value).startswith(said)
+
+
+def test_entries_that_wait_for_their_component_say_so():
+    metadata = {"name": "s", "namespace": "pii-raw", "labels": {"airlock.dev/component": "extras"}}
+    flows = read_flows(FILE, "k8s/flows.yaml", _resources({"apiVersion": "v1", "kind": "Service", "metadata": metadata}))
+    said = "flows.yaml:14 waits for component 'extra', which no object of the zones carries"
+    assert [flow.waits for flow in flows.waiting] == [f"{said} (nearest: 'extras')"]
+    assert [flow.waits for flow in read_flows(FILE, "flows.yaml", _resources()).waiting] == [said]
+    assert [flow.place for flow in flows.flows] == ["flows.yaml:13"]
 
 
 def test_the_nearest_file_is_taken(tmp_path):

@@ -415,3 +415,21 @@ def test_a_pod_is_younger_than_what_guards_it(pod, policy, older):
     found = [one.code for one in older_pods(cluster(pod, policy), frozenset({"raw"}))]
     assert found == (["pod.older-than-policy"] if older else [])
     assert list(older_pods(cluster(pod, policy), frozenset({"other"}))) == []
+
+
+@pytest.mark.parametrize(
+    ("time", "subject", "older"),
+    [
+        (LATER, {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "raw"}}}, True),
+        (LATER, {"pods": {"namespaceSelector": {}, "podSelector": {"matchLabels": {"a": "b"}}}}, True),
+        (LATER, {"pods": {"namespaceSelector": {}, "podSelector": {"matchLabels": {"a": "c"}}}}, False),
+        (LATER, {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}, False),
+        ("2026-01-01T11:00:00Z", {"namespaces": {}}, False),
+    ],
+)
+@pytest.mark.parametrize(("kind", "version"), [("ClusterNetworkPolicy", "v1alpha2"), ("AdminNetworkPolicy", "v1alpha1")])
+def test_a_pod_is_younger_than_what_guards_the_whole_cluster(kind, version, time, subject, older):
+    spec = {"priority": 1, "subject": subject, **({"tier": "Admin"} if kind == "ClusterNetworkPolicy" else {})}
+    policy = {**dated(kind, time, spec=spec), "apiVersion": f"policy.networking.k8s.io/{version}"}
+    found = [one.code for one in older_pods(cluster(dated("Pod", NOON, {"a": "b"}), policy), frozenset({"raw"}))]
+    assert found == (["pod.older-than-policy"] if older else [])

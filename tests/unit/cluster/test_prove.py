@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from airlock.cluster.findings import Verdict, worst
-from airlock.cluster.flows import read_flows
+from airlock.cluster.flows import bare_flows, read_flows
 from airlock.cluster.netproof import prove_network
 from airlock.cluster.prove import prove
 from airlock.cluster.resources import resources_from
@@ -379,8 +379,92 @@ def test_addresses_of_services_that_the_site_does_not_have(one, said):
         resources = resources_from((f"set:{number}", each) for number, each in enumerate(objects))
         found = [
             each
-            for each in prove(resources, read_flows(flows, "flows.yaml", resources)).findings
+            for each in prove(resources, read_flows(FLOWS, "flows.yaml", resources)).findings
             if "services do not have" in each.what
         ]
         assert [each.code for each in found] == codes
         assert all(said in each.what for each in found)
+
+
+WAITS = "flows.yaml:12 waits for component 'stor', which no object of the zones carries (nearest: 'store')"
+RIGHT = "rights:\n- {subject: ServiceAccount raw/door, may: [create pods], in: NS, with: dor, why: starts}\n"
+
+
+def _with_component(objects):
+    objects[-1]["metadata"]["labels"] = {"airlock.dev/component": "store"}
+    return objects
+
+
+@pytest.mark.parametrize(("name", "waits"), [("store", False), ("stor", True)])
+def test_a_slip_in_the_name_of_a_component_is_told_with_what_follows(name, waits):
+    flows = FLOWS.replace("why: writes}", f"why: writes, with: {name}}}")
+    found = _found(_with_component(_set()), flows)
+    assert {one.code for one in found} == ({"network.undeclared", "network.rule-needless"} if waits else set())
+    assert [one.next_step.partition("; ")[2] for one in found] == [WAITS] * len(found)
+
+
+def test_a_component_that_is_left_out_is_no_finding():
+    flows = FLOWS.replace("forbidden:", "- {from: store, to: api, ports: [TCP 443], with: vault, why: unwraps}\nforbidden:")
+    assert _found(_set(), flows) == []
+    objects = _set()
+    _open_port(objects)  # of others than those that the entry is for
+    assert [one.next_step.partition("; ")[2] for one in _found(objects, flows)] == [""]
+
+
+@pytest.mark.parametrize("namespace", ["raw", "elsewhere"])
+def test_a_slip_in_the_component_of_a_right_is_told_with_what_follows(namespace):
+    objects = _set()
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
+    metadata = {"name": "door", "namespace": namespace}
+    subjects = [{"kind": "ServiceAccount", "name": "door", "namespace": "raw"}]
+    group = "rbac.authorization.k8s.io"
+    objects.append({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
+    ref = {"apiGroup": group, "kind": "Role", "name": "door"}
+    objects.append(
+        {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": metadata, "subjects": subjects, "roleRef": ref}
+    )
+    resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
+    flows = read_flows(FLOWS + RIGHT.replace("NS", namespace), "flows.yaml", resources)
+    (found,) = (one for one in prove(resources, flows).findings if one.code == "rights.undeclared")
+    assert found.next_step.endswith("; flows.yaml:17 waits for component 'dor', which no object of the zones carries")
+
+
+def _generated(prefix, **labels):
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": prefix, "labels": labels}}
+
+
+def test_a_namespace_whose_name_is_generated_counts_by_its_labels():
+    objects = _set()
+    peer = {"namespaceSelector": {"matchLabels": {"team": "a"}}}
+    _policy(objects, "raw", "door")["spec"]["egress"].append({"to": [peer], "ports": [{"port": 80}]})
+    objects += [_generated("team-", team="a"), _generated("team-", team="b")]
+    found = next(one for one in _found(objects) if one.code == "network.undeclared")
+    assert "a pod in 'team-*2'" in found.what
+
+
+@pytest.mark.parametrize("labels", [{}, {"kubernetes.io/metadata.name": "out"}])
+def test_a_namespace_whose_name_is_generated_is_none_that_is_named(labels):
+    objects = _set()
+    peer = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "out"}},
+        "podSelector": {"matchLabels": {"role": "store"}},
+    }
+    assert _policy(objects, "raw", "door")["spec"]["egress"][0]["to"] == [peer]
+    assert _found([*objects, _generated("out", **labels), _generated("out-", **labels)]) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "zone", "said"),
+    [
+        ("raw-", "raw-b2c4d", "Namespace raw-*"),
+        ("raw-", "raw-b2c4", ""),
+        ("raw", "raw", ""),
+        ("row-", "raw-b2c4d", ""),
+        ("a" * 60, "a" * 58 + "b2c4d", f"Namespace {'a' * 60}*"),
+    ],
+)
+def test_a_zones_namespace_is_not_one_whose_name_is_generated(prefix, zone, said):
+    resources = resources_from([("set:1", _generated(prefix, **{"pod-security.kubernetes.io/enforce": "restricted"}))])
+    (missing,) = (one for one in prove(resources, bare_flows([zone])).findings if one.code == "namespace.missing")
+    assert missing.verdict is Verdict.NO_PROOF
+    assert missing.what.partition(" (")[2] == (f"{said}, whose name is generated, may come to be it)" if said else "")

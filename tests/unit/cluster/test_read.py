@@ -52,6 +52,16 @@ def test_what_is_no_object_is_named(text, said):
         _resources(text)
 
 
+def test_objects_with_generated_names_are_each_one_of_their_own():
+    some = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "a-", "labels": {"n": n}}} for n in "112"]
+    found = resources_from(("a.yaml:1", one) for one in some)
+    assert [str(one.ref) for one in found] == ["Pod default/a-*"] * 3
+    assert found.find("Pod", "default", "a-*") is None
+    assert found.find("Pod", "default", "a-") is None
+    with pytest.raises(ConfigError, match=r"a.yaml:1: Pod without a name"):
+        _resources("{apiVersion: v1, kind: Pod, metadata: {generateName: ''}}")
+
+
 def test_a_spec_that_is_text():
     (one,) = _resources("{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: text}")
     with pytest.raises(ConfigError, match=r"a.yaml:1: Pod default/x: 'spec' is no mapping"):
@@ -78,7 +88,14 @@ def test_a_folder_of_several_kustomizations_is_not_one_cluster(tmp_path):
     for name in ("base", "overlays/local"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "kustomization.yaml").write_text("resources: []\n")
-    with pytest.raises(ConfigError, match=r"and 2 deeper down. Name the one to build, such as an overlay: .*overlays/local"):
+    with pytest.raises(ConfigError, match=r"and 2 deeper down. Name the one to build, such as an overlay: \S+overlays/local$"):
+        _names(tmp_path)
+    for name in "abcd":
+        (tmp_path / "overlays" / name / "deep").mkdir(parents=True)
+        (tmp_path / "overlays" / name / "kustomization.yaml").write_text("resources: []\n")
+        (tmp_path / "overlays" / name / "deep" / "kustomization.yaml").write_text("resources: []\n")
+    said = r"such as an overlay: \S+overlays/a, \S+overlays/b, \S+overlays/c, \.\.\.$"
+    with pytest.raises(ConfigError, match=said):
         _names(tmp_path)
 
 
