@@ -67,5 +67,13 @@ def _always(flows: Flows) -> Iterator[Path]:
                 zone, "enforcement", where, "", "whether the cluster's network enforces policies no object says; probes show it"
             )
             yield Path(
+                zone,
+                "service",
+                where,
+                "",
+                "whoever may make a Service in any namespace can give it externalIPs, and with them an address that a flow goes to, "
+                "unless the cluster's admission refuses them (DenyServiceExternalIPs)",
+            )
+            yield Path(
                 zone, "node", where, "", "a pod and its own node always reach each other: kubelet, and what else is on the node"
             )

@@ -412,6 +412,16 @@ def test_what_a_spark_application_says_of_its_pods_counts(made, found):
     assert codes(made) == found
 
 
+def test_a_certificate_of_a_pod_is_told_with_its_signer():
+    source = {"podCertificate": {"signerName": "example.org/clients", "keyType": "ED25519"}}
+    driver = {
+        "serviceAccount": "driver",
+        "template": {"spec": {"volumes": [{"name": "c", "projected": {"sources": [source]}}]}},
+    }
+    told = [one.text for one in opened(spark(driver=driver)) if "certificate" in one.text]
+    assert told == ["carries a certificate of ServiceAccount raw/driver by the signer 'example.org/clients'"]
+
+
 def test_an_executor_without_an_account_has_the_drivers():
     """SparkPodSpec.serviceAccount; the account of a template alone is overwritten by Spark."""
     made = spark(
