@@ -25,10 +25,12 @@ def older_pods(resources: Resources, namespaces: frozenset[str]) -> Iterator[Ope
     Raises:
         ConfigError: An object has not the shape of its kind.
     """
-    policies = _by_namespace(resources, namespaces)
-    for pod in resources.of("Pod", ""):
-        made = str(pod.metadata.get("creationTimestamp") or "")
-        if made and (newer := _newer(pod, made, policies.get(pod.namespace, ()))):
+    made = {
+        pod: str(pod.metadata.get("creationTimestamp") or "") for pod in resources.of("Pod", "") if pod.namespace in namespaces
+    }
+    policies = _by_namespace(resources, namespaces) if any(made.values()) else {}
+    for pod, at in made.items():
+        if at and (newer := _newer(pod, at, policies.get(pod.namespace, ()))):
             text = f"was made before {newer.ref} was as it is now: it may have started unguarded, and connections from then may live on"
             step = "Delete the pod, so that it starts under the policy"
             yield Opening(pod.ref, "", "metadata.creationTimestamp", text, Verdict.NO_PROOF, "pod.older-than-policy", step)
