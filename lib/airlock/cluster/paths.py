@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from airlock.cluster.ages import older_pods
 from airlock.cluster.elsewhere import rights_elsewhere
 from airlock.cluster.exposed import exposed_openings
-from airlock.cluster.findings import Finding, Path, Verdict, merged
+from airlock.cluster.findings import Finding, Opening, Path, Verdict, merged
 from airlock.cluster.guard import admission_openings, copied_openings, namespace_openings, unguarded
 from airlock.cluster.joined import joined_zones
 from airlock.cluster.kinds import unjudged_kinds
@@ -158,6 +158,22 @@ def paths(
     found = list(_always(zones, platform))
     found += [*_of_rights(inside, zone_of, accepted), *listed]
     found += node_makers(held, resources, zones, accepted.by_platform)
+    making = {one.namespace for one in inside if _lets_make_pods(one, accepted, namespaces)}
+    openings = _openings(resources, zones, zone_of, declared, sorted(making))
+    found += [path for zone, one in openings if (path := one.path(zone)) is not None]
+    findings += dict.fromkeys(finding for _, one in openings if (finding := one.finding()) is not None)
+    return [*findings, *unjudged_kinds(resources)], found
+
+
+def _openings(
+    resources: Resources,
+    zones: Mapping[str, Sequence[str]],
+    zone_of: Mapping[str, str],
+    declared: frozenset[Subject],
+    making: Sequence[str],
+) -> list[tuple[str, Opening]]:
+    """What objects open beside rights, each with its zone; `making` are namespaces in which a subject of a zone may make pods."""
+    namespaces = frozenset(zone_of)
     templates = tuple(pod_templates(resources))
     inner = [*pod_openings(templates, resources, namespaces, declared), *legacy_tokens(resources, namespaces)]
     inner += copied_openings(resources, namespaces)
@@ -165,13 +181,10 @@ def paths(
     openings = [*((zone_of[one.where.namespace], one) for one in inner), *namespace_openings(resources, zones)]
     named = (*waiting_volumes(resources, namespaces), *spec_openings(resources, namespaces))
     openings += [(zone_of[name], one) for name, one in named]
-    making = {one.namespace for one in inside if _lets_make_pods(one, accepted, namespaces)}
-    openings += [(zone_of[one.where.name], one) for one in unguarded(resources, sorted(making))]
+    openings += [(zone_of[one.where.name], one) for one in unguarded(resources, making)]
     openings += [*admission_openings(resources, zones), *exposed_openings(resources, zones)]
     openings += [(zone, one) for one in node_readers(templates, namespaces) for zone in zones]
-    found += [path for zone, one in openings if (path := one.path(zone)) is not None]
-    findings += dict.fromkeys(finding for _, one in openings if (finding := one.finding()) is not None)
-    return [*findings, *unjudged_kinds(resources)], found
+    return openings
 
 
 def _zone_of(zones: Mapping[str, Sequence[str]]) -> dict[str, str]:

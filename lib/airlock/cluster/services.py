@@ -18,10 +18,10 @@ from airlock.cluster.rules import Doubt, Pods
 from airlock.cluster.selectors import Requirement, Selector, UnmodelledError
 from airlock.errors import ConfigError
 
-__all__ = ["Behind", "endpoints_of", "service_doubts", "services_of"]
+__all__ = ["Behind", "endpoints_of", "given_addresses", "service_doubts", "services_of"]
 
 _NAME = "kubernetes.io/service-name"
-_KINDS = (("Service", ""), ("EndpointSlice", "discovery.k8s.io"), ("Endpoints", ""))
+_KINDS = (("Service", ""), ("EndpointSlice", "discovery.k8s.io"), ("Endpoints", ""), ("ServiceCIDR", "networking.k8s.io"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,31 @@ def service_doubts(resources: Resources) -> Iterator[Doubt]:
     """Addresses of Services and of their endpoints that can't be read, or that some readers read otherwise."""
     for kind, group in _KINDS:
         for one in resources.of(kind, group):
-            texts = _addresses(one) if kind == "Service" else _named(one)
+            texts = _addresses(one) if kind == "Service" else _given(one) if kind == "ServiceCIDR" else _named(one)
             for why in filter(None, map(_unread, texts)):
                 yield Doubt(one.ref, f"{why}: which address it means is not known")
 
 
+def given_addresses(one: Resource) -> Addresses:
+    """Addresses of the cluster's own that a Service got, or that a ServiceCIDR has for Services.
+
+    Raises:
+        ConfigError: The object has not the shape of its kind.
+    """
+    return _parsed(_given(one))
+
+
+def _given(one: Resource) -> list[str]:
+    with about(one):
+        if one.kind == "ServiceCIDR":
+            return [*words(one.spec, "cidrs")]
+        return [text for text in (*words(one.spec, "clusterIPs"), *_word(one.spec, "clusterIP")) if text != "None"]
+
+
 def _addresses(one: Resource) -> list[str]:
+    found = _given(one)
     with about(one):
         spec = one.spec
-        found = [text for text in (*words(spec, "clusterIPs"), *_word(spec, "clusterIP")) if text != "None"]
         found += [*words(spec, "externalIPs"), *_word(spec, "loadBalancerIP")]
         for entry in mappings(mapping(mapping(one.body, "status"), "loadBalancer"), "ingress"):
             found += _word(entry, "ip")

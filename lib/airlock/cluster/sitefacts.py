@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from airlock.cluster._shape import about, words
 from airlock.cluster.addresses import FAMILIES, Addresses, family_of, parse_addresses, range_text
 from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.model import Site
 from airlock.cluster.network import nodes_of
 from airlock.cluster.pods import pods_of
-from airlock.cluster.resources import Ref, Resource, Resources
-from airlock.cluster.selectors import UnmodelledError
-from airlock.errors import ConfigError
+from airlock.cluster.resources import Ref, Resources
+from airlock.cluster.services import given_addresses
 
 __all__ = ["contradictions"]
 
@@ -25,25 +23,8 @@ def contradictions(resources: Resources, site: Site) -> Iterator[Finding]:
     for node, (_, addresses) in zip(resources.of("Node", ""), nodes_of(resources), strict=True):
         yield from _outside(node.ref, addresses, site.nodes, "nodes", site)
     for one in (*resources.of("ServiceCIDR", "networking.k8s.io"), *resources.of("Service", "")):
-        key, texts = _service_addresses(one)
-        own = _parsed(one, key, texts)
-        yield from _outside(one.ref, own, site.services, "services", site, rule=f"spec.{key}")
-
-
-def _service_addresses(one: Resource) -> tuple[str, Sequence[str]]:
-    with about(one):
-        if one.kind == "ServiceCIDR":
-            return "cidrs", words(one.spec, "cidrs")
-        own = (str(one.spec.get("clusterIP") or ""), *words(one.spec, "clusterIPs"))
-        return "clusterIP", [text for text in own if text not in ("", "None")]
-
-
-def _parsed(one: Resource, key: str, texts: Sequence[str]) -> Addresses:
-    with about(one):
-        try:
-            return parse_addresses(texts)
-        except UnmodelledError as error:
-            raise ConfigError(f"{error}. Correct 'spec.{key}'") from None
+        rule = "spec.cidrs" if one.kind == "ServiceCIDR" else "spec.clusterIP"
+        yield from _outside(one.ref, given_addresses(one), site.services, "services", site, rule=rule)
 
 
 def _outside(

@@ -386,6 +386,19 @@ def test_addresses_of_services_that_the_site_does_not_have(one, said):
         assert all(said in each.what for each in found)
 
 
+@pytest.mark.parametrize(
+    "one",
+    [
+        {"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "spec": {"cidrs": ["203.0.113.0/99"]}},
+        {"apiVersion": "v1", "kind": "Service", "spec": {"clusterIP": "203.0.113.999", "selector": {"a": "b"}}},
+    ],
+)
+def test_addresses_of_services_that_nobody_can_read_are_no_proof(one):
+    objects = [*_set(), {**one, "metadata": {"name": "odd", **({"namespace": "other"} if one["kind"] == "Service" else {})}}]
+    found = [each for each in _found(objects) if each.where is not None and each.where.name == "odd"]
+    assert [(each.verdict, each.code) for each in found] == [(Verdict.NO_PROOF, "network.unmodelled")]
+
+
 WAITS = "flows.yaml:12 waits for component 'stor', which no object of the zones carries (nearest: 'store')"
 RIGHT = "rights:\n- {subject: ServiceAccount raw/door, may: [create pods], in: NS, with: dor, why: starts}\n"
 
