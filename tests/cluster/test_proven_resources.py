@@ -60,6 +60,32 @@ def test_no_policy_is_too_many(build, prove):
         assert found.verdict is Verdict.REFUTED, policy["metadata"]
 
 
+def admission(objects, kind):
+    return [
+        one
+        for one in objects
+        if one["kind"] == f"ValidatingAdmissionPolicy{kind}" and one["metadata"]["name"] != "airlock-keep-lists"
+    ]
+
+
+def test_every_admission_policy_is_counted_on(build, prove):
+    """All but the one that refuses nothing: without it, gutted, or with its binding gone or auditing alone, nothing is proven."""
+    objects = build("overlays/local")
+    assert len(admission(objects, "")) >= 11
+    for policy in admission(objects, ""):
+        gutted = {**policy, "spec": {**policy["spec"], "validations": [{"expression": "true"}]}}
+        assert verdict_with(prove, objects, policy) is Verdict.REFUTED, policy["metadata"]
+        assert verdict_with(prove, objects, policy, gutted) is not Verdict.PROVEN, policy["metadata"]
+    for binding in admission(objects, "Binding"):
+        auditing = {**binding, "spec": {**binding["spec"], "validationActions": ["Audit"]}}
+        assert verdict_with(prove, objects, binding) is Verdict.REFUTED, binding["metadata"]
+        assert verdict_with(prove, objects, binding, auditing) is Verdict.REFUTED, binding["metadata"]
+
+
+def verdict_with(prove, objects, one, *instead):
+    return prove([*(each for each in objects if each is not one), *instead]).verdict
+
+
 def test_a_port_as_text_is_refuted(build, prove):
     """What a site's value becomes when it is put where no number stands."""
     objects = [*build("overlays/local")]

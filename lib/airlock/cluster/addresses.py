@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from airlock.cluster.selectors import UnmodelledError
 
-__all__ = ["EVERYWHERE", "FAMILIES", "NOWHERE", "Addresses", "family_of", "parse_addresses", "range_text"]
+__all__ = ["EVERYWHERE", "FAMILIES", "NOWHERE", "Addresses", "family_of", "parse_addresses", "range_text", "short_text"]
 
 _V4 = 1 << 32
 _END = _V4 + (1 << 128)
@@ -116,8 +116,18 @@ def family_of(place: int) -> int:
 
 
 def range_text(low: int, high: int) -> str:
-    """First and last address of an interval."""
+    """First and last address of an interval, in the form of a list of connections.
+
+    Example:
+        >>> range_text(0, 255), short_text(0, 255), short_text(1, 1)
+        ('0.0.0.0-0.0.0.255', '0.0.0.0-0.0.0.255', '0.0.0.1')
+    """
     return f"{_address(low)}-{_address(high)}"
+
+
+def short_text(low: int, high: int) -> str:
+    """An interval for people: one address, where it has no more."""
+    return str(_address(low)) if low == high else range_text(low, high)
 
 
 def _address(place: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airlock.cluster.addresses import range_text
+from airlock.cluster.addresses import short_text
 from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.model import Model, bits
 from airlock.cluster.resources import Ref
@@ -81,4 +81,4 @@ def shown(model: Model, place: int) -> str:
     if place < 2 * model.count:
         one = model.classes[place % model.count]
         return str(one)
-    return range_text(*model.interval(place))
+    return short_text(*model.interval(place))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,9 +11,19 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from airlock.cluster.addresses import EVERYWHERE, FAMILIES, NOWHERE, Addresses, parse_addresses
-from airlock.cluster.flowshape import FileShape, FlowShape, PartyShape, PlatformShape, RangesShape, RightShape
+from airlock.cluster.flowshape import (
+    BoundShape,
+    FileShape,
+    FlowShape,
+    GuardShape,
+    PartyShape,
+    PlatformShape,
+    RangesShape,
+    RightShape,
+)
 from airlock.cluster.model import Site
 from airlock.cluster.paths import Platform, Right
+from airlock.cluster.pinned import Guard
 from airlock.cluster.ports import LAST, PROTOCOLS, PortRange
 from airlock.cluster.resources import Resources
 from airlock.cluster.rules import Pods
@@ -78,6 +88,7 @@ class Flows:
         zones: Namespaces of each.
         flows: Those whose component is there, or that need none.
         rights: Those whose component is there, or that need none.
+        guards: Admission policies that are counted on, one for each binding whose component is there, or that needs none.
         waiting: Flows whose component is not there: they declare nothing, and what they would declare is told with what follows.
         waiting_rights: Rights likewise.
     """
@@ -88,6 +99,7 @@ class Flows:
     forbidden: tuple[Flow, ...] = ()
     rights: tuple[Right, ...] = ()
     platform: tuple[Platform, ...] = ()
+    guards: tuple[Guard, ...] = ()
     waiting: tuple[Flow, ...] = ()
     waiting_rights: tuple[Right, ...] = ()
 
@@ -175,6 +187,7 @@ class _Reader:
             tuple(forbidden),
             tuple(one for one in rights if not one.waits),
             tuple(found for index, one in enumerate(file.platform) for found in self._platform(("platform", index), one)),
+            tuple(found for name, one in file.guards.items() for found in self._guards(name, one)),
             tuple(one for one in flows if one.waits),
             tuple(one for one in rights if one.waits),
         )
@@ -236,6 +249,29 @@ class _Reader:
         except ConfigError as error:
             raise self._wrong(str(error)) from None
         return replace(found, place=self._place(), waits=self._waits(one.component))
+
+    def _guards(self, name: str, one: GuardShape) -> Iterator[Guard]:
+        self.here = ("guards", name, "why")
+        self._require_why(f"guard {name}", one.why)
+        self.here = ("guards", name, "digest")
+        place = self._place()
+        for index, bound in enumerate(one.bindings):
+            self.here = ("guards", name, "bindings", index)
+            namespaces = self._bound_in(name, bound)
+            if not self._waits(bound.component):
+                yield Guard(name, one.digest, namespaces, bound.parameters, place)
+
+    def _bound_in(self, name: str, bound: BoundShape) -> tuple[str, ...]:
+        """Its namespaces. A slip in `with` would leave a guard out without a word, so the component must be one that rights or flows wait for."""
+        waited = {one.component for one in self.file.flows} | {one.component for one in self.file.rights}
+        if bound.component is not None and bound.component not in waited:
+            raise self._wrong(
+                f"guard {name} waits for component '{bound.component}', for which no flow and no right waits. Correct it"
+            )
+        unknown = next((zone for zone in bound.zones if zone not in self.file.zones), None)
+        if unknown is not None:
+            raise self._wrong(f"guard {name} in '{unknown}', expected zones: {', '.join(self.file.zones)}. Correct it")
+        return tuple(namespace for zone in bound.zones for namespace in self.file.zones[zone])
 
     def _platform(self, location: Location, one: PlatformShape) -> list[Platform]:
         self.here = location

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["FileShape", "FlowShape", "PartyShape", "PlatformShape", "RangesShape", "RightShape"]
+__all__ = ["BoundShape", "FileShape", "FlowShape", "GuardShape", "PartyShape", "PlatformShape", "RangesShape", "RightShape"]
 
 
 class _Strict(BaseModel):
@@ -60,6 +60,22 @@ class RightShape(_Strict):
     component: str | None = Field(None, alias="with")
 
 
+class BoundShape(_Strict):
+    """An entry of a guard's `bindings:`."""
+
+    zones: Annotated[list[str], Field(min_length=1, alias="in")]
+    parameters: str = ""
+    component: str | None = Field(None, alias="with")
+
+
+class GuardShape(_Strict):
+    """An entry of `guards:`."""
+
+    digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+    why: str
+    bindings: Annotated[list[BoundShape], Field(min_length=1)]
+
+
 class PlatformShape(_Strict):
     """An entry of `platform:`."""
 
@@ -79,4 +95,5 @@ class FileShape(_Strict):
     flows: list[FlowShape] = []
     forbidden: list[FlowShape] = []
     rights: list[RightShape] = []
+    guards: dict[str, GuardShape] = {}
     platform: list[PlatformShape] = []

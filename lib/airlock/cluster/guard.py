@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airlock.cluster._shape import about, mapping, mappings, selects, words
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resource, Resources
 
-__all__ = ["admission_openings", "copied_openings", "namespace_openings", "unguarded"]
+__all__ = ["ADMISSION", "admission_openings", "binds", "constrains", "copied_openings", "labels_of", "namespace_openings"]
 
 Zones = Mapping[str, Sequence[str]]
 
-_ADMISSION = "admissionregistration.k8s.io"
+ADMISSION = "admissionregistration.k8s.io"
+"""Group of the kinds that admission is made of."""
+
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _PINNED = re.compile(r"v1\.(\d+)")
 _FIRST = 25
@@ -24,8 +26,6 @@ _RANDOM = 5
 """Letters that the API server puts after a prefix."""
 _PREFIX = 63 - _RANDOM
 """Letters of a prefix that it keeps."""
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-_ASKED = re.compile(r"\b(?:object|oldObject|request|params|variables|namespaceObject|authorizer)\b")
 _MESHES = (
     "istio-injection", "istio.io/rev", "istio.io/dataplane-mode", "kuma.io/sidecar-injection", "linkerd.io/inject", "dapr.io/",
     "consul.hashicorp.com/", "openservicemesh.io/",
@@ -134,22 +134,22 @@ def copied_openings(resources: Resources, namespaces: frozenset[str]) -> Iterato
 
 
 def admission_openings(resources: Resources, zones: Zones) -> Iterator[tuple[str, Opening]]:
-    """What admission opens: policies that guard less than they seem to, and webhooks that see or change what goes into a zone.
+    """What admission opens: policies and webhooks that see or change what goes into a zone. What it closes is a question of `pinned`.
 
     Raises:
         ConfigError: An object has not the shape of its kind.
     """
-    labels = {zone: _labels_of(resources, names) for zone, names in zones.items()}
-    yield from _policies(resources, labels)
+    labels = {zone: labels_of(resources, names) for zone, names in zones.items()}
+    yield from _audited(resources, labels)
     for kind, mutating in (("MutatingWebhookConfiguration", True), ("ValidatingWebhookConfiguration", False)):
-        for one in resources.of(kind, _ADMISSION):
+        for one in resources.of(kind, ADMISSION):
             with about(one):
                 yield from _webhooks(one, labels, mutating=mutating)
-    for one in resources.of("MutatingAdmissionPolicyBinding", _ADMISSION):
+    for one in resources.of("MutatingAdmissionPolicyBinding", ADMISSION):
         with about(one):
             policy = resources.find("MutatingAdmissionPolicy", "", str(one.spec.get("policyName")))
             for zone, some in labels.items():
-                if policy is None or (_binds(one, some) and _constrains(policy, some)):
+                if policy is None or (binds(one, some) and constrains(policy, some)):
                     text = "changes objects on their way into the zone: labels, containers, volumes"
                     yield (
                         zone,
@@ -159,180 +159,34 @@ def admission_openings(resources: Resources, zones: Zones) -> Iterator[tuple[str
                     )
 
 
-def _labels_of(resources: Resources, names: Sequence[str]) -> list[Mapping[str, str]]:
+def labels_of(resources: Resources, names: Sequence[str]) -> list[Mapping[str, str]]:
+    """Labels of namespaces; of one that is not there its name alone."""
     found = [(name, resources.find("Namespace", "", name)) for name in names]
     return [{_NAME: name, **(one.labels if one else {})} for name, one in found]
 
 
-def _policies(resources: Resources, labels: Mapping[str, list[Mapping[str, str]]]) -> Iterator[tuple[str, Opening]]:
-    bound: dict[str, list[Resource]] = {}
-    for binding in resources.of("ValidatingAdmissionPolicyBinding", _ADMISSION):
-        bound.setdefault(str(binding.spec.get("policyName")), []).append(binding)
-    every = {one.name: one for one in resources.of("ValidatingAdmissionPolicy", _ADMISSION)}
-    for name, bindings in bound.items():
-        if name not in every:
-            for binding in bindings:
-                text = f"names the policy '{name}', which is not among these objects: such a binding is ignored"
-                yield from _everywhere(
-                    labels,
-                    Opening(binding.ref, "", "spec.policyName", text, Verdict.NO_PROOF, "admission.dangling", "Correct it"),
-                )
-    for name, policy in every.items():
+def _audited(resources: Resources, labels: Mapping[str, list[Mapping[str, str]]]) -> Iterator[tuple[str, Opening]]:
+    writing: dict[str, Resource] = {}
+    for policy in resources.of("ValidatingAdmissionPolicy", ADMISSION):
         with about(policy):
-            yield from _policy(policy, bound.get(name, []), labels)
+            if mappings(policy.spec, "auditAnnotations"):
+                writing[policy.name] = policy
+    for binding in resources.of("ValidatingAdmissionPolicyBinding", ADMISSION):
+        with about(binding):
+            one = writing.get(str(binding.spec.get("policyName")))
+            zones = [zone for zone, some in labels.items() if one and binds(binding, some) and constrains(one, some)]
+        if one is not None:
+            text = "writes what its auditAnnotations say into the API server's audit log"
+            yield from ((zone, Opening(one.ref, "admission", "spec.auditAnnotations", text)) for zone in zones)
 
 
-def _policy(
-    policy: Resource, bindings: list[Resource], labels: Mapping[str, list[Mapping[str, str]]]
-) -> Iterator[tuple[str, Opening]]:
-    if not bindings:
-        yield from _everywhere(
-            labels,
-            Opening(
-                policy.ref, "", "", "has no binding, so it guards nothing", Verdict.NO_PROOF, "admission.unbound", "Bind it"
-            ),
-        )
-        return
-    reach = {
-        zone for zone, some in labels.items() for binding in bindings if _binds(binding, some) and _constrains(policy, some)
-    }
-    if not reach:
-        if "airlock" in str(policy.labels.get("app.kubernetes.io/part-of") or ""):
-            text = "reaches no zone: its selectors, or its bindings', leave their namespaces out"
-            yield from _everywhere(
-                labels,
-                Opening(policy.ref, "", "spec.matchConstraints", text, Verdict.NO_PROOF, "admission.elsewhere", "Correct them"),
-            )
-        return
-    weak = [*_weak_policy(policy), *(opening for binding in bindings for opening in _weak_binding(binding, policy))]
-    for zone in sorted(reach):
-        yield from ((zone, opening) for opening in weak)
-
-
-def _everywhere(labels: Iterable[str], opening: Opening) -> Iterator[tuple[str, Opening]]:
-    for zone in labels:
-        yield zone, opening
-
-
-def unguarded(resources: Resources, namespaces: Iterable[str]) -> Iterator[Opening]:
-    """Namespaces of these in which no admission policy looks at pods that are made: Pod Security alone leaves them names, labels, volumes.
-
-    What a policy's expressions say is not evaluated: one that looks at the request at all counts.
-
-    Args:
-        resources: All objects.
-        namespaces: Those where a subject of a zone may create pods.
-
-    Raises:
-        ConfigError: An object has not the shape of its kind.
-    """
-    guards = []
-    for policy in resources.of("ValidatingAdmissionPolicy", _ADMISSION):
-        with about(policy):
-            if _guards_pods(policy):
-                guards.append(policy)
-    bindings = resources.of("ValidatingAdmissionPolicyBinding", _ADMISSION)
-    pairs = [(one, binding) for one in guards for binding in bindings if binding.spec.get("policyName") == one.name]
-    for name in namespaces:
-        labels = _labels_of(resources, [name])
-        if not any(_denies(binding) and _binds(binding, labels) and _constrains(policy, labels) for policy, binding in pairs):
-            text = "pods are made by subjects of the zone, and no admission policy that denies looks at them"
-            step = (
-                "Bind a ValidatingAdmissionPolicy for CREATE of pods with Deny and failurePolicy Fail, or take the right away"
-            )
-            yield Opening(Ref("Namespace", "", name), "admission", "", text, Verdict.NO_PROOF, "admission.unguarded", step)
-
-
-def _guards_pods(policy: Resource) -> bool:
-    match = mapping(policy.spec, "matchConstraints")
-    conditions = [str(one.get("expression")) for one in mappings(policy.spec, "matchConditions")]
-    looks = [str(one.get("expression")) for one in mappings(policy.spec, "validations")]
-    return (
-        (policy.spec.get("failurePolicy") or "Fail") == "Fail"
-        and any(map(_of_new_pods, mappings(match, "resourceRules")))
-        and not match.get("excludeResourceRules")
-        and all(_asks(one) or one.strip() == "true" for one in conditions)
-        and any(map(_asks, looks))
-    )
-
-
-def _of_new_pods(rule: Mapping[str, Any]) -> bool:
-    return (
-        bool({"CREATE", "*"} & set(words(rule, "operations")))
-        and bool({"", "*"} & set(words(rule, "apiGroups")))
-        and bool({"v1", "*"} & set(words(rule, "apiVersions")))
-        and bool({"pods", "*", "*/*"} & set(words(rule, "resources")))
-        and not words(rule, "resourceNames")
-        and rule.get("scope") != "Cluster"
-    )
-
-
-def _asks(expression: str) -> bool:
-    """Whether an expression (CEL) looks at anything, so that it is not the same for every request.
-
-    Example:
-        >>> _asks("has(object.spec.volumes)"), _asks("'object' == 'object' || true")
-        (True, False)
-    """
-    return bool(_ASKED.search(_QUOTED.sub("", expression)))
-
-
-def _denies(binding: Resource) -> bool:
-    with about(binding):
-        return "Deny" in words(binding.spec, "validationActions")
-
-
-def _weak_policy(policy: Resource) -> Iterator[Opening]:
-    if (policy.spec.get("failurePolicy") or "Fail") != "Fail":
-        text = "lets objects in when it can't be evaluated"
-        yield Opening(policy.ref, "", "spec.failurePolicy", text, Verdict.NO_PROOF, "admission.fails-open", "Set Fail")
-    if policy.spec.get("matchConditions"):
-        text = "guards only what meets its matchConditions, which are not read here"
-        yield Opening(policy.ref, "admission", "spec.matchConditions", text)
-    if policy.spec.get("auditAnnotations"):
-        text = "writes what its auditAnnotations say into the API server's audit log"
-        yield Opening(policy.ref, "admission", "spec.auditAnnotations", text)
-    yield from _weak_match(policy.ref, "spec.matchConstraints", mapping(policy.spec, "matchConstraints"))
-
-
-def _weak_match(ref: Ref, rule: str, match: Mapping[str, Any]) -> Iterator[Opening]:
-    if match.get("objectSelector"):
-        text = "guards objects by labels that whoever makes them sets"
-        yield Opening(ref, "", f"{rule}.objectSelector", text, Verdict.NO_PROOF, "admission.by-label", "Select by namespace")
-    if match.get("excludeResourceRules"):
-        yield Opening(ref, "admission", f"{rule}.excludeResourceRules", "leaves kinds of objects out")
-    if (match.get("matchPolicy") or "Equivalent") != "Equivalent":
-        text = "guards the versions alone that it names; the same object comes in by another"
-        yield Opening(ref, "", f"{rule}.matchPolicy", text, Verdict.NO_PROOF, "admission.by-version", "Set Equivalent")
-
-
-def _weak_binding(binding: Resource, policy: Resource) -> Iterator[Opening]:
-    if "Deny" not in words(binding.spec, "validationActions"):
-        text = "only warns or writes to the audit log, and denies nothing"
-        yield Opening(binding.ref, "", "spec.validationActions", text, Verdict.NO_PROOF, "admission.no-deny", "Add Deny")
-    params = mapping(binding.spec, "paramRef")
-    if policy.spec.get("paramKind") and not params:
-        text = f"gives no parameters to {policy.ref}, which asks for them"
-        yield Opening(binding.ref, "", "spec.paramRef", text, Verdict.NO_PROOF, "admission.no-params", "Name them")
-    elif params and params.get("parameterNotFoundAction") != "Deny":
-        text = "lets objects in when its parameters are gone"
-        yield Opening(
-            binding.ref,
-            "",
-            "spec.paramRef.parameterNotFoundAction",
-            text,
-            Verdict.NO_PROOF,
-            "admission.params-open",
-            "Set Deny",
-        )
-    yield from _weak_match(binding.ref, "spec.matchResources", mapping(binding.spec, "matchResources"))
-
-
-def _binds(binding: Resource, labels: list[Mapping[str, str]]) -> bool:
+def binds(binding: Resource, labels: list[Mapping[str, str]]) -> bool:
+    """Whether a binding reaches any of some namespaces, by their labels."""
     return _reaches(mapping(binding.spec, "matchResources"), labels)
 
 
-def _constrains(policy: Resource, labels: list[Mapping[str, str]]) -> bool:
+def constrains(policy: Resource, labels: list[Mapping[str, str]]) -> bool:
+    """Whether an admission policy itself reaches any of some namespaces, by their labels."""
     return _reaches(mapping(policy.spec, "matchConstraints"), labels)
 
 

@@ -50,6 +50,10 @@ class Site:
     nodes: Addresses | None = None
     families: frozenset[int] = frozenset({0, 1})
 
+    def lacks(self, family: int) -> bool:
+        """Whether the cluster does not speak it."""
+        return family not in self.families
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:

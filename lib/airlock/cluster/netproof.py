@@ -6,7 +6,7 @@ surely be permitted, and no rule may be there without need.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -155,35 +155,45 @@ class Proof:
         """Services whose address may be reached, and what is behind them is not declared."""
         for one in self.services:
             for index in bits(self.claim.zone_classes & ~self.claim.host_classes):
-                behind = self._undeclared_behind(one, index)
+                way, behind = self._undeclared_behind(one, index)
                 if behind is not None:
                     what = shown(self.model, next(bits(behind))) if behind else "addresses that nobody knows"
                     yield Finding(
                         Verdict.NO_PROOF,
                         "network.service",
-                        f"{self.model.classes[index]} may reach its address, and behind it is {what}, which no flow declares",
+                        f"{self.model.classes[index]} may reach {way}, and behind it is {what}, which no flow declares",
                         one.ref,
                         next_step="Declare what is behind it, or let flows go to pods by their labels",
                     )
                     break
 
-    def _undeclared_behind(self, one: Behind, index: int) -> int | None:
-        """Ends behind a Service that a class may reach by it, and that no flow of the class declares; 0: nobody knows which; None: none."""
-        own, row = self.claim.surely(one.addresses), self.claim.upper.leaving(index)
+    def _undeclared_behind(self, one: Behind, index: int) -> tuple[str, int | None]:
+        """How a class may reach a Service, and the ends behind it that no flow of the class declares; 0: nobody knows which; None: none."""
+        row = self.claim.upper.leaving(index)
+        pods = self.model.select(one.pods) if one.pods else 0
+        if any(ends & self.claim.surely(one.addresses) for ends in row):
+            return "its address", self._behind_address(one, row, pods, index)
+        if any(ends & self.model.faces_of(pods) for ends in row):
+            # Some plugins open a Service's address beside the pods that it selects (aws/amazon-network-policy-controller-k8s#194).
+            return "its pods, and so with some network plugins its address", self._beside_pods(one, index) or None
+        return "", None
+
+    def _beside_pods(self, one: Behind, index: int) -> int:
         declared = self.claim.declared[Direction.EGRESS].get(index, self.claim.nothing)
-        if not any(ends & own for ends in row):
-            return None
-        endpoints, anywhere = self.claim.surely(one.endpoints), 0
+        anywhere = 0
         for ends in declared:
             anywhere |= ends
-        found = endpoints & ~anywhere
-        pods = self.model.select(one.pods) if one.pods else 0
+        return self.claim.surely(one.endpoints) & ~anywhere
+
+    def _behind_address(self, one: Behind, row: Sequence[int], pods: int, index: int) -> int | None:
+        own, found = self.claim.surely(one.addresses), self._beside_pods(one, index)
+        declared = self.claim.declared[Direction.EGRESS].get(index, self.claim.nothing)
         for port, target in one.ports:
             if any(row[atom] & own for atom in bits(self.model.ports.mask(port))):
                 for mask, classes in self._meant(target):
                     for atom in bits(mask):
                         found |= self.model.faces_of(pods & classes) & ~declared[atom]
-        return found or (None if pods or endpoints else 0)
+        return found or (None if pods or one.endpoints else 0)
 
     def _meant(self, port: PortRange | NamedPort) -> Iterator[tuple[int, int]]:
         """(mask, classes with which a port means that mask); of pods that do not exist yet a name may mean any port."""

@@ -17,10 +17,11 @@ from airlock.cluster.ages import older_pods
 from airlock.cluster.elsewhere import rights_elsewhere
 from airlock.cluster.exposed import exposed_openings
 from airlock.cluster.findings import Finding, Opening, Path, Verdict, merged
-from airlock.cluster.guard import admission_openings, copied_openings, namespace_openings, unguarded
+from airlock.cluster.guard import admission_openings, copied_openings, namespace_openings
 from airlock.cluster.joined import joined_zones
 from airlock.cluster.kinds import unjudged_kinds
 from airlock.cluster.neighbours import node_makers, node_readers
+from airlock.cluster.pinned import Guard, guard_openings
 from airlock.cluster.podspec import pod_openings
 from airlock.cluster.powers import POWERS
 from airlock.cluster.rbac import EVERYWHERE, Held, all_held, within
@@ -125,6 +126,7 @@ def paths(
     rights_allowed: Sequence[Right],
     platform: Sequence[Platform],
     *,
+    guards: Sequence[Guard] = (),
     waiting: Sequence[Right] = (),
 ) -> tuple[list[Finding], list[Path]]:
     """Every path out of every zone but for the network, and what stands against a proof.
@@ -134,6 +136,7 @@ def paths(
         zones: Namespaces by the zone's name.
         rights_allowed: Who may do what is dangerous, exactly these.
         platform: Who runs the cluster.
+        guards: Admission policies that are counted on.
         waiting: Rights that are not allowed, since their component is not there.
 
     Returns:
@@ -159,7 +162,8 @@ def paths(
     found += [*_of_rights(inside, zone_of, accepted), *listed]
     found += node_makers(held, resources, zones, accepted.by_platform)
     making = {one.namespace for one in inside if _lets_make_pods(one, accepted, namespaces)}
-    openings = _openings(resources, zones, zone_of, declared, sorted(making))
+    openings = [(zone_of[name], one) for name, one in guard_openings(resources, guards, sorted(making))]
+    openings += _openings(resources, zones, zone_of, declared)
     found += [path for zone, one in openings if (path := one.path(zone)) is not None]
     findings += dict.fromkeys(finding for _, one in openings if (finding := one.finding()) is not None)
     return [*findings, *unjudged_kinds(resources)], found
@@ -170,9 +174,8 @@ def _openings(
     zones: Mapping[str, Sequence[str]],
     zone_of: Mapping[str, str],
     declared: frozenset[Subject],
-    making: Sequence[str],
 ) -> list[tuple[str, Opening]]:
-    """What objects open beside rights, each with its zone; `making` are namespaces in which a subject of a zone may make pods."""
+    """What objects open beside rights, each with its zone."""
     namespaces = frozenset(zone_of)
     templates = tuple(pod_templates(resources))
     inner = [*pod_openings(templates, resources, namespaces, declared), *legacy_tokens(resources, namespaces)]
@@ -181,7 +184,6 @@ def _openings(
     openings = [*((zone_of[one.where.namespace], one) for one in inner), *namespace_openings(resources, zones)]
     named = (*waiting_volumes(resources, namespaces), *spec_openings(resources, namespaces))
     openings += [(zone_of[name], one) for name, one in named]
-    openings += [(zone_of[one.where.name], one) for one in unguarded(resources, making)]
     openings += [*admission_openings(resources, zones), *exposed_openings(resources, zones)]
     openings += [(zone, one) for one in node_readers(templates, namespaces) for zone in zones]
     return openings

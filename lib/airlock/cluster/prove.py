@@ -41,9 +41,11 @@ def prove(resources: Resources, flows: Flows) -> Proven:
         ConfigError: An object has not the shape of its kind.
     """
     network, flowing = prove_network(resources, flows)
-    beside, leaving = paths(resources, flows.zones, flows.rights, flows.platform, waiting=flows.waiting_rights)
+    beside, leaving = paths(
+        resources, flows.zones, flows.rights, flows.platform, guards=flows.guards, waiting=flows.waiting_rights
+    )
     findings = sorted(
-        [*_unread(resources), *contradictions(resources, flows.site), *network, *beside], key=lambda one: -one.verdict.rank
+        [*_unread(resources), *contradictions(resources, flows), *network, *beside], key=lambda one: -one.verdict.rank
     )
     return Proven(worst(findings), tuple(findings), (*flowing, *_always(flows), *leaving))
 

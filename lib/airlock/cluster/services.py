@@ -29,7 +29,7 @@ class Behind:
     """A Service with an address.
 
     Attributes:
-        addresses: Its own; of one that gets an address when it is made all that are free.
+        addresses: Its own; of one that gets an address when it is made all that are free, none where those are not known.
         pods: Those that it selects; None where it selects none.
         endpoints: Addresses that its endpoints name and that no pod which it selects has.
         ports: Its own ports, each with the one behind it that it leads to.
@@ -43,7 +43,7 @@ class Behind:
 
 
 def services_of(resources: Resources, free: Addresses | None = None) -> Iterator[Behind]:
-    """Every Service with addresses of its own: of the cluster, of a load balancer, or external ones.
+    """Every Service that has addresses of its own or will get some: of the cluster, of a load balancer, or external ones.
 
     Args:
         resources: All objects.
@@ -57,8 +57,9 @@ def services_of(resources: Resources, free: Addresses | None = None) -> Iterator
     left = (free or NOWHERE) - _parsed(text for texts in own.values() for text in texts)
     named, pods_in = _endpoints(resources), _pods(resources)
     for one in services:
-        addresses = _parsed(own[one.ref]) | (left if _comes(one) else NOWHERE)
-        if addresses:
+        comes = _comes(one)
+        addresses = _parsed(own[one.ref]) | (left if comes else NOWHERE)
+        if addresses or comes:
             selector = _selector(one)
             pods = None if selector is None else Pods(one.namespace, pods=selector)
             endpoints = _parsed(named.get((one.namespace, one.name), ()))

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airlock.cluster.addresses import FAMILIES, Addresses, family_of, parse_addresses, range_text
+from airlock.cluster.addresses import FAMILIES, NOWHERE, Addresses, family_of, parse_addresses, short_text
 from airlock.cluster.findings import Finding, Verdict
+from airlock.cluster.flows import Flows
 from airlock.cluster.model import Site
 from airlock.cluster.network import nodes_of
 from airlock.cluster.pods import pods_of
 from airlock.cluster.resources import Ref, Resources
+from airlock.cluster.rules import Action
 from airlock.cluster.services import given_addresses
+from airlock.cluster.zonemodel import concerned_policies
 
 __all__ = ["contradictions"]
 
 
-def contradictions(resources: Resources, site: Site) -> Iterator[Finding]:
-    """Pods, nodes and Services with an address that the claim says they do not have: then nothing follows from what it says."""
+def contradictions(resources: Resources, flows: Flows) -> Iterator[Finding]:
+    """Pods, nodes and Services with an address that the claim says they do not have, and rules that open what it says is not there: then
+    nothing follows from what it says.
+    """
+    site = flows.site
     for pod in pods_of(resources):
         if pod.addresses and not pod.host_network:
             yield from _outside(pod.workload, parse_addresses(pod.addresses), site.pods, "pods", site)
@@ -25,15 +31,28 @@ def contradictions(resources: Resources, site: Site) -> Iterator[Finding]:
     for one in (*resources.of("ServiceCIDR", "networking.k8s.io"), *resources.of("Service", "")):
         rule = "spec.cidrs" if one.kind == "ServiceCIDR" else "spec.clusterIP"
         yield from _outside(one.ref, given_addresses(one), site.services, "services", site, rule=rule)
+    yield from _opened(resources, flows)
+
+
+def _opened(resources: Resources, flows: Flows) -> Iterator[Finding]:
+    for policy in concerned_policies(resources, flows):
+        for rule in policy.rules if any(map(flows.site.lacks, range(len(FAMILIES)))) else ():
+            named = [one for peer in rule.peers or () for one in (peer.addresses or NOWHERE).intervals]
+            odd = next((one for one in named if flows.site.lacks(family_of(one[0]))), None)
+            if odd is not None and rule.action is not Action.DENY:
+                text = f"opens {short_text(*odd)}, and flows.yaml says that the cluster speaks no {FAMILIES[family_of(odd[0])]}"
+                step = "Correct addresses.families, or the site's value that it names; or take the addresses out"
+                place = f"{rule.direction.lower()} rule {rule.index}"
+                yield Finding(Verdict.NO_PROOF, "site.contradiction", text, policy.ref, place, step)
 
 
 def _outside(
     where: Ref, own: Addresses, said: Addresses | None, what: str, site: Site, *, rule: str = "status"
 ) -> Iterator[Finding]:
     odd = Addresses() if said is None else own - said
-    families = [FAMILIES[family_of(low)] for low, _ in own.intervals if family_of(low) not in site.families]
+    families = [FAMILIES[family_of(low)] for low, _ in own.intervals if site.lacks(family_of(low))]
     if odd or families:
-        text = range_text(*odd.intervals[0]).partition("-")[0] if odd else ", ".join(families)
+        text = short_text(odd.intervals[0][0], odd.intervals[0][0]) if odd else ", ".join(families)
         yield Finding(
             Verdict.NO_PROOF,
             "site.contradiction",

@@ -14,7 +14,7 @@ from airlock.cluster.resources import Resources
 from airlock.cluster.rules import Pods, Policy
 from airlock.cluster.services import Behind
 
-__all__ = ["zone_model"]
+__all__ = ["concerned_policies", "zone_model"]
 
 
 def zone_model(resources: Resources, flows: Flows, services: Sequence[Behind]) -> Model:
@@ -24,7 +24,7 @@ def zone_model(resources: Resources, flows: Flows, services: Sequence[Behind]) -
         TooManyKindsError: Selectors look at too many labels.
     """
     policies, doubts = policies_of(resources)
-    known = {**{name: {METADATA_NAME: name} for name in flows.namespaces}, **namespace_labels(resources)}
+    known = _known(resources, flows)
     concerned = [one for one in policies if _concerns(one, flows.namespaces, known)]
     parties = [pods for party in _parties(flows) for pods in party.pods]
     coming = future_namespaces(concerned, parties, known)
@@ -45,6 +45,16 @@ def zone_model(resources: Resources, flows: Flows, services: Sequence[Behind]) -
         ],
     )
     return build_model(pods_of(resources), policies, {**known, **coming}, site=flows.site, doubts=doubts, beside=beside)
+
+
+def concerned_policies(resources: Resources, flows: Flows) -> list[Policy]:
+    """Policies that may select pods of a zone."""
+    known = _known(resources, flows)
+    return [one for one in policies_of(resources)[0] if _concerns(one, flows.namespaces, known)]
+
+
+def _known(resources: Resources, flows: Flows) -> Mapping[str, Mapping[str, str]]:
+    return {**{name: {METADATA_NAME: name} for name in flows.namespaces}, **namespace_labels(resources)}
 
 
 def _parties(flows: Flows) -> Iterator[Party]:

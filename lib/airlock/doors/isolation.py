@@ -96,7 +96,9 @@ def _claim(
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: can't be read: {error.strerror}. Correct --flows") from None
-    return read_flows(text, str(file), resources), str(file)
+    here = Path.cwd()
+    shown = str(file.relative_to(here) if file.is_relative_to(here) else file)
+    return read_flows(text, shown, resources), shown
 
 
 def list_connections(

@@ -6,6 +6,7 @@ import pytest
 
 from airlock.cluster.addresses import parse_addresses
 from airlock.cluster.flows import find_flows, read_flows
+from airlock.cluster.pinned import Guard
 from airlock.cluster.ports import PortRange
 from airlock.cluster.resources import resources_from
 from airlock.errors import ConfigError
@@ -28,9 +29,16 @@ forbidden:
 - {from: raw, to: outside, why: nothing leaves}
 rights:
 - {subject: ServiceAccount pii-raw/driver, may: [create pods], in: pii-raw, why: starts executors}
+guards:
+  pods:
+    digest: sha256:DIGEST
+    why: looks at pods
+    bindings:
+    - {in: [raw], parameters: ops/lists}
+    - {in: [raw], parameters: ops/more, with: extra}
 platform:
 - {subject: "site:platform", why: runs it}
-"""
+""".replace("DIGEST", "0" * 64)
 DATA = {
     "pods": "10.0.0.0/16", "api": "10.9.0.1/32, 10.9.0.2/32", "port": "6443", "families": "IPv4", "readers": "team-a, team-b",
     "platform": "User netpol, Group ops",
@@ -59,6 +67,14 @@ def test_names_and_the_sites_values():
     assert parse_addresses(["8.8.8.8"]) <= outside
     assert [one.subject for one in flows.platform] == ["User netpol", "Group ops"]
     assert [str(one.subject) for one in flows.rights] == ["ServiceAccount pii-raw/driver"]
+
+
+def test_guards_are_one_for_each_binding_that_counts():
+    (guard,) = read_flows(FILE, "k8s/flows.yaml", _resources()).guards
+    assert guard == Guard("pods", f"sha256:{'0' * 64}", ("pii-raw",), "ops/lists", "flows.yaml:21")
+    metadata = {"name": "s", "namespace": "pii-raw", "labels": {"airlock.dev/component": "extra"}}
+    extra = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+    assert [one.parameters for one in read_flows(FILE, "flows.yaml", _resources(extra)).guards] == ["ops/lists", "ops/more"]
 
 
 def test_lines_of_a_component_count_where_it_is():
@@ -104,6 +120,14 @@ def test_lines_of_a_component_count_where_it_is():
             "expected 'ServiceAccount NAMESPACE/NAME'",
         ),
         ('subject: "site:platform"', 'subject: "Group *"', "Name them"),
+        ("why: looks at pods", "why: ''", "guard pods: expected a reason"),
+        ("{in: [raw], parameters: ops/lists}", "{in: [rw]}", "guard pods in 'rw', expected zones: raw"),
+        (
+            "{in: [raw], parameters: ops/lists}",
+            "{in: [raw], with: extar}",
+            "guard pods waits for component 'extar', for which no",
+        ),
+        ("digest: sha256:0", "digest: sha256:x", "guards.pods.digest: String should match pattern"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(old, new, said):

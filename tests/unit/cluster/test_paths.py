@@ -8,6 +8,7 @@ import pytest
 
 from airlock.cluster.findings import Verdict, worst
 from airlock.cluster.paths import Platform, Right, paths
+from airlock.cluster.pinned import Guard, said_digest
 from airlock.cluster.powers import POWERS
 from airlock.cluster.resources import resources_from
 from airlock.cluster.subjects import Subject
@@ -61,7 +62,9 @@ def may(subject, verbs, resources, *, within="pii-raw", groups=("", "apps", "bat
 
 def look(*objects, rights=(), platform=(), zones=ZONES):
     made = resources_from([(f"x:{number}", one) for number, one in enumerate([*BASE, *objects], 1)])
-    return paths(made, zones, [Right.parse(*one) for one in rights], [Platform(*one) for one in platform])
+    digest = said_digest(made.find("ValidatingAdmissionPolicy", "", "pods"))
+    guards = [Guard("pods", digest, tuple(name for some in zones.values() for name in some))]
+    return paths(made, zones, [Right.parse(*one) for one in rights], [Platform(*one) for one in platform], guards=guards)
 
 
 def codes(*objects, **more):
@@ -337,54 +340,6 @@ def test_an_entry_that_is_no_subject_is_refused(entry):
         Platform(entry, "w")
     with pytest.raises(ConfigError, match="expected a reason"):
         Platform("User a", " ")
-
-
-# --- who guards pods that are made --------------------------------------------------------------------------------------
-
-
-def guarded(policy=None, binding=None, *, level=None):
-    spec = {**GUARD[0]["spec"], **(policy or {})}
-    objects = [{**GUARD[0], "spec": spec}, {**GUARD[1], "spec": {**GUARD[1]["spec"], **(binding or {})}}]
-    made = resources_from([("x", one) for one in [*objects, namespace("pii-raw"), *may(DRIVER, "create", "pods")]])
-    rights = [Right.parse(DRIVER, ["create pods"], "pii-raw", "w")]
-    return {one.code for one in paths(made, {"raw": ["pii-raw"]}, rights, [])[0]}
-
-
-RULE = GUARD[0]["spec"]["matchConstraints"]["resourceRules"][0]
-
-
-@pytest.mark.parametrize(
-    ("policy", "binding"),
-    [
-        ({"validations": [{"expression": "true"}]}, {}),
-        ({"validations": [{"expression": "'object' == \"object\""}]}, {}),
-        ({"validations": []}, {}),
-        ({"failurePolicy": "Ignore"}, {}),
-        ({"matchConditions": [{"name": "n", "expression": "false"}]}, {}),
-        ({"matchConstraints": None}, {}),
-        ({"matchConstraints": {"resourceRules": [RULE], "excludeResourceRules": [RULE]}}, {}),
-        *(({"matchConstraints": {"resourceRules": [{**RULE, **odd}]}}, {}) for odd in (
-            {"operations": ["UPDATE"]}, {"resources": ["services"]}, {"apiGroups": ["apps"]}, {"resourceNames": ["a"]}, {"scope": "Cluster"},
-            {"apiVersions": ["v2"]},
-        )),
-        ({}, {"validationActions": ["Audit"]}),
-        ({}, {"matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}}),
-        ({}, {"policyName": "another"}),
-    ],
-)  # fmt: skip
-def test_who_makes_pods_of_a_zone_must_be_looked_at(policy, binding):
-    assert "admission.unguarded" in guarded(policy, binding)
-
-
-@pytest.mark.parametrize("policy", [{}, {"failurePolicy": None}, {"matchConditions": [{"name": "n", "expression": "true"}, {"name": "m", "expression": "request.dryRun"}]}])  # fmt: skip
-def test_a_policy_that_looks_at_new_pods_and_denies_is_a_guard(policy):
-    assert guarded(policy) == set()
-
-
-def test_without_any_policy_pods_are_not_guarded():
-    made = resources_from([("x", one) for one in [namespace("pii-raw"), *may(DRIVER, "create", "pods")]])
-    [one] = paths(made, {"raw": ["pii-raw"]}, [Right.parse(DRIVER, ["create pods"], "pii-raw", "w")], [])[0]
-    assert (one.code, one.verdict, str(one.where)) == ("admission.unguarded", Verdict.NO_PROOF, "Namespace pii-raw")
 
 
 # --- what is always there, and what sums it up --------------------------------------------------------------------------

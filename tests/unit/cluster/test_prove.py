@@ -87,6 +87,11 @@ def _found(objects, flows=FLOWS):
     return prove_network(resources, read_flows(flows, "flows.yaml", resources))[0]
 
 
+def _proven(objects):
+    resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
+    return prove(resources, read_flows(FLOWS, "flows.yaml", resources))
+
+
 def _policy(objects, namespace, name):
     return next(
         one for one in objects if one["kind"] == "NetworkPolicy" and one["metadata"] == {"name": name, "namespace": namespace}
@@ -397,6 +402,22 @@ def test_addresses_of_services_that_nobody_can_read_are_no_proof(one):
     objects = [*_set(), {**one, "metadata": {"name": "odd", **({"namespace": "other"} if one["kind"] == "Service" else {})}}]
     found = [each for each in _found(objects) if each.where is not None and each.where.name == "odd"]
     assert [(each.verdict, each.code) for each in found] == [(Verdict.NO_PROOF, "network.unmodelled")]
+
+
+def test_a_rule_for_a_family_that_the_site_does_not_speak_contradicts_it():
+    for cidr, codes in (("::/0", ["site.contradiction"]), ("2001:db8::1/128", ["site.contradiction"]), ("10.9.0.1/32", [])):
+        objects = _set()
+        _policy(objects, "raw", "door")["spec"]["egress"][1]["to"].append({"ipBlock": {"cidr": cidr}})
+        found = [one for one in _proven(objects).findings if one.code == "site.contradiction"]
+        assert [one.code for one in found] == codes
+        assert all("the cluster speaks no IPv6" in one.what and one.rule.startswith("egress rule") for one in found)
+
+
+def test_a_rule_for_another_family_elsewhere_is_none_of_the_zones():
+    objects = _set()
+    elsewhere = {**_policy(objects, "raw", "door"), "metadata": {"name": "door", "namespace": "other"}}
+    elsewhere["spec"] = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "::/0"}}]}]}
+    assert [one for one in _proven([*objects, elsewhere]).findings if one.code == "site.contradiction"] == []
 
 
 WAITS = "flows.yaml:12 waits for component 'stor', which no object of the zones carries (nearest: 'store')"

@@ -91,7 +91,7 @@ def test_a_service_without_an_address_may_get_any_that_is_free():
         "Service a/v": parse_addresses(["10.1.0.7"]),
         "Service a/w": RANGE - parse_addresses(["10.1.0.7"]),
     }
-    assert [one.addresses for one in services_of(_set(coming))] == []
+    assert [one.addresses for one in services_of(_set(coming))] == [NOWHERE]
 
 
 @pytest.mark.parametrize("spec", ["{clusterIP: None}", "{type: ExternalName, externalName: a.example}"])
@@ -164,6 +164,45 @@ def test_a_flow_to_addresses_of_services_may_reach_one_that_is_still_to_come(tar
     services = tuple(services_of(resources, flows.site.services))
     proof = Proof(Claim(zone_model(resources, flows, services), flows), services)
     assert [(one.verdict, one.code, str(one.where)) for one in proof.findings()] == found
+
+
+BY_LABELS = """
+apiVersion: airlock/v1
+kind: Flows
+zones: {raw: [raw]}
+addresses: {pods: 10.0.0.0/16, services: 10.1.0.0/16, nodes: 192.0.2.0/28, families: IPv4}
+parties:
+  door: {namespace: raw, pods: {role: door}}
+  vault: {namespace: a, pods: {app: v}}
+flows:
+- {from: door, to: vault, ports: [TCP 443], why: asks}
+"""
+BY_LABELS_POLICIES = POLICIES.replace(
+    "{ipBlock: {cidr: TARGET}}",
+    "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: a}}, podSelector: {matchLabels: {app: v}}}",
+)
+
+
+@pytest.mark.parametrize(
+    ("service", "address", "found"),
+    [
+        (SERVICE, "203.0.113.9", ["Service a/v"]),
+        (SERVICE, "10.0.0.5", []),
+        (PLAIN.replace("SPEC", "{selector: {app: v}}"), "203.0.113.9", ["Service a/v"]),
+        (PLAIN.replace("SPEC", "{selector: {app: v}, clusterIP: None}"), "203.0.113.9", []),
+        (PLAIN.replace("SPEC", "{selector: {app: other}}"), "203.0.113.9", []),
+        (PLAIN.replace("SPEC", "{clusterIP: 10.1.0.7}"), "203.0.113.9", []),
+    ],
+)
+def test_what_stands_beside_pods_in_a_service_may_be_reached_with_them(service, address, found):
+    """Plugins that judge addresses as they are sent open a Service's own beside the pods that it selects (EKS)."""
+    objects = [*yaml.safe_load(BY_LABELS_POLICIES), *map(yaml.safe_load, (service, POD, SLICE.replace("ADDRESS", address)))]
+    resources = resources_from([("a.yaml:1", one) for one in objects])
+    flows = read_flows(BY_LABELS, "flows.yaml", resources)
+    services = tuple(services_of(resources, flows.site.services))
+    proof = Proof(Claim(zone_model(resources, flows, services), flows), services)
+    seen = [(one.verdict, str(one.where)) for one in proof.findings() if one.code == "network.service"]
+    assert seen == [(Verdict.NO_PROOF, name) for name in found]
 
 
 def test_a_service_leads_to_the_port_that_it_names_behind():

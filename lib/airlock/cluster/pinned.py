@@ -1,0 +1,206 @@
+"""Admission policies that a claim counts on: named in `guards:`, and pinned by what they say, which is not evaluated here. Called by `paths`.
+
+What a policy's expressions (CEL) let in no proof over resources tells. Somebody has read them: the digest says that they are still the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airlock.cluster._shape import about, mapping, mappings, words
+from airlock.cluster.findings import Opening, Verdict
+from airlock.cluster.guard import ADMISSION, binds, constrains, labels_of
+from airlock.cluster.resources import Ref, Resource, Resources
+
+__all__ = ["Guard", "guard_openings", "said_digest"]
+
+_POLICY, _BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
+_EXPRESSIONS = {"matchConditions": ("name", "expression"), "variables": ("name", "expression"), "validations": ("expression",)}
+_NARROWS = ("objectSelector", "resourceRules", "excludeResourceRules")
+_WHOLE = "Equivalent"
+"""The matchPolicy by which an object is looked at in whatever version it comes."""
+_DEFAULTS = {"namespaceSelector": {}, "objectSelector": {}, "matchPolicy": _WHOLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One binding of one entry of `guards:` in flows.yaml: it must be there, and its policy must say what it said when it was read.
+
+    Attributes:
+        policy: Name of the ValidatingAdmissionPolicy.
+        digest: What `said_digest` gave of it.
+        namespaces: Where it must be bound.
+        parameters: `NAMESPACE/NAME` (`NAME`, where the binding says no namespace) of the object that has its parameters; empty where it
+            takes none.
+        place: File and line of it.
+    """
+
+    policy: str
+    digest: str
+    namespaces: tuple[str, ...]
+    parameters: str = ""
+    place: str = "flows.yaml"
+
+
+def said_digest(policy: Resource) -> str:
+    """What decides whether a ValidatingAdmissionPolicy lets an object in, as `sha256:` and 64 hexadecimal digits.
+
+    What it is asked about, its parameters' kind, conditions, variables and expressions, with the API server's defaults put in where they
+    are left out; not its messages, labels and audit annotations, which decide nothing.
+
+    Raises:
+        ConfigError: The object has not the shape of its kind.
+
+    Example:
+        >>> from airlock.cluster.resources import resources_from
+        >>> body = {"apiVersion": f"{ADMISSION}/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "a"}}
+        >>> [bare] = resources_from([("a.yaml", body)]).all
+        >>> [same] = resources_from([("a.yaml", {**body, "spec": {"failurePolicy": "Fail"}})]).all
+        >>> [other] = resources_from([("a.yaml", {**body, "spec": {"validations": [{"expression": "true"}]}})]).all
+        >>> said_digest(bare)[:15], said_digest(bare) == said_digest(same), said_digest(bare) == said_digest(other)
+        ('sha256:67cc7c0b', True, False)
+    """
+    with about(policy):
+        spec, kind = policy.spec, mapping(policy.spec, "paramKind")
+        said = {
+            "failurePolicy": spec.get("failurePolicy") or "Fail",
+            "paramKind": {key: kind.get(key) for key in ("apiVersion", "kind")} if kind else None,
+            "matchConstraints": _match(mapping(spec, "matchConstraints")),
+            **{key: [[one.get(part) for part in parts] for one in mappings(spec, key)] for key, parts in _EXPRESSIONS.items()},
+        }
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _match(match: Mapping[str, Any]) -> Mapping[str, Any]:
+    rules = {
+        key: [{**rule, "scope": rule.get("scope") or "*"} for rule in mappings(match, key)]
+        for key in ("resourceRules", "excludeResourceRules")
+    }
+    return {**match, **{key: match.get(key) or value for key, value in _DEFAULTS.items()}, **rules}
+
+
+def guard_openings(resources: Resources, guards: Sequence[Guard], making: Iterable[str]) -> Iterator[tuple[str, Opening]]:
+    """Declared guards that are gone, changed or not bound, and namespaces where pods are made that none of them looks at.
+
+    Args:
+        resources: All objects.
+        guards: The declared ones.
+        making: Namespaces in which a subject of a zone may create pods: Pod Security alone leaves it their names, labels and volumes.
+
+    Returns:
+        Each with the namespace that is left open.
+
+    Raises:
+        ConfigError: An object has not the shape of its kind.
+    """
+    bindings: dict[str, list[Resource]] = {}
+    for one in resources.of(_BINDING, ADMISSION):
+        bindings.setdefault(str(one.spec.get("policyName")), []).append(one)
+    looked_at: set[str] = set()
+    for guard in guards:
+        policy = resources.find(_POLICY, "", guard.policy)
+        if policy is None:
+            text = f"is not there, and {guard.place} counts on it"
+            opening = _opening(guard, Verdict.REFUTED, "guard.missing", text, "Apply it")
+            yield from ((name, opening) for name in guard.namespaces)
+            continue
+        with about(policy):
+            looked_at |= {*guard.namespaces} if _guards_pods(policy) else set()
+        yield from _kept(resources, guard, policy, bindings.get(guard.policy, []))
+    for name in making:
+        if name not in looked_at:
+            text = (
+                "pods are made by subjects of the zone, and no entry of 'guards' names an admission policy that looks at them"
+            )
+            step = "Bind a ValidatingAdmissionPolicy for CREATE of pods and name it under 'guards' in flows.yaml, or take the right away"
+            yield (
+                name,
+                Opening(Ref("Namespace", "", name), "admission", "", text, Verdict.NO_PROOF, "admission.unguarded", step),
+            )
+
+
+def _kept(resources: Resources, guard: Guard, policy: Resource, bindings: Sequence[Resource]) -> Iterator[tuple[str, Opening]]:
+    openings = [*_changed(policy, guard), *_weak(policy, guard)]
+    if guard.parameters:
+        text = f"lets in what {guard.parameters} says"
+        openings.append(Opening(policy.ref, "admission", "spec.paramKind", text))
+    reasons = {one.name: _weakness(one, guard) for one in bindings}
+    for name in guard.namespaces:
+        yield from ((name, opening) for opening in openings)
+        labels = labels_of(resources, [name])
+        there = [one for one in bindings if binds(one, labels) and constrains(policy, labels)]
+        if all(reasons[one.name] for one in there):
+            why = (
+                "; ".join(f"{one.name} {reasons[one.name]}" for one in there)
+                or "none is of this policy and reaches the namespace"
+            )
+            text = f"no binding holds it for '{name}', where {guard.place} counts on it: {why}"
+            yield name, _opening(guard, Verdict.REFUTED, "guard.unbound", text, "Apply its binding, or correct it")
+
+
+def _changed(policy: Resource, guard: Guard) -> Iterator[Opening]:
+    found = said_digest(policy)
+    if found != guard.digest:
+        text = f"does not say what it said when it was read: {found}, and {guard.place} expects {guard.digest}"
+        step = "Put it back; or read it, and put the digest that was found there"
+        yield _opening(guard, Verdict.NO_PROOF, "guard.changed", text, step)
+
+
+def _weak(policy: Resource, guard: Guard) -> Iterator[Opening]:
+    """What lets objects past it, whatever its expressions say."""
+    match = mapping(policy.spec, "matchConstraints")
+    if (policy.spec.get("failurePolicy") or "Fail") != "Fail":
+        text = "lets objects in when it can't be evaluated"
+        yield _opening(guard, Verdict.NO_PROOF, "guard.fails-open", text, "Set failurePolicy to Fail")
+    if match.get("objectSelector"):
+        text = "looks at objects by labels that whoever makes them sets"
+        yield _opening(guard, Verdict.NO_PROOF, "guard.by-label", text, "Take objectSelector out")
+    if (match.get("matchPolicy") or _WHOLE) != _WHOLE:
+        text = "looks at the versions alone that it names; the same object comes in by another"
+        yield _opening(guard, Verdict.NO_PROOF, "guard.by-version", text, f"Set matchPolicy to {_WHOLE}")
+
+
+def _opening(guard: Guard, verdict: Verdict, code: str, text: str, step: str) -> Opening:
+    return Opening(Ref(_POLICY, "", guard.policy), "admission", "", text, verdict, code, step)
+
+
+def _weakness(binding: Resource, guard: Guard) -> str:
+    """Why a binding does not deny all that the policy refuses by the guard's parameters; empty where it does. Where is another question."""
+    with about(binding):
+        match, given = mapping(binding.spec, "matchResources"), mapping(binding.spec, "paramRef")
+        named = "/".join(str(given[key]) for key in ("namespace", "name") if given.get(key))
+        if "Deny" not in words(binding.spec, "validationActions"):
+            return "only warns or writes to the audit log"
+        if named != guard.parameters or given.get("selector"):
+            return f"has {named or 'no'} parameters, expected {guard.parameters or 'none'}"
+        if given and given.get("parameterNotFoundAction") != "Deny":
+            return "lets objects in when its parameters are gone"
+        narrow = next((key for key in _NARROWS if match.get(key)), None)
+        if narrow or (match.get("matchPolicy") or _WHOLE) != _WHOLE:
+            return f"leaves objects out by matchResources.{narrow or 'matchPolicy'}"
+    return ""
+
+
+def _guards_pods(policy: Resource) -> bool:
+    match = mapping(policy.spec, "matchConstraints")
+    return (
+        any(map(_of_new_pods, mappings(match, "resourceRules")))
+        and not match.get("excludeResourceRules")
+        and bool(mappings(policy.spec, "validations"))
+    )
+
+
+def _of_new_pods(rule: Mapping[str, Any]) -> bool:
+    return (
+        bool({"CREATE", "*"} & set(words(rule, "operations")))
+        and bool({"", "*"} & set(words(rule, "apiGroups")))
+        and bool({"v1", "*"} & set(words(rule, "apiVersions")))
+        and bool({"pods", "*", "*/*"} & set(words(rule, "resources")))
+        and not words(rule, "resourceNames")
+        and rule.get("scope") != "Cluster"
+    )
