@@ -166,17 +166,9 @@ def test_a_flow_to_addresses_of_services_may_reach_one_that_is_still_to_come(tar
     assert [(one.verdict, one.code, str(one.where)) for one in proof.findings()] == found
 
 
-BY_LABELS = """
-apiVersion: airlock/v1
-kind: Flows
-zones: {raw: [raw]}
-addresses: {pods: 10.0.0.0/16, services: 10.1.0.0/16, nodes: 192.0.2.0/28, families: IPv4}
-parties:
-  door: {namespace: raw, pods: {role: door}}
-  vault: {namespace: a, pods: {app: v}}
-flows:
-- {from: door, to: vault, ports: [TCP 443], why: asks}
-"""
+BY_LABELS = FLOWS.replace("target: {addresses: TARGET}", "vault: {namespace: a, pods: {app: v}}").replace(
+    "to: target", "to: vault"
+)
 BY_LABELS_POLICIES = POLICIES.replace(
     "{ipBlock: {cidr: TARGET}}",
     "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: a}}, podSelector: {matchLabels: {app: v}}}",
