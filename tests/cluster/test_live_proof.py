@@ -106,3 +106,29 @@ def test_a_lock_taken_away_is_refuted(applied):
     finally:
         done(kubectl("apply", "-f", str(K8S / "base" / "pii-raw" / "default-deny.yaml")))
     assert prove()["verdict"] == "proven"
+
+
+def test_a_guard_that_is_gutted_leaves_no_proof(applied):
+    """The policy is there, bound, and lets everything in; what it said is in the digest."""
+    policy = K8S / "base" / "admission" / "pods.yaml"
+    gutted = json.dumps({"spec": {"validations": [{"expression": "true", "message": "let in"}]}})
+    done(kubectl("patch", "validatingadmissionpolicy", "airlock-pods", "--type=merge", "-p", gutted))
+    try:
+        found = prove()
+        assert found["verdict"] == "no_proof"
+        assert [one["code"] for one in found["findings"]] == ["guard.changed"], standing(found)
+    finally:
+        done(kubectl("apply", "-f", str(policy)))
+    assert prove()["verdict"] == "proven"
+
+
+def test_a_guard_that_is_not_bound_is_refuted(applied):
+    binding = K8S / "base" / "admission" / "pods-binding.yaml"
+    done(kubectl("delete", "-f", str(binding)))
+    try:
+        found = prove()
+        assert found["verdict"] == "refuted"
+        assert {one["code"] for one in found["findings"]} == {"guard.unbound"}, standing(found)
+    finally:
+        done(kubectl("apply", "-f", str(binding)))
+    assert prove()["verdict"] == "proven"
