@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from airlock.cluster.admission import admission_openings
 from airlock.cluster.ages import older_pods
 from airlock.cluster.elsewhere import rights_elsewhere
 from airlock.cluster.exposed import exposed_openings
 from airlock.cluster.findings import Finding, Opening, Path, Verdict, merged
-from airlock.cluster.guard import admission_openings, copied_openings, namespace_openings
+from airlock.cluster.guard import copied_openings, namespace_openings
 from airlock.cluster.joined import joined_zones
 from airlock.cluster.kinds import unjudged_kinds
 from airlock.cluster.neighbours import node_makers, node_readers

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airlock.cluster._shape import about, mapping, mappings, words
+from airlock.cluster.admission import ADMISSION, binds, constrains, labels_of
 from airlock.cluster.findings import Opening, Verdict
-from airlock.cluster.guard import ADMISSION, binds, constrains, labels_of
 from airlock.cluster.resources import Ref, Resource, Resources
 
 __all__ = ["Guard", "guard_openings", "said_digest"]
@@ -23,6 +23,8 @@ _EXPRESSIONS = {"matchConditions": ("name", "expression"), "variables": ("name",
 _NARROWS = ("objectSelector", "resourceRules", "excludeResourceRules")
 _WHOLE = "Equivalent"
 """The matchPolicy by which an object is looked at in whatever version it comes."""
+_ABOUT = ("apiVersion", "kind", "metadata", "status")
+_NAME = "kubernetes.io/metadata.name"
 _DEFAULTS = {"namespaceSelector": {}, "objectSelector": {}, "matchPolicy": _WHOLE}
 
 
@@ -72,6 +74,10 @@ def said_digest(policy: Resource) -> str:
             "matchConstraints": _match(mapping(spec, "matchConstraints")),
             **{key: [[one.get(part) for part in parts] for one in mappings(spec, key)] for key, parts in _EXPRESSIONS.items()},
         }
+    return _digest(said)
+
+
+def _digest(said: Mapping[str, Any]) -> str:
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -125,22 +131,35 @@ def guard_openings(resources: Resources, guards: Sequence[Guard], making: Iterab
 
 
 def _kept(resources: Resources, guard: Guard, policy: Resource, bindings: Sequence[Resource]) -> Iterator[tuple[str, Opening]]:
-    openings = [*_changed(policy, guard), *_weak(policy, guard)]
-    if guard.parameters:
-        text = f"lets in what {guard.parameters} says"
-        openings.append(Opening(policy.ref, "admission", "spec.paramKind", text))
-    reasons = {one.name: _weakness(one, guard) for one in bindings}
+    openings = [*_changed(policy, guard), *_weak(policy, guard), *_parameters(resources, policy, guard)]
+    judged = [(one, _weakness(one, guard)) for one in bindings]
     for name in guard.namespaces:
         yield from ((name, opening) for opening in openings)
         labels = labels_of(resources, [name])
-        there = [one for one in bindings if binds(one, labels) and constrains(policy, labels)]
-        if all(reasons[one.name] for one in there):
-            why = (
-                "; ".join(f"{one.name} {reasons[one.name]}" for one in there)
-                or "none is of this policy and reaches the namespace"
-            )
+        there = [(one, weak) for one, weak in judged if binds(one, labels) and constrains(policy, labels)]
+        if all(weak for _, weak in there):
+            why = "; ".join(f"{one.name} {weak}" for one, weak in there) or "none is of this policy and reaches the namespace"
             text = f"no binding holds it for '{name}', where {guard.place} counts on it: {why}"
             yield name, _opening(guard, Verdict.REFUTED, "guard.unbound", text, "Apply its binding, or correct it")
+
+
+def _parameters(resources: Resources, policy: Resource, guard: Guard) -> Iterator[Opening]:
+    """The object that says what the policy lets in: listed by its digest, so that what was read can be told from what is there."""
+    if not guard.parameters:
+        return
+    namespace, _, name = guard.parameters.rpartition("/")
+    kind = str(mapping(policy.spec, "paramKind").get("kind"))
+    found = resources.find(kind, namespace, name)
+    if found is None:
+        text = f"lets in what {kind} {guard.parameters} says, which is not among these objects"
+        yield _opening(guard, Verdict.NO_PROOF, "guard.parameters", text, "Give it too")
+        return
+    if kind == "ConfigMap" and found.body.get("immutable") is not True:
+        text = f"{guard.policy} lets in what it says, and that can change under it"
+        step = "Set immutable to true; for another content make it anew"
+        yield Opening(found.ref, "admission", "immutable", text, Verdict.NO_PROOF, "guard.mutable", step)
+    said = {key: value for key, value in found.body.items() if key not in _ABOUT}
+    yield Opening(found.ref, "admission", "", f"{guard.policy} lets in what it says: {_digest(said)}")
 
 
 def _changed(policy: Resource, guard: Guard) -> Iterator[Opening]:
@@ -160,6 +179,9 @@ def _weak(policy: Resource, guard: Guard) -> Iterator[Opening]:
     if match.get("objectSelector"):
         text = "looks at objects by labels that whoever makes them sets"
         yield _opening(guard, Verdict.NO_PROOF, "guard.by-label", text, "Take objectSelector out")
+    if label := _label(match):
+        text = f"reaches namespaces by their label '{label}', which can be taken off them"
+        yield _opening(guard, Verdict.NO_PROOF, "guard.by-label", text, f"Select them by {_NAME}")
     if (match.get("matchPolicy") or _WHOLE) != _WHOLE:
         text = "looks at the versions alone that it names; the same object comes in by another"
         yield _opening(guard, Verdict.NO_PROOF, "guard.by-version", text, f"Set matchPolicy to {_WHOLE}")
@@ -181,9 +203,19 @@ def _weakness(binding: Resource, guard: Guard) -> str:
         if given and given.get("parameterNotFoundAction") != "Deny":
             return "lets objects in when its parameters are gone"
         narrow = next((key for key in _NARROWS if match.get(key)), None)
-        if narrow or (match.get("matchPolicy") or _WHOLE) != _WHOLE:
-            return f"leaves objects out by matchResources.{narrow or 'matchPolicy'}"
+        if narrow:
+            return f"leaves objects out by matchResources.{narrow}"
+        label = _label(match)
+        if label:
+            return f"reaches namespaces by their label '{label}', which can be taken off them"
     return ""
+
+
+def _label(match: Mapping[str, Any]) -> str:
+    """A label by which namespaces are selected and that is not their name, which alone can't change; empty where there is none."""
+    selector = mapping(match, "namespaceSelector")
+    keys = [*mapping(selector, "matchLabels"), *(one.get("key") for one in mappings(selector, "matchExpressions"))]
+    return next((str(key) for key in keys if key != _NAME), "")
 
 
 def _guards_pods(policy: Resource) -> bool:

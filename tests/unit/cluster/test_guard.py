@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from airlock.cluster.admission import admission_openings
 from airlock.cluster.ages import older_pods
 from airlock.cluster.exposed import exposed_openings
 from airlock.cluster.findings import Verdict
-from airlock.cluster.guard import admission_openings, copied_openings, namespace_openings
+from airlock.cluster.guard import copied_openings, namespace_openings
 from airlock.cluster.kinds import HARMLESS, MODELLED, unjudged_kinds
 from airlock.cluster.resources import resources_from
 
@@ -149,8 +150,8 @@ def test_audit_annotations_are_listed_where_the_policy_reaches():
     )
 
 
-def hook(kind, groups=("",), config=None, **more):
-    rules = [{"apiGroups": list(groups), "apiVersions": ["*"], "resources": ["*"], "operations": ["*"]}]
+def hook(kind, groups=("",), config=None, scope=None, **more):
+    rules = [{"apiGroups": list(groups), "apiVersions": ["*"], "resources": ["*"], "operations": ["*"], "scope": scope}]
     one = {"name": "h.example.org", "rules": rules, "clientConfig": config or {"service": {"name": "s"}}, **more}
     return {"apiVersion": ADMISSION, "kind": f"{kind}WebhookConfiguration", "metadata": {"name": "w"}, "webhooks": [one]}
 
@@ -159,7 +160,7 @@ def hook(kind, groups=("",), config=None, **more):
     ("webhook", "found"),
     [
         (hook("Mutating"), {("raw", "admission.mutates", N), ("clean", "admission.mutates", N)}),
-        (hook("Mutating", ["*"], **select("raw")), {("raw", "admission.mutates", N)}),
+        (hook("Mutating", ["*"], scope="Namespaced", **select("raw")), {("raw", "admission.mutates", N)}),
         (hook("Mutating", ["apps"], **select("other")), set()),
         (hook("Mutating", ["cert-manager.io"]), set()),
         (hook("Mutating", ["sparkoperator.k8s.io"], **select("raw")), {("raw", "admission.mutates", N)}),
@@ -171,6 +172,44 @@ def test_webhooks_see_or_change_what_goes_into_a_zone(webhook, found):
     assert admitted(webhook) == found
 
 
+def cluster_hook(kind, groups, resources, scope="Cluster", **more):
+    one = hook(kind, groups, **more)
+    one["webhooks"][0]["rules"][0] |= {"resources": list(resources), "scope": scope}
+    return one
+
+
+BOTH = {("raw", "admission.mutates", N), ("clean", "admission.mutates", N)}
+
+
+@pytest.mark.parametrize(
+    ("webhook", "found"),
+    [
+        (cluster_hook("Mutating", [""], ["namespaces"]), BOTH),
+        (cluster_hook("Mutating", [""], ["namespaces/status"], **select("raw")), {("raw", "admission.mutates", N)}),
+        (cluster_hook("Mutating", [""], ["namespaces"], **select("other")), set()),
+        (cluster_hook("Mutating", [""], ["persistentvolumes"], **select("other")), BOTH),
+        (cluster_hook("Mutating", [""], ["*"], "*", **select("other")), BOTH),
+        (cluster_hook("Mutating", ["*"], ["clusterrolebindings"], None, **select("other")), BOTH),
+        (cluster_hook("Mutating", ["policy.networking.k8s.io"], ["clusternetworkpolicies"], **select("other")), BOTH),
+        (cluster_hook("Mutating", ["policy.networking.k8s.io"], ["*"], **select("other")), BOTH),
+        (cluster_hook("Mutating", ["admissionregistration.k8s.io"], ["*"], **select("other")), set()),
+        (cluster_hook("Mutating", [""], ["nodes"]), set()),
+        (cluster_hook("Mutating", [""], ["namespaces"], "Namespaced", **select("other")), set()),
+        (cluster_hook("Validating", [""], ["namespaces"]), set()),
+    ],
+)
+def test_webhooks_that_change_what_guards_a_zone(webhook, found):
+    assert admitted(webhook) == found
+
+
+def test_a_namespaces_own_word_for_its_name_does_not_count():
+    """The API server sets that label, and a file may say anything."""
+    liar = namespace("raw", {**SAFE, "kubernetes.io/metadata.name": "other"})
+    assert codes(admission_openings(cluster(liar, hook("Mutating", ["apps"], **select("raw"))), {"raw": ["raw"]})) == {
+        ("raw", "admission.mutates", N)
+    }
+
+
 def test_a_validating_webhook_is_a_path_where_it_is_asked():
     pairs = list(admission_openings(cluster(namespace("raw"), hook("Validating", **select("raw"))), ZONES))
     assert [(zone, one.kind, one.rule) for zone, one in pairs] == [("raw", "admission", "webhooks[0]")]
@@ -180,9 +219,7 @@ def test_a_validating_webhook_is_a_path_where_it_is_asked():
 
 
 def test_null_is_as_if_it_were_not_there():
-    webhook = hook("Mutating", **select("raw"))
-    webhook["webhooks"][0]["rules"][0]["scope"] = None
-    assert admitted(webhook) == {("raw", "admission.mutates", N)}
+    assert admitted(hook("Mutating", ["apps"], scope=None, **select("raw"))) == {("raw", "admission.mutates", N)}
     assert list(exposed_openings(cluster(made("Service", spec={"type": None, "selector": {"a": "b"}})), ZONES)) == []
 
 

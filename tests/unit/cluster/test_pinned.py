@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from airlock.cluster.findings import Verdict
@@ -46,13 +48,22 @@ def cluster(*objects):
     return resources_from([(f"x:{number}", one) for number, one in enumerate(objects, 1)])
 
 
+LISTS = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "lists", "namespace": "ops"},
+    "immutable": True,
+    "data": {"users": "ann"},
+}
+
+
 def digest(**spec):
     return said_digest(cluster(policy(**spec)).all[0])
 
 
 def look(*objects, guard=None, making=("raw",), **pinned):
     guard = guard or Guard("pods", digest(**pinned), ("raw", "clean"), "ops/lists", "flows.yaml:7")
-    return list(guard_openings(cluster(*objects), [guard], making))
+    return list(guard_openings(cluster(LISTS, *objects), [guard], making))
 
 
 def codes(found):
@@ -62,9 +73,28 @@ def codes(found):
 def test_a_guard_that_is_as_it_was_read_leaves_its_parameters_as_a_path():
     found = look(policy(), binding())
     assert codes(found) == set()
-    assert {(name, one.kind, one.text, str(one.where)) for name, one in found} == {
-        (name, "admission", "lets in what ops/lists says", "ValidatingAdmissionPolicy pods") for name in ("raw", "clean")
+    assert {(name, one.kind, str(one.where)) for name, one in found} == {
+        (name, "admission", "ConfigMap ops/lists") for name in ("raw", "clean")
     }
+    # What it says is told by a digest: an audit can see that it is what was read, and the list itself is in no message.
+    assert {re.sub("[0-9a-f]{64}", "...", one.text) for _, one in found} == {"pods lets in what it says: sha256:..."}
+    changed = {**LISTS, "data": {"users": "ann\nbob"}}
+    guard = Guard("pods", digest(), ("raw",), "ops/lists")
+    [(_, other)] = guard_openings(cluster(changed, policy(), binding()), [guard], ())
+    assert other.text not in {one.text for _, one in found}
+
+
+@pytest.mark.parametrize(
+    ("lists", "code"),
+    [
+        ([], "guard.parameters"),
+        ([{**LISTS, "immutable": None}], "guard.mutable"),
+        ([{**LISTS, "immutable": False}], "guard.mutable"),
+    ],
+)
+def test_parameters_that_are_not_there_or_may_change_leave_no_proof(lists, code):
+    found = guard_openings(cluster(*lists, policy(), binding()), [Guard("pods", digest(), ("raw",), "ops/lists")], ())
+    assert codes(found) == {("raw", code, N)}
 
 
 def test_a_guard_that_is_gone_is_refuted_whatever_else_looks_at_pods():
@@ -143,12 +173,28 @@ def selecting(name):
         ({"matchResources": {"objectSelector": {"matchLabels": {"a": "b"}}}}, {"raw", "clean"}),
         ({"matchResources": {"resourceRules": [RULE]}}, {"raw", "clean"}),
         ({"matchResources": {"excludeResourceRules": [RULE]}}, {"raw", "clean"}),
-        ({"matchResources": {"matchPolicy": "Exact"}}, {"raw", "clean"}),
+        (
+            {"matchResources": {"namespaceSelector": {"matchExpressions": [{"key": "stage", "operator": "DoesNotExist"}]}}},
+            {"raw", "clean"},
+        ),
     ],
 )
 def test_a_guard_that_is_not_bound_where_it_should_be_is_refuted(change, left_open):
     found = look(policy(), binding(**change))
     assert codes(found) == {(name, "guard.unbound", R) for name in left_open}
+
+
+def test_what_a_binding_says_of_versions_matters_to_rules_of_its_own_alone():
+    assert codes(look(policy(), binding(matchResources={"matchPolicy": "Exact"}))) == set()
+
+
+def test_bindings_whose_names_are_generated_are_told_apart():
+    """Neither holds: one only warns, and the other is for elsewhere."""
+    some = [
+        {**binding(validationActions=["Warn"]), "metadata": {"generateName": "pods-"}},
+        {**binding(matchResources=selecting("other")), "metadata": {"generateName": "pods-"}},
+    ]
+    assert codes(look(policy(), *some)) == {(name, "guard.unbound", R) for name in ("raw", "clean")}
 
 
 def test_two_bindings_may_share_the_namespaces():
@@ -170,7 +216,8 @@ def test_a_guard_without_parameters_is_bound_without():
 
 def test_parameters_without_a_namespace_go_by_their_name():
     guard = Guard("pods", digest(), ("raw",), "lists")
-    assert codes(look(policy(), binding(paramRef={"name": "lists", "parameterNotFoundAction": "Deny"}), guard=guard)) == set()
+    found = codes(look(policy(), binding(paramRef={"name": "lists", "parameterNotFoundAction": "Deny"}), guard=guard))
+    assert found == {("raw", "guard.parameters", N)}
 
 
 @pytest.mark.parametrize(
@@ -196,6 +243,15 @@ def test_who_makes_pods_of_a_zone_must_be_looked_at(change):
         ({"failurePolicy": "Ignore"}, "guard.fails-open"),
         ({"matchConstraints": {"resourceRules": [RULE], "objectSelector": {"matchLabels": {"a": "b"}}}}, "guard.by-label"),
         ({"matchConstraints": {"resourceRules": [RULE], "matchPolicy": "Exact"}}, "guard.by-version"),
+        (
+            {
+                "matchConstraints": {
+                    "resourceRules": [RULE],
+                    "namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]},
+                }
+            },
+            "guard.by-label",
+        ),
     ],
 )
 def test_a_guard_that_lets_objects_past_is_none_whoever_has_read_it(change, code):
