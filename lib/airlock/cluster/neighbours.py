@@ -66,7 +66,10 @@ def node_makers(
         by_platform: Why a subject is of the platform; None where it is not.
     """
     inside = {name for names in zones.values() for name in names}
-    open_ones = {one.name for one in resources.of("Namespace", "") if one.labels.get(_ENFORCE) not in _SAFE_LEVELS} - inside
+    known = {one.name: one.labels.get(_ENFORCE) for one in resources.of("Namespace", "")}
+    # Of a namespace that is not among the objects nobody knows what it enforces.
+    named = {one.namespace for one in held if one.namespace not in ("", EVERYWHERE)}
+    open_ones = {name for name in {*known, *named} if known.get(name) not in _SAFE_LEVELS} - inside
     places: dict[tuple[Subject, Ref, str], set[str]] = {}
     for one in held:
         if one.power == "create pods" and one.namespace and one.namespace not in inside:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from airlock.cluster.acting import acting_as_others
 from airlock.cluster.admission import admission_openings
 from airlock.cluster.ages import older_pods
 from airlock.cluster.elsewhere import rights_elsewhere
@@ -158,7 +159,8 @@ def paths(
     findings += _not_there([*held, *inside], rights_allowed)
     outside, listed = rights_elsewhere(held, zones, accepted.by_right, accepted.hints)
     findings += outside
-    findings += joined_zones(held, zones, lambda one: accepted.by_platform(one) is not None)
+    findings += joined_zones(held, zones, accepted.is_platform)
+    findings += acting_as_others(held, zones, accepted.is_platform, accepted.by_right)
     found = list(_always(zones, platform))
     found += [*_of_rights(inside, zone_of, accepted), *listed]
     found += node_makers(held, resources, zones, accepted.by_platform)
@@ -215,6 +217,9 @@ class _Accepted:
         if subject not in self._of:
             self._of[subject] = next((one.why for one in self._platform if one.covers(subject, self._namespaces)), None)
         return self._of[subject]
+
+    def is_platform(self, subject: Subject) -> bool:
+        return self.by_platform(subject) is not None
 
     def by_right(self, one: Held) -> str | None:
         return self._why.get((one.subject, one.power, one.namespace))

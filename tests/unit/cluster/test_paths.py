@@ -194,6 +194,76 @@ def test_words_that_are_no_powers_are_refused(may_words, why, said):
         Right.parse(DRIVER, may_words, "pii-raw", why)
 
 
+# --- acting as somebody who has a right in a zone -------------------------------------------------------------------------
+
+LAUNCHER = "ServiceAccount airflow/worker"
+LAUNCHES = (LAUNCHER, ["create pods"], "pii-raw", "starts drivers")
+
+
+def acting(*objects, rights=(LAUNCHES,), platform=()):
+    found = look(*may(LAUNCHER, "create", "pods"), *objects, rights=rights, platform=platform)[0]
+    return [one.what for one in found if one.code == "rights.acts-as"]
+
+
+@pytest.mark.parametrize(
+    ("verbs", "resources", "power"),
+    [
+        ("create", "pods", "create pods"),
+        ("create", "serviceaccounts/token", "create tokens"),
+        ("patch", "deployments", "create pods"),
+        ("get", "secrets", "read secrets"),
+        ("impersonate", "serviceaccounts", "impersonate"),
+    ],
+)
+def test_who_can_become_a_declared_launcher_must_be_declared(verbs, resources, power):
+    objects = may("User mallory", verbs, resources, within="airflow")
+    [what] = acting(*objects)
+    assert what.startswith(f"User mallory may {power} in airflow and so act as {LAUNCHER}, which may create pods in pii-raw")
+    assert acting(*objects, rights=[LAUNCHES, ("User mallory", [power], "airflow", "keeps it")]) == []
+    assert acting(*objects, platform=[("User mallory", "runs it")]) == []
+
+
+def test_who_can_become_one_of_the_platform_is_found_and_by_steps_too():
+    backup = may("ServiceAccount backup/agent", "get", "pods/log")
+    first = may("ServiceAccount tools/robot", "create", "pods", within="backup")
+    second = may("User ann", "create", "pods", within="tools")
+    found = acting(*backup, *first, *second, platform=[("ServiceAccount backup/*", "makes copies")])
+    assert [one.partition(" may ")[0] for one in found] == ["ServiceAccount tools/robot", "User ann"]
+
+
+@pytest.mark.parametrize(
+    ("verbs", "resources"),
+    [("get", "pods"), ("create", "services"), ("get", "configmaps"), ("patch", "configmaps"), ("delete", "pods")],
+)
+def test_what_does_not_make_somebody_else_of_its_holder_is_left_alone(verbs, resources):
+    assert acting(*may("User mallory", verbs, resources, within="airflow")) == []
+
+
+def test_a_namespace_without_anybody_who_has_a_right_in_a_zone_is_left_alone():
+    assert acting(*may("User mallory", "create", "pods", within="shop")) == []
+
+
+@pytest.mark.parametrize(
+    ("verbs", "resources", "groups"),
+    [
+        ("create", "pods", ("",)),
+        ("update", "configmaps", ("",)),
+        ("patch", "serviceaccounts", ("",)),
+        ("create", "rolebindings", ("rbac.authorization.k8s.io",)),
+        ("get", "secrets", ("",)),
+    ],
+)
+def test_kubernetes_own_controllers_have_rights_that_no_object_says(verbs, resources, groups):
+    [what] = acting(*may("User mallory", verbs, resources, within="kube-system", groups=groups))
+    assert "and so act as Kubernetes' own controllers" in what
+    assert acting(*may("User mallory", "get", "configmaps", within="kube-system")) == []
+
+
+def test_powers_of_one_subject_in_one_namespace_are_told_together():
+    [what] = acting(*may("User mallory", "create", "pods serviceaccounts/token", within="airflow"))
+    assert "may create pods, create tokens in airflow" in what
+
+
 # --- two zones ----------------------------------------------------------------------------------------------------------
 
 
