@@ -14,6 +14,9 @@ import yaml
 from tests.cluster.live import DIGEST, EVERYTHING, IMAGE, create, done, executor, kubectl, settles
 from tests.servers import kustomize
 
+from airlock.cluster.pinned import parameters_digest
+from airlock.cluster.resources import resources_from
+
 K8S = Path(__file__).parents[2] / "k8s"
 OURS = "app.kubernetes.io/part-of=airlock"
 ZONES = ("pii-raw", "pii-airlock", "pii-sanitized")
@@ -59,9 +62,17 @@ def with_components(require, tmp_path_factory) -> Callable[..., Objects]:
                 }
             )
         )
-        return built(trial)
+        return pinned(built(trial))
 
     return make
+
+
+def pinned(objects: Objects) -> Objects:
+    """With the digests of the lists as they are, in the site's values: somebody has read them."""
+    lists = {one.name: one for one in resources_from(("trial", one) for one in objects).of("ConfigMap", "")}
+    site = next(one for one in objects if one["metadata"]["name"] == "airlock-site")
+    own = {name: parameters_digest(lists[name]) if name in lists else text for name, text in site["data"].items()}
+    return [one if one is not site else {**site, "data": own} for one in objects]
 
 
 @pytest.fixture(scope="session")
@@ -73,14 +84,14 @@ def trial(require, tmp_path_factory):
     shutil.copytree(K8S, copy)
     overlay = copy / "overlays" / "local"
     lists = yaml.safe_load((overlay / "pods-parameters.yaml").read_text())
-    digests = [DIGEST, os.environ.get(IMAGE, "").rpartition("@")[2]]
-    lists["data"] = {f"images.{zone}": "".join(f"{one} trial\n" for one in digests if one) for zone in ZONES}
+    images = [f"localhost/airlock@{DIGEST}", f"localhost/airlock-store@{DIGEST}", os.environ.get(IMAGE, "")]
+    lists["data"] = {f"images.{zone}": "".join(f"{one} trial\n" for one in images if one) for zone in ZONES}
     (overlay / "pods-parameters.yaml").write_text(yaml.safe_dump(lists))
     made = yaml.safe_load((overlay / "kustomization.yaml").read_text())
     made["images"] = [{"name": "airlock-store", "newName": "localhost/airlock-store", "digest": DIGEST}]
     made["replicas"] = [{"name": f"{zone}-store", "count": 0} for zone in ("raw", "staging", "sanitized")]
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(made))
-    return built(overlay)
+    return pinned(built(overlay))
 
 
 @pytest.fixture(scope="session")

@@ -121,13 +121,14 @@ def label(**values):
 
 TOKEN = {"serviceAccountToken": {"path": "token"}}
 ANY_POD = {
-    "image by tag": (container(image="localhost/airlock:1"), "not named by a digest"),
-    "image of another digest": (container(image=f"localhost/airlock@{FOREIGN}"), "not named by a digest"),
+    "image by tag": (container(image="localhost/airlock:1"), "none of the namespace's list"),
+    "image of another digest": (container(image=f"localhost/airlock@{FOREIGN}"), "none of the namespace's list"),
+    "image of another registry": (container(image=f"data.example.org/airlock@{DIGEST}"), "none of the namespace's list"),
     "image of another digest first": (
         lambda one: one["spec"].update(
             initContainers=[one["spec"]["containers"][0] | {"name": "first", "image": f"x@{FOREIGN}"}]
         ),
-        "not named by a digest",
+        "none of the namespace's list",
     ),
     "host network": (spec(hostNetwork=True), "hostNetwork is not allowed"),
     "host processes": (spec(hostPID=True), "hostPID and hostIPC"),

@@ -82,6 +82,21 @@ def test_every_admission_policy_is_counted_on(build, prove):
         assert verdict_with(prove, objects, binding, auditing) is Verdict.REFUTED, binding["metadata"]
 
 
+def test_every_list_is_counted_on(build, prove):
+    """As it was read: without it, or saying something else, nothing is proven."""
+    objects = build("overlays/local")
+    lists = [
+        one
+        for one in objects
+        if one["kind"] == "ConfigMap" and one["metadata"]["name"].startswith(("airlock-pods", "airlock-subjects"))
+    ]
+    assert len(lists) == 7
+    for one in lists:
+        other = {**one, "data": {**one["data"], "more": ""}}
+        assert verdict_with(prove, objects, one) is Verdict.NO_PROOF, one["metadata"]
+        assert verdict_with(prove, objects, one, other) is Verdict.NO_PROOF, one["metadata"]
+
+
 def verdict_with(prove, objects, one, *instead):
     return prove([*(each for each in objects if each is not one), *instead]).verdict
 

@@ -10,17 +10,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from airlock.cluster import flowshape as shape
 from airlock.cluster.addresses import EVERYWHERE, FAMILIES, NOWHERE, Addresses, parse_addresses
-from airlock.cluster.flowshape import (
-    BoundShape,
-    FileShape,
-    FlowShape,
-    GuardShape,
-    PartyShape,
-    PlatformShape,
-    RangesShape,
-    RightShape,
-)
 from airlock.cluster.model import Site
 from airlock.cluster.paths import Platform, Right
 from airlock.cluster.pinned import Guard
@@ -140,7 +131,7 @@ def read_flows(text: str, name: str, resources: Resources) -> Flows:
     if document.problems:
         raise ConfigError(f"{min(document.problems)}. Correct it")
     try:
-        file = FileShape.model_validate(document.data)
+        file = shape.FileShape.model_validate(document.data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         line, column = document.place(first["loc"])
@@ -156,7 +147,7 @@ class _Reader:
         here: Which part of the file is being read: where an error is.
     """
 
-    def __init__(self, file: FileShape, document: Document, resources: Resources) -> None:
+    def __init__(self, file: shape.FileShape, document: Document, resources: Resources) -> None:
         self.file, self.document = file, document
         self.here: Location = ()
         namespaces = {"", *(name for some in file.zones.values() for name in some)}
@@ -209,7 +200,7 @@ class _Reader:
                     )
                 zone_of[name] = zone
 
-    def _line(self, location: Location, one: FlowShape) -> Flow:
+    def _line(self, location: Location, one: shape.FlowShape) -> Flow:
         """A flow; the names in it are checked whether it counts or not."""
         self.here = location
         if one.ports is None:
@@ -223,7 +214,7 @@ class _Reader:
                 )
         return found
 
-    def _forbidden(self, location: Location, one: FlowShape) -> Flow:
+    def _forbidden(self, location: Location, one: shape.FlowShape) -> Flow:
         self.here = location
         if one.component is not None:
             raise self._wrong(
@@ -232,7 +223,7 @@ class _Reader:
             )
         return self._flow(location, one)
 
-    def _flow(self, location: Location, one: FlowShape) -> Flow:
+    def _flow(self, location: Location, one: shape.FlowShape) -> Flow:
         self._require_why(f"flow {one.source} -> {one.target}", one.why)
         self.here = (*location, "from")
         source = self._named(one.source)
@@ -242,7 +233,7 @@ class _Reader:
         self.here = location
         return Flow(source, target, ports, one.why, one.channel, self._place(), self._waits(one.component))
 
-    def _right(self, location: Location, one: RightShape) -> Right:
+    def _right(self, location: Location, one: shape.RightShape) -> Right:
         self.here = location
         try:
             found = Right.parse(one.subject, one.may, one.namespace, one.why)
@@ -250,7 +241,7 @@ class _Reader:
             raise self._wrong(str(error)) from None
         return replace(found, place=self._place(), waits=self._waits(one.component))
 
-    def _guards(self, name: str, one: GuardShape) -> Iterator[Guard]:
+    def _guards(self, name: str, one: shape.GuardShape) -> Iterator[Guard]:
         self.here = ("guards", name, "why")
         self._require_why(f"guard {name}", one.why)
         self.here = ("guards", name, "digest")
@@ -259,9 +250,15 @@ class _Reader:
             self.here = ("guards", name, "bindings", index)
             namespaces = self._bound_in(name, bound)
             if not self._waits(bound.component):
-                yield Guard(name, one.digest, namespaces, bound.parameters, place)
+                yield Guard(name, one.digest, namespaces, bound.parameters, self._says(bound), place)
 
-    def _bound_in(self, name: str, bound: BoundShape) -> tuple[str, ...]:
+    def _says(self, bound: shape.BoundShape) -> str:
+        found = self._value(bound.says)
+        if bound.says and (not bound.parameters or not shape.DIGEST.fullmatch(found)):
+            raise self._wrong(f"says '{found}', expected 'sha256:' and 64 hexadecimal digits, of 'parameters'. Correct it")
+        return found
+
+    def _bound_in(self, name: str, bound: shape.BoundShape) -> tuple[str, ...]:
         """Its namespaces. A slip in `with` would leave a guard out without a word, so the component must be one that rights or flows wait for."""
         waited = {one.component for one in self.file.flows} | {one.component for one in self.file.rights}
         if bound.component is not None and bound.component not in waited:
@@ -273,7 +270,7 @@ class _Reader:
             raise self._wrong(f"guard {name} in '{unknown}', expected zones: {', '.join(self.file.zones)}. Correct it")
         return tuple(namespace for zone in bound.zones for namespace in self.file.zones[zone])
 
-    def _platform(self, location: Location, one: PlatformShape) -> list[Platform]:
+    def _platform(self, location: Location, one: shape.PlatformShape) -> list[Platform]:
         self.here = location
         try:
             return [Platform(subject, one.why) for subject in self._subjects(one.subject)]
@@ -301,7 +298,7 @@ class _Reader:
             raise self._wrong(f"'{name}' is neither a party nor a zone. There are: {', '.join(sorted(self.parties))}")
         return self.parties[name]
 
-    def _party(self, name: str, raw: PartyShape) -> Party:
+    def _party(self, name: str, raw: shape.PartyShape) -> Party:
         self.here = ("parties", name)
         if raw.addresses is not None:
             if raw.namespace or raw.namespaces or raw.pods:
@@ -320,7 +317,7 @@ class _Reader:
             return Party(name, (Pods(pods=selector),), labels)
         return Party(name, tuple(Pods(one, pods=selector) for one in namespaces), labels)
 
-    def _site(self, raw: RangesShape) -> Site:
+    def _site(self, raw: shape.RangesShape) -> Site:
         self.here = ("addresses", "families")
         families = self._values(raw.families) if raw.families else list(FAMILIES)
         unknown = [one for one in families if one not in FAMILIES]

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["BoundShape", "FileShape", "FlowShape", "GuardShape", "PartyShape", "PlatformShape", "RangesShape", "RightShape"]
+__all__ = [
+    "DIGEST",
+    "BoundShape",
+    "FileShape",
+    "FlowShape",
+    "GuardShape",
+    "PartyShape",
+    "PlatformShape",
+    "RangesShape",
+    "RightShape",
+]
+
+DIGEST = re.compile("sha256:[0-9a-f]{64}")
+"""How a digest is written."""
 
 
 class _Strict(BaseModel):
@@ -65,13 +79,14 @@ class BoundShape(_Strict):
 
     zones: Annotated[list[str], Field(min_length=1, alias="in")]
     parameters: str = ""
+    says: str = ""
     component: str | None = Field(None, alias="with")
 
 
 class GuardShape(_Strict):
     """An entry of `guards:`."""
 
-    digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+    digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")]
     why: str
     bindings: Annotated[list[BoundShape], Field(min_length=1)]
 

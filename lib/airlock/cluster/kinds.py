@@ -58,7 +58,7 @@ HARMLESS: Mapping[tuple[str, str], str] = {
     ("networking.k8s.io", "IngressClass"): "names a controller; Ingresses are looked at",
     ("networking.k8s.io", "IPAddress"): "only tells which address a Service has",
     ("networking.k8s.io", "ServiceCIDR"): "addresses of Services, which flows.yaml has",
-    ("storage.k8s.io", "StorageClass"): "claims are looked at",
+    ("storage.k8s.io", "StorageClass"): "what claims may take of it is looked at",
     ("storage.k8s.io", "CSIDriver"): "volumes are looked at",
     ("storage.k8s.io", "CSINode"): "only tells",
     ("storage.k8s.io", "CSIStorageCapacity"): "only tells",

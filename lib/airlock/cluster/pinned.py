@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airlock.cluster._shape import about, mapping, mappings, words
@@ -16,7 +16,7 @@ from airlock.cluster.admission import ADMISSION, binds, constrains, labels_of
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resource, Resources
 
-__all__ = ["Guard", "guard_openings", "said_digest"]
+__all__ = ["Guard", "guard_openings", "parameters_digest", "said_digest"]
 
 _POLICY, _BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 _EXPRESSIONS = {"matchConditions": ("name", "expression"), "variables": ("name", "expression"), "validations": ("expression",)}
@@ -36,8 +36,9 @@ class Guard:
         policy: Name of the ValidatingAdmissionPolicy.
         digest: What `said_digest` gave of it.
         namespaces: Where it must be bound.
-        parameters: `NAMESPACE/NAME` (`NAME`, where the binding says no namespace) of the object that has its parameters; empty where it
-            takes none.
+        parameters: `NAMESPACE/NAME` (`NAME` where the binding says no namespace, and each has its own) of the object that has its
+            parameters; empty where it takes none.
+        says: What `parameters_digest` gave of that object; empty where it is not pinned, and then what it says is listed alone.
         place: File and line of it.
     """
 
@@ -45,6 +46,7 @@ class Guard:
     digest: str
     namespaces: tuple[str, ...]
     parameters: str = ""
+    says: str = ""
     place: str = "flows.yaml"
 
 
@@ -131,35 +133,54 @@ def guard_openings(resources: Resources, guards: Sequence[Guard], making: Iterab
 
 
 def _kept(resources: Resources, guard: Guard, policy: Resource, bindings: Sequence[Resource]) -> Iterator[tuple[str, Opening]]:
-    openings = [*_changed(policy, guard), *_weak(policy, guard), *_parameters(resources, policy, guard)]
+    openings = [*_changed(policy, guard), *_weak(policy, guard)]
     judged = [(one, _weakness(one, guard)) for one in bindings]
     for name in guard.namespaces:
-        yield from ((name, opening) for opening in openings)
+        yield from ((name, opening) for opening in (*openings, *_parameters(resources, policy, guard, name)))
         labels = labels_of(resources, [name])
-        there = [(one, weak) for one, weak in judged if binds(one, labels) and constrains(policy, labels)]
-        if all(weak for _, weak in there):
+        there = [(one, weak) for one, weak in judged if _reaches(one, policy, labels)]
+        holding = [one for one, weak in there if not weak]
+        if not holding:
             why = "; ".join(f"{one.name} {weak}" for one, weak in there) or "none is of this policy and reaches the namespace"
             text = f"no binding holds it for '{name}', where {guard.place} counts on it: {why}"
             yield name, _opening(guard, Verdict.REFUTED, "guard.unbound", text, "Apply its binding, or correct it")
+        elif label := next(filter(None, (_label(mapping(one.spec, "matchResources")) for one in holding)), ""):
+            yield name, replace(_by_label(guard, label), where=holding[0].ref)
 
 
-def _parameters(resources: Resources, policy: Resource, guard: Guard) -> Iterator[Opening]:
-    """The object that says what the policy lets in: listed by its digest, so that what was read can be told from what is there."""
-    if not guard.parameters:
-        return
+def _reaches(binding: Resource, policy: Resource, labels: list[Mapping[str, str]]) -> bool:
+    with about(binding):
+        reached = binds(binding, labels)
+    with about(policy):
+        return reached and constrains(policy, labels)
+
+
+def parameters_digest(one: Resource) -> str:
+    """What an object with parameters says, all but its metadata and status, as `sha256:` and 64 hexadecimal digits."""
+    return _digest({key: value for key, value in one.body.items() if key not in _ABOUT})
+
+
+def _parameters(resources: Resources, policy: Resource, guard: Guard, where: str) -> Iterator[Opening]:
+    """The object that says what the policy lets in for a namespace: whether it is there, may change, and says what it said when it was read."""
     namespace, _, name = guard.parameters.rpartition("/")
-    kind = str(mapping(policy.spec, "paramKind").get("kind"))
-    found = resources.find(kind, namespace, name)
+    kind = str(mapping(policy.spec, "paramKind").get("kind") or "an object")
+    found = resources.find(kind, namespace or where, name) if name else None
     if found is None:
-        text = f"lets in what {kind} {guard.parameters} says, which is not among these objects"
-        yield _opening(guard, Verdict.NO_PROOF, "guard.parameters", text, "Give it too")
+        if name:
+            text = f"lets in what {kind} {namespace or where}/{name} says, which is not among these objects"
+            yield _opening(guard, Verdict.NO_PROOF, "guard.parameters", text, "Give it too")
         return
     if kind == "ConfigMap" and found.body.get("immutable") is not True:
         text = f"{guard.policy} lets in what it says, and that can change under it"
         step = "Set immutable to true; for another content make it anew"
         yield Opening(found.ref, "admission", "immutable", text, Verdict.NO_PROOF, "guard.mutable", step)
-    said = {key: value for key, value in found.body.items() if key not in _ABOUT}
-    yield Opening(found.ref, "admission", "", f"{guard.policy} lets in what it says: {_digest(said)}")
+    said = parameters_digest(found)
+    if guard.says and said != guard.says:
+        text = f"{guard.policy} lets in what it says, and that is not what was read: {said}, and {guard.place} expects {guard.says}"
+        step = "Put it back; or read it, and put the digest that was found there, or into the site's value that is named there"
+        yield Opening(found.ref, "admission", "", text, Verdict.NO_PROOF, "guard.parameters", step)
+    else:
+        yield Opening(found.ref, "admission", "", f"{guard.policy} lets in what it says: {said}")
 
 
 def _changed(policy: Resource, guard: Guard) -> Iterator[Opening]:
@@ -180,8 +201,7 @@ def _weak(policy: Resource, guard: Guard) -> Iterator[Opening]:
         text = "looks at objects by labels that whoever makes them sets"
         yield _opening(guard, Verdict.NO_PROOF, "guard.by-label", text, "Take objectSelector out")
     if label := _label(match):
-        text = f"reaches namespaces by their label '{label}', which can be taken off them"
-        yield _opening(guard, Verdict.NO_PROOF, "guard.by-label", text, f"Select them by {_NAME}")
+        yield _by_label(guard, label)
     if (match.get("matchPolicy") or _WHOLE) != _WHOLE:
         text = "looks at the versions alone that it names; the same object comes in by another"
         yield _opening(guard, Verdict.NO_PROOF, "guard.by-version", text, f"Set matchPolicy to {_WHOLE}")
@@ -191,23 +211,26 @@ def _opening(guard: Guard, verdict: Verdict, code: str, text: str, step: str) ->
     return Opening(Ref(_POLICY, "", guard.policy), "admission", "", text, verdict, code, step)
 
 
+def _by_label(guard: Guard, label: str) -> Opening:
+    text = f"reaches namespaces by their label '{label}', which can be taken off them: an update is asked about with its new labels"
+    return _opening(guard, Verdict.NO_PROOF, "guard.by-label", text, f"Select them by {_NAME}")
+
+
 def _weakness(binding: Resource, guard: Guard) -> str:
     """Why a binding does not deny all that the policy refuses by the guard's parameters; empty where it does. Where is another question."""
     with about(binding):
         match, given = mapping(binding.spec, "matchResources"), mapping(binding.spec, "paramRef")
-        named = "/".join(str(given[key]) for key in ("namespace", "name") if given.get(key))
+        namespace, _, name = guard.parameters.rpartition("/")
+        named = f"{given.get('namespace') or ''}/{given.get('name') or ''}"
         if "Deny" not in words(binding.spec, "validationActions"):
             return "only warns or writes to the audit log"
-        if named != guard.parameters or given.get("selector"):
-            return f"has {named or 'no'} parameters, expected {guard.parameters or 'none'}"
+        if named != f"{namespace}/{name}" or given.get("selector"):
+            return f"takes '{named.strip('/')}' for its parameters, expected '{guard.parameters}'"
         if given and given.get("parameterNotFoundAction") != "Deny":
             return "lets objects in when its parameters are gone"
         narrow = next((key for key in _NARROWS if match.get(key)), None)
         if narrow:
             return f"leaves objects out by matchResources.{narrow}"
-        label = _label(match)
-        if label:
-            return f"reaches namespaces by their label '{label}', which can be taken off them"
     return ""
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airlock.cluster._fields import FIELDS
-from airlock.cluster._shape import about, mapping, mappings, words
+from airlock.cluster._shape import about, mapping, mappings
+from airlock.cluster.claims import Claim, claim_opening, outside_sources
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resources
 
@@ -15,11 +16,6 @@ __all__ = ["volume_openings", "waiting_volumes"]
 _INSIDE = frozenset({"emptyDir", "configMap", "secret", "downwardAPI", "projected"})
 """Kept on the node, or filled from objects of the namespace; tokens in projected ones are `tokens`' business."""
 _SOURCES = FIELDS["Volume"].keys() - {"name"}
-_SHARED = frozenset({"ReadWriteMany", "ReadOnlyMany"})
-_OUTSIDE = frozenset({
-    "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "fc", "flexVolume", "flocker", "gcePersistentDisk", "glusterfs",
-    "iscsi", "nfs", "photonPersistentDisk", "portworxVolume", "quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume",
-})  # fmt: skip
 _SECRETS_STORE = "secrets-store.csi.k8s.io"
 _STEP = "Use emptyDir, or keep the data in the zone's store"
 
@@ -53,8 +49,8 @@ def _one(ref: Ref, rule: str, source: str, volume: Mapping[str, Any], resources:
             name = str(mapping(volume, source).get("claimName") or "")
             return _claim(ref, rule, name, resources)
         case "ephemeral":
-            claim = mapping(mapping(volume, source), "volumeClaimTemplate")
-            return _storage(ref, rule, "a claim of its own", words(mapping(claim, "spec"), "accessModes"))
+            template = mapping(mapping(volume, source), "volumeClaimTemplate")
+            return claim_opening(Claim(ref, rule, "", mapping(template, "spec")), resources)
     text = f"the node carries what is written to '{source}', past every policy"
     return Opening(ref, "volume", rule, text, Verdict.REFUTED, "volume.network", _STEP)
 
@@ -73,16 +69,7 @@ def _claim(ref: Ref, rule: str, name: str, resources: Resources) -> Opening:
         text = f"claim '{name}' is not among these objects: where it keeps its data is not known"
         return Opening(ref, "volume", rule, text, Verdict.NO_PROOF, "volume.unknown-claim", "Give the claim too")
     with about(claim):
-        volume, modes = str(claim.spec.get("volumeName") or ""), words(claim.spec, "accessModes")
-    for one in resources.of("PersistentVolume", ""):
-        with about(one):
-            kept, to = one.spec, mapping(one.spec, "claimRef")
-        sources = sorted(kept.keys() & (_OUTSIDE | {"hostPath"}))
-        # A volume waits for its claim by claimRef, which need not name it back.
-        if sources and (one.name == volume or (to.get("namespace"), to.get("name")) == (ref.namespace, name)):
-            text = f"claim '{name}' is bound to {one.ref} of '{sources[0]}', which others outside the zone may read"
-            return Opening(ref, "volume", rule, text, Verdict.REFUTED, "volume.network", _STEP)
-    return _storage(ref, rule, f"claim '{name}'", modes)
+        return claim_opening(Claim(ref, rule, name, claim.spec), resources)
 
 
 def waiting_volumes(resources: Resources, namespaces: frozenset[str]) -> Iterator[tuple[str, Opening]]:
@@ -90,15 +77,8 @@ def waiting_volumes(resources: Resources, namespaces: frozenset[str]) -> Iterato
     for one in resources.of("PersistentVolume", ""):
         with about(one):
             to = mapping(one.spec, "claimRef")
-            sources = sorted(one.spec.keys() & (_OUTSIDE | {"hostPath"}))
+            sources = outside_sources(one)
         namespace, name = str(to.get("namespace") or ""), str(to.get("name") or "")
         if sources and namespace in namespaces and resources.find("PersistentVolumeClaim", namespace, name) is None:
             text = f"waits with '{sources[0]}' for a claim '{name}' in {namespace}, which others outside the zone may read"
             yield namespace, Opening(one.ref, "volume", "spec.claimRef", text, Verdict.REFUTED, "volume.network", _STEP)
-
-
-def _storage(ref: Ref, rule: str, name: str, modes: tuple[str, ...]) -> Opening:
-    if _SHARED & set(modes):
-        text = f"{name} is {', '.join(modes)}: several nodes mount it, over a network that no policy sees"
-        return Opening(ref, "volume", rule, text, Verdict.NO_PROOF, "volume.shared", "Claim it ReadWriteOnce, or use emptyDir")
-    return Opening(ref, "volume", rule, f"{name} keeps data in the cluster's storage, which whoever runs it reads")

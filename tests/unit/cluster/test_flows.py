@@ -71,7 +71,7 @@ def test_names_and_the_sites_values():
 
 def test_guards_are_one_for_each_binding_that_counts():
     (guard,) = read_flows(FILE, "k8s/flows.yaml", _resources()).guards
-    assert guard == Guard("pods", f"sha256:{'0' * 64}", ("pii-raw",), "ops/lists", "flows.yaml:21")
+    assert guard == Guard("pods", f"sha256:{'0' * 64}", ("pii-raw",), "ops/lists", place="flows.yaml:21")
     metadata = {"name": "s", "namespace": "pii-raw", "labels": {"airlock.dev/component": "extra"}}
     extra = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
     assert [one.parameters for one in read_flows(FILE, "flows.yaml", _resources(extra)).guards] == ["ops/lists", "ops/more"]
@@ -127,6 +127,12 @@ def test_lines_of_a_component_count_where_it_is():
             "{in: [raw], with: extar}",
             "guard pods waits for component 'extar', for which no",
         ),
+        (
+            "{in: [raw], parameters: ops/lists}",
+            "{in: [raw], parameters: ops/lists, says: sha256:0}",
+            "says 'sha256:0', expected 'sha256:' and 64",
+        ),
+        ("{in: [raw], parameters: ops/lists}", f"{{in: [raw], says: sha256:{'0' * 64}}}", "of 'parameters'"),
         ("digest: sha256:0", "digest: sha256:x", "guards.pods.digest: String should match pattern"),
     ],
 )

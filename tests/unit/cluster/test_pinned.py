@@ -7,7 +7,7 @@ import re
 import pytest
 
 from airlock.cluster.findings import Verdict
-from airlock.cluster.pinned import Guard, guard_openings, said_digest
+from airlock.cluster.pinned import Guard, guard_openings, parameters_digest, said_digest
 from airlock.cluster.resources import resources_from
 from airlock.errors import ConfigError
 
@@ -62,7 +62,7 @@ def digest(**spec):
 
 
 def look(*objects, guard=None, making=("raw",), **pinned):
-    guard = guard or Guard("pods", digest(**pinned), ("raw", "clean"), "ops/lists", "flows.yaml:7")
+    guard = guard or Guard("pods", digest(**pinned), ("raw", "clean"), "ops/lists", place="flows.yaml:7")
     return list(guard_openings(cluster(LISTS, *objects), [guard], making))
 
 
@@ -100,7 +100,7 @@ def test_parameters_that_are_not_there_or_may_change_leave_no_proof(lists, code)
 def test_a_guard_that_is_gone_is_refuted_whatever_else_looks_at_pods():
     """Another policy that looks at pods does not stand in for it."""
     other = {**policy(), "metadata": {"name": "other"}}
-    found = look(other, binding(policyName="other"), guard=Guard("pods", digest(), ("raw",), "ops/lists", "flows.yaml:7"))
+    found = look(other, binding(policyName="other"), guard=Guard("pods", digest(), ("raw",), "ops/lists", place="flows.yaml:7"))
     assert codes(found) == {("raw", "guard.missing", R), ("raw", "admission.unguarded", N)}
     assert found[0][1].text == "is not there, and flows.yaml:7 counts on it"
 
@@ -173,10 +173,6 @@ def selecting(name):
         ({"matchResources": {"objectSelector": {"matchLabels": {"a": "b"}}}}, {"raw", "clean"}),
         ({"matchResources": {"resourceRules": [RULE]}}, {"raw", "clean"}),
         ({"matchResources": {"excludeResourceRules": [RULE]}}, {"raw", "clean"}),
-        (
-            {"matchResources": {"namespaceSelector": {"matchExpressions": [{"key": "stage", "operator": "DoesNotExist"}]}}},
-            {"raw", "clean"},
-        ),
     ],
 )
 def test_a_guard_that_is_not_bound_where_it_should_be_is_refuted(change, left_open):
@@ -202,6 +198,15 @@ def test_two_bindings_may_share_the_namespaces():
     assert codes(look(policy(), *both)) == set()
 
 
+def test_a_binding_that_selects_by_a_label_may_be_escaped():
+    """An update of a Namespace is asked about with its new labels."""
+    by_label = {"namespaceSelector": {"matchExpressions": [{"key": "stage", "operator": "DoesNotExist"}]}}
+    found = look(policy(), binding("a", matchResources=by_label))
+    assert codes(found) == {(name, "guard.by-label", N) for name in ("raw", "clean")}
+    assert {str(one.where) for _, one in found if one.code} == {"ValidatingAdmissionPolicyBinding a"}
+    assert "'stage'" in next(one.text for _, one in found if one.code)
+
+
 def test_a_policy_that_leaves_a_namespace_out_does_not_guard_it():
     match = {"matchConstraints": {"resourceRules": [RULE], **selecting("raw")}}
     assert codes(look(policy(**match), binding(), **match)) == {("clean", "guard.unbound", R)}
@@ -214,10 +219,28 @@ def test_a_guard_without_parameters_is_bound_without():
     assert codes(look(policy(**plain), binding(), guard=guard)) == {("raw", "guard.unbound", R)}
 
 
-def test_parameters_without_a_namespace_go_by_their_name():
-    guard = Guard("pods", digest(), ("raw",), "lists")
-    found = codes(look(policy(), binding(paramRef={"name": "lists", "parameterNotFoundAction": "Deny"}), guard=guard))
+def test_parameters_without_a_namespace_are_each_namespaces_own():
+    guard = Guard("pods", digest(), ("raw", "ops"), "lists")
+    found = codes(
+        look(policy(), binding(paramRef={"name": "lists", "parameterNotFoundAction": "Deny"}), guard=guard, making=())
+    )
     assert found == {("raw", "guard.parameters", N)}
+
+
+def test_parameters_that_say_something_else_than_was_read_leave_no_proof():
+    """`creator: nobody`, or everybody among the platform: the policy is the same, and lets all in."""
+    says = parameters_digest(cluster(LISTS).all[0])
+    for lists, expected in ((LISTS, set()), ({**LISTS, "data": {"users": "everybody"}}, {("raw", "guard.parameters", N)})):
+        guard = Guard("pods", digest(), ("raw",), "ops/lists", says)
+        found = list(guard_openings(cluster(lists, policy(), binding()), [guard], ()))
+        assert codes(found) == expected
+        assert parameters_digest(cluster(lists).all[0]) in " ".join(one.text for _, one in found)
+        assert "everybody" not in " ".join(one.text for _, one in found)
+
+
+def test_a_name_with_a_slash_is_no_namespace():
+    odd = binding(paramRef={"name": "ops/lists", "parameterNotFoundAction": "Deny"})
+    assert codes(look(policy(), odd)) == {(name, "guard.unbound", R) for name in ("raw", "clean")}
 
 
 @pytest.mark.parametrize(

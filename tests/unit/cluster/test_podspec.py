@@ -233,9 +233,41 @@ def test_claims_of_a_stateful_set_are_volumes():
     assert codes(made) == {("volume.shared", N)}
 
 
+@pytest.mark.parametrize(
+    ("objects", "code"),
+    [
+        ((), "volume.unknown-class"),
+        (("disks",), None),
+        (("disks", "free"), "volume.free"),
+    ],
+)
+def test_claims_that_are_made_for_pods_may_take_what_is_free(objects, code):
+    there = {"disks": storage(), "free": volume(nfs={"server": "s"}, **DISKS)}
+    spec = {"accessModes": ["ReadWriteOnce"], **DISKS}
+    made = template("apps", "StatefulSet", {})
+    made["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": spec}]
+    own = pod({"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}]})
+    for one in (made, own):
+        assert codes(one, *(there[name] for name in objects)) == ({(code, N)} if code else set())
+
+
 def claim(modes, **spec):
     metadata = {"name": "data", "namespace": "raw"}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": {"accessModes": modes, **spec}}
+
+
+def storage(provisioner="ebs.csi.aws.com", name="disks", *, default=False):
+    notes = {"storageclass.kubernetes.io/is-default-class": "true"} if default else {}
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name, "annotations": notes},
+        "provisioner": provisioner,
+    }
+
+
+EBS = {"driver": "ebs.csi.aws.com"}
+DISKS = {"storageClassName": "disks"}
 
 
 def volume(**spec):
@@ -245,8 +277,33 @@ def volume(**spec):
 @pytest.mark.parametrize(
     ("objects", "found"),
     [
-        ([claim(["ReadWriteOnce"])], set()),
-        ([claim(["ReadWriteOnce"], volumeName="pv"), volume(csi={"driver": "ebs"})], set()),
+        ([claim(["ReadWriteOnce"], **DISKS), storage()], set()),
+        ([claim(["ReadWriteOnce"]), storage(default=True)], set()),
+        ([claim(["ReadWriteOnce"], volumeName="pv"), volume(csi=EBS)], set()),
+        ([claim(["ReadWriteOnce"], **DISKS)], {("volume.unknown-class", N)}),
+        ([claim(["ReadWriteOnce"]), storage()], {("volume.unknown-class", N)}),
+        ([claim(["ReadWriteOnce"], **DISKS), storage("nfs.csi.k8s.io")], {("volume.driver", N)}),
+        ([claim(["ReadWriteOnce"]), storage("nfs.csi.k8s.io", default=True)], {("volume.driver", N)}),
+        ([claim(["ReadWriteOnce"], volumeName="pv"), volume(csi={"driver": "nfs.csi.k8s.io"})], {("volume.driver", N)}),
+        # What is free and of the class may be taken, though it names no claim.
+        ([claim(["ReadWriteOnce"], **DISKS), storage(), volume(nfs={"server": "s"}, **DISKS)], {("volume.free", N)}),
+        ([claim(["ReadWriteOnce"], storageClassName=""), volume(nfs={"server": "s"})], {("volume.free", N)}),
+        ([claim(["ReadWriteOnce"]), storage(default=True), volume(nfs={"server": "s"}, **DISKS)], {("volume.free", N)}),
+        (
+            [claim(["ReadWriteOnce"], **DISKS), storage(), volume(csi={"driver": "smb.csi.k8s.io"}, **DISKS)],
+            {("volume.driver", N)},
+        ),
+        ([claim(["ReadWriteOnce"], **DISKS), storage(), volume(local={"path": "/d"}, **DISKS)], set()),
+        ([claim(["ReadWriteOnce"], **DISKS), storage(), volume(nfs={"server": "s"}, storageClassName="others")], set()),
+        (
+            [
+                claim(["ReadWriteOnce"], **DISKS),
+                storage(),
+                volume(nfs={"server": "s"}, claimRef={"namespace": "other", "name": "d"}, **DISKS),
+            ],
+            set(),
+        ),
+        ([claim(["ReadWriteOnce"], storageClassName=""), volume(local={"path": "/d"})], set()),
         ([claim(["ReadWriteMany"])], {("volume.shared", N)}),
         ([claim(["ReadWriteOnce", "ReadOnlyMany"])], {("volume.shared", N)}),
         ([claim(["ReadWriteOnce"], volumeName="pv"), volume(nfs={"server": "s"})], {("volume.network", R)}),
@@ -254,7 +311,14 @@ def volume(**spec):
             [claim(["ReadWriteOnce"]), volume(nfs={"server": "s"}, claimRef={"namespace": "raw", "name": "data"})],
             {("volume.network", R)},
         ),
-        ([claim(["ReadWriteOnce"]), volume(nfs={"server": "s"}, claimRef={"namespace": "other", "name": "data"})], set()),
+        (
+            [
+                claim(["ReadWriteOnce"], **DISKS),
+                storage(),
+                volume(nfs={"server": "s"}, claimRef={"namespace": "other", "name": "data"}),
+            ],
+            set(),
+        ),
         ([claim(["ReadWriteOnce"], volumeName="pv"), volume(hostPath={"path": "/"})], {("volume.network", R)}),
     ],
 )
