@@ -6,7 +6,7 @@ surely be permitted, and no rule may be there without need.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from airlock.cluster.model import Model, bits
 from airlock.cluster.needed import needless
 from airlock.cluster.ports import NamedPort, PortRange
 from airlock.cluster.resources import Ref, Resources
-from airlock.cluster.rules import Action, Direction, Rule, Tier
+from airlock.cluster.rules import Action, Direction, Pods, Rule, Tier
 from airlock.cluster.services import Behind, services_of
 from airlock.cluster.zonemodel import zone_model
 
@@ -72,6 +72,7 @@ class Proof:
                 next_step="Write it in a way that the model knows",
             )
         yield from self._hosts()
+        yield from self._host_peers()
         yield from self._undeclared()
         yield from self._behind()
         yield from self._closed()
@@ -90,6 +91,27 @@ class Proof:
                         "spec.hostNetwork",
                         "Take hostNetwork out",
                     )
+
+    def _host_peers(self) -> Iterator[Finding]:
+        """Pods on their node's network with the labels of a rule's peers: to some plugins they are such a peer, and the node with them (T10)."""
+        told: set[Ref] = set()
+        for policy in self.model.policies:
+            if self.model.select(policy.subject) & self.claim.zone_classes:
+                for rule in policy.rules:
+                    named = (peer.pods for peer in rule.peers or () if peer.pods is not None and rule.action is Action.ALLOW)
+                    for pods in named:
+                        for index in bits(
+                            self.model.select(pods, hosts=True) & self.claim.host_classes & ~self.claim.zone_classes
+                        ):
+                            yield from self._host_peer(rule, self.model.classes[index].workloads, told)
+
+    def _host_peer(self, rule: Rule, workloads: Iterable[Ref], told: set[Ref]) -> Iterator[Finding]:
+        for where in workloads:
+            if where not in told:
+                told.add(where)
+                what = f"is on its node's network and has the labels of a peer of {rule}: to some plugins the node is that peer then"
+                step = "Take hostNetwork out, or select by a label that it has not"
+                yield Finding(Verdict.NO_PROOF, "network.host-peer", what, where, "spec.hostNetwork", step)
 
     def _undeclared(self) -> Iterator[Finding]:
         """Connections that may exist and are not declared, one finding for each rule (or lack of one) that opens some."""
@@ -173,17 +195,28 @@ class Proof:
         pods = self.model.select(one.pods) if one.pods else 0
         if any(ends & self.claim.surely(one.addresses) for ends in row):
             return "its address", self._behind_address(one, row, pods, index)
-        if any(ends & self.model.faces_of(pods) for ends in row):
-            # Some plugins open a Service's address beside the pods that it selects (aws/amazon-network-policy-controller-k8s#194).
+        if any(self._opens(ends, one, pods) for ends in row):
             return "its pods, and so with some network plugins its address", self._beside_pods(one, index) or None
         return "", None
 
+    def _opens(self, ends: int, one: Behind, pods: int) -> bool:
+        """Whether some plugins open the address of a Service where these ends are open: any of its pods, or, where it selects none, all of its
+        namespace (aws/amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
+        """
+        if one.pods is not None:
+            return bool(ends & self.model.faces_of(pods))
+        every = self.model.select(Pods(one.ref.namespace))
+        size = self.model.count
+        return bool(every) and not every & ~(ends | ends >> size)
+
     def _beside_pods(self, one: Behind, index: int) -> int:
         declared = self.claim.declared[Direction.EGRESS].get(index, self.claim.nothing)
-        anywhere = 0
-        for ends in declared:
-            anywhere |= ends
-        return self.claim.surely(one.endpoints) & ~anywhere
+        found = 0
+        for addresses, ports in one.endpoints:
+            ends = self.claim.surely(addresses)
+            for atom in bits(self.claim.mask(ports)):
+                found |= ends & ~declared[atom]
+        return found
 
     def _behind_address(self, one: Behind, row: Sequence[int], pods: int, index: int) -> int | None:
         own, found = self.claim.surely(one.addresses), self._beside_pods(one, index)

@@ -6,7 +6,7 @@ address of a Service counts as one who may reach whatever is behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,19 @@ from airlock.cluster.rules import Doubt, Pods
 from airlock.cluster.selectors import Requirement, Selector, UnmodelledError
 from airlock.errors import ConfigError
 
-__all__ = ["Behind", "endpoints_of", "given_addresses", "service_doubts", "services_of"]
+__all__ = ["SERVICE_NAME", "Behind", "endpoints_of", "given_addresses", "service_doubts", "services_of"]
 
-_NAME = "kubernetes.io/service-name"
+SERVICE_NAME = "kubernetes.io/service-name"
+"""Label by which an EndpointSlice is a Service's."""
+
+_ASKED_FOR = (
+    "metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs", "kube-vip.io/loadbalancerIPs", "lbipam.cilium.io/ips", "io.cilium/lb-ipam-ips",
+)  # fmt: skip
+"""Annotations that ask for addresses of a load balancer."""
 _KINDS = (("Service", ""), ("EndpointSlice", "discovery.k8s.io"), ("Endpoints", ""), ("ServiceCIDR", "networking.k8s.io"))
+
+
+Endpoints = tuple[Addresses, tuple[PortRange, ...] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +40,14 @@ class Behind:
     Attributes:
         addresses: Its own; of one that gets an address when it is made all that are free, none where those are not known.
         pods: Those that it selects; None where it selects none.
-        endpoints: Addresses that its endpoints name and that no pod which it selects has.
+        endpoints: Addresses that its endpoints name and that no pod which it selects has, each with the ports there; None: any.
         ports: Its own ports, each with the one behind it that it leads to.
     """
 
     ref: Ref
     addresses: Addresses
     pods: Pods | None
-    endpoints: Addresses
+    endpoints: tuple[Endpoints, ...]
     ports: tuple[tuple[PortRange, PortRange | NamedPort], ...] = ()
 
 
@@ -62,10 +71,12 @@ def services_of(resources: Resources, free: Addresses | None = None) -> Iterator
         if addresses or comes:
             selector = _selector(one)
             pods = None if selector is None else Pods(one.namespace, pods=selector)
-            endpoints = _parsed(named.get((one.namespace, one.name), ()))
+            endpoints = named.get((one.namespace, one.name), [])
+            own_pods = NOWHERE
             if endpoints and selector is not None:
-                endpoints -= _parsed(_of_pods(pods_in.get(one.namespace, ()), selector))
-            yield Behind(one.ref, addresses, pods, endpoints, tuple(_ports(one)))
+                own_pods = _parsed(_of_pods(pods_in.get(one.namespace, ()), selector))
+            others = ((found - own_pods, ports) for found, ports in endpoints)
+            yield Behind(one.ref, addresses, pods, tuple(pair for pair in others if pair[0]), tuple(_ports(one)))
 
 
 def service_doubts(resources: Resources) -> Iterator[Doubt]:
@@ -100,6 +111,8 @@ def _addresses(one: Resource) -> list[str]:
         found += [*words(spec, "externalIPs"), *_word(spec, "loadBalancerIP")]
         for entry in mappings(mapping(mapping(one.body, "status"), "loadBalancer"), "ingress"):
             found += _word(entry, "ip")
+        notes = mapping(one.metadata, "annotations")
+        found += [text for name in _ASKED_FOR for text in str(notes.get(name) or "").replace(",", " ").split()]
     return list(dict.fromkeys(found))
 
 
@@ -139,14 +152,30 @@ def _number(value: object) -> int:
     return value
 
 
-def _endpoints(resources: Resources) -> Mapping[tuple[str, str], list[str]]:
+def _endpoints(resources: Resources) -> Mapping[tuple[str, str], list[Endpoints]]:
     """By namespace and name of the Service; beside a selector as well: whoever writes a slice sends the Service's traffic there."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[Endpoints]] = {}
     for one in resources.of("EndpointSlice", "discovery.k8s.io"):
-        found.setdefault((one.namespace, one.labels.get(_NAME, "")), []).extend(_named(one))
+        with about(one):
+            ports = _slice_ports(mappings(one.body, "ports"))
+        found.setdefault((one.namespace, one.labels.get(SERVICE_NAME, "")), []).append((_parsed(_named(one)), ports))
     for one in resources.of("Endpoints", ""):
-        found.setdefault((one.namespace, one.name), []).extend(_named(one))
+        with about(one):
+            given = [port for subset in mappings(one.body, "subsets") for port in mappings(subset, "ports")]
+            ports = _slice_ports(given)
+        found.setdefault((one.namespace, one.name), []).append((_parsed(_named(one)), ports))
     return found
+
+
+def _slice_ports(given: Sequence[Mapping[str, Any]]) -> tuple[PortRange, ...] | None:
+    """None: any. So it is with none, and with one that has no number (discovery/v1, `ports`)."""
+    found = []
+    for port in given:
+        number, protocol = port.get("port"), str(port.get("protocol") or "TCP")
+        if number is None or protocol not in PROTOCOLS:
+            return None
+        found.append(PortRange(protocol, _number(number), _number(number)))
+    return tuple(found) or None
 
 
 def endpoints_of(one: Resource) -> Iterator[tuple[Mapping[str, Any], str]]:

@@ -38,10 +38,11 @@ def zone_model(resources: Resources, flows: Flows, services: Sequence[Behind]) -
         [
             *(port for flow in (*flows.flows, *flows.forbidden) for port in flow.ports or ()),
             *(port for one in services for pair in one.ports for port in pair if isinstance(port, PortRange)),
+            *(port for one in services for _, ports in one.endpoints for port in ports or ()),
         ],
         [
             *(party.addresses for party in _parties(flows)),
-            *(part for one in services for part in (one.addresses, one.endpoints)),
+            *(part for one in services for part in (one.addresses, *(found for found, _ in one.endpoints))),
         ],
     )
     return build_model(pods_of(resources), policies, {**known, **coming}, site=flows.site, doubts=doubts, beside=beside)

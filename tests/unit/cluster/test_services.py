@@ -81,7 +81,7 @@ def test_an_endpoint_that_nobody_can_read_is_a_doubt():
 def test_endpoints_beside_a_selector_are_behind_it_unless_they_are_its_pods(address, behind):
     (found,) = services_of(_set(SERVICE, POD, SLICE.replace("ADDRESS", address)))
     assert isinstance(found.pods, Pods)
-    assert found.endpoints == parse_addresses(behind)
+    assert found.endpoints == tuple((parse_addresses([one]), None) for one in behind)
 
 
 def test_a_service_without_an_address_may_get_any_that_is_free():
@@ -101,7 +101,7 @@ def test_a_service_that_never_has_an_address(spec):
 
 def test_the_address_that_a_load_balancer_is_asked_for():
     (found,) = services_of(_set(PLAIN.replace("SPEC", "{type: LoadBalancer, loadBalancerIP: 192.0.2.1}")))
-    assert (found.addresses, found.pods, found.endpoints) == (parse_addresses(["192.0.2.1"]), None, NOWHERE)
+    assert (found.addresses, found.pods, found.endpoints) == (parse_addresses(["192.0.2.1"]), None, ())
 
 
 @pytest.mark.parametrize(
@@ -175,6 +175,14 @@ BY_LABELS_POLICIES = POLICIES.replace(
 )
 
 
+def _asked(objects, flows_text):
+    resources = resources_from([("a.yaml:1", one) for one in objects])
+    flows = read_flows(flows_text, "flows.yaml", resources)
+    services = tuple(services_of(resources, flows.site.services))
+    proof = Proof(Claim(zone_model(resources, flows, services), flows), services)
+    return [one for one in proof.findings() if one.code in ("network.service", "network.host-peer")]
+
+
 @pytest.mark.parametrize(
     ("service", "address", "found"),
     [
@@ -189,12 +197,61 @@ BY_LABELS_POLICIES = POLICIES.replace(
 def test_what_stands_beside_pods_in_a_service_may_be_reached_with_them(service, address, found):
     """Plugins that judge addresses as they are sent open a Service's own beside the pods that it selects (EKS)."""
     objects = [*yaml.safe_load(BY_LABELS_POLICIES), *map(yaml.safe_load, (service, POD, SLICE.replace("ADDRESS", address)))]
-    resources = resources_from([("a.yaml:1", one) for one in objects])
-    flows = read_flows(BY_LABELS, "flows.yaml", resources)
-    services = tuple(services_of(resources, flows.site.services))
-    proof = Proof(Claim(zone_model(resources, flows, services), flows), services)
-    seen = [(one.verdict, str(one.where)) for one in proof.findings() if one.code == "network.service"]
+    seen = [(one.verdict, str(one.where)) for one in _asked(objects, BY_LABELS)]
     assert seen == [(Verdict.NO_PROOF, name) for name in found]
+
+
+def test_behind_a_service_a_port_counts_that_no_flow_declares():
+    """A declared address on another port is another door."""
+    with_api = BY_LABELS.replace(
+        "flows:", "  api: {addresses: 192.0.2.1/32}\nflows:\n- {from: door, to: api, ports: [TCP 6443], why: w}"
+    )
+    for ports, found in (
+        ("[{port: 6443}]", 0),
+        ("[{port: 22}]", 1),
+        ("[{port: 6443, protocol: UDP}]", 1),
+        ("[]", 1),
+        ("[{name: a}]", 1),
+    ):
+        one = yaml.safe_load(SLICE.replace("ADDRESS", "192.0.2.1"))
+        one["ports"] = yaml.safe_load(ports)
+        assert len(_asked([*yaml.safe_load(BY_LABELS_POLICIES), yaml.safe_load(SERVICE), one], with_api)) == found, ports
+
+
+WHOLE = BY_LABELS.replace("vault: {namespace: a, pods: {app: v}}", "vault: {namespace: a}")
+WHOLE_POLICIES = BY_LABELS_POLICIES.replace(", podSelector: {matchLabels: {app: v}}", "")
+
+
+@pytest.mark.parametrize(("flows", "policies", "found"), [(WHOLE, WHOLE_POLICIES, 1), (BY_LABELS, BY_LABELS_POLICIES, 0)])
+def test_a_service_that_selects_nothing_is_opened_with_the_whole_namespace(flows, policies, found):
+    bare = PLAIN.replace("SPEC", "{clusterIP: 10.1.0.7}")
+    objects = [*yaml.safe_load(policies), *map(yaml.safe_load, (bare, POD, SLICE.replace("ADDRESS", "203.0.113.9")))]
+    assert len(_asked(objects, flows)) == found
+
+
+@pytest.mark.parametrize(
+    ("spec", "labels", "namespace", "found"),
+    [
+        ("{hostNetwork: true}", "{app: v}", "a", ["Pod a/p"]),
+        ("{}", "{app: v}", "a", []),
+        ("{hostNetwork: true}", "{app: w}", "a", []),
+        ("{hostNetwork: true}", "{app: v}", "b", []),
+    ],
+)
+def test_a_peer_on_its_nodes_network_may_be_the_node(spec, labels, namespace, found):
+    one = f"{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: {namespace}, labels: {labels}}}, spec: {spec}, status: {{podIP: 192.0.2.1}}}}"
+    seen = _asked([*yaml.safe_load(BY_LABELS_POLICIES), yaml.safe_load(one)], BY_LABELS)
+    assert [(one.code, one.verdict, str(one.where)) for one in seen] == [
+        ("network.host-peer", Verdict.NO_PROOF, name) for name in found
+    ]
+
+
+@pytest.mark.parametrize("name", ["metallb.universe.tf/loadBalancerIPs", "lbipam.cilium.io/ips"])
+def test_addresses_that_an_annotation_asks_for_are_the_services(name):
+    one = yaml.safe_load(PLAIN.replace("SPEC", "{type: LoadBalancer, clusterIP: 10.1.0.9}"))
+    one["metadata"]["annotations"] = {name: "192.0.2.1, 192.0.2.2"}
+    (found,) = services_of(resources_from([("a.yaml:1", one)]))
+    assert found.addresses == parse_addresses(["10.1.0.9", "192.0.2.1", "192.0.2.2"])
 
 
 def test_a_service_leads_to_the_port_that_it_names_behind():
