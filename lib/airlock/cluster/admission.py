@@ -21,6 +21,9 @@ _NAME = "kubernetes.io/metadata.name"
 _GUARDING: Mapping[str, frozenset[str]] = {
     "": frozenset({"namespaces", "persistentvolumes"}),
     "rbac.authorization.k8s.io": frozenset({"clusterroles", "clusterrolebindings"}),
+    "apiextensions.k8s.io": frozenset({"customresourcedefinitions"}),
+    "apiregistration.k8s.io": frozenset({"apiservices"}),
+    "certificates.k8s.io": frozenset({"certificatesigningrequests"}),
     "policy.networking.k8s.io": frozenset({"clusternetworkpolicies", "adminnetworkpolicies", "baselineadminnetworkpolicies"}),
 }
 """Objects of the cluster by group on which a zone depends. Webhooks are not asked about admission's own (IsExemptAdmissionConfigurationResource)."""
@@ -44,12 +47,10 @@ def admission_openings(resources: Resources, zones: Mapping[str, Sequence[str]])
             for zone, some in labels.items():
                 if policy is None or (binds(one, some) and constrains(policy, some)):
                     text = "changes objects on their way into the zone: labels, containers, volumes"
-                    yield (
-                        zone,
-                        Opening(
-                            one.ref, "admission", "", text, Verdict.NO_PROOF, "admission.mutates", "Leave the zone out of it"
-                        ),
-                    )
+                    step = "Leave the zone out of it"
+                    yield zone, Opening(one.ref, "admission", "", text, Verdict.NO_PROOF, "admission.mutates", step)
+                elif what := _guarding(mappings(mapping(policy.spec, "matchConstraints"), "resourceRules")):
+                    yield zone, _mutates_guarding(one.ref, "", what)
 
 
 def labels_of(resources: Resources, names: Sequence[str]) -> list[Mapping[str, str]]:
@@ -94,10 +95,8 @@ def _webhooks(one: Resource, labels: Mapping[str, list[Mapping[str, str]]], *, m
         for zone, some in labels.items():
             if _reaches(hook, some) and _is_of_namespaces(hook):
                 yield zone, _webhook(one.ref, rule, hook, mutating=mutating)
-            elif mutating and (what := _changed_in_cluster(hook, some)):
-                text = f"changes {what} on their way into the cluster, by which the zone is guarded"
-                step = "Leave them out of its rules"
-                yield zone, Opening(one.ref, "admission", rule, text, Verdict.NO_PROOF, "admission.mutates", step)
+            elif mutating and (what := _guarding(mappings(hook, "rules"), namespaces=_reaches(hook, some))):
+                yield zone, _mutates_guarding(one.ref, rule, what)
 
 
 def _webhook(ref: Ref, rule: str, hook: Mapping[str, Any], *, mutating: bool) -> Opening:
@@ -110,18 +109,21 @@ def _webhook(ref: Ref, rule: str, hook: Mapping[str, Any], *, mutating: bool) ->
     return Opening(ref, "admission", rule, "objects that go into the zone are sent to its Service by the API server")
 
 
-def _changed_in_cluster(hook: Mapping[str, Any], labels: list[Mapping[str, str]]) -> str:
-    """Objects of the cluster itself that a hook changes and that a zone depends on; empty where there are none.
+def _mutates_guarding(ref: Ref, rule: str, what: str) -> Opening:
+    text = f"changes {what} on their way into the cluster, by which the zone is guarded"
+    return Opening(ref, "admission", rule, text, Verdict.NO_PROOF, "admission.mutates", "Leave them out of its rules")
 
-    Of these only Namespaces are chosen by a hook's namespaceSelector, by labels of their own.
+
+def _guarding(rules: Sequence[Mapping[str, Any]], *, namespaces: bool = False) -> str:
+    """Objects of the cluster itself that rules ask about and that a zone depends on; empty where there are none.
+
+    A namespaceSelector leaves none of them out but Namespaces, which it selects by labels of their own: `namespaces` says whether it does.
     """
-    for rule in mappings(hook, "rules"):
+    for rule in rules:
         groups, resources = {*words(rule, "apiGroups")}, {one.partition("/")[0] for one in words(rule, "resources")}
         if (rule.get("scope") or "*") in ("*", "Cluster"):
             for group, names in _GUARDING.items():
-                found = (names if "*" in resources else names & resources) - (
-                    set() if _reaches(hook, labels) else {"namespaces"}
-                )
+                found = (names if "*" in resources else names & resources) - (set() if namespaces else {"namespaces"})
                 if {"*", group} & groups and found:
                     return ", ".join(sorted(found))
     return ""

@@ -193,10 +193,13 @@ class Proof:
         """How a class may reach a Service, and the ends behind it that no flow of the class declares; 0: nobody knows which; None: none."""
         row = self.claim.upper.leaving(index)
         pods = self.model.select(one.pods) if one.pods else 0
-        if any(ends & self.claim.surely(one.addresses) for ends in row):
-            return "its address", self._behind_address(one, row, pods, index)
-        if any(self._opens(ends, one, pods) for ends in row):
-            return "its pods, and so with some network plugins its address", self._beside_pods(one, index) or None
+        own = self.claim.surely(one.addresses)
+        if any(ends & own for ends in row):
+            found = self._led_to(one, [bool(ends & own) for ends in row], pods, index)
+            return "its address", found or (None if pods or one.endpoints else 0)
+        opened = [self._opens(ends, one, pods) for ends in row]
+        if any(opened):
+            return "its pods, and so with some network plugins its address", self._led_to(one, opened, pods, index) or None
         return "", None
 
     def _opens(self, ends: int, one: Behind, pods: int) -> bool:
@@ -209,24 +212,20 @@ class Proof:
         size = self.model.count
         return bool(every) and not every & ~(ends | ends >> size)
 
-    def _beside_pods(self, one: Behind, index: int) -> int:
+    def _led_to(self, one: Behind, opened: Sequence[bool], pods: int, index: int) -> int:
+        """Undeclared ends behind a Service, of which these bits of the ports are open: its endpoints, and ports of its pods that it leads to."""
         declared = self.claim.declared[Direction.EGRESS].get(index, self.claim.nothing)
         found = 0
         for addresses, ports in one.endpoints:
             ends = self.claim.surely(addresses)
             for atom in bits(self.claim.mask(ports)):
                 found |= ends & ~declared[atom]
-        return found
-
-    def _behind_address(self, one: Behind, row: Sequence[int], pods: int, index: int) -> int | None:
-        own, found = self.claim.surely(one.addresses), self._beside_pods(one, index)
-        declared = self.claim.declared[Direction.EGRESS].get(index, self.claim.nothing)
         for port, target in one.ports:
-            if any(row[atom] & own for atom in bits(self.model.ports.mask(port))):
+            if any(opened[atom] for atom in bits(self.model.ports.mask(port))):
                 for mask, classes in self._meant(target):
                     for atom in bits(mask):
                         found |= self.model.faces_of(pods & classes) & ~declared[atom]
-        return found or (None if pods or one.endpoints else 0)
+        return found
 
     def _meant(self, port: PortRange | NamedPort) -> Iterator[tuple[int, int]]:
         """(mask, classes with which a port means that mask); of pods that do not exist yet a name may mean any port."""

@@ -20,6 +20,8 @@ __all__ = ["Guard", "guard_openings", "parameters_digest", "said_digest"]
 
 _POLICY, _BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 _EXPRESSIONS = {"matchConditions": ("name", "expression"), "variables": ("name", "expression"), "validations": ("expression",)}
+_READ = frozenset({"failurePolicy", "paramKind", "matchConstraints", "auditAnnotations", *_EXPRESSIONS})
+_BOUND_BY = frozenset({"policyName", "paramRef", "matchResources", "validationActions"})
 _NARROWS = ("objectSelector", "resourceRules", "excludeResourceRules")
 _WHOLE = "Equivalent"
 """The matchPolicy by which an object is looked at in whatever version it comes."""
@@ -66,7 +68,7 @@ def said_digest(policy: Resource) -> str:
         >>> [same] = resources_from([("a.yaml", {**body, "spec": {"failurePolicy": "Fail"}})]).all
         >>> [other] = resources_from([("a.yaml", {**body, "spec": {"validations": [{"expression": "true"}]}})]).all
         >>> said_digest(bare)[:15], said_digest(bare) == said_digest(same), said_digest(bare) == said_digest(other)
-        ('sha256:67cc7c0b', True, False)
+        ('sha256:b5ed3887', True, False)
     """
     with about(policy):
         spec, kind = policy.spec, mapping(policy.spec, "paramKind")
@@ -74,6 +76,7 @@ def said_digest(policy: Resource) -> str:
             "failurePolicy": spec.get("failurePolicy") or "Fail",
             "paramKind": {key: kind.get(key) for key in ("apiVersion", "kind")} if kind else None,
             "matchConstraints": _match(mapping(spec, "matchConstraints")),
+            "more": {key: value for key, value in spec.items() if key not in _READ and value is not None},
             **{key: [[one.get(part) for part in parts] for one in mappings(spec, key)] for key, parts in _EXPRESSIONS.items()},
         }
     return _digest(said)
@@ -194,6 +197,8 @@ def _changed(policy: Resource, guard: Guard) -> Iterator[Opening]:
 def _weak(policy: Resource, guard: Guard) -> Iterator[Opening]:
     """What lets objects past it, whatever its expressions say."""
     match = mapping(policy.spec, "matchConstraints")
+    if policy.metadata.get("deletionTimestamp"):
+        yield _opening(guard, Verdict.NO_PROOF, "guard.leaving", "is being deleted", "Apply it anew")
     if (policy.spec.get("failurePolicy") or "Fail") != "Fail":
         text = "lets objects in when it can't be evaluated"
         yield _opening(guard, Verdict.NO_PROOF, "guard.fails-open", text, "Set failurePolicy to Fail")
@@ -219,19 +224,26 @@ def _by_label(guard: Guard, label: str) -> Opening:
 def _weakness(binding: Resource, guard: Guard) -> str:
     """Why a binding does not deny all that the policy refuses by the guard's parameters; empty where it does. Where is another question."""
     with about(binding):
-        match, given = mapping(binding.spec, "matchResources"), mapping(binding.spec, "paramRef")
-        namespace, _, name = guard.parameters.rpartition("/")
-        named = f"{given.get('namespace') or ''}/{given.get('name') or ''}"
-        if "Deny" not in words(binding.spec, "validationActions"):
-            return "only warns or writes to the audit log"
-        if named != f"{namespace}/{name}" or given.get("selector"):
-            return f"takes '{named.strip('/')}' for its parameters, expected '{guard.parameters}'"
-        if given and given.get("parameterNotFoundAction") != "Deny":
-            return "lets objects in when its parameters are gone"
-        narrow = next((key for key in _NARROWS if match.get(key)), None)
-        if narrow:
-            return f"leaves objects out by matchResources.{narrow}"
-    return ""
+        return next(_weaknesses(binding, guard), "")
+
+
+def _weaknesses(binding: Resource, guard: Guard) -> Iterator[str]:
+    match, given = mapping(binding.spec, "matchResources"), mapping(binding.spec, "paramRef")
+    for odd in sorted(binding.spec.keys() - _BOUND_BY):
+        yield f"has the field '{odd}', which is not known here"
+    if binding.metadata.get("deletionTimestamp"):
+        yield "is being deleted"
+    if "Deny" not in words(binding.spec, "validationActions"):
+        yield "only warns or writes to the audit log"
+    namespace, _, name = guard.parameters.rpartition("/")
+    named = f"{given.get('namespace') or ''}/{given.get('name') or ''}"
+    if named != f"{namespace}/{name}" or given.get("selector"):
+        yield f"takes '{named.strip('/')}' for its parameters, expected '{guard.parameters}'"
+    if given and given.get("parameterNotFoundAction") != "Deny":
+        yield "lets objects in when its parameters are gone"
+    for narrow in _NARROWS:
+        if match.get(narrow):
+            yield f"leaves objects out by matchResources.{narrow}"
 
 
 def _label(match: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from airlock.cluster.findings import Finding, Path, Verdict, worst
 from airlock.cluster.flows import Flows
+from airlock.cluster.foreign import foreign_findings
 from airlock.cluster.netproof import prove_network
 from airlock.cluster.paths import paths
 from airlock.cluster.resources import Ref, Resources
@@ -45,7 +46,8 @@ def prove(resources: Resources, flows: Flows) -> Proven:
         resources, flows.zones, flows.rights, flows.platform, guards=flows.guards, waiting=flows.waiting_rights
     )
     findings = sorted(
-        [*_unread(resources), *contradictions(resources, flows), *network, *beside], key=lambda one: -one.verdict.rank
+        [*_unread(resources), *contradictions(resources, flows), *network, *foreign_findings(resources, flows), *beside],
+        key=lambda one: -one.verdict.rank,
     )
     return Proven(worst(findings), tuple(findings), (*flowing, *_always(flows), *leaving))
 
@@ -73,8 +75,8 @@ def _always(flows: Flows) -> Iterator[Path]:
                 "service",
                 where,
                 "",
-                "whoever may make a Service in any namespace can give it externalIPs, and with them an address that a flow goes to, "
-                "unless the cluster's admission refuses them (DenyServiceExternalIPs)",
+                "whoever may write Services in any namespace can give one externalIPs, and with them an address that a flow goes to, unless "
+                "the cluster's admission refuses them (DenyServiceExternalIPs); whoever may write endpoints there can name a zone's pods",
             )
             yield Path(
                 zone, "node", where, "", "a pod and its own node always reach each other: kubelet, and what else is on the node"

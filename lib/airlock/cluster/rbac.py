@@ -168,6 +168,11 @@ def _subjects(binding: Resource, found: list[Finding]) -> Iterator[Subject]:
             namespace = str(one.get("namespace") or binding.namespace)
             if namespace:
                 yield Subject("ServiceAccount", namespace, name)
+            else:
+                said = f"ServiceAccount '{name}' without a namespace: which one is meant is not known"
+                found.append(
+                    Finding(Verdict.NO_PROOF, "rbac.subject", said, binding.ref, f"subjects[{number}]", "Name its namespace")
+                )
         elif kind == "User":
             yield Subject.user(name)
         elif kind == "Group":

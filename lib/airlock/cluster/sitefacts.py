@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from airlock.cluster._shape import about, words
 from airlock.cluster.addresses import FAMILIES, NOWHERE, Addresses, family_of, parse_addresses, short_text
 from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.flows import Flows
@@ -28,10 +29,24 @@ def contradictions(resources: Resources, flows: Flows) -> Iterator[Finding]:
             yield from _outside(pod.workload, parse_addresses(pod.addresses), site.pods, "pods", site)
     for node, (_, addresses) in zip(resources.of("Node", ""), nodes_of(resources), strict=True):
         yield from _outside(node.ref, addresses, site.nodes, "nodes", site)
+        with about(node):
+            # Which of them a network plugin uses is its own business; that there is one of a family tells what the cluster speaks.
+            families = ["IPv6" if ":" in text else "IPv4" for text in words(node.spec, "podCIDRs")]
+        yield from _spoken(node.ref, "spec.podCIDRs", families, site)
     for one in (*resources.of("ServiceCIDR", "networking.k8s.io"), *resources.of("Service", "")):
         rule = "spec.cidrs" if one.kind == "ServiceCIDR" else "spec.clusterIP"
         yield from _outside(one.ref, given_addresses(one), site.services, "services", site, rule=rule)
+        with about(one):
+            yield from _spoken(one.ref, "spec.ipFamilies", words(one.spec, "ipFamilies"), site)
     yield from _opened(resources, flows)
+
+
+def _spoken(where: Ref, rule: str, families: Iterable[str], site: Site) -> Iterator[Finding]:
+    odd = [name for name in families if name in FAMILIES and site.lacks(FAMILIES.index(name))]
+    if odd:
+        text = f"has {', '.join(odd)}, and flows.yaml says that the cluster does not speak it"
+        step = "Correct addresses.families, or the site's value that it names"
+        yield Finding(Verdict.NO_PROOF, "site.contradiction", text, where, rule, step)
 
 
 def _opened(resources: Resources, flows: Flows) -> Iterator[Finding]:

@@ -241,6 +241,26 @@ def test_policies_that_mutate_leave_no_proof():
     assert admitted(binding) == {(zone, "admission.mutates", N) for zone in ZONES}
 
 
+@pytest.mark.parametrize(
+    ("group", "resource", "found"),
+    [
+        ("rbac.authorization.k8s.io", "clusterrolebindings", BOTH),
+        ("", "persistentvolumes", BOTH),
+        ("apiregistration.k8s.io", "apiservices", BOTH),
+        ("", "namespaces", set()),
+        ("", "nodes", set()),
+        ("apps", "deployments", set()),
+    ],
+)
+def test_policies_that_mutate_what_guards_the_zone_leave_no_proof(group, resource, found):
+    """Of the cluster's own objects a namespaceSelector leaves out Namespaces alone."""
+    rule = {"apiGroups": [group], "apiVersions": ["*"], "operations": ["*"], "resources": [resource]}
+    one = {"apiVersion": ADMISSION, "kind": "MutatingAdmissionPolicy", "metadata": {"name": "m"}}
+    one["spec"] = {"matchConstraints": {**select("other"), "resourceRules": [rule]}}
+    kind = {"apiVersion": ADMISSION, "kind": "MutatingAdmissionPolicyBinding", "metadata": {"name": "m"}}
+    assert admitted(one, {**kind, "spec": {"policyName": "m"}}) == found
+
+
 # --- names and doors (T15) ----------------------------------------------------------------------------------------------
 
 SLICE = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "s", "namespace": "raw"}}

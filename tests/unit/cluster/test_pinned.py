@@ -115,6 +115,7 @@ def test_a_guard_that_is_gone_is_refuted_whatever_else_looks_at_pods():
         {"variables": [{"name": "other", "expression": "object.spec"}]},
         {"matchConditions": [{"name": "n", "expression": "false"}]},
         {"failurePolicy": "Ignore"},
+        {"skipIf": "true"},
         {"paramKind": None},
         {"paramKind": {"apiVersion": "v1", "kind": "Secret"}},
         {"matchConstraints": {"resourceRules": [{**RULE, "operations": ["UPDATE"]}]}},
@@ -173,6 +174,7 @@ def selecting(name):
         ({"matchResources": {"objectSelector": {"matchLabels": {"a": "b"}}}}, {"raw", "clean"}),
         ({"matchResources": {"resourceRules": [RULE]}}, {"raw", "clean"}),
         ({"matchResources": {"excludeResourceRules": [RULE]}}, {"raw", "clean"}),
+        ({"skipIf": "true"}, {"raw", "clean"}),
     ],
 )
 def test_a_guard_that_is_not_bound_where_it_should_be_is_refuted(change, left_open):
@@ -182,6 +184,14 @@ def test_a_guard_that_is_not_bound_where_it_should_be_is_refuted(change, left_op
 
 def test_what_a_binding_says_of_versions_matters_to_rules_of_its_own_alone():
     assert codes(look(policy(), binding(matchResources={"matchPolicy": "Exact"}))) == set()
+
+
+def test_what_is_being_deleted_holds_no_longer():
+    def leaving(one):
+        return {**one, "metadata": {**one["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+
+    assert codes(look(leaving(policy()), binding())) == {(name, "guard.leaving", N) for name in ("raw", "clean")}
+    assert codes(look(policy(), leaving(binding()))) == {(name, "guard.unbound", R) for name in ("raw", "clean")}
 
 
 def test_bindings_whose_names_are_generated_are_told_apart():

@@ -404,6 +404,21 @@ def test_addresses_of_services_that_nobody_can_read_are_no_proof(one):
     assert [(each.verdict, each.code) for each in found] == [(Verdict.NO_PROOF, "network.unmodelled")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "spec", "codes"),
+    [
+        ("Node", {"podCIDRs": ["10.0.0.0/24", "fd00::/64"]}, ["site.contradiction"]),
+        ("Node", {"podCIDRs": ["172.31.0.0/24"]}, []),
+        ("Service", {"ipFamilies": ["IPv6"], "selector": {"a": "b"}}, ["site.contradiction"]),
+        ("Service", {"ipFamilies": ["IPv4"], "selector": {"a": "b"}}, []),
+    ],
+)
+def test_an_object_of_a_family_that_the_site_does_not_speak_contradicts_it(kind, spec, codes):
+    metadata = {"name": "odd", **({"namespace": "other"} if kind == "Service" else {})}
+    objects = [*_set(), {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec}]
+    assert [one.code for one in _proven(objects).findings if one.code == "site.contradiction"] == codes
+
+
 def test_a_rule_for_a_family_that_the_site_does_not_speak_contradicts_it():
     for cidr, codes in (("::/0", ["site.contradiction"]), ("2001:db8::1/128", ["site.contradiction"]), ("10.9.0.1/32", [])):
         objects = _set()

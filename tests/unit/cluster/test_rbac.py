@@ -417,6 +417,13 @@ def test_what_looks_like_a_wildcard_and_is_none_is_told():
     assert (found.code, found.rule) == ("rbac.wildcard", "rule 1")
 
 
+def test_a_service_account_of_no_namespace_is_told():
+    """The API server refuses such a binding; whoever reads it otherwise gives the right to somebody."""
+    bound = binding("b", "ClusterRole view", "ServiceAccount driver", kind="ClusterRoleBinding")
+    held, [found] = all_held(cluster(bound))
+    assert (held, found.code, found.rule) == ([], "rbac.subject", "subjects[0]")
+
+
 def test_a_subject_of_another_kind_is_told():
     _, [found] = all_held(cluster(role("r"), binding("b", "Role r", "Robot x")))
     assert (found.code, found.rule) == ("rbac.subject", "subjects[0]")

@@ -218,6 +218,14 @@ def test_behind_a_service_a_port_counts_that_no_flow_declares():
         assert len(_asked([*yaml.safe_load(BY_LABELS_POLICIES), yaml.safe_load(SERVICE), one], with_api)) == found, ports
 
 
+@pytest.mark.parametrize(
+    ("ports", "found"), [("{port: 443}", 0), ("{port: 443, targetPort: 9999}", 1), ("{port: 80, targetPort: 443}", 0)]
+)
+def test_a_port_of_a_service_that_leads_to_another_port_of_its_pods(ports, found):
+    one = PLAIN.replace("SPEC", f"{{selector: {{app: v}}, clusterIP: 10.1.0.7, ports: [{ports}]}}")
+    assert len(_asked([*yaml.safe_load(BY_LABELS_POLICIES), yaml.safe_load(one), yaml.safe_load(POD)], BY_LABELS)) == found
+
+
 WHOLE = BY_LABELS.replace("vault: {namespace: a, pods: {app: v}}", "vault: {namespace: a}")
 WHOLE_POLICIES = BY_LABELS_POLICIES.replace(", podSelector: {matchLabels: {app: v}}", "")
 
