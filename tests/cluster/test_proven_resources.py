@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import yaml
 from tests.cluster.conftest import K8S
 
 from airlock.cluster.findings import Verdict
-from airlock.doors.isolation import prove_isolation
+from airlock.cluster.flows import read_flows
+from airlock.cluster.prove import prove as prove_claim
+from airlock.cluster.resources import resources_from
 
 COMPONENTS = sorted(path.parent.name for path in K8S.glob("components/*/kustomization.yaml"))
 
 
 @pytest.fixture
-def prove(tmp_path):
+def prove():
+    text = (K8S / "flows.yaml").read_text()
+
     def make(objects):
-        file = Path(tmp_path) / "objects.yaml"
-        file.write_text(yaml.safe_dump_all(objects))
-        return prove_isolation([file], flows=K8S / "flows.yaml")
+        resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
+        return prove_claim(resources, read_flows(text, "flows.yaml", resources))
 
     return make
 
