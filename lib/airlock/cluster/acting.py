@@ -18,8 +18,9 @@ from airlock.cluster.subjects import Subject
 __all__ = ["acting_as_others"]
 
 _SYSTEM = "kube-system"
-_CONFIGURING = frozenset({"write configmaps", "write serviceaccounts"})
-"""What else is as good as being one of Kubernetes' own controllers: they, DNS and the mapping of cloud identities are configured there."""
+_STEERING = frozenset({"write configmaps", "write objects", "write serviceaccounts", "proxy pods", "port-forward pods"})
+"""What else steers who runs in a namespace: by the objects and the configuration that it reads, and by the ports that it opens to itself."""
+_DEPLOYING = "steer deployers"
 
 
 def acting_as_others(
@@ -39,41 +40,39 @@ def acting_as_others(
     inside = frozenset(name for names in zones.values() for name in names)
     passed_over = {"", EVERYWHERE, *inside}
     closure = Closure(held)
-    become: dict[str, tuple[Subject, Held] | None] = {}
     for subject in closure.subjects:
         if is_platform(subject) or subject.is_in(inside):
             continue
         odd: dict[str, list[Held]] = {}
         for one in closure.of[subject]:
-            if one.namespace not in passed_over and _lets_become(one) and by_right(one) is None:
+            if one.namespace not in passed_over and one.power in BECOMING | _STEERING | {_DEPLOYING} and by_right(one) is None:
                 odd.setdefault(one.namespace, []).append(one)
         for namespace, some in odd.items():
-            if namespace not in become:
-                become[namespace] = _in_zone(closure, some[0], passed_over)
-            if namespace == _SYSTEM or become[namespace] is not None:
-                yield _finding(some, become[namespace])
+            found = _in_zone(closure, subject, namespace, passed_over)
+            if namespace == _SYSTEM or found is not None:
+                yield _finding(some, found)
+            elif deploying := [one for one in some if one.power == _DEPLOYING]:
+                yield _finding(deploying, None, "a controller that deploys wherever it may itself")
 
 
-def _lets_become(one: Held) -> bool:
-    return one.power in BECOMING or (one.namespace == _SYSTEM and one.power in _CONFIGURING)
-
-
-def _in_zone(closure: Closure, one: Held, where: set[str]) -> tuple[Subject, Held] | None:
-    """Somebody of that namespace, or whom they become, who has a right in a zone or over the cluster; and that right."""
-    for other in closure.becomes(one):
+def _in_zone(closure: Closure, subject: Subject, namespace: str, where: set[str]) -> tuple[Subject, Held] | None:
+    """Somebody of a namespace, or whom they become, who has a right in a zone or over the cluster that the subject has not; and that right."""
+    own = {subject, *subject.groups}
+    for other in closure.accounts(namespace):
         for right in closure.reached(other):
-            if right.held.namespace in where:
+            if right.held.namespace in where and right.held.subject not in own:
                 return right.through or other, right.held
     return None
 
 
-def _finding(some: Sequence[Held], found: tuple[Subject, Held] | None) -> Finding:
+def _finding(some: Sequence[Held], found: tuple[Subject, Held] | None, who: str = "Kubernetes' own controllers") -> Finding:
     one, may = some[0], ", ".join(sorted({one.power for one in some}))
-    who = "Kubernetes' own controllers"
     if found is not None:
         as_whom, right = found
         place = right.namespace if right.namespace not in ("", EVERYWHERE) else "the whole cluster"
         who = f"{as_whom}, which may {right.power} in {place}"
-    what = f"{one.subject} may {may} in {one.namespace} and so act as {who}; no entry of 'rights' or 'platform' declares that"
+    sure = any((each.power in BECOMING or each.namespace == _SYSTEM) and not each.limited for each in some)
+    act = "so act as" if sure else "so may steer"
+    what = f"{one.subject} may {may} in {one.namespace} and {act} {who}; no entry of 'rights' or 'platform' declares that"
     step = f"Take the right away, or declare it: subject: {one.subject}, may: [{may}], in: {one.namespace}"
-    return Finding(Verdict.REFUTED, "rights.acts-as", what, one.binding, one.via, step)
+    return Finding(Verdict.REFUTED if sure else Verdict.NO_PROOF, "rights.acts-as", what, one.binding, one.via, step)

@@ -118,5 +118,8 @@ class Closure:
             return [one for some in self._accounts.values() for one in some] + [
                 Subject("Group", "", f"system:serviceaccounts:{name}") for name in self._accounts
             ]
-        group = Subject("Group", "", f"system:serviceaccounts:{held.namespace}")
-        return [*self._accounts.get(held.namespace, ()), group]
+        return self.accounts(held.namespace)
+
+    def accounts(self, namespace: str) -> Sequence[Subject]:
+        """ServiceAccounts of a namespace that have a right, and the group of all that are in it."""
+        return [*self._accounts.get(namespace, ()), Subject("Group", "", f"system:serviceaccounts:{namespace}")]

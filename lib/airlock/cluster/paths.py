@@ -164,7 +164,7 @@ def paths(
     found = list(_always(zones, platform))
     found += [*_of_rights(inside, zone_of, accepted), *listed]
     found += node_makers(held, resources, zones, accepted.by_platform)
-    making = {one.namespace for one in inside if _lets_make_pods(one, accepted, namespaces)}
+    making = {one.namespace for one in inside if _lets_make_pods(one, accepted)}
     openings = [(zone_of[name], one) for name, one in guard_openings(resources, guards, sorted(making))]
     openings += _openings(resources, zones, zone_of, declared)
     found += [path for zone, one in openings if (path := one.path(zone)) is not None]
@@ -236,14 +236,9 @@ class _Accepted:
         return self.by_right(one) or self.by_platform(one.subject)
 
 
-def _lets_make_pods(one: Held, accepted: _Accepted, namespaces: frozenset[str]) -> bool:
-    """Whether it is a declared right of somebody in a zone to create pods there; who is not declared is refuted anyway."""
-    return (
-        one.power == "create pods"
-        and bool(one.namespace)
-        and one.subject.is_in(namespaces)
-        and accepted.by_right(one) is not None
-    )
+def _lets_make_pods(one: Held, accepted: _Accepted) -> bool:
+    """Whether it is a declared right to create pods in a zone; who is not declared is refuted anyway."""
+    return one.power == "create pods" and bool(one.namespace) and accepted.by_right(one) is not None
 
 
 def _undeclared(inside: Sequence[Held], accepted: _Accepted) -> Iterator[Finding]:

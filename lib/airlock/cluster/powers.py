@@ -47,6 +47,7 @@ POWERS: Mapping[str, str] = {
     "read objects": "reads objects of other kinds, which may hold what programs wrote",
     "write objects": "carries data through objects of other kinds; what their controllers make of them is not known",
     "delete objects": "removes objects of other kinds, quotas among them",
+    "steer deployers": "has a controller that deploys make objects wherever it may itself",
     "use other verbs": "verbs that are not known here",
     "read server": "reads metrics, logs and profiles of the API server",
 }
@@ -139,6 +140,17 @@ _WHOLE_GROUPS: Mapping[str, tuple[str, str]] = {
     "admissionregistration.k8s.io": ("write admission", _CHANGE),
     "policies.kyverno.io": ("write admission", _CHANGE),
     "kyverno.io": ("write admission", _CHANGE),
+    **dict.fromkeys(
+        ("tekton.dev", "ray.io", "batch.volcano.sh", "serving.knative.dev", "kubeflow.org", "jobset.x-k8s.io", "apps.kruise.io", "flink.apache.org"),
+        ("create pods", _WRITE),
+    ),
+    **dict.fromkeys(
+        (
+            "argoproj.io", "kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io", "helm.cattle.io", "fleet.cattle.io",
+            "work.open-cluster-management.io", "kubernetes.crossplane.io",
+        ),
+        ("steer deployers", _WRITE),
+    ),
     "apiextensions.k8s.io": ("write apis", _CHANGE),
     "apiregistration.k8s.io": ("write apis", _CHANGE),
     "snapshot.storage.k8s.io": ("write volumes", _WRITE),

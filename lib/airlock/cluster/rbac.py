@@ -86,6 +86,7 @@ class Held:
         binding: What gives it.
         role: The role that the binding names.
         rule: The rule of that role.
+        limited: Whether that rule names the objects which it is about.
     """
 
     subject: Subject
@@ -94,6 +95,7 @@ class Held:
     binding: Ref
     role: Ref
     rule: str
+    limited: bool = False
 
     @property
     def via(self) -> str:
@@ -142,23 +144,24 @@ def all_held(resources: Resources) -> tuple[list[Held], list[Finding]]:
             found.append(_dangling(binding, role))
             continue
         for word, namespace, rule in _given(binding, rules, roles):
-            held += [Held(subject, word, namespace, binding.ref, role, rule) for subject in subjects]
+            limited = bool(rule.names)
+            held += [Held(subject, word, namespace, binding.ref, role, str(rule), limited) for subject in subjects]
     found += [roles.odd[key] for key in sorted(roles.odd)]
     return held, found
 
 
-def _given(binding: Resource, rules: Sequence[Rule], roles: _Roles) -> Iterator[tuple[str, str, str]]:
-    """Power, namespace and the first rule that gives it."""
+def _given(binding: Resource, rules: Sequence[Rule], roles: _Roles) -> Iterator[tuple[str, str, Rule]]:
+    """Power, namespace and the first rule that gives it; one that names no objects goes first."""
     everywhere = binding.kind == "ClusterRoleBinding"
     seen = set()
-    for rule in rules:
+    for rule in sorted(rules, key=lambda one: bool(one.names)):
         for power in roles.powers(rule):
             if power.of_cluster and not everywhere:
                 continue
             namespace = "" if power.of_cluster else EVERYWHERE if everywhere else binding.namespace
             if (power.word, namespace) not in seen:
                 seen.add((power.word, namespace))
-                yield power.word, namespace, str(rule)
+                yield power.word, namespace, rule
 
 
 def _subjects(binding: Resource, found: list[Finding]) -> Iterator[Subject]:

@@ -233,7 +233,7 @@ def test_who_can_become_one_of_the_platform_is_found_and_by_steps_too():
 
 @pytest.mark.parametrize(
     ("verbs", "resources"),
-    [("get", "pods"), ("create", "services"), ("get", "configmaps"), ("patch", "configmaps"), ("delete", "pods")],
+    [("get", "pods"), ("create", "services"), ("get", "configmaps"), ("create", "events"), ("delete", "pods")],
 )
 def test_what_does_not_make_somebody_else_of_its_holder_is_left_alone(verbs, resources):
     assert acting(*may("User mallory", verbs, resources, within="airflow")) == []
@@ -257,6 +257,44 @@ def test_kubernetes_own_controllers_have_rights_that_no_object_says(verbs, resou
     [what] = acting(*may("User mallory", verbs, resources, within="kube-system", groups=groups))
     assert "and so act as Kubernetes' own controllers" in what
     assert acting(*may("User mallory", "get", "configmaps", within="kube-system")) == []
+
+
+@pytest.mark.parametrize(
+    ("verbs", "resources", "groups", "power"),
+    [
+        ("patch", "configmaps", ("",), "write configmaps"),
+        ("create", "widgets", ("example.org",), "write objects"),
+        ("patch", "serviceaccounts", ("",), "write serviceaccounts"),
+        ("create", "pods/portforward", ("",), "port-forward pods"),
+    ],
+)
+def test_what_a_launcher_reads_steers_it(verbs, resources, groups, power):
+    """Whether it does is its program's business: no proof."""
+    objects = may("User mallory", verbs, resources, within="airflow", groups=groups)
+    found = look(*may(LAUNCHER, "create", "pods"), *objects, rights=[LAUNCHES])[0]
+    assert [(one.code, one.verdict) for one in found] == [("rights.acts-as", Verdict.NO_PROOF)]
+    assert f"User mallory may {power} in airflow and so may steer {LAUNCHER}" in found[0].what
+    assert acting(*objects, rights=[LAUNCHES, ("User mallory", [power], "airflow", "keeps it")]) == []
+
+
+def test_who_tells_a_deployer_what_to_make_may_make_anything():
+    found = look(*may("User mallory", "create", "applications", within="shop", groups=("argoproj.io",)))[0]
+    assert [(one.code, one.verdict) for one in found] == [("rights.acts-as", Verdict.NO_PROOF)]
+    assert "so may steer a controller that deploys wherever it may itself" in found[0].what
+
+
+def test_a_right_that_names_its_objects_is_no_proof_and_not_refuted():
+    binding = may("User mallory", "get", "secrets", within="airflow")
+    binding[0]["rules"][0]["resourceNames"] = ["web-tls"]
+    found = look(*may(LAUNCHER, "create", "pods"), *binding, rights=[LAUNCHES])[0]
+    assert [(one.code, one.verdict) for one in found] == [("rights.acts-as", Verdict.NO_PROOF)]
+
+
+def test_nobody_acts_as_himself():
+    assert acting(*may(LAUNCHER, "create", "pods", within="airflow")) == []
+    group = ("Group system:serviceaccounts", ["read objects"], "pii-raw", "w")
+    everyone = may("Group system:serviceaccounts", "get", "widgets", groups=("example.org",))
+    assert acting(*everyone, *may("ServiceAccount shop/a", "create", "pods", within="shop"), rights=[LAUNCHES, group]) == []
 
 
 def test_powers_of_one_subject_in_one_namespace_are_told_together():
