@@ -45,7 +45,7 @@ def foreign_findings(resources: Resources, flows: Flows) -> Iterator[Finding]:
 
 
 def _endpoints(resources: Resources, flows: Flows, inside: frozenset[str]) -> Iterator[Finding]:
-    known = {address: pod.namespace for pod in pods_of(resources) if not pod.host_network for address in pod.addresses}
+    known = _known(resources)
     outer = _outer_services(resources)
     for one in (*resources.of("EndpointSlice", "discovery.k8s.io"), *resources.of("Endpoints", "")):
         if one.namespace in inside:
@@ -61,6 +61,19 @@ def _endpoints(resources: Resources, flows: Flows, inside: frozenset[str]) -> It
                     step = "Take that address out of it"
                     yield Finding(Verdict.NO_PROOF, "service.foreign", what, one.ref, "", step)
                     break
+
+
+def _known(resources: Resources) -> Mapping[str, str]:
+    """Namespaces by the address of a pod; those that have ended among them, of which slices may still tell."""
+    ended = {
+        str(mapping(one.body, "status").get("podIP")): one.namespace
+        for one in resources.of("Pod", "")
+        if mapping(one.body, "status").get("phase") in ("Succeeded", "Failed")
+    }
+    return {
+        **ended,
+        **{address: pod.namespace for pod in pods_of(resources) if not pod.host_network for address in pod.addresses},
+    }
 
 
 def _may_be_pod(text: str, flows: Flows) -> bool:
@@ -91,12 +104,15 @@ def _backends(spec: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _names(resources: Resources, inside: frozenset[str]) -> Iterator[Finding]:
-    """ExternalName Services of elsewhere that are a Service of a zone by another name: an ingress controller follows them."""
+    """ExternalName Services of elsewhere that are a Service or a pod of a zone by another name: an ingress controller follows them."""
+    zone_addresses = {str(one.spec.get("clusterIP")) for one in resources.of("Service", "") if one.namespace in inside}
+    zone_addresses |= {address for address, namespace in _known(resources).items() if namespace in inside}
     for one in resources.of("Service", ""):
         with about(one):
             host = str(one.spec.get("externalName") or "").rstrip(".").lower()
-        parts = host.split(".")
-        if one.namespace not in inside and len(parts) > 2 and parts[2] == "svc" and parts[1] in inside:  # noqa: PLR2004
+        # NAME.NS[.svc[...]], POD.NAME.NS.svc, IP.NS.pod: the search path of whoever follows it may add the rest.
+        named = set(host.split(".")[1:3])
+        if one.namespace not in inside and (named & inside or host in zone_addresses):
             what = f"is '{host}' by another name: what follows it, such as an ingress, comes into the zone"
             yield Finding(Verdict.NO_PROOF, "service.foreign", what, one.ref, "spec.externalName", "Take it out")
 
@@ -132,7 +148,7 @@ def _host_ports(resources: Resources) -> Iterator[tuple[Ref, str, PortRange]]:
     """Of pods that are not on the node's network: there a port is the program's own, and can't be had twice."""
     for template in pod_templates(resources):
         if not template.spec.get("hostNetwork"):
-            for container in mappings(template.spec, "containers"):
+            for container in (*mappings(template.spec, "containers"), *mappings(template.spec, "initContainers")):
                 for port in _ports(mappings(container, "ports"), "hostPort"):
                     yield template.ref, f"{template.place}.containers", port
 
@@ -142,6 +158,8 @@ def _service_ports(resources: Resources) -> Iterator[tuple[Ref, str, PortRange]]
         with about(one):
             for port in _ports(mappings(one.spec, "ports"), "nodePort"):
                 yield one.ref, "spec.ports", port
+            for port in _ports([one.spec], "healthCheckNodePort"):
+                yield one.ref, "spec.healthCheckNodePort", port
 
 
 def _ports(given: Sequence[Mapping[str, Any]], key: str) -> Iterator[PortRange]:

@@ -58,6 +58,9 @@ def namespace_openings(resources: Resources, zones: Zones) -> Iterator[tuple[str
                 step = "Give the namespace too, or correct the zone"
                 yield zone, Opening(Ref("Namespace", "", name), "", "", text, Verdict.NO_PROOF, "namespace.missing", step)
                 continue
+            if found.metadata.get("deletionTimestamp"):
+                text = "is being deleted: policies and guards may go before the pods"
+                yield zone, Opening(found.ref, "", "", text, Verdict.NO_PROOF, "namespace.leaving", "Make it anew")
             with about(found):
                 labels, notes = mapping(found.metadata, "labels"), mapping(found.metadata, "annotations")
                 for opening in (*_pod_security(found.ref, labels), *_mesh(found.ref, labels, notes)):

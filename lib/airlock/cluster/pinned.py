@@ -173,6 +173,9 @@ def _parameters(resources: Resources, policy: Resource, guard: Guard, where: str
             text = f"lets in what {kind} {namespace or where}/{name} says, which is not among these objects"
             yield _opening(guard, Verdict.NO_PROOF, "guard.parameters", text, "Give it too")
         return
+    if found.metadata.get("deletionTimestamp"):
+        text = f"{guard.policy} lets in what it says, and it is being deleted"
+        yield Opening(found.ref, "admission", "", text, Verdict.NO_PROOF, "guard.leaving", "Apply it anew")
     if kind == "ConfigMap" and found.body.get("immutable") is not True:
         text = f"{guard.policy} lets in what it says, and that can change under it"
         step = "Set immutable to true; for another content make it anew"

@@ -46,7 +46,14 @@ def prove(resources: Resources, flows: Flows) -> Proven:
         resources, flows.zones, flows.rights, flows.platform, guards=flows.guards, waiting=flows.waiting_rights
     )
     findings = sorted(
-        [*_unread(resources), *contradictions(resources, flows), *network, *foreign_findings(resources, flows), *beside],
+        [
+            *_unread(resources),
+            *_leaving(resources, flows),
+            *contradictions(resources, flows),
+            *network,
+            *foreign_findings(resources, flows),
+            *beside,
+        ],
         key=lambda one: -one.verdict.rank,
     )
     return Proven(worst(findings), tuple(findings), (*flowing, *_always(flows), *leaving))
@@ -60,6 +67,15 @@ def _unread(resources: Resources) -> Iterator[Finding]:
             f"{kind} could not be listed: {why}",
             next_step="Give this identity the right to list it",
         )
+
+
+def _leaving(resources: Resources, flows: Flows) -> Iterator[Finding]:
+    for one in resources.of("NetworkPolicy", "networking.k8s.io"):
+        if one.namespace in flows.namespaces and one.metadata.get("deletionTimestamp"):
+            what = "is being deleted: whether it holds still is not known"
+            yield Finding(
+                Verdict.NO_PROOF, "network.leaving", what, one.ref, next_step="Apply it anew, or wait until it is gone"
+            )
 
 
 def _always(flows: Flows) -> Iterator[Path]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from airlock.cluster._shape import about, words
+from airlock.cluster._shape import about, mapping, mappings, words
 from airlock.cluster.addresses import FAMILIES, NOWHERE, Addresses, family_of, parse_addresses, short_text
 from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.flows import Flows
 from airlock.cluster.model import Site
-from airlock.cluster.network import nodes_of
 from airlock.cluster.pods import pods_of
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.rules import Action
@@ -27,7 +26,11 @@ def contradictions(resources: Resources, flows: Flows) -> Iterator[Finding]:
     for pod in pods_of(resources):
         if pod.addresses and not pod.host_network:
             yield from _outside(pod.workload, parse_addresses(pod.addresses), site.pods, "pods", site)
-    for node, (_, addresses) in zip(resources.of("Node", ""), nodes_of(resources), strict=True):
+    for node in resources.of("Node", ""):
+        with about(node):
+            # What a node has outside the cluster differs from node to node, and no policy of a zone names it for the node's sake.
+            inner = (one for one in mappings(mapping(node.body, "status"), "addresses") if one.get("type") == "InternalIP")
+            addresses = parse_addresses(str(one["address"]) for one in inner if one.get("address"))
         yield from _outside(node.ref, addresses, site.nodes, "nodes", site)
         with about(node):
             # Which of them a network plugin uses is its own business; that there is one of a family tells what the cluster speaks.

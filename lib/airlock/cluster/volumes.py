@@ -9,7 +9,7 @@ from airlock.cluster._fields import FIELDS
 from airlock.cluster._shape import about, mapping, mappings
 from airlock.cluster.claims import Claim, claim_opening, outside_sources
 from airlock.cluster.findings import Opening, Verdict
-from airlock.cluster.resources import Ref, Resources
+from airlock.cluster.resources import Ref, Resource, Resources
 
 __all__ = ["volume_openings", "waiting_volumes"]
 
@@ -50,7 +50,8 @@ def _one(ref: Ref, rule: str, source: str, volume: Mapping[str, Any], resources:
             return _claim(ref, rule, name, resources)
         case "ephemeral":
             template = mapping(mapping(volume, source), "volumeClaimTemplate")
-            return claim_opening(Claim(ref, rule, "", mapping(template, "spec")), resources)
+            notes = mapping(mapping(template, "metadata"), "annotations")
+            return claim_opening(Claim(ref, rule, "", mapping(template, "spec"), notes), resources)
     text = f"the node carries what is written to '{source}', past every policy"
     return Opening(ref, "volume", rule, text, Verdict.REFUTED, "volume.network", _STEP)
 
@@ -69,16 +70,31 @@ def _claim(ref: Ref, rule: str, name: str, resources: Resources) -> Opening:
         text = f"claim '{name}' is not among these objects: where it keeps its data is not known"
         return Opening(ref, "volume", rule, text, Verdict.NO_PROOF, "volume.unknown-claim", "Give the claim too")
     with about(claim):
-        return claim_opening(Claim(ref, rule, name, claim.spec), resources)
+        return claim_opening(_of_object(ref, rule, claim), resources)
+
+
+def _of_object(ref: Ref, rule: str, claim: Resource) -> Claim:
+    return Claim(ref, rule, claim.name, claim.spec, mapping(claim.metadata, "annotations"))
 
 
 def waiting_volumes(resources: Resources, namespaces: frozenset[str]) -> Iterator[tuple[str, Opening]]:
-    """Volumes outside the cluster's storage that wait for a claim of these namespaces, whoever will make it: a StatefulSet's, a pod's own."""
+    """Claims of these namespaces, whether a pod mounts them yet or not, and volumes that wait for one, whoever will make it: a StatefulSet's,
+    a pod's own.
+    """
+    for one in resources.of("PersistentVolumeClaim", ""):
+        if one.namespace in namespaces:
+            with about(one):
+                yield one.namespace, claim_opening(_of_object(one.ref, "spec", one), resources)
     for one in resources.of("PersistentVolume", ""):
         with about(one):
             to = mapping(one.spec, "claimRef")
             sources = outside_sources(one)
         namespace, name = str(to.get("namespace") or ""), str(to.get("name") or "")
-        if sources and namespace in namespaces and resources.find("PersistentVolumeClaim", namespace, name) is None:
+        if namespace not in namespaces or resources.find("PersistentVolumeClaim", namespace, name) is not None:
+            continue
+        if sources:
             text = f"waits with '{sources[0]}' for a claim '{name}' in {namespace}, which others outside the zone may read"
             yield namespace, Opening(one.ref, "volume", "spec.claimRef", text, Verdict.REFUTED, "volume.network", _STEP)
+        else:
+            waiting = Claim(Ref("PersistentVolumeClaim", namespace, name), "", name, {"volumeName": one.name})
+            yield namespace, claim_opening(waiting, resources)

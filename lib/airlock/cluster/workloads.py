@@ -96,7 +96,7 @@ def _of_template(one: Resource, steps: tuple[str, ...]) -> PodTemplate:
         made = [
             {
                 "name": str(mapping(claim, "metadata").get("name") or ""),
-                "ephemeral": {"volumeClaimTemplate": {"spec": mapping(claim, "spec")}},
+                "ephemeral": {"volumeClaimTemplate": {"metadata": mapping(claim, "metadata"), "spec": mapping(claim, "spec")}},
             }
             for claim in claims
         ]

@@ -85,6 +85,26 @@ ROUTED = ingress(rules=[{"http": {"paths": [{"backend": {"service": {"name": "s"
         # Another name for a Service of a zone.
         ([service(type="ExternalName", externalName="store.raw.svc.cluster.local.")], [("service.foreign", "Service team/s")]),
         ([service(type="ExternalName", externalName="STORE.raw.svc")], [("service.foreign", "Service team/s")]),
+        ([service(type="ExternalName", externalName="store.raw")], [("service.foreign", "Service team/s")]),
+        (
+            [service(type="ExternalName", externalName="store-0.store.raw.svc.cluster.local")],
+            [("service.foreign", "Service team/s")],
+        ),
+        (
+            [service(type="ExternalName", externalName="10-0-0-5.raw.pod.cluster.local")],
+            [("service.foreign", "Service team/s")],
+        ),
+        ([pod("10.0.0.5"), service(type="ExternalName", externalName="10.0.0.5")], [("service.foreign", "Service team/s")]),
+        (
+            [
+                made("Service", "z", namespace="raw", spec={"clusterIP": "10.1.0.5"}),
+                service(type="ExternalName", externalName="10.1.0.5"),
+            ],
+            [("service.foreign", "Service team/s")],
+        ),
+        ([service(type="ExternalName", externalName="api.example.org")], []),
+        # A pod that has ended may stand in a slice for a while.
+        ([{**pod("10.0.0.5", "team"), "status": {"podIP": "10.0.0.5", "phase": "Failed"}}, piece("10.0.0.5"), OUTER], []),
         ([service(type="ExternalName", externalName="store.team.svc.cluster.local")], []),
         ([service("raw", type="ExternalName", externalName="store.raw.svc")], []),
     ],
@@ -107,6 +127,11 @@ def test_a_service_that_other_clusters_share():
         assert [each.code for each in foreign_findings(resources, read_flows(flows, "flows.yaml", resources))] == codes
 
 
+def sidecar(number):
+    ports = [{"containerPort": 80, "hostPort": number}]
+    return pod("10.0.0.9", "team", containers=[], initContainers=[{"name": "c", "restartPolicy": "Always", "ports": ports}])
+
+
 def host_port(number, protocol="TCP", **spec):
     return pod(
         "10.0.0.9",
@@ -124,6 +149,8 @@ PORT = ("network.node-port", "Pod team/p-10.0.0.9")
     [
         (host_port(6443), [PORT]),
         (host_port(6443, "UDP"), []),
+        (sidecar(6443), [PORT]),
+        (service(type="LoadBalancer", healthCheckNodePort=6443), [("network.node-port", "Service team/s")]),
         (host_port(443), []),
         (host_port(6443, hostNetwork=True), []),
         (service(type="NodePort", ports=[{"port": 1, "nodePort": 6443}]), [("network.node-port", "Service team/s")]),

@@ -106,6 +106,12 @@ def test_a_mesh_by_annotation_is_seen():
     assert codes(pairs) == {("clean", "namespace.mesh", N)}
 
 
+def test_a_namespace_that_is_being_deleted_is_no_proof():
+    leaving = namespace("raw")
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert codes(namespace_openings(cluster(leaving, namespace("clean")), ZONES)) == {("raw", "namespace.leaving", N)}
+
+
 def test_a_namespace_that_is_not_there_is_not_known():
     assert codes(namespace_openings(cluster(namespace("raw")), ZONES)) == {("clean", "namespace.missing", N)}
 

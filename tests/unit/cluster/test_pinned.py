@@ -194,6 +194,12 @@ def test_what_is_being_deleted_holds_no_longer():
     assert codes(look(policy(), leaving(binding()))) == {(name, "guard.unbound", R) for name in ("raw", "clean")}
 
 
+def test_parameters_that_are_being_deleted_hold_no_longer():
+    lists = {**LISTS, "metadata": {**LISTS["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    found = guard_openings(cluster(lists, policy(), binding()), [Guard("pods", digest(), ("raw",), "ops/lists")], ())
+    assert codes(found) == {("raw", "guard.leaving", N)}
+
+
 def test_bindings_whose_names_are_generated_are_told_apart():
     """Neither holds: one only warns, and the other is for elsewhere."""
     some = [

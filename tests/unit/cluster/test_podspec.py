@@ -335,9 +335,52 @@ def test_a_volume_that_waits_for_a_claim_counts_before_there_is_one():
     assert found == [("raw", "volume.network", R)]
     for other in (
         volume(nfs={"server": "s"}),
-        volume(csi={"driver": "ebs"}, claimRef={"namespace": "raw", "name": "data-store-0"}),
+        volume(csi={"driver": "efs.csi.aws.com"}, claimRef={"namespace": "other", "name": "data-store-0"}),
     ):
         assert list(waiting_volumes(resources_from([("x", other)]), RAW)) == []
+    for driver, code in (("efs.csi.aws.com", "volume.driver"), ("ebs.csi.aws.com", "")):
+        other = volume(csi={"driver": driver, "volumeHandle": "v"}, claimRef={"namespace": "raw", "name": "data-store-0"})
+        assert [one.code for _, one in waiting_volumes(resources_from([("x", other)]), RAW)] == [code]
+
+
+def test_a_claim_that_no_pod_mounts_yet_is_looked_at():
+    """A StatefulSet takes a claim of the name that it would make as it is."""
+    objects = [claim(["ReadWriteMany"], storageClassName="", volumeName="pv"), volume(nfs={"server": "s"})]
+    found = waiting_volumes(resources_from([("x", one) for one in objects]), RAW)
+    assert [(name, one.code, one.verdict) for name, one in found] == [("raw", "volume.network", R)]
+
+
+BETA = "volume.beta.kubernetes.io/storage-class"
+
+
+def test_the_old_annotation_of_a_class_goes_first():
+    mounted = pod({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]})
+    said = {"annotations": {BETA: "files"}}
+    asks = claim(["ReadWriteOnce"], **DISKS)
+    asks["metadata"] = {**asks["metadata"], **said}
+    assert codes(mounted, asks, storage(), storage("nfs.csi.k8s.io", "files")) == {("volume.driver", N)}
+    free = volume(nfs={"server": "s"}, storageClassName="others")
+    free["metadata"] = {**free["metadata"], "annotations": {BETA: "disks"}}
+    assert codes(mounted, claim(["ReadWriteOnce"], **DISKS), storage(), free) == {("volume.free", N)}
+    default = storage("nfs.csi.k8s.io", "files")
+    default["metadata"]["annotations"] = {"storageclass.beta.kubernetes.io/is-default-class": "true"}
+    assert codes(mounted, claim(["ReadWriteOnce"]), default) == {("volume.driver", N)}
+
+
+@pytest.mark.parametrize(
+    ("source", "again", "same"),
+    [
+        ({"csi": {**EBS, "volumeHandle": "vol-1"}}, {"csi": {**EBS, "volumeHandle": "vol-1"}}, True),
+        ({"csi": {**EBS, "volumeHandle": "vol-1"}}, {"csi": {**EBS, "volumeHandle": "vol-2"}}, False),
+        ({"local": {"path": "/mnt/a"}}, {"local": {"path": "/mnt/a/"}}, True),
+        ({"local": {"path": "/mnt/a"}}, {"local": {"path": "/mnt/b"}}, False),
+    ],
+)
+def test_a_disk_that_stands_twice_may_be_anothers(source, again, same):
+    mounted = pod({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]})
+    other = {**volume(claimRef={"namespace": "clean", "name": "data"}, **again), "metadata": {"name": "other"}}
+    found = codes(mounted, claim(["ReadWriteOnce"], volumeName="pv"), volume(**source), other)
+    assert found == ({("volume.same-disk", N)} if same else set())
 
 
 def test_secrets_that_a_driver_fetches_read_only_are_listed():

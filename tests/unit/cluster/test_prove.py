@@ -404,6 +404,21 @@ def test_addresses_of_services_that_nobody_can_read_are_no_proof(one):
     assert [(each.verdict, each.code) for each in found] == [(Verdict.NO_PROOF, "network.unmodelled")]
 
 
+def test_a_policy_that_is_being_deleted_is_no_proof():
+    objects = _set()
+    _policy(objects, "raw", "deny")["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    found = _proven(objects)
+    assert [(one.code, str(one.where)) for one in found.findings if one.code == "network.leaving"] == [
+        ("network.leaving", "NetworkPolicy raw/deny")
+    ]
+
+
+def test_an_external_address_of_a_node_contradicts_nothing():
+    status = {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}, {"type": "ExternalIP", "address": "203.0.113.77"}]}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "spec": {}, "status": status}
+    assert [one for one in _proven([*_set(), node]).findings if one.code == "site.contradiction"] == []
+
+
 @pytest.mark.parametrize(
     ("kind", "spec", "codes"),
     [
