@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from airlock.cluster.flows import read_flows
+from airlock.cluster.flowreader import read_flows
 from airlock.cluster.prove import prove
 from airlock.cluster.read import read_resources
 from airlock.cluster.resources import resource_from

@@ -16,7 +16,7 @@ from tests.cluster.probes import Probe, pods_of, probes
 from tests.cluster.traps import Trap, all_traps
 
 from airlock.cluster.findings import Verdict
-from airlock.cluster.flows import read_flows
+from airlock.cluster.flowreader import read_flows
 from airlock.cluster.prove import prove
 from airlock.cluster.resources import resources_from
 

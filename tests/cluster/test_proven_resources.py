@@ -7,7 +7,7 @@ import yaml
 from tests.cluster.conftest import K8S
 
 from airlock.cluster.findings import Verdict
-from airlock.cluster.flows import read_flows
+from airlock.cluster.flowreader import read_flows
 from airlock.cluster.prove import prove as prove_claim
 from airlock.cluster.resources import resources_from
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from airlock.cluster._shape import about, mapping, mappings, selects, words
 from airlock.cluster.findings import Opening, Verdict
+from airlock.cluster.powers import is_of_cluster
 from airlock.cluster.resources import Ref, Resource, Resources
 
 __all__ = ["ADMISSION", "admission_openings", "binds", "constrains", "labels_of"]
@@ -18,6 +19,11 @@ ADMISSION = "admissionregistration.k8s.io"
 """Group of the kinds that admission is made of."""
 
 _NAME = "kubernetes.io/metadata.name"
+_LEAVE_OUT = "Leave the zone out of it; or accept it in flows.yaml (accepted: kind, name, why), having read what it does"
+_INERT = frozenset(
+    {"leases", "events", "poddisruptionbudgets", "horizontalpodautoscalers", "controllerrevisions", "namespaces"}
+)
+"""Resources by which nothing opens; Namespaces are objects of the cluster, and `_guarding`'s."""
 _GUARDING: Mapping[str, frozenset[str]] = {
     "": frozenset({"namespaces", "persistentvolumes"}),
     "rbac.authorization.k8s.io": frozenset({"clusterroles", "clusterrolebindings"}),
@@ -40,15 +46,14 @@ def admission_openings(resources: Resources, zones: Mapping[str, Sequence[str]])
     for kind, mutating in (("MutatingWebhookConfiguration", True), ("ValidatingWebhookConfiguration", False)):
         for one in resources.of(kind, ADMISSION):
             with about(one):
-                yield from _webhooks(one, labels, mutating=mutating)
+                yield from _webhooks(one, labels, resources, mutating=mutating)
     for one in resources.of("MutatingAdmissionPolicyBinding", ADMISSION):
         with about(one):
             policy = resources.find("MutatingAdmissionPolicy", "", str(one.spec.get("policyName")))
             for zone, some in labels.items():
                 if policy is None or (binds(one, some) and constrains(policy, some)):
                     text = "changes objects on their way into the zone: labels, containers, volumes"
-                    step = "Leave the zone out of it"
-                    yield zone, Opening(one.ref, "admission", "", text, Verdict.NO_PROOF, "admission.mutates", step)
+                    yield zone, Opening(one.ref, "admission", "", text, Verdict.NO_PROOF, "admission.mutates", _LEAVE_OUT)
                 elif what := _guarding(mappings(mapping(policy.spec, "matchConstraints"), "resourceRules")):
                     yield zone, _mutates_guarding(one.ref, "", what)
 
@@ -89,23 +94,28 @@ def _reaches(match: Mapping[str, Any], labels: list[Mapping[str, str]]) -> bool:
     return any(selects(selector, one) for one in labels)
 
 
-def _webhooks(one: Resource, labels: Mapping[str, list[Mapping[str, str]]], *, mutating: bool) -> Iterator[tuple[str, Opening]]:
+def _webhooks(
+    one: Resource, labels: Mapping[str, list[Mapping[str, str]]], resources: Resources, *, mutating: bool
+) -> Iterator[tuple[str, Opening]]:
     for number, hook in enumerate(mappings(one.body, "webhooks")):
         rule = f"webhooks[{number}]"
         for zone, some in labels.items():
             if _reaches(hook, some) and _is_of_namespaces(hook):
-                yield zone, _webhook(one.ref, rule, hook, mutating=mutating)
+                yield zone, _webhook(one.ref, rule, hook, resources, mutating=mutating)
             elif mutating and (what := _guarding(mappings(hook, "rules"), namespaces=_reaches(hook, some))):
                 yield zone, _mutates_guarding(one.ref, rule, what)
 
 
-def _webhook(ref: Ref, rule: str, hook: Mapping[str, Any], *, mutating: bool) -> Opening:
-    if mutating and _touches_pods(hook):
-        text = "changes objects on their way into the zone: labels, containers, volumes"
-        return Opening(ref, "admission", rule, text, Verdict.NO_PROOF, "admission.mutates", "Leave the zone out of it")
-    if mapping(hook, "clientConfig").get("url"):
+def _webhook(ref: Ref, rule: str, hook: Mapping[str, Any], resources: Resources, *, mutating: bool) -> Opening:
+    if mutating and (what := _changed(hook)):
+        text = f"changes {what} on their way into the zone"
+        return Opening(ref, "admission", rule, text, Verdict.NO_PROOF, "admission.mutates", _LEAVE_OUT)
+    config = mapping(hook, "clientConfig")
+    named = mapping(config, "service")
+    service = resources.find("Service", str(named.get("namespace") or ""), str(named.get("name") or ""))
+    if config.get("url") or (service is not None and service.spec.get("type") == "ExternalName"):
         text = "objects that go into the zone are sent to a URL by the API server, past every policy"
-        return Opening(ref, "admission", rule, text, Verdict.NO_PROOF, "admission.sends", "Leave the zone out of it")
+        return Opening(ref, "admission", rule, text, Verdict.NO_PROOF, "admission.sends", _LEAVE_OUT)
     return Opening(ref, "admission", rule, "objects that go into the zone are sent to its Service by the API server")
 
 
@@ -129,13 +139,21 @@ def _guarding(rules: Sequence[Mapping[str, Any]], *, namespaces: bool = False) -
     return ""
 
 
-def _touches_pods(hook: Mapping[str, Any]) -> bool:
-    """Whether it is asked about kinds of Kubernetes itself, or of what makes pods: groups with another domain are their controllers' own."""
-    groups = {group for rule in mappings(hook, "rules") for group in words(rule, "apiGroups")}
-    return any(group == "*" or "." not in group or group.endswith((".k8s.io", "spark.apache.org")) for group in groups)
+def _changed(hook: Mapping[str, Any]) -> str:
+    """What it may change in a zone: kinds of Kubernetes itself, or of what makes pods; groups with another domain are their controllers' own."""
+    for rule in mappings(hook, "rules"):
+        groups, resources = words(rule, "apiGroups"), [one for one in words(rule, "resources") if one not in _INERT]
+        own = [one for one in groups if one == "*" or "." not in one or one.endswith((".k8s.io", "spark.apache.org"))]
+        found = [one for one in resources if any(not is_of_cluster(group, one) for group in own)]
+        if found and (rule.get("scope") or "*") != "Cluster":
+            return "objects of any kind" if "*" in found or "*/*" in found else ", ".join(found)
+    return ""
 
 
 def _is_of_namespaces(hook: Mapping[str, Any]) -> bool:
     """Whether it is asked about objects of namespaces at all."""
-    rules = mappings(hook, "rules")
-    return any((rule.get("scope") or "*") in ("*", "Namespaced") for rule in rules)
+    return any(
+        (rule.get("scope") or "*") in ("*", "Namespaced")
+        and any(not is_of_cluster(group, one) for group in words(rule, "apiGroups") for one in words(rule, "resources"))
+        for rule in mappings(hook, "rules")
+    )

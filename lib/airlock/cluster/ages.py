@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from airlock.cluster._shape import about, mappings
+from airlock.cluster._shape import about, mapping, mappings
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.model import METADATA_NAME
 from airlock.cluster.network import namespace_labels, policies_of
@@ -26,7 +26,9 @@ def older_pods(resources: Resources, namespaces: frozenset[str]) -> Iterator[Ope
         ConfigError: An object has not the shape of its kind.
     """
     made = {
-        pod: str(pod.metadata.get("creationTimestamp") or "") for pod in resources.of("Pod", "") if pod.namespace in namespaces
+        pod: str(pod.metadata.get("creationTimestamp") or "")
+        for pod in resources.of("Pod", "")
+        if pod.namespace in namespaces and mapping(pod.body, "status").get("phase") not in ("Succeeded", "Failed")
     }
     policies = _by_namespace(resources, namespaces) if any(made.values()) else {}
     for pod, at in made.items():

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from airlock.cluster.resources import Ref
 
-__all__ = ["Finding", "Opening", "Path", "Verdict", "merged", "worst"]
+__all__ = ["Accepted", "Finding", "Opening", "Path", "Verdict", "merged", "worst"]
 
 
 class Verdict(StrEnum):
@@ -83,6 +83,34 @@ class Path:
     def __str__(self) -> str:
         opened = f"{self.opens}{f' ({self.rule})' if self.rule else ''}"
         return f"{self.zone}, {self.kind}: {self.text} [{opened}]{f' - accepted: {self.accepted}' if self.accepted else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One entry of `accepted:` in flows.yaml: an object, or a kind, that somebody has looked at and that may stand beside a proof.
+
+    What is not modelled about it is listed with the reason instead of being found; what is refuted stays refuted.
+
+    Attributes:
+        name: Of the object; empty: every one of the kind.
+
+    Example:
+        >>> Accepted("CiliumEnvoyConfig", "", "", "of the ingress").covers(Ref("CiliumEnvoyConfig", "a", "b"))
+        True
+    """
+
+    kind: str
+    name: str
+    namespace: str
+    why: str
+
+    def covers(self, ref: Ref | None) -> bool:
+        """Whether it speaks of an object."""
+        return (
+            ref is not None
+            and ref.kind == self.kind
+            and (not self.name or (self.namespace, self.name) == (ref.namespace, ref.name))
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "DIGEST",
+    "AcceptedShape",
     "BoundShape",
     "FileShape",
     "FlowShape",
@@ -91,6 +92,15 @@ class GuardShape(_Strict):
     bindings: Annotated[list[BoundShape], Field(min_length=1)]
 
 
+class AcceptedShape(_Strict):
+    """An entry of `accepted:`."""
+
+    kind: str
+    name: str | None = None
+    namespace: str = Field("", alias="in")
+    why: str
+
+
 class PlatformShape(_Strict):
     """An entry of `platform:`."""
 
@@ -111,4 +121,5 @@ class FileShape(_Strict):
     forbidden: list[FlowShape] = []
     rights: list[RightShape] = []
     guards: dict[str, GuardShape] = {}
+    accepted: list[AcceptedShape] = []
     platform: list[PlatformShape] = []

@@ -73,6 +73,48 @@ HARMLESS: Mapping[tuple[str, str], str] = {
     ("cert-manager.io", "Certificate"): "fills a Secret",
     ("cert-manager.io", "CertificateRequest"): "fills a Secret",
     ("monitoring.coreos.com", "PrometheusRule"): "asks what was gathered already",
+    **dict.fromkeys(
+        (
+            ("monitoring.coreos.com", "ServiceMonitor"),
+            ("monitoring.coreos.com", "PodMonitor"),
+            ("monitoring.coreos.com", "Probe"),
+        ),
+        "says whom Prometheus asks; policies say whether it may",
+    ),
+    **dict.fromkeys(
+        (
+            *(
+                ("cilium.io", kind)
+                for kind in ("CiliumNode", "CiliumIdentity", "CiliumEndpoint", "CiliumEndpointSlice", "CiliumPodIPPool")
+            ),
+            *(
+                ("crd.projectcalico.org", kind)
+                for kind in ("BlockAffinity", "IPAMBlock", "IPAMHandle", "IPAMConfig", "IPPool", "IPReservation")
+            ),
+            *(("crd.projectcalico.org", kind) for kind in ("ClusterInformation", "CalicoNodeStatus")),
+            ("networking.k8s.aws", "PolicyEndpoint"),
+            ("vpcresources.k8s.aws", "CNINode"),
+            ("crd.k8s.amazonaws.com", "ENIConfig"),
+        ),
+        "what a network plugin keeps of itself; who may write it may write policies",
+    ),
+    **dict.fromkeys(
+        (
+            *(("wgpolicyk8s.io", kind) for kind in ("PolicyReport", "ClusterPolicyReport")),
+            *(
+                ("aquasecurity.github.io", kind)
+                for kind in ("VulnerabilityReport", "ConfigAuditReport", "ExposedSecretReport", "SbomReport")
+            ),
+            ("autoscaling.k8s.io", "VerticalPodAutoscalerCheckpoint"),
+            ("snapshot.storage.k8s.io", "VolumeSnapshotClass"),
+            ("argoproj.io", "AppProject"),
+            ("resource.k8s.io", "DeviceClass"),
+            ("resource.k8s.io", "ResourceSlice"),
+            ("karpenter.sh", "NodePool"),
+            ("karpenter.sh", "NodeClaim"),
+        ),
+        "only tells, or limits",
+    ),
     ("airlock", "Flows"): "what is proved, not an object of a cluster",
     ("kustomize.config.k8s.io", "Kustomization"): "no object of a cluster",
 }

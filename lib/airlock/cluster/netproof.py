@@ -195,11 +195,13 @@ class Proof:
         pods = self.model.select(one.pods) if one.pods else 0
         own = self.claim.surely(one.addresses)
         if any(ends & own for ends in row):
-            found = self._led_to(one, [bool(ends & own) for ends in row], pods, index)
+            found = self._led_to(one, [bool(ends & own) for ends in row], pods, index, coming=True)
             return "its address", found or (None if pods or one.endpoints else 0)
         opened = [self._opens(ends, one, pods) for ends in row]
         if any(opened):
-            return "its pods, and so with some network plugins its address", self._led_to(one, opened, pods, index) or None
+            # A name of a port is asked of the pods that are there: what one that comes may call so is open for it under its number.
+            found = self._led_to(one, opened, pods, index, coming=False)
+            return "its pods, and so with some network plugins its address", found or None
         return "", None
 
     def _opens(self, ends: int, one: Behind, pods: int) -> bool:
@@ -212,7 +214,7 @@ class Proof:
         size = self.model.count
         return bool(every) and not every & ~(ends | ends >> size)
 
-    def _led_to(self, one: Behind, opened: Sequence[bool], pods: int, index: int) -> int:
+    def _led_to(self, one: Behind, opened: Sequence[bool], pods: int, index: int, *, coming: bool) -> int:
         """Undeclared ends behind a Service, of which these bits of the ports are open: its endpoints, and ports of its pods that it leads to."""
         declared = self.claim.declared[Direction.EGRESS].get(index, self.claim.nothing)
         found = 0
@@ -222,19 +224,20 @@ class Proof:
                 found |= ends & ~declared[atom]
         for port, target in one.ports:
             if any(opened[atom] for atom in bits(self.model.ports.mask(port))):
-                for mask, classes in self._meant(target):
+                for mask, classes in self._meant(target, coming=coming):
                     for atom in bits(mask):
                         found |= self.model.faces_of(pods & classes) & ~declared[atom]
         return found
 
-    def _meant(self, port: PortRange | NamedPort) -> Iterator[tuple[int, int]]:
+    def _meant(self, port: PortRange | NamedPort, *, coming: bool) -> Iterator[tuple[int, int]]:
         """(mask, classes with which a port means that mask); of pods that do not exist yet a name may mean any port."""
         if isinstance(port, PortRange):
             yield self.model.ports.mask(port), (1 << self.model.count) - 1
         else:
             masks, unknown = self.model.named(port)
             yield from masks.items()
-            yield self.claim.mask([PortRange(port.protocol)]), unknown
+            if coming:
+                yield self.claim.mask([PortRange(port.protocol)]), unknown
 
     def _closed(self) -> Iterator[Finding]:
         """Declared flows that are not surely open, and forbidden ones that are declared as well."""

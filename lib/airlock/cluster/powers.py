@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["BECOMING", "POWERS", "STEERING", "Power", "url_powers", "verb_powers"]
+__all__ = ["BECOMING", "POWERS", "STEERING", "Power", "is_of_cluster", "url_powers", "verb_powers"]
 
 POWERS: Mapping[str, str] = {
     "create pods": "runs any program as any ServiceAccount of the namespace, with any Secret, ConfigMap and claim of it",
@@ -258,7 +258,7 @@ def _pair_powers(asked: frozenset[str], group: str, resource: str) -> frozenset[
     found, covered = set[Power](), set[str]()
     for row in _rows(resource):
         if (group == "*" or group in row.groups) and (hit := _hit(asked, row.verbs)):
-            found.add(Power(row.word, _is_of_cluster(group, row.resource)))
+            found.add(Power(row.word, is_of_cluster(group, row.resource)))
             covered |= hit
     for whole in _WHOLE_GROUPS if group == "*" and _may_be_of_any(resource) else (group,):
         word, verbs = _WHOLE_GROUPS.get(whole, ("", ""))
@@ -298,7 +298,7 @@ def _rest(asked: frozenset[str], covered: set[str], group: str, resource: str) -
         return set()  # ('apps', 'pods') and the like: rules multiply groups by resources, and most pairs are nothing
     if group in _REVIEWS and asked <= {"create"}:
         return set()
-    of_cluster = _is_of_cluster(group, resource)
+    of_cluster = is_of_cluster(group, resource)
     left = (_EVERY_VERB if "*" in asked else asked) - covered
     found = set()
     if left & {"get", "list", "watch"} and not of_cluster and name != "namespaces":
@@ -312,7 +312,8 @@ def _rest(asked: frozenset[str], covered: set[str], group: str, resource: str) -
     return found
 
 
-def _is_of_cluster(group: str, resource: str) -> bool:
+def is_of_cluster(group: str, resource: str) -> bool:
+    """Whether a resource is one of the cluster, and in no namespace."""
     return resource.partition("/")[0] in _OF_CLUSTER or group in _CLUSTER_GROUPS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from airlock.cluster.findings import Finding, Path, Verdict, worst
@@ -56,7 +56,20 @@ def prove(resources: Resources, flows: Flows) -> Proven:
         ],
         key=lambda one: -one.verdict.rank,
     )
-    return Proven(worst(findings), tuple(findings), (*flowing, *_always(flows), *leaving))
+    left, accepted = _without_accepted(findings, flows)
+    return Proven(worst(left), tuple(left), (*flowing, *_always(flows), *leaving, *accepted))
+
+
+def _without_accepted(findings: Sequence[Finding], flows: Flows) -> tuple[list[Finding], list[Path]]:
+    """What stands against a proof, and as paths what was accepted with a reason, though nobody knows what it does."""
+    left, accepted = [], []
+    for one in findings:
+        why = next((entry.why for entry in flows.accepted if entry.covers(one.where)), None)
+        if why is None or one.verdict is not Verdict.NO_PROOF or one.where is None:
+            left.append(one)
+        else:
+            accepted += [Path(zone, "accepted", one.where, one.rule, one.what, why) for zone in flows.zones]
+    return left, accepted
 
 
 def _unread(resources: Resources) -> Iterator[Finding]:

@@ -8,9 +8,9 @@ from airlock.cluster.flows import Flows, Party
 from airlock.cluster.future import future_namespaces, future_pods
 from airlock.cluster.model import METADATA_NAME, Beside, Model, build_model
 from airlock.cluster.network import namespace_labels, policies_of
-from airlock.cluster.pods import pods_of
+from airlock.cluster.pods import Pod, pods_of
 from airlock.cluster.ports import PortRange
-from airlock.cluster.resources import Resources
+from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.rules import Pods, Policy
 from airlock.cluster.services import Behind
 
@@ -33,7 +33,7 @@ def zone_model(resources: Resources, flows: Flows, services: Sequence[Behind]) -
     zones = {name: known[name] for name in flows.namespaces}
     others = {name: labels for name, labels in {**known, **coming}.items() if name not in zones}
     beside = Beside(
-        [*future_pods(zones, concerned, parties), *future_pods(others, ends, parties)],
+        [*future_pods(zones, concerned, parties), *future_pods(others, ends, parties), *_behind(services)],
         [one.pods for one in (*parties, *(one.pods for one in services if one.pods is not None))],
         [
             *(port for flow in (*flows.flows, *flows.forbidden) for port in flow.ports or ()),
@@ -46,6 +46,16 @@ def zone_model(resources: Resources, flows: Flows, services: Sequence[Behind]) -
         ],
     )
     return build_model(pods_of(resources), policies, {**known, **coming}, site=flows.site, doubts=doubts, beside=beside)
+
+
+def _behind(services: Sequence[Behind]) -> Iterator[Pod]:
+    """A pod with exactly the labels that a Service selects by, where something else than its pods may be behind it: some plugins open a Service
+    by its selector's labels (aws/amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
+    """
+    for one in services:
+        if one.pods is not None and (one.endpoints or any(own != target for own, target in one.ports)):
+            labels = {requirement.key: value for requirement in one.pods.pods.requirements for value in requirement.values}
+            yield Pod(Ref("Pod", one.pods.namespace, "future"), one.pods.namespace, labels, frozenset())
 
 
 def concerned_policies(resources: Resources, flows: Flows) -> list[Policy]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from airlock.cluster.connections import Change, Connection, compare, connections, unmodelled
 from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.findings import Path as LeavingPath
-from airlock.cluster.flows import Flows, bare_flows, find_flows, read_flows
+from airlock.cluster.flowreader import read_flows
+from airlock.cluster.flows import Flows, bare_flows, find_flows
 from airlock.cluster.live import read_cluster
 from airlock.cluster.prove import Proven, prove
 from airlock.cluster.read import read_resources

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airlock.cluster.addresses import parse_addresses
-from airlock.cluster.flows import find_flows, read_flows
+from airlock.cluster.flowreader import read_flows
+from airlock.cluster.flows import find_flows
 from airlock.cluster.pinned import Guard
 from airlock.cluster.ports import PortRange
 from airlock.cluster.resources import resources_from
@@ -36,6 +37,8 @@ guards:
     bindings:
     - {in: [raw], parameters: ops/lists}
     - {in: [raw], parameters: ops/more, with: extra}
+accepted:
+- {kind: CiliumEnvoyConfig, why: of the ingress}
 platform:
 - {subject: "site:platform", why: runs it}
 """.replace("DIGEST", "0" * 64)
@@ -120,6 +123,8 @@ def test_lines_of_a_component_count_where_it_is():
             "expected 'ServiceAccount NAMESPACE/NAME'",
         ),
         ('subject: "site:platform"', 'subject: "Group *"', "Name them"),
+        ("why: of the ingress", "why: ''", "accepted CiliumEnvoyConfig: expected a reason"),
+        ("{kind: CiliumEnvoyConfig", "{kind: NetworkPolicy", "accepted: 'NetworkPolicy' is a kind that is modelled"),
         ("why: looks at pods", "why: ''", "guard pods: expected a reason"),
         ("{in: [raw], parameters: ops/lists}", "{in: [rw]}", "guard pods in 'rw', expected zones: raw"),
         (

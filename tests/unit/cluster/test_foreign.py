@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airlock.cluster.findings import Verdict
-from airlock.cluster.flows import read_flows
+from airlock.cluster.flowreader import read_flows
 from airlock.cluster.foreign import foreign_findings
 from airlock.cluster.resources import resources_from
 

@@ -162,6 +162,12 @@ def hook(kind, groups=("",), config=None, scope=None, **more):
     return {"apiVersion": ADMISSION, "kind": f"{kind}WebhookConfiguration", "metadata": {"name": "w"}, "webhooks": [one]}
 
 
+def cluster_hook(kind, groups, resources, scope="Cluster", **more):
+    one = hook(kind, groups, **more)
+    one["webhooks"][0]["rules"][0] |= {"resources": list(resources), "scope": scope}
+    return one
+
+
 @pytest.mark.parametrize(
     ("webhook", "found"),
     [
@@ -169,6 +175,11 @@ def hook(kind, groups=("",), config=None, scope=None, **more):
         (hook("Mutating", ["*"], scope="Namespaced", **select("raw")), {("raw", "admission.mutates", N)}),
         (hook("Mutating", ["apps"], **select("other")), set()),
         (hook("Mutating", ["cert-manager.io"]), set()),
+        # What is of the cluster goes into no zone, whatever the scope says; and by some kinds nothing opens.
+        (cluster_hook("Mutating", [""], ["nodes", "nodes/status"], "*"), set()),
+        (cluster_hook("Mutating", ["storage.k8s.io"], ["storageclasses"], "*"), set()),
+        (cluster_hook("Mutating", ["coordination.k8s.io"], ["leases"], "*"), set()),
+        (cluster_hook("Validating", [""], ["nodes"], "*", config={"url": "https://203.0.113.9"}), set()),
         (hook("Mutating", ["sparkoperator.k8s.io"], **select("raw")), {("raw", "admission.mutates", N)}),
         (hook("Validating"), set()),
         (hook("Validating", config={"url": "https://203.0.113.9"}, **select("raw")), {("raw", "admission.sends", N)}),
@@ -178,10 +189,11 @@ def test_webhooks_see_or_change_what_goes_into_a_zone(webhook, found):
     assert admitted(webhook) == found
 
 
-def cluster_hook(kind, groups, resources, scope="Cluster", **more):
-    one = hook(kind, groups, **more)
-    one["webhooks"][0]["rules"][0] |= {"resources": list(resources), "scope": scope}
-    return one
+def test_a_webhooks_service_may_be_a_name_outside():
+    away = made("Service", "s", namespace="hooks", spec={"type": "ExternalName", "externalName": "evil.example"})
+    sent = hook("Validating", config={"service": {"name": "s", "namespace": "hooks"}}, **select("raw"))
+    assert admitted(sent, away) == {("raw", "admission.sends", N)}
+    assert admitted(sent, {**away, "spec": {"selector": {"a": "b"}}}) == set()
 
 
 BOTH = {("raw", "admission.mutates", N), ("clean", "admission.mutates", N)}

@@ -290,6 +290,13 @@ def test_a_right_that_names_its_objects_is_no_proof_and_not_refuted():
     assert [(one.code, one.verdict) for one in found] == [("rights.acts-as", Verdict.NO_PROOF)]
 
 
+def test_a_declared_launcher_of_elsewhere_needs_a_guard_in_the_zone():
+    """Whoever it is that creates pods there: Pod Security leaves him names, labels and volumes."""
+    made = resources_from([("x", one) for one in [namespace("pii-raw"), *may(LAUNCHER, "create", "pods")]])
+    rights = [Right.parse(*LAUNCHES)]
+    assert [one.code for one in paths(made, {"raw": ["pii-raw"]}, rights, [])[0]] == ["admission.unguarded"]
+
+
 def test_nobody_acts_as_himself():
     assert acting(*may(LAUNCHER, "create", "pods", within="airflow")) == []
     group = ("Group system:serviceaccounts", ["read objects"], "pii-raw", "w")

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from airlock.cluster.findings import Verdict, worst
-from airlock.cluster.flows import bare_flows, read_flows
+from airlock.cluster.flowreader import read_flows
+from airlock.cluster.flows import bare_flows
 from airlock.cluster.netproof import prove_network
 from airlock.cluster.prove import prove
 from airlock.cluster.resources import resources_from
@@ -402,6 +403,36 @@ def test_addresses_of_services_that_nobody_can_read_are_no_proof(one):
     objects = [*_set(), {**one, "metadata": {"name": "odd", **({"namespace": "other"} if one["kind"] == "Service" else {})}}]
     found = [each for each in _found(objects) if each.where is not None and each.where.name == "odd"]
     assert [(each.verdict, each.code) for each in found] == [(Verdict.NO_PROOF, "network.unmodelled")]
+
+
+HOOK = {
+    "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": {"name": "pod-identity"},
+    "webhooks": [{"name": "h", "rules": [{"apiGroups": [""], "apiVersions": ["*"], "resources": ["pods"], "operations": ["*"]}]}],
+}  # fmt: skip
+ENVOY = {"apiVersion": "cilium.io/v2", "kind": "CiliumEnvoyConfig", "metadata": {"name": "e", "namespace": "out"}}
+ACCEPTED = "accepted:\n- {kind: MutatingWebhookConfiguration, name: pod-identity, why: gives credentials}\n- {kind: CiliumEnvoyConfig, why: of the ingress}\n"
+
+
+def test_what_somebody_has_looked_at_is_listed_with_the_reason():
+    """A managed cluster's own webhooks, and kinds of its network: without an entry there is no proof, with one they are paths."""
+    resources = resources_from((f"set:{number}", one) for number, one in enumerate([*_set(), HOOK, ENVOY]))
+    codes = {}
+    for text in (FLOWS, FLOWS + ACCEPTED):
+        proven = prove(resources, read_flows(text, "flows.yaml", resources))
+        codes[text] = {(one.code, str(one.where)) for one in proven.findings}
+    gone = codes[FLOWS] - codes[FLOWS + ACCEPTED]
+    assert {where for _, where in gone} == {"MutatingWebhookConfiguration pod-identity", "CiliumEnvoyConfig out/e"}
+    assert {(str(one.opens), one.accepted) for one in proven.paths if one.kind == "accepted"} == {
+        ("MutatingWebhookConfiguration pod-identity", "gives credentials"), ("CiliumEnvoyConfig out/e", "of the ingress"),
+    }  # fmt: skip
+
+
+def test_what_is_refuted_can_not_be_accepted():
+    objects = _set()
+    _policy(objects, "raw", "door")["spec"]["egress"].append({"to": [{"ipBlock": {"cidr": "203.0.113.7/32"}}]})
+    resources = resources_from((f"set:{number}", one) for number, one in enumerate(objects))
+    accepted = FLOWS + "accepted:\n- {kind: NetworkPolicy, name: door, in: raw, why: w}\n"
+    assert prove(resources, read_flows(accepted, "flows.yaml", resources)).verdict is Verdict.REFUTED
 
 
 def test_a_policy_that_is_being_deleted_is_no_proof():

@@ -8,7 +8,7 @@ import yaml
 from airlock.cluster.addresses import NOWHERE, parse_addresses
 from airlock.cluster.claim import Claim
 from airlock.cluster.findings import Verdict
-from airlock.cluster.flows import read_flows
+from airlock.cluster.flowreader import read_flows
 from airlock.cluster.netproof import Proof
 from airlock.cluster.network import policies_of
 from airlock.cluster.ports import NamedPort, PortRange
@@ -224,6 +224,23 @@ def test_behind_a_service_a_port_counts_that_no_flow_declares():
 def test_a_port_of_a_service_that_leads_to_another_port_of_its_pods(ports, found):
     one = PLAIN.replace("SPEC", f"{{selector: {{app: v}}, clusterIP: 10.1.0.7, ports: [{ports}]}}")
     assert len(_asked([*yaml.safe_load(BY_LABELS_POLICIES), yaml.safe_load(one), yaml.safe_load(POD)], BY_LABELS)) == found
+
+
+@pytest.mark.parametrize(
+    ("selector", "ports", "address", "found"),
+    [
+        ("{app: v, instance: v, component: server}", "[]", "203.0.113.9", 1),
+        ("{app: v, instance: v}", "[{port: 443, targetPort: 22}]", "10.0.0.5", 1),
+        ("{app: v, instance: v}", "[{port: 443, targetPort: https}]", "10.0.0.5", 0),
+        ("{app: w, instance: v}", "[]", "203.0.113.9", 0),
+    ],
+)
+def test_a_service_that_selects_by_more_labels_than_the_rule_is_opened_as_well(selector, ports, address, found):
+    """As every chart's does: plugins that open Services match the rule's selector with the Service's own, taken as labels."""
+    one = PLAIN.replace("SPEC", f"{{selector: {selector}, clusterIP: 10.1.0.7, ports: {ports}}}")
+    pod = POD.replace("{app: v}", selector)
+    objects = [*yaml.safe_load(BY_LABELS_POLICIES), *map(yaml.safe_load, (one, pod, SLICE.replace("ADDRESS", address)))]
+    assert len(_asked(objects, BY_LABELS)) == found
 
 
 WHOLE = BY_LABELS.replace("vault: {namespace: a, pods: {app: v}}", "vault: {namespace: a}")
