@@ -11,6 +11,7 @@ from typing import Any
 
 from airlock.cluster._shape import about, mapping, words
 from airlock.cluster.findings import Opening, Verdict
+from airlock.cluster.neighbours import is_of_node
 from airlock.cluster.resources import Ref, Resource, Resources
 
 __all__ = ["OUTSIDE", "Claim", "claim_opening", "outside_sources"]
@@ -113,6 +114,11 @@ def _by_driver(claim: Claim, volumes: Sequence[tuple[Resource, bool]], resources
         step = "Give the StorageClass too"
         return claim.opens(f"{text} not among these objects", Verdict.NO_PROOF, "volume.unknown-class", step)
     drivers = [*(_driver(one) for one in bound or (one for one, _ in volumes)), *made]
+    for one in bound or [one for one, _ in volumes]:
+        kind, folder = _disk(one)
+        if kind == "local" and is_of_node(folder):
+            text = f"keeps data in the node's {folder or '/'}, which others there read"
+            return claim.opens(text, Verdict.NO_PROOF, "volume.node-folder")
     odd = next((one for one in drivers if one and one not in _BLOCKS and not one.endswith(_CEPH)), None)
     if odd is not None:
         text = f"is kept by the driver '{odd}', which may carry it to others, past every policy"

@@ -6,6 +6,7 @@ pod's own node is always let in). Whoever opens a port of a node can take what g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from airlock.cluster.workloads import pod_templates
 __all__ = ["foreign_findings"]
 
 _GLOBAL = ("service.cilium.io/global", "io.cilium/global-service")
+_ADDRESS = re.compile(r"[0-9.]+|[0-9a-f:.]*:[0-9a-f:.]*")
 _OUTER = frozenset({"LoadBalancer", "NodePort"})
 
 
@@ -39,7 +41,7 @@ def foreign_findings(resources: Resources, flows: Flows) -> Iterator[Finding]:
     """
     inside = frozenset(flows.namespaces)
     yield from _endpoints(resources, flows, inside)
-    yield from _names(resources, inside)
+    yield from _names(resources, flows, inside)
     yield from _global(resources, inside | {pods.namespace for flow in flows.flows for pods in flow.target.pods})
     yield from _node_ports(resources, flows, inside)
 
@@ -76,6 +78,11 @@ def _known(resources: Resources) -> Mapping[str, str]:
     }
 
 
+def _is_unknown_pod(host: str, resources: Resources, flows: Flows) -> bool:
+    """Whether it is an address of pods that no known one has."""
+    return bool(_ADDRESS.fullmatch(host)) and host not in _known(resources) and _may_be_pod(host, flows)
+
+
 def _may_be_pod(text: str, flows: Flows) -> bool:
     try:
         address = parse_addresses([text])
@@ -103,7 +110,7 @@ def _backends(spec: Mapping[str, Any]) -> Iterator[str]:
         yield str(mapping(backend, "service").get("name") or "")
 
 
-def _names(resources: Resources, inside: frozenset[str]) -> Iterator[Finding]:
+def _names(resources: Resources, flows: Flows, inside: frozenset[str]) -> Iterator[Finding]:
     """ExternalName Services of elsewhere that are a Service or a pod of a zone by another name: an ingress controller follows them."""
     zone_addresses = {str(one.spec.get("clusterIP")) for one in resources.of("Service", "") if one.namespace in inside}
     zone_addresses |= {address for address, namespace in _known(resources).items() if namespace in inside}
@@ -112,7 +119,9 @@ def _names(resources: Resources, inside: frozenset[str]) -> Iterator[Finding]:
             host = str(one.spec.get("externalName") or "").rstrip(".").lower()
         # NAME.NS[.svc[...]], POD.NAME.NS.svc, IP.NS.pod: the search path of whoever follows it may add the rest.
         named = set(host.split(".")[1:3])
-        if one.namespace not in inside and (named & inside or host in zone_addresses):
+        if one.namespace not in inside and (
+            named & inside or host in zone_addresses or _is_unknown_pod(host, resources, flows)
+        ):
             what = f"is '{host}' by another name: what follows it, such as an ingress, comes into the zone"
             yield Finding(Verdict.NO_PROOF, "service.foreign", what, one.ref, "spec.externalName", "Take it out")
 

@@ -15,7 +15,7 @@ from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.subjects import Subject
 from airlock.cluster.workloads import PodTemplate
 
-__all__ = ["node_makers", "node_readers"]
+__all__ = ["is_of_node", "node_makers", "node_readers"]
 
 _FOLDERS = (
     "/var/log", "/var/lib/kubelet", "/var/lib/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/rancher", "/run", "/var/run", "/proc",
@@ -42,7 +42,7 @@ def _reads(spec: Mapping[str, Any]) -> str:
     if spec.get("hostPID") is True:
         return "sees the processes of its node"
     for volume in mappings(spec, "volumes"):
-        if "hostPath" in volume and _is_near(folder := str(mapping(volume, "hostPath").get("path", "")).rstrip("/")):
+        if "hostPath" in volume and is_of_node(folder := str(mapping(volume, "hostPath").get("path", "")).rstrip("/")):
             return f"mounts the node's {folder or '/'}"
     for one in (*mappings(spec, "containers"), *mappings(spec, "initContainers")):
         if mapping(one, "securityContext").get("privileged") is True:
@@ -50,7 +50,8 @@ def _reads(spec: Mapping[str, Any]) -> str:
     return ""
 
 
-def _is_near(folder: str) -> bool:
+def is_of_node(folder: str) -> bool:
+    """Whether a folder of a node has, or is a part of, what the node keeps of its pods."""
     return any(f"{one}/".startswith(f"{folder}/") or f"{folder}/".startswith(f"{one}/") for one in _FOLDERS)
 
 

@@ -103,6 +103,9 @@ ROUTED = ingress(rules=[{"http": {"paths": [{"backend": {"service": {"name": "s"
             [("service.foreign", "Service team/s")],
         ),
         ([service(type="ExternalName", externalName="api.example.org")], []),
+        ([service(type="ExternalName", externalName="10.0.0.77")], [("service.foreign", "Service team/s")]),
+        ([pod("10.0.0.77", "team"), service(type="ExternalName", externalName="10.0.0.77")], []),
+        ([service(type="ExternalName", externalName="203.0.113.9")], []),
         # A pod that has ended may stand in a slice for a while.
         ([{**pod("10.0.0.5", "team"), "status": {"podIP": "10.0.0.5", "phase": "Failed"}}, piece("10.0.0.5"), OUTER], []),
         ([service(type="ExternalName", externalName="store.team.svc.cluster.local")], []),

@@ -304,6 +304,8 @@ def volume(**spec):
             set(),
         ),
         ([claim(["ReadWriteOnce"], storageClassName=""), volume(local={"path": "/d"})], set()),
+        ([claim(["ReadWriteOnce"], storageClassName=""), volume(local={"path": "/var/log/x"})], {("volume.node-folder", N)}),
+        ([claim(["ReadWriteOnce"], storageClassName=""), volume(local={"path": "/"})], {("volume.node-folder", N)}),
         ([claim(["ReadWriteMany"])], {("volume.shared", N)}),
         ([claim(["ReadWriteOnce", "ReadOnlyMany"])], {("volume.shared", N)}),
         ([claim(["ReadWriteOnce"], volumeName="pv"), volume(nfs={"server": "s"})], {("volume.network", R)}),
