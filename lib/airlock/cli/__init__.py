@@ -13,6 +13,12 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: Instead of the process's own.
     """
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:2] == ["isolation", "probe-pod"]:
+        # Its first packet has to leave early, and nothing of the command tree is needed for it.
+        from airlock.cluster.probepod import command  # noqa: PLC0415 - what a pod of a probe runs
+
+        sys.exit(command(given[2:]))
     try:
         from airlock.cli._main import prepare  # noqa: PLC0415 - a missing library is to be said, not traced
 

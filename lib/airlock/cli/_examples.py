@@ -34,6 +34,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "airlock isolation diff k8s/overlays/local changed/",
         "airlock isolation diff before/ after/ --format json",
     ),
+    "isolation probe": (
+        "airlock isolation probe --flows k8s/flows.yaml --image registry/airlock@sha256:...",
+        "airlock isolation probe --flows k8s/flows.yaml --image registry/airlock@sha256:... --node a --key probe.pem --out a.probed",
+    ),
     "isolation prove": (
         "airlock isolation prove k8s/overlays/local",
         "kustomize build k8s/overlays/aws | airlock isolation prove - --flows k8s/flows.yaml",

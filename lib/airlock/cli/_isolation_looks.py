@@ -12,8 +12,9 @@ from airlock.cluster.connections import Change, Changed, Connection
 from airlock.cluster.findings import Path as LeavingPath
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed
+from airlock.evidence.probed import Probed
 
-__all__ = ["dot_changes", "dot_connections", "print_proven"]
+__all__ = ["dot_changes", "dot_connections", "print_probed", "print_proven"]
 
 _STYLES = {Verdict.PROVEN: "bold green", Verdict.NO_PROOF: "bold yellow", Verdict.REFUTED: "bold red"}
 _COLOURS = {Changed.ADDED: "#008000", Changed.REMOVED: "red2", Changed.CHANGED: "magenta"}
@@ -56,6 +57,20 @@ def _told(paths: Sequence[LeavingPath]) -> Iterator[str]:
     for why, some in platform.items():
         objects = len({path.opens for path in some})
         yield f"platform: {counted(len(some), 'right')} by {counted(objects, 'object')} - accepted: {why} (--format json lists them)"
+
+
+def print_probed(record: Probed, trials: int) -> None:
+    """The verdict first, then what did not pass, the worst first; what can't be tried here last."""
+    to = out()
+    styles = {"passed": "bold green", "no_proof": "bold yellow", "failed": "bold red"}
+    to.print(
+        f"[{styles[record.verdict]}]{record.verdict.upper().replace('_', ' ')}[/]  {escape(', '.join(record.namespaces))} on {escape(record.node)}: "
+        f"{counted(trials, 'trial')}, of which {record.open_trials:,} open as declared and {record.shut_trials:,} shut; until {record.expires_at}"
+    )
+    for one in record.shown:
+        line = f" ({one.line})" if one.line else ""
+        said = f"{one.tried}{line}: {one.said}"
+        to.print(f"[{styles[one.verdict]}]{one.verdict.upper().replace('_', ' ')}[/]  {escape(said)}", soft_wrap=True)
 
 
 def dot_connections(found: Sequence[Connection]) -> str:

@@ -14,10 +14,11 @@ from typing import Annotated, Any
 import typer
 
 from airlock.cli._formats import AsFormat, Format
-from airlock.cli._isolation_looks import dot_changes, dot_connections, print_proven
+from airlock.cli._isolation_looks import dot_changes, dot_connections, print_probed, print_proven
 from airlock.cli._report import print_json, talk
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed, compare_places, list_connections, prove_isolation
+from airlock.doors.probe import Asked, probe_isolation
 from airlock.errors import ConfigError
 
 __all__ = ["app"]
@@ -101,6 +102,38 @@ def diff_command(
         names = ("diff-type", "source", "destination", "before", "after")
         _rows(names, [(one.what.value, one.source, one.destination, one.before, one.after) for one in found], output)
     return 0
+
+
+@isolation_app.command("probe")
+def probe_command(  # noqa: PLR0913 - one a command-line option
+    *,
+    flows: Annotated[Path, typer.Option(help="the claim", show_default=False)],
+    image: Annotated[str, typer.Option(help="NAME@sha256:..., of admission's list, that runs airlock", show_default=False)],
+    node: Annotated[str, typer.Option(help="on which node; each is probed by itself")] = "",
+    outside: Annotated[str, typer.Option(help="ADDRESS:PORT outside of the cluster that answers by TCP")] = "",
+    zone: Annotated[str, typer.Option(help="a DNS zone outside, for a random name below it")] = "example.org",
+    seconds: Annotated[int, typer.Option(min=1, help="how long each source tries, from its first moment")] = 10,
+    hours: Annotated[float, typer.Option(min=0.1, help="how long the result counts")] = 24,
+    key: Annotated[Path | None, typer.Option(help="private key of role 'probe', to sign with")] = None,
+    out: Annotated[Path | None, typer.Option(help="where the signed result goes")] = None,
+    output: AsFormat = Format.TEXT,
+) -> int:
+    """Try every flow by real connections: what is declared must be open, and everything else shut.
+
+    Makes short-lived pods with the labels and ServiceAccounts of every party, and a control in a namespace of its own. Exit code 0: all
+    that can be tried here holds; 3: it does not, or something that should be shut could not be shown so.
+    """
+    if (key is None) != (out is None):
+        raise ConfigError("--key and --out go together: the result is signed and kept, or only told. Give both, or none")
+    asked = Asked(image, node, outside, zone, seconds=seconds, hours=hours)
+    record, outcomes, envelope = probe_isolation(flows, asked, key, lambda text: talk.print(text, markup=False))
+    if out is not None and envelope is not None:
+        out.write_bytes(envelope)
+    if output is Format.JSON:
+        print_json(record.to_dict())
+    else:
+        print_probed(record, len(outcomes))
+    return 0 if record.verdict == "passed" else 3
 
 
 def _rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Listing) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 from airlock.cluster.kinds import MODELLED
 from airlock.cluster.resources import Resources, resources_from
-from airlock.errors import ConfigError, MissingCapabilityError, StorageUnavailableError
+from airlock.errors import AdmissionError, ConfigError, MissingCapabilityError, StorageUnavailableError
 
-__all__ = ["read_cluster"]
+__all__ = ["Cluster", "read_cluster"]
 
 _PAGE = 500
 _PATIENCE = (5, 60)
@@ -51,6 +51,59 @@ def read_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
         except _RefusedError as error:
             unread[f"{kind} ({version})"] = str(error)
     return resources_from(found, unread=unread)
+
+
+class Cluster:
+    """A cluster that objects are made in, looked at and taken out of again: by probes and preflight.
+
+    Raises:
+        ConfigError: No cluster is configured.
+        MissingCapabilityError: kubernetes is not installed.
+    """
+
+    def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
+        self._client = _client(kubeconfig, context)
+
+    def create(self, one: Mapping[str, Any], *, dry: bool = False) -> Mapping[str, Any]:
+        """Make an object; with `dry` the API server only says whether it would.
+
+        Raises:
+            AdmissionError: It is refused.
+            StorageUnavailableError: The cluster does not answer.
+        """
+        path = _path(one["apiVersion"], one["kind"], one["metadata"].get("namespace"))
+        return _asked(self._client, "POST", path, {"dryRun": "All"} if dry else {}, one)
+
+    def list(self, version: str, kind: str, namespace: str, selector: str = "") -> list[Mapping[str, Any]]:
+        """Objects of a kind in a namespace, or of those that a label selector takes. Raises as `create` does."""
+        query = {"labelSelector": selector} if selector else {}
+        found = _asked(self._client, "GET", _path(version, kind, namespace), query)
+        return list(found.get("items") or ())
+
+    def delete(self, version: str, kind: str, namespace: str | None, name: str) -> bool:
+        """Take an object out at once; False where it was not there. Raises as `create` does."""
+        try:
+            _asked(self._client, "DELETE", f"{_path(version, kind, namespace)}/{name}", {"gracePeriodSeconds": 0})
+        except AdmissionError as error:
+            if error.facts["status"] == _GONE:
+                return False
+            raise
+        return True
+
+
+_GONE = 404
+_PLURALS = {
+    "Pod": "pods",
+    "Service": "services",
+    "Namespace": "namespaces",
+    "ServiceAccount": "serviceaccounts",
+    "ConfigMap": "configmaps",
+}
+
+
+def _path(version: str, kind: str, namespace: str | None) -> str:
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{_PLURALS[kind]}"
 
 
 class _RefusedError(Exception):
@@ -138,6 +191,41 @@ def _got(client: Any, path: str, query: Mapping[str, Any] | None = None, accept:
     except json.JSONDecodeError:
         raise ConfigError(f"what KUBECONFIG names is no Kubernetes API: {path} did not answer with JSON. Correct it") from None
     return made
+
+
+def _asked(client: Any, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Mapping[str, Any]:
+    from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with it
+
+    try:
+        answer = client.call_api(
+            path,
+            method,
+            query_params=list(query.items()),
+            header_params={"Accept": "application/json", "Content-Type": "application/json"},
+            body=body,
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+            _return_http_data_only=True,
+            _request_timeout=_PATIENCE,
+        )
+        made: Mapping[str, Any] = json.loads(answer.data)
+    except ApiException as error:
+        raise AdmissionError(f"the cluster refuses {method} {path}: {_why(error)}", status=int(error.status or 0)) from None
+    except HTTPError as error:
+        raise StorageUnavailableError(
+            f"the cluster does not answer: {type(error).__name__}. Check KUBECONFIG, then run again"
+        ) from None
+    return made
+
+
+def _why(error: Any) -> str:
+    """What the API server says, which is about objects and never of what Secrets hold."""
+    try:
+        said = str(json.loads(error.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        said = f"{error.status} {error.reason}"
+    return said.splitlines()[0][:500]
 
 
 def _client(kubeconfig: Path | None, context: str | None) -> Any:

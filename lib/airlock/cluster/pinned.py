@@ -16,7 +16,7 @@ from airlock.cluster.admission import ADMISSION, binds, constrains, labels_of
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resource, Resources
 
-__all__ = ["Guard", "guard_openings", "parameters_digest", "said_digest"]
+__all__ = ["Guard", "guard_digests", "guard_openings", "parameters_digest", "said_digest"]
 
 _POLICY, _BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 _EXPRESSIONS = {"matchConditions": ("name", "expression"), "variables": ("name", "expression"), "validations": ("expression",)}
@@ -85,6 +85,25 @@ def said_digest(policy: Resource) -> str:
 def _digest(said: Mapping[str, Any]) -> str:
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def guard_digests(resources: Resources, guards: Sequence[Guard]) -> Iterator[tuple[str, ...]]:
+    """Each guard's policy, its digest and that of its parameters, and its bindings: what changes where any of it does.
+
+    Raises:
+        ConfigError: An object has not the shape of its kind.
+    """
+    for guard in guards:
+        policy = resources.find(_POLICY, "", guard.policy)
+        namespace, _, name = guard.parameters.rpartition("/")
+        kind = str(mapping(policy.spec, "paramKind").get("kind")) if policy else ""
+        lists = (resources.find(kind, namespace or where, name) for where in guard.namespaces) if name else ()
+        yield guard.policy, said_digest(policy) if policy else "", *(parameters_digest(one) if one else "" for one in lists)
+    for binding in resources.of(_BINDING, ADMISSION):
+        if str(binding.spec.get("policyName")) in {guard.policy for guard in guards}:
+            with about(binding):
+                match = _match(mapping(binding.spec, "matchResources"))
+            yield binding.name, _digest({**binding.spec, "matchResources": match})
 
 
 def _match(match: Mapping[str, Any]) -> Mapping[str, Any]:

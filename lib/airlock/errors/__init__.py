@@ -6,6 +6,7 @@ expected, and never quotes a cell value. `airlock explain CODE` prints what stan
 
 from airlock.errors._base import AirlockError, all_errors
 from airlock.errors._boundary import (
+    AdmissionError,
     BoundaryError,
     KeyAccessError,
     KeyEpochError,
@@ -85,7 +86,7 @@ for _kind in (Problem, *all_errors().values()):
     _kind.__module__ = __name__
 
 __all__ = [
-    "AirlockError", "BoundaryError", "ChangedTypeError", "ConfigError", "ContractError", "DigestMismatchError",
+    "AdmissionError", "AirlockError", "BoundaryError", "ChangedTypeError", "ConfigError", "ContractError", "DigestMismatchError",
     "DisclosureError", "DriftError", "ExposedIdentifierError", "FewRowsError", "FrequencyError", "IntegrityError",
     "JoinDomainError", "KeyAccessError", "KeyEpochError", "KeyFileError", "KeyProviderError", "KnownValueError",
     "LeakedNameError", "LeaseHeldError", "LossyJoinError", "LostUniquenessError", "MissingCapabilityError",

@@ -7,6 +7,7 @@ from typing import ClassVar
 from airlock.errors._base import Actor, AirlockError
 
 __all__ = [
+    "AdmissionError",
     "BoundaryError",
     "KeyAccessError",
     "KeyEpochError",
@@ -30,6 +31,13 @@ class ZonesOverlapError(BoundaryError):
     """Two zones share a location, an identity or a key."""
 
     code = "zones-overlap"
+
+
+class AdmissionError(BoundaryError):
+    """The cluster refuses what Airlock asks of it: by its rights, or by admission."""
+
+    code = "admission"
+    remedy = "Give this identity what the message names, or correct the object; admission's lists are in k8s/README.md."
 
 
 class PermitError(BoundaryError):

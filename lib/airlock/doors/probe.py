@@ -1,0 +1,221 @@
+"""Flows tried by real connections on a cluster: everything declared must be open, all the rest shut; the result is signed. Called by the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from airlock.cluster._shape import mapping, mappings
+from airlock.cluster.addresses import short_text
+from airlock.cluster.digest import objects_digest
+from airlock.cluster.findings import Verdict
+from airlock.cluster.flows import Flow, Flows, read_flows
+from airlock.cluster.live import Cluster, read_cluster
+from airlock.cluster.prober import Probed as RawProbed
+from airlock.cluster.prober import Prober, Round
+from airlock.cluster.resources import Resource, Resources
+from airlock.cluster.trials import Outcome, Place, judge, stands
+from airlock.errors import ConfigError, DriftError
+from airlock.evidence.canonical import time_text
+from airlock.evidence.probed import LiveVerdict, Probed, Shown
+from airlock.keys.signing import load_signer
+
+__all__ = ["Asked", "Shown", "probe_isolation"]
+
+_KUBELET = 10250
+_METADATA_PORT = 80
+_WORD: dict[Verdict, LiveVerdict] = {Verdict.PROVEN: "passed", Verdict.REFUTED: "failed", Verdict.NO_PROOF: "no_proof"}
+_MOST_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a round is asked for.
+
+    Attributes:
+        node: On which node; empty: the only one that there is.
+        outside: `ADDRESS:PORT` of something outside the cluster that answers by TCP; empty: nothing outside can be shown shut.
+        zone: A DNS zone outside of the cluster, under which a random name is asked for.
+        hours: How long the result counts.
+    """
+
+    image: str
+    node: str = ""
+    outside: str = ""
+    zone: str = "example.org"
+    seconds: int = 10
+    sink_seconds: int = 90
+    hours: float = 24
+    command: tuple[str, ...] = ()
+
+
+def probe_isolation(
+    flows_file: Path, asked: Asked, key: Path | None, progress: Callable[[str], None]
+) -> tuple[Probed, list[Outcome], bytes | None]:
+    """One round of probes.
+
+    Args:
+        flows_file: The claim.
+        asked: What to try, and from where.
+        key: A private key of role `probe`; None: the result is not signed.
+        progress: Is told what is being done.
+
+    Returns:
+        The result, every single outcome, and the signed envelope.
+
+    Raises:
+        ConfigError: The file can't be read, or there is nothing to try.
+        AdmissionError: The cluster refuses an object of the probes.
+        DriftError: What the proof stands on changed meanwhile.
+        StorageUnavailableError: The cluster does not answer, or pods do not start.
+    """
+    signer = load_signer(key) if key is not None else None
+    began = datetime.now(UTC)
+    text = flows_file.read_text(encoding="utf-8")
+    resources = read_cluster()
+    flows = read_flows(text, str(flows_file), resources)
+    before = objects_digest(resources, flows)
+    node = _node(resources, asked)
+    accounts = frozenset((one.namespace, one.name) for one in resources.of("ServiceAccount", ""))
+    namespaces = frozenset(one.name for one in resources.of("Namespace", ""))
+    found, absent = stands(flows, accounts, namespaces)
+    if not found:
+        raise ConfigError(
+            f"no party of {flows_file} is there to be tried: {'; '.join(absent) or 'it names no pods'}. Apply k8s/ first"
+        )
+    round_ = Round(asked.image, node.name, asked.seconds, asked.sink_seconds, asked.command)
+    raw = Prober(Cluster(), flows, round_, progress).run(found, list(_places(resources, flows, asked, node)))
+    if objects_digest(read_cluster(), flows) != before:
+        raise DriftError("policies, rights or guards changed while they were probed: what was seen is of neither. Run it again")
+    outcomes = judge(raw.trials, raw.sinks, raw.sources)
+    lacking = [
+        *_lacking(resources, asked, raw),
+        *(Shown(tried=one[:500], verdict="no_proof", said="not there") for one in absent),
+    ]
+    ended = datetime.now(UTC)
+    record = Probed(
+        verdict=_verdict(outcomes),
+        node=node.name,
+        image=asked.image,
+        namespaces=flows.namespaces,
+        flows_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        objects_sha256=before,
+        open_trials=sum(one.verdict is Verdict.PROVEN and bool(one.trial.opens) for one in outcomes),
+        shut_trials=sum(one.verdict is Verdict.PROVEN and not one.trial.opens for one in outcomes),
+        shown=(*_shown(outcomes), *lacking),
+        began_at=time_text(began),
+        signed_at=time_text(ended),
+        expires_at=time_text(ended + timedelta(hours=asked.hours)),
+    )
+    return record, outcomes, record.to_envelope(signer) if signer is not None else None
+
+
+def _verdict(outcomes: Sequence[Outcome]) -> LiveVerdict:
+    """The worst; what can't be tried on this cluster at all is told beside it."""
+    return _WORD[max((one.verdict for one in outcomes), key=lambda one: one.rank, default=Verdict.NO_PROOF)]
+
+
+def _shown(outcomes: Sequence[Outcome]) -> Iterator[Shown]:
+    odd = sorted((one for one in outcomes if one.verdict is not Verdict.PROVEN), key=lambda one: -one.verdict.rank)
+    for one in odd[:_MOST_SHOWN]:
+        yield Shown(tried=str(one.trial)[:500], verdict=_WORD[one.verdict], said=one.said, line=one.trial.line)
+    if odd[_MOST_SHOWN:]:
+        yield Shown(tried=f"{len(odd) - _MOST_SHOWN:,} more", verdict=_WORD[odd[_MOST_SHOWN].verdict], said="as bad or less")
+
+
+def _lacking(resources: Resources, asked: Asked, raw: RawProbed) -> Iterator[Shown]:
+    """What this cluster, or what was given, leaves untried: never taken for shown."""
+
+    def no(tried: str, said: str) -> Shown:
+        return Shown(tried=tried, verdict="no_proof", said=said)
+
+    if not any(":" in address for sink in raw.sinks for address in sink.addresses):
+        yield no("IPv6", "pods have no IPv6 address here")
+    if len(resources.of("Node", "")) > 1:
+        yield no("from node to node", "sinks and sources of a round are on one node; run it on each")
+    else:
+        yield no("from node to node", "there is one node")
+    if not asked.outside:
+        yield no("outside", "no address outside was given (--outside)")
+    yield no("a foreign bucket", "which buckets a credential reaches is the store's to say: preflight asks it")
+    for kind in ("ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy"):
+        if resources.of(kind, "policy.networking.k8s.io"):
+            yield no(kind, "whether this cluster enforces it is not known; what was tried is shown all the same")
+
+
+def _node(resources: Resources, asked: Asked) -> Resource:
+    nodes = {one.name: one for one in resources.of("Node", "")}
+    if asked.node and asked.node not in nodes:
+        raise ConfigError(f"node '{asked.node}' is not there. Nodes are: {', '.join(sorted(nodes))}")
+    if not asked.node and len(nodes) != 1:
+        raise ConfigError(
+            f"there are {len(nodes)} nodes; each is probed by itself. Name one by --node: {', '.join(sorted(nodes))}"
+        )
+    return nodes[asked.node] if asked.node else next(iter(nodes.values()))
+
+
+def _places(resources: Resources, flows: Flows, asked: Asked, own: Resource) -> Iterator[Place]:
+    """Addresses and names that lines of flows.yaml speak of."""
+    for node in resources.of("Node", ""):
+        for address in _addresses_of(node):
+            yield Place("nodes", "TCP", address, _KUBELET, own_node=node.name == own.name)
+    yield from _of_flows(resources, flows, own)
+    for address in ("169.254.169.254", "169.254.170.23"):
+        yield Place("metadata", "TCP", address, _METADATA_PORT)
+    yield from _of_dns(resources, asked)
+    if asked.outside:
+        address, _, port = asked.outside.rpartition(":")
+        yield Place("outside", "TCP", address.strip("[]"), int(port))
+        yield Place("outside", "DNS", address.strip("[]"), 0, name=f"{_random()}.{asked.zone}")
+
+
+def _of_flows(resources: Resources, flows: Flows, own: Resource) -> Iterator[Place]:
+    """The first address of each declared party that is one, at its declared ports: the API server, stores outside, key services."""
+    own_addresses = _addresses_of(own)
+    told: set[tuple[str, str, int]] = set()
+    for flow in flows.flows:
+        for address in _first_addresses(flow):
+            for port in flow.ports or ():
+                key = (flow.target.name, address, port.low)
+                if key not in told and port.protocol == "TCP":
+                    told.add(key)
+                    yield Place(flow.target.name, "TCP", address, port.low, own_node=address in own_addresses)
+    yield from _pods_of_flows(resources, flows)
+
+
+def _first_addresses(flow: Flow) -> list[str]:
+    return [short_text(low, low) for low, _ in flow.target.addresses.intervals]
+
+
+def _pods_of_flows(resources: Resources, flows: Flows) -> Iterator[Place]:
+    """Pods that a declared flow goes to and that are no zone's: a Vault, a push gateway, a name server."""
+    for flow in flows.flows:
+        for pods in flow.target.pods:
+            if pods.namespace and pods.namespace not in flows.namespaces and flow.target.plain:
+                for one in resources.of("Pod", ""):
+                    if one.namespace == pods.namespace and pods.pods.matches(one.labels):
+                        address = str(mapping(one.body, "status").get("podIP") or "")
+                        for port in flow.ports or () if address else ():
+                            if port.protocol == "TCP":
+                                yield Place(flow.target.name, "TCP", address, port.low)
+
+
+def _of_dns(resources: Resources, asked: Asked) -> Iterator[Place]:
+    """The cluster's name servers, asked for a random name outside: that they are asked is the channel."""
+    for one in resources.of("Service", ""):
+        if one.namespace == "kube-system" and one.labels.get("k8s-app") == "kube-dns":
+            yield Place("dns", "DNS", str(one.spec.get("clusterIP")), 0, name=f"{_random()}.{asked.zone}")
+    yield Place("dns", "NAME", "", 0, name=f"{_random()}.{asked.zone}")
+
+
+def _addresses_of(node: Resource) -> list[str]:
+    entries = mappings(mapping(node.body, "status"), "addresses")
+    return [str(one["address"]) for one in entries if str(one.get("type", "")).endswith("IP")]
+
+
+def _random() -> str:
+    return f"airlock-{secrets.token_hex(8)}"
