@@ -41,8 +41,12 @@ def consumers():
 
 
 def left():
-    found = kubectl("get", "pods,services,namespaces", "-A", "-o", "name")
-    return [one for one in done(found).split() if "airlock-probe-" in one or "airlock-control-" in one]
+    """What a round made and is there still; a namespace that is on its way out goes by itself."""
+    columns = "custom-columns=K:.kind,N:.metadata.name,L:.metadata.deletionTimestamp"
+    found = done(kubectl("get", "pods,services,namespaces", "-A", "--no-headers", "-o", columns))
+    return [
+        one for one in found.splitlines() if ("airlock-probe-" in one or "airlock-control-" in one) and one.endswith("<none>")
+    ]
 
 
 def test_what_was_applied_passes_and_the_result_is_signed(cluster, consumers, require, tmp_path):
@@ -55,4 +59,62 @@ def test_what_was_applied_passes_and_the_result_is_signed(cluster, consumers, re
     assert found["shut_trials"] > 1_000
     assert {"IPv6", "from node to node"} <= {one["tried"] for one in found["shown"]}
     assert Probed.parse(out.read_bytes(), Trust.load(tmp_path)).to_dict() == found
+    assert left() == []
+
+
+def failures(found):
+    return {
+        (one["tried"].partition(" (")[0], one["said"].partition(",")[0]) for one in found["shown"] if one["verdict"] == "failed"
+    }
+
+
+def test_without_a_lock_what_is_open_is_found(cluster, consumers, require):
+    """pii-raw without its default-deny: nothing else changed, and everything that the other end lets in is open."""
+    require("cluster_image")
+    done(kubectl("delete", "networkpolicy", "default-deny", "-n", "pii-raw"))
+    try:
+        found = probe(code=3)
+    finally:
+        done(kubectl("apply", "-f", str(K8S / "base" / "pii-raw" / "default-deny.yaml")))
+    assert found["verdict"] == "failed"
+    assert {"raw-store -> control", "control -> submit", "consumers -> submit"} <= {pair for pair, _ in failures(found)}
+    assert left() == []
+
+
+def test_a_declared_flow_without_its_policy_is_found(cluster, consumers, require):
+    require("cluster_image")
+    name = "executors-to-driver"
+    done(kubectl("delete", "networkpolicy", name, "-n", "pii-raw"))
+    try:
+        found = probe(code=3)
+    finally:
+        done(kubectl("apply", "-f", str(K8S / "base" / "pii-raw" / f"{name}.yaml")))
+    assert failures(found) == {("executor -> driver", "it does not get through")}
+    assert {one["line"].partition(":")[0] for one in found["shown"] if one["verdict"] == "failed"} == {"flows.yaml"}
+
+
+def test_an_address_outside_has_to_be_alive(cluster, consumers, require):
+    """What nobody answers at shows nothing of what leaves."""
+    require("cluster_image")
+    found = probe("--outside", "198.18.255.1:9", code=3)
+    assert found["verdict"] == "no_proof"
+    assert any("outside" in one["tried"] and one["verdict"] == "no_proof" for one in found["shown"])
+
+
+def test_an_image_that_admission_does_not_list_is_refused_and_nothing_stays(cluster, require):
+    require("cluster_image")
+    command = [
+        sys.executable,
+        "-m",
+        "airlock",
+        "isolation",
+        "probe",
+        "--flows",
+        str(K8S / "flows.yaml"),
+        "--image",
+        f"x@sha256:{'0' * 64}",
+    ]
+    made = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert made.returncode == 3
+    assert "an image is none of the namespace's list" in made.stderr
     assert left() == []

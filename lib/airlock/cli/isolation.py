@@ -111,8 +111,14 @@ def probe_command(  # noqa: PLR0913 - one a command-line option
     image: Annotated[str, typer.Option(help="NAME@sha256:..., of admission's list, that runs airlock", show_default=False)],
     node: Annotated[str, typer.Option(help="on which node; each is probed by itself")] = "",
     outside: Annotated[str, typer.Option(help="ADDRESS:PORT outside of the cluster that answers by TCP")] = "",
+    name_server: Annotated[
+        str, typer.Option(help="address of a name server outside of the cluster, to be asked directly")
+    ] = "",
     zone: Annotated[str, typer.Option(help="a DNS zone outside, for a random name below it")] = "example.org",
     seconds: Annotated[int, typer.Option(min=1, help="how long each source tries, from its first moment")] = 10,
+    sink_seconds: Annotated[
+        int, typer.Option(min=10, help="how long sinks wait for sources: where pods start slowly, longer")
+    ] = 60,
     hours: Annotated[float, typer.Option(min=0.1, help="how long the result counts")] = 24,
     key: Annotated[Path | None, typer.Option(help="private key of role 'probe', to sign with")] = None,
     out: Annotated[Path | None, typer.Option(help="where the signed result goes")] = None,
@@ -125,7 +131,7 @@ def probe_command(  # noqa: PLR0913 - one a command-line option
     """
     if (key is None) != (out is None):
         raise ConfigError("--key and --out go together: the result is signed and kept, or only told. Give both, or none")
-    asked = Asked(image, node, outside, zone, seconds=seconds, hours=hours)
+    asked = Asked(image, node, outside, name_server, zone, seconds, sink_seconds + seconds, hours)
     record, outcomes, envelope = probe_isolation(flows, asked, key, lambda text: talk.print(text, markup=False))
     if out is not None and envelope is not None:
         out.write_bytes(envelope)

@@ -17,7 +17,7 @@ from airlock.cluster.flows import Flows
 from airlock.cluster.live import Cluster
 from airlock.cluster.probepod import WORD
 from airlock.cluster.trials import CONTROL, Place, Sink, Source, Stand, Trial, plan, ports_of
-from airlock.errors import StorageUnavailableError
+from airlock.errors import AirlockError, StorageUnavailableError
 
 __all__ = ["Probed", "Prober", "Round"]
 
@@ -38,14 +38,12 @@ class Round:
         seconds: How long each source tries.
         sink_seconds: How long sinks are there; a source that ends later shows nothing.
         name: Of the round, in the names of what is made; empty: a random one.
-        command: What the image starts; empty: its entrypoint, which starts what stands in the arguments.
     """
 
     image: str
     node: str
     seconds: int = 10
-    sink_seconds: int = 90
-    command: tuple[str, ...] = ()
+    sink_seconds: int = 70
     name: str = ""
 
 
@@ -96,9 +94,15 @@ class Prober:
             )
 
     def clean(self) -> None:
-        """Take everything out that was made, last first."""
+        """Take everything out that was made, last first; what can't be is told after the rest is gone."""
+        failed: AirlockError | None = None
         while self._made:
-            self.cluster.delete(*self._made.pop())
+            try:
+                self.cluster.delete(*self._made.pop())
+            except AirlockError as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     # --- pods -------------------------------------------------------------------------------------------------------
 
@@ -166,8 +170,6 @@ class Prober:
             "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
-        if self.round.command:
-            container["command"] = list(self.round.command)
         return {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -208,9 +210,9 @@ class Prober:
 
     def _create(self, one: Mapping[str, Any]) -> Mapping[str, Any]:
         metadata = one["metadata"]
-        made = self.cluster.create(one)
+        # Before it is there: an answer may get lost.
         self._made.append((one["apiVersion"], one["kind"], metadata.get("namespace"), metadata["name"]))
-        return made
+        return self.cluster.create(one)
 
     def _wait(self, look: Callable[[], _Found | None], what: str) -> _Found:
         until = time.monotonic() + self.round.sink_seconds + _WAIT_SECONDS

@@ -124,11 +124,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a trial."""
+    """What came of a trial.
+
+    Attributes:
+        alive: Whether its target was seen alive by anybody.
+    """
 
     trial: Trial
     verdict: Verdict
     said: str
+    alive: bool = True
 
     def __str__(self) -> str:
         return f"{self.verdict.name.replace('_', ' ')} {self.trial}: {self.said}"
@@ -250,7 +255,7 @@ def _forbidding_place(flows: Flows, source: Stand, place: Place) -> str:
 def judge(trials: Sequence[Trial], sinks: Sequence[Sink], sources: Sequence[Source]) -> list[Outcome]:
     """The verdict of each trial but controls: passed is PROVEN, failed REFUTED; where the target was not seen alive NO PROOF."""
     seen = _Seen(trials, sinks, {one.stand: one.report for one in sources})
-    return [Outcome(one, *seen.verdict(one)) for one in trials if one.opens is not None]
+    return [Outcome(one, *seen.verdict(one), alive=seen.is_alive(one)) for one in trials if one.opens is not None]
 
 
 class _Seen:
@@ -297,23 +302,28 @@ class _Seen:
             if one.token and said != one.token:
                 return Verdict.REFUTED, "somebody else answers there" if said else "no answer comes back"
             return Verdict.PROVEN, f"open after {milliseconds} ms"
-        if one.token and not self._is_alive(one):
+        if one.token and not self.is_alive(one):
             return Verdict.NO_PROOF, "its sink did not answer itself"
         return Verdict.REFUTED, "it does not get through, and it is declared"
 
     def _must_close(self, one: Trial, report: Mapping[str, object]) -> tuple[Verdict, str]:
         if one.token:
             sink = self.sinks[one.token]
-            if not self._is_alive(one):
+            if not self.is_alive(one):
                 return Verdict.NO_PROOF, "its sink did not answer itself: a dead one is no closed one"
             if not _within(report, sink.report):
                 return Verdict.NO_PROOF, "its sink was not there all the while"
+            if sink.report.get("lost"):
+                return Verdict.NO_PROOF, "its sink was told more than its message holds"
             return Verdict.PROVEN, "closed from the first moment to the last"
-        if self._key(one) in self.alive:
+        if self.is_alive(one):
             return Verdict.PROVEN, "closed from the first moment to the last"
         return Verdict.NO_PROOF, "a pod without policies does not reach it either: whether it is alive is not known"
 
-    def _is_alive(self, one: Trial) -> bool:
+    def is_alive(self, one: Trial) -> bool:
+        """Whether its sink answered itself; or, of an address, whether somebody reached it whom no policy binds, or this source did."""
+        if not one.token:
+            return self._key(one) in self.alive or self.through(one) is not None
         sink = self.sinks.get(one.token)
         return sink is not None and f"{one.target.protocol}{one.target.port}" in _list(sink.report, "alive")
 

@@ -13,7 +13,8 @@ from airlock.cluster._shape import mapping, mappings
 from airlock.cluster.addresses import short_text
 from airlock.cluster.digest import objects_digest
 from airlock.cluster.findings import Verdict
-from airlock.cluster.flows import Flow, Flows, read_flows
+from airlock.cluster.flowreader import read_flows
+from airlock.cluster.flows import Flow, Flows
 from airlock.cluster.live import Cluster, read_cluster
 from airlock.cluster.prober import Probed as RawProbed
 from airlock.cluster.prober import Prober, Round
@@ -39,6 +40,7 @@ class Asked:
     Attributes:
         node: On which node; empty: the only one that there is.
         outside: `ADDRESS:PORT` of something outside the cluster that answers by TCP; empty: nothing outside can be shown shut.
+        name_server: Address of a name server outside, asked directly; empty: none is.
         zone: A DNS zone outside of the cluster, under which a random name is asked for.
         hours: How long the result counts.
     """
@@ -46,11 +48,11 @@ class Asked:
     image: str
     node: str = ""
     outside: str = ""
+    name_server: str = ""
     zone: str = "example.org"
     seconds: int = 10
-    sink_seconds: int = 90
+    sink_seconds: int = 70
     hours: float = 24
-    command: tuple[str, ...] = ()
 
 
 def probe_isolation(
@@ -87,12 +89,13 @@ def probe_isolation(
         raise ConfigError(
             f"no party of {flows_file} is there to be tried: {'; '.join(absent) or 'it names no pods'}. Apply k8s/ first"
         )
-    round_ = Round(asked.image, node.name, asked.seconds, asked.sink_seconds, asked.command)
+    round_ = Round(asked.image, node.name, asked.seconds, asked.sink_seconds)
     raw = Prober(Cluster(), flows, round_, progress).run(found, list(_places(resources, flows, asked, node)))
     if objects_digest(read_cluster(), flows) != before:
         raise DriftError("policies, rights or guards changed while they were probed: what was seen is of neither. Run it again")
     outcomes = judge(raw.trials, raw.sinks, raw.sources)
     lacking = [
+        *_lifeless(outcomes),
         *_lacking(resources, asked, raw),
         *(Shown(tried=one[:500], verdict="no_proof", said="not there") for one in absent),
     ]
@@ -116,11 +119,25 @@ def probe_isolation(
 
 def _verdict(outcomes: Sequence[Outcome]) -> LiveVerdict:
     """The worst; what can't be tried on this cluster at all is told beside it."""
-    return _WORD[max((one.verdict for one in outcomes), key=lambda one: one.rank, default=Verdict.NO_PROOF)]
+    counted = (one.verdict for one in outcomes if not _is_lifeless(one))
+    return _WORD[max(counted, key=lambda one: one.rank, default=Verdict.NO_PROOF)]
+
+
+def _is_lifeless(one: Outcome) -> bool:
+    """Whether nothing is there to be reached, by anybody. An address that was given to be tried has to be alive."""
+    return not one.alive and one.trial.party != "outside" and not one.trial.token
+
+
+def _lifeless(outcomes: Sequence[Outcome]) -> Iterator[Shown]:
+    """Each address once that a pod without policies does not reach either: never taken for shut."""
+    said = "a pod without policies does not reach it either, so nothing is shown"
+    names = (f"{one.trial.party} ({one.trial.target.address or one.trial.kind})" for one in outcomes if _is_lifeless(one))
+    yield from (Shown(tried=name, verdict="no_proof", said=said) for name in dict.fromkeys(names))
 
 
 def _shown(outcomes: Sequence[Outcome]) -> Iterator[Shown]:
-    odd = sorted((one for one in outcomes if one.verdict is not Verdict.PROVEN), key=lambda one: -one.verdict.rank)
+    counted = (one for one in outcomes if one.verdict is not Verdict.PROVEN and not _is_lifeless(one))
+    odd = sorted(counted, key=lambda one: -one.verdict.rank)
     for one in odd[:_MOST_SHOWN]:
         yield Shown(tried=str(one.trial)[:500], verdict=_WORD[one.verdict], said=one.said, line=one.trial.line)
     if odd[_MOST_SHOWN:]:
@@ -170,7 +187,8 @@ def _places(resources: Resources, flows: Flows, asked: Asked, own: Resource) -> 
     if asked.outside:
         address, _, port = asked.outside.rpartition(":")
         yield Place("outside", "TCP", address.strip("[]"), int(port))
-        yield Place("outside", "DNS", address.strip("[]"), 0, name=f"{_random()}.{asked.zone}")
+    if asked.name_server:
+        yield Place("outside", "DNS", asked.name_server, 0, name=f"{_random()}.{asked.zone}")
 
 
 def _of_flows(resources: Resources, flows: Flows, own: Resource) -> Iterator[Place]:
