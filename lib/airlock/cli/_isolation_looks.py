@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
@@ -12,7 +13,9 @@ from airlock.cluster.connections import Change, Changed, Connection
 from airlock.cluster.findings import Path as LeavingPath
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed
-from airlock.evidence.probed import Probed
+
+if TYPE_CHECKING:
+    from airlock.evidence.probed import Probed
 
 __all__ = ["dot_changes", "dot_connections", "print_probed", "print_proven"]
 

@@ -18,7 +18,6 @@ from airlock.cli._isolation_looks import dot_changes, dot_connections, print_pro
 from airlock.cli._report import print_json, talk
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed, compare_places, list_connections, prove_isolation
-from airlock.doors.probe import Asked, probe_isolation
 from airlock.errors import ConfigError
 
 __all__ = ["app"]
@@ -129,6 +128,8 @@ def probe_command(  # noqa: PLR0913 - one a command-line option
     Makes short-lived pods with the labels and ServiceAccounts of every party, and a control in a namespace of its own. Exit code 0: all
     that can be tried here holds; 3: it does not, or something that should be shut could not be shown so.
     """
+    from airlock.doors.probe import Asked, probe_isolation  # noqa: PLC0415 - signing loads what a proof starts without
+
     if (key is None) != (out is None):
         raise ConfigError("--key and --out go together: the result is signed and kept, or only told. Give both, or none")
     asked = Asked(image, node, outside, name_server, zone, seconds, sink_seconds + seconds, hours)
