@@ -16,7 +16,7 @@ from airlock.evidence.trust import Trust
 from airlock.keys.signing import create_signing_key
 
 
-def probe(*more, code=0):
+def run(image, *more):
     command = [
         sys.executable,
         "-m",
@@ -26,9 +26,14 @@ def probe(*more, code=0):
         "--flows",
         str(K8S / "flows.yaml"),
         "--image",
-        os.environ[IMAGE],
+        image,
+        *more,
     ]
-    made = subprocess.run([*command, "--format", "json", "--seconds", "6", *more], capture_output=True, text=True, timeout=500)
+    return subprocess.run([*command, "--format", "json", "--seconds", "6"], capture_output=True, text=True, timeout=500)
+
+
+def probe(*more, code=0):
+    made = run(os.environ[IMAGE], *more)
     assert made.returncode == code, made.stdout + made.stderr
     return json.loads(made.stdout)
 
@@ -88,18 +93,7 @@ def test_what_is_open_and_should_be_shut_is_found_and_the_other_way_round(cluste
 
 def test_an_image_that_admission_does_not_list_is_refused_and_nothing_stays(cluster, require):
     require("cluster_image")
-    command = [
-        sys.executable,
-        "-m",
-        "airlock",
-        "isolation",
-        "probe",
-        "--flows",
-        str(K8S / "flows.yaml"),
-        "--image",
-        f"x@sha256:{'0' * 64}",
-    ]
-    made = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    made = run(f"x@sha256:{'0' * 64}")
     assert made.returncode == 3
     assert "an image is none of the namespace's list" in made.stderr
     assert left() == []

@@ -168,41 +168,36 @@ def _items(client: Any, path: str, accept: str) -> Iterator[Mapping[str, Any]]:
 
 def _got(client: Any, path: str, query: Mapping[str, Any] | None = None, accept: str = "application/json") -> Mapping[str, Any]:
     from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with it
 
     try:
-        answer = client.call_api(
-            path,
-            "GET",
-            query_params=list((query or {}).items()),
-            header_params={"Accept": accept},
-            auth_settings=["BearerToken"],
-            _preload_content=False,
-            _return_http_data_only=True,
-            _request_timeout=_PATIENCE,
-        )
-        made: Mapping[str, Any] = json.loads(answer.data)
+        return _answer(client, "GET", path, query or {}, {"Accept": accept})
     except ApiException as error:
         raise _RefusedError(f"{error.status} {error.reason}") from None
-    except HTTPError as error:
-        raise StorageUnavailableError(
-            f"the cluster does not answer: {type(error).__name__}. Check KUBECONFIG, then run again"
-        ) from None
-    except json.JSONDecodeError:
-        raise ConfigError(f"what KUBECONFIG names is no Kubernetes API: {path} did not answer with JSON. Correct it") from None
-    return made
 
 
 def _asked(client: Any, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Mapping[str, Any]:
     from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with it
+
+    try:
+        return _answer(
+            client, method, path, query, {"Accept": "application/json", "Content-Type": "application/json"}, body=body
+        )
+    except ApiException as error:
+        raise AdmissionError(f"the cluster refuses {method} {path}: {_why(error)}", status=int(error.status or 0)) from None
+
+
+def _answer(
+    client: Any, method: str, path: str, query: Mapping[str, Any], headers: Mapping[str, str], *, body: Any = None
+) -> Mapping[str, Any]:
+    """What the API server answers; its refusals (ApiException) are the caller's."""
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with kubernetes
 
     try:
         answer = client.call_api(
             path,
             method,
             query_params=list(query.items()),
-            header_params={"Accept": "application/json", "Content-Type": "application/json"},
+            header_params=dict(headers),
             body=body,
             auth_settings=["BearerToken"],
             _preload_content=False,
@@ -210,12 +205,12 @@ def _asked(client: Any, method: str, path: str, query: Mapping[str, Any], body: 
             _request_timeout=_PATIENCE,
         )
         made: Mapping[str, Any] = json.loads(answer.data)
-    except ApiException as error:
-        raise AdmissionError(f"the cluster refuses {method} {path}: {_why(error)}", status=int(error.status or 0)) from None
     except HTTPError as error:
         raise StorageUnavailableError(
             f"the cluster does not answer: {type(error).__name__}. Check KUBECONFIG, then run again"
         ) from None
+    except json.JSONDecodeError:
+        raise ConfigError(f"what KUBECONFIG names is no Kubernetes API: {path} did not answer with JSON. Correct it") from None
     return made
 
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from tests.servers.serving import serving
 
-from airlock.cluster.live import read_cluster
-from airlock.errors import ConfigError, StorageUnavailableError
+from airlock.cluster.live import Cluster, read_cluster
+from airlock.errors import AdmissionError, ConfigError, StorageUnavailableError
 
 LISTS = {
     "/api/v1": {"resources": [
@@ -41,6 +41,23 @@ class _Api(BaseHTTPRequestHandler):
             after = parse_qs(url.query).get("continue", [""])[0]
             items = [{"metadata": {"name": f"p{number}", "namespace": "raw"}} for number in range(2)]
             found = {"items": items[1:]} if after else {"items": items[:1], "metadata": {"continue": "more"}}
+        self._say(code, found)
+
+    def do_POST(self):
+        """An API server that lets every pod in but one, whose refusal is admission's."""
+        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append((self.path, self.headers["Content-Type"]))
+        if given["metadata"]["name"] == "bad":
+            self._say(422, {"kind": "Status", "message": "denied request: hostNetwork is not allowed\nmore", "code": 422})
+        else:
+            self._say(201, {**given, "status": {"phase": "Pending"}})
+
+    def do_DELETE(self):
+        self.asked.append((self.path, "DELETE"))
+        name = urlsplit(self.path).path.rpartition("/")[2]
+        self._say(*((404, {"message": "not found"}) if name == "gone" else (403, {}) if name == "kept" else (200, {})))
+
+    def _say(self, code, found):
         data = json.dumps(found).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -94,6 +111,33 @@ def test_a_kind_that_only_another_version_serves_is_listed_and_each_kind_once(ap
         ("AdminNetworkPolicy", "v1alpha1"),
         ("BaselineAdminNetworkPolicy", "v1alpha1"),
     ]
+
+
+def pod(name):
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "raw"}}
+
+
+def test_objects_are_made_looked_at_and_taken_out_again(api):
+    config, asked = api
+    cluster = Cluster(config)
+    assert cluster.create(pod("good"))["status"] == {"phase": "Pending"}
+    cluster.create(pod("good"), dry=True)
+    assert [one["metadata"]["name"] for one in cluster.list("v1", "Pod", "raw")] == []
+    assert cluster.delete("v1", "Pod", "raw", "good")
+    assert not cluster.delete("v1", "Pod", "raw", "gone")
+    paths = [path for path, _ in asked]
+    assert paths[:2] == ["/api/v1/namespaces/raw/pods", "/api/v1/namespaces/raw/pods?dryRun=All"]
+    assert paths[-2].startswith("/api/v1/namespaces/raw/pods/good")
+
+
+def test_what_the_cluster_refuses_is_told_in_its_first_line(api):
+    cluster = Cluster(api[0])
+    with pytest.raises(
+        AdmissionError, match=r"refuses POST /api/v1/namespaces/raw/pods: denied request: hostNetwork is not allowed$"
+    ):
+        cluster.create(pod("bad"))
+    with pytest.raises(AdmissionError, match="403 Forbidden"):
+        cluster.delete("v1", "Pod", "raw", "kept")
 
 
 def test_an_identity_that_is_not_known(api, monkeypatch):
