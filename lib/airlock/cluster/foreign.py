@@ -20,7 +20,7 @@ from airlock.cluster.ports import LAST, PortRange
 from airlock.cluster.resources import Ref, Resources
 from airlock.cluster.selectors import UnmodelledError
 from airlock.cluster.services import SERVICE_NAME, endpoints_of
-from airlock.cluster.workloads import pod_templates
+from airlock.cluster.workloads import templates_of
 
 __all__ = ["foreign_findings"]
 
@@ -155,7 +155,7 @@ def _covers(flow: Flow, port: PortRange) -> bool:
 
 def _host_ports(resources: Resources) -> Iterator[tuple[Ref, str, PortRange]]:
     """Of pods that are not on the node's network: there a port is the program's own, and can't be had twice."""
-    for template in pod_templates(resources):
+    for template in templates_of(resources):
         if not template.spec.get("hostNetwork"):
             for container in (*mappings(template.spec, "containers"), *mappings(template.spec, "initContainers")):
                 for port in _ports(mappings(container, "ports"), "hostPort"):

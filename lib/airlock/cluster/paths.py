@@ -32,7 +32,7 @@ from airlock.cluster.subjects import Subject
 from airlock.cluster.tokens import legacy_tokens
 from airlock.cluster.unknown import spec_openings
 from airlock.cluster.volumes import waiting_volumes
-from airlock.cluster.workloads import pod_templates
+from airlock.cluster.workloads import templates_of
 from airlock.errors import ConfigError
 
 __all__ = ["Platform", "Right", "paths"]
@@ -180,7 +180,7 @@ def _openings(
 ) -> list[tuple[str, Opening]]:
     """What objects open beside rights, each with its zone."""
     namespaces = frozenset(zone_of)
-    templates = tuple(pod_templates(resources))
+    templates = templates_of(resources)
     inner = [*pod_openings(templates, resources, namespaces, declared), *legacy_tokens(resources, namespaces)]
     inner += copied_openings(resources, namespaces)
     inner += merged(older_pods(resources, namespaces))

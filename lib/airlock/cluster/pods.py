@@ -12,7 +12,7 @@ from airlock.cluster.addresses import parse_addresses
 from airlock.cluster.ports import LAST, PROTOCOLS
 from airlock.cluster.resources import Ref, Resource, Resources
 from airlock.cluster.selectors import UnmodelledError
-from airlock.cluster.workloads import PodTemplate, pod_templates
+from airlock.cluster.workloads import PodTemplate, templates_of
 from airlock.errors import ConfigError
 
 __all__ = ["Pod", "pods_of"]
@@ -51,7 +51,7 @@ def pods_of(resources: Resources) -> tuple[Pod, ...]:
 
 
 def _pods(resources: Resources) -> Iterator[Pod]:
-    for template in pod_templates(resources):
+    for template in templates_of(resources):
         one = resources.find(template.ref.kind, template.ref.namespace, template.ref.name)
         if one is None:
             continue

@@ -83,8 +83,9 @@ def _unread(resources: Resources) -> Iterator[Finding]:
 
 
 def _leaving(resources: Resources, flows: Flows) -> Iterator[Finding]:
+    inside = frozenset(flows.namespaces)
     for one in resources.of("NetworkPolicy", "networking.k8s.io"):
-        if one.namespace in flows.namespaces and one.metadata.get("deletionTimestamp"):
+        if one.namespace in inside and one.metadata.get("deletionTimestamp"):
             what = "is being deleted: whether it holds still is not known"
             yield Finding(
                 Verdict.NO_PROOF, "network.leaving", what, one.ref, next_step="Apply it anew, or wait until it is gone"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from airlock.cluster._shape import about, mapping, mappings, texts
 from airlock.cluster._sparkfields import SPARK_APP, SPARK_POD
 from airlock.cluster.resources import Ref, Resource, Resources
 
-__all__ = ["WORKLOADS", "PodTemplate", "pod_templates"]
+__all__ = ["WORKLOADS", "PodTemplate", "pod_templates", "templates_of"]
 
 _TEMPLATE: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "Pod"): (),
@@ -68,6 +69,16 @@ class PodTemplate:
     spec: Mapping[str, Any]
     unjudged: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=4)
+def templates_of(resources: Resources) -> tuple[PodTemplate, ...]:
+    """All of `pod_templates`, kept: a proof asks for them several times.
+
+    Raises:
+        ConfigError: An object has not the shape of its kind.
+    """
+    return tuple(pod_templates(resources))
 
 
 def pod_templates(resources: Resources) -> Iterator[PodTemplate]:
