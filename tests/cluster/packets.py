@@ -109,7 +109,7 @@ class Network:
     def __init__(self, addresses: Mapping[str, str], api_server: tuple[str, int], speakers: Sequence[Speaker]) -> None:
         self.addresses, self.api_server = addresses, api_server
         self._speakers = {one.name: one for one in speakers}
-        self._turn = 0
+        self._turn: int | None = None
 
     @property
     def parties(self) -> list[str]:
@@ -137,18 +137,21 @@ class Network:
         The sentinel's policy is changed after all others. Who follows the API server's changes sees it last; and that it is seen is an answer
         where there was none, never mere silence.
         """
-        self._turn = 1 - self._turn
+        turn = 1 - (self._begun() if self._turn is None else self._turn)
+        self._turn = None  # until it is seen: whatever goes wrong in between, the next set begins anew
         done(kubectl("delete", "networkpolicy", "-A", "-l", OURS))
         given = [{**one, "metadata": {**one["metadata"], "labels": {OURS: "yes"}}} for one in policies]
-        items = [*given, sentinel(SENTINELS[self._turn])]
+        items = [*given, sentinel(SENTINELS[turn])]
         done(kubectl("apply", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": items}))
-        self._until(SENTINELS[self._turn], "open", 0.2)
+        self._until(SENTINELS[turn], "open", 0.2)
+        self._turn = turn
 
-    def begin(self) -> None:
-        """Shut one of the sentinel's ports, as `enforce` finds it."""
+    def _begun(self) -> int:
+        """Shut the second of the sentinel's ports; says which is open."""
         done(kubectl("apply", "-f", "-", given=sentinel(SENTINELS[0])))
         self._until(SENTINELS[0], "open", WAIT)
         self._until(SENTINELS[1], "silent EHOSTUNREACH EACCES ECONNREFUSED", PATIENCE)
+        return 0
 
     def _until(self, port: int, wanted: str, seconds: float) -> None:
         target = Target(SENTINEL, self.addresses[SENTINEL], "TCP", port)
@@ -172,7 +175,9 @@ def network() -> Iterator[Network]:
     assert not {f"namespace/{name}" for name in ours} & set(present), f"the cluster has these already; delete them: {ours}"
     token, api_server = token_hex(8), _api_server()
     with ExitStack() as stack:
-        stack.callback(kubectl, "delete", "namespace", *ours, "--wait=true", "--timeout=110s")
+        stack.callback(
+            lambda: done(kubectl("delete", "namespace", *ours, "--ignore-not-found", "--wait=true", "--timeout=110s"))
+        )
         addresses = _started(token)
         sessions = {name: ["kubectl", "exec", "-i", "-n", *name.split("/"), "--"] for name in addresses}
         if beyond.missing(api_server[0]) is None:
@@ -182,9 +187,7 @@ def network() -> Iterator[Network]:
         for name, command in sessions.items():
             speakers.append(Speaker(name, command, token))
             stack.callback(speakers[-1].close)
-        made = Network(addresses, api_server, speakers)
-        made.begin()
-        yield made
+        yield Network(addresses, api_server, speakers)
 
 
 def _started(token: str) -> dict[str, str]:
