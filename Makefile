@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 ROWS ?= 20000
 
-.PHONY: setup demo demo-s3 test lint types unit bench lock clean
+.PHONY: setup demo demo-s3 test lint types unit test-cluster test-cluster-full bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -44,6 +44,17 @@ unit: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q tests/cluster
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report= --ignore=tests/cluster --ignore=tests/e2e/test_race.py
 	$(BIN)/python -m pytest -q --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90 tests/e2e/test_race.py
+
+# On the cluster that KUBECONFIG names: its zones are made and deleted. Whatever is missing fails, and is named.
+test-cluster: export AIRLOCK_REQUIRE ?= cluster,cluster_image,kustomize
+test-cluster: setup
+	@test -n "$$KUBECONFIG" && test -n "$$AIRLOCK_TRIAL_IMAGE" || { echo "test-cluster needs KUBECONFIG, of a cluster without zones whose network enforces NetworkPolicies,"; \
+	  echo "AIRLOCK_TRIAL_IMAGE=NAME@sha256:..., an image with Python that it can start, and kubectl: see k8s/README.md"; exit 2; }
+	$(BIN)/python -m pytest -q -rs tests/cluster/test_live_*.py
+
+# The same with 200 sets of policies instead of 20, each tried by packets.
+test-cluster-full: export AIRLOCK_PACKET_SETS = 200
+test-cluster-full: test-cluster
 
 bench: setup
 	mkdir -p build/bench

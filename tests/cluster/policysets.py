@@ -5,6 +5,8 @@ One seed makes one set, on every machine. What is worth asking about a set is in
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from random import Random
 
@@ -29,9 +31,25 @@ RANGES = {
         "fd00:0:0:2::1/128", "fd00:0:f::/64", "fd00:0:f::1/128", "2001:db8::/32", "2001:db8:0:8000::/49", "2001:db8::77/124",
     ),
 }  # fmt: skip
+HOLES = {4: ("0.0.0.0/0", "203.0.113.0/24"), 6: ("::/0", "2001:db8::/32")}
+"""A range, and one in it that is excepted, of which parts are then put back."""
 STYLES = {
     "mixed": 10, "tiers": 6, "no policy": 1, "deny all": 2, "ingress only": 1, "excepted and put back": 2, "overlapping": 2, "only IPv6 rules": 2, "nothing selected": 1,
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pools:
+    """What NetworkPolicies may speak of."""
+
+    families: Sequence[int]
+    ranges: Mapping[int, Sequence[str]] = field(default_factory=lambda: RANGES)
+    holes: Mapping[int, tuple[str, str]] = field(default_factory=lambda: HOLES)
+    numbers: Sequence[int] = NUMBERS
+    spans: Sequence[tuple[int, int]] = SPANS
+    names: Sequence[str] = NAMES
+    pod_labels: Mapping[str, Sequence[str]] = field(default_factory=lambda: POD_LABELS)
+    namespace_labels: Mapping[str, Sequence[str]] = field(default_factory=lambda: NAMESPACE_LABELS)
 
 
 def random_set(seed: int) -> list[dict]:
@@ -45,7 +63,7 @@ def random_set(seed: int) -> list[dict]:
     if rng.random() < 0.3:
         documents.append(_deployment(rng, rng.choice(names)))
     if style != "no policy":
-        documents += _policies(rng, style, names, families)
+        documents += _policies(rng, style, names, Pools(families))
     if style in ("tiers", "deny all") or rng.random() < 0.25:
         documents += _tiers(rng, families)
     rng.shuffle(documents)
@@ -58,10 +76,19 @@ def random_set(seed: int) -> list[dict]:
 def random_policies(seed: int, names) -> list[dict]:
     """One or two NetworkPolicies in namespaces of a cluster that is already there, and now and then what an administrator adds."""
     rng = Random(seed)
-    made = [_policy(rng, rng.choice(names), (4, 6)) for _ in range(rng.randint(1, 2))]
+    made = [_policy(rng, rng.choice(names), Pools((4, 6))) for _ in range(rng.randint(1, 2))]
     for number, each in enumerate(made):
         each["metadata"]["name"] = f"added{number}"
     return made + (_tiers(rng, (4, 6)) if rng.random() < 0.3 else [])
+
+
+def network_policies(seed: int, names, pools: Pools) -> list[dict]:
+    """The NetworkPolicies of one seed for a cluster that is already there: each with a name and one of the namespaces."""
+    rng = Random(seed)
+    weights = {name: weight for name, weight in STYLES.items() if name not in ("tiers", "no policy")}
+    styles = rng.choices([*weights], [*weights.values()], k=rng.choice((1, 1, 2, 3)))
+    made = [each for style in styles for each in _policies(rng, style, names, pools)]
+    return [{**each, "metadata": {**each["metadata"], "name": f"policy{number}"}} for number, each in enumerate(made)]
 
 
 def random_pod(seed: int, names, pool) -> dict:
@@ -138,14 +165,14 @@ def _deployment(rng: Random, namespace: str) -> dict:
 # --- NetworkPolicy
 
 
-def _policies(rng: Random, style: str, names, families) -> list[dict]:
-    """The NetworkPolicies of one style. Each is its own function of (rng, namespaces, families)."""
+def _policies(rng: Random, style: str, names, pools) -> list[dict]:
+    """The NetworkPolicies of one style. Each is its own function of (rng, namespaces, pools)."""
     special = {
         "deny all": _deny_all, "ingress only": _ingress_only, "excepted and put back": _put_back, "overlapping": _overlapping,
         "only IPv6 rules": _only_ipv6, "nothing selected": _nothing_selected,
     }  # fmt: skip
-    made = special[style](rng, names, families) if style in special else []
-    made += [_policy(rng, rng.choice(names), families) for _ in range(rng.randint(0 if made else 1, 4))]
+    made = special[style](rng, names, pools) if style in special else []
+    made += [_policy(rng, rng.choice(names), pools) for _ in range(rng.randint(0 if made else 1, 4))]
     for number, each in enumerate(made):
         each["metadata"]["name"] = f"policy{number}"
     return made
@@ -160,80 +187,85 @@ def _network_policy(namespace: str, **spec) -> dict:
     }
 
 
-def _deny_all(rng, names, families):
+def _deny_all(rng, names, pools):
     return [_network_policy(name, podSelector={}, policyTypes=["Ingress", "Egress"]) for name in names if rng.random() < 0.8]
 
 
-def _ingress_only(rng, names, families):
-    return [_network_policy(name, podSelector={}, ingress=[_rule(rng, "from", families)]) for name in names]
+def _ingress_only(rng, names, pools):
+    return [_network_policy(name, podSelector={}, ingress=[_rule(rng, "from", pools)]) for name in names]
 
 
-def _put_back(rng, names, families):
-    family = rng.choice(families)
-    whole, inner = {4: ("0.0.0.0/0", "203.0.113.0/24"), 6: ("::/0", "2001:db8::/32")}[family]
-    back = rng.choice([cidr for cidr in RANGES[family] if _inside(cidr, inner)])
+def _put_back(rng, names, pools):
+    family = rng.choice(pools.families)
+    whole, inner = pools.holes[family]
+    back = rng.choice([cidr for cidr in pools.ranges[family] if _inside(cidr, inner)])
     hole, again = {"ipBlock": {"cidr": whole, "except": [inner]}}, {"ipBlock": {"cidr": back}}
-    rules = [{"to": [hole, again]}] if rng.random() < 0.5 else [{"to": [hole]}, {"to": [again], **_ports(rng)}]
-    return [_network_policy(rng.choice(names), podSelector=_selector(rng, POD_LABELS), policyTypes=["Egress"], egress=rules)]
+    rules = [{"to": [hole, again]}] if rng.random() < 0.5 else [{"to": [hole]}, {"to": [again], **_ports(rng, pools)}]
+    return [
+        _network_policy(rng.choice(names), podSelector=_selector(rng, pools.pod_labels), policyTypes=["Egress"], egress=rules)
+    ]
 
 
-def _overlapping(rng, names, families):
-    spans = [{"protocol": "TCP", "port": first, "endPort": last} for first, last in rng.sample(SPANS, 3)]
-    rules = [{"from": [_block(rng, families)], "ports": [span]} for span in spans]
+def _overlapping(rng, names, pools):
+    spans = [{"protocol": "TCP", "port": first, "endPort": last} for first, last in rng.sample(pools.spans, 3)]
+    rules = [{"from": [_block(rng, pools)], "ports": [span]} for span in spans]
     return [_network_policy(rng.choice(names), podSelector={}, policyTypes=["Ingress"], ingress=rules)]
 
 
-def _only_ipv6(rng, names, families):
-    rules = [{"to": [_block(rng, (6,))], **_ports(rng)}, {"to": [_block(rng, (6,))]}]
-    return [_network_policy(rng.choice(names), podSelector=_selector(rng, POD_LABELS), policyTypes=["Egress"], egress=rules)]
+def _only_ipv6(rng, names, pools):
+    only = replace(pools, families=(6,))
+    rules = [{"to": [_block(rng, only)], **_ports(rng, pools)}, {"to": [_block(rng, only)]}]
+    return [
+        _network_policy(rng.choice(names), podSelector=_selector(rng, pools.pod_labels), policyTypes=["Egress"], egress=rules)
+    ]
 
 
-def _nothing_selected(rng, names, families):
+def _nothing_selected(rng, names, pools):
     typo = {"matchLabels": {"app": "typo"}}
     return [_network_policy(name, podSelector=typo, policyTypes=["Ingress", "Egress"]) for name in names]
 
 
-def _policy(rng: Random, namespace: str, families) -> dict:
+def _policy(rng: Random, namespace: str, pools) -> dict:
     spec = {}
     if rng.random() < 0.9:
-        spec["podSelector"] = rng.choice((None, {}, {}, *(_selector(rng, POD_LABELS) for _ in range(5))))
+        spec["podSelector"] = rng.choice((None, {}, {}, *(_selector(rng, pools.pod_labels) for _ in range(5))))
     types = rng.choice(("absent", None, [], ["Ingress"], ["Egress"], ["Egress"], ["Ingress", "Egress"], ["Ingress", "Egress"]))
     if types != "absent":
         spec["policyTypes"] = types
     for direction, side in (("ingress", "from"), ("egress", "to")):
-        rules = [_rule(rng, side, families) for _ in range(rng.choice((0, 0, 1, 1, 2)))]
+        rules = [_rule(rng, side, pools) for _ in range(rng.choice((0, 0, 1, 1, 2)))]
         if rules or rng.random() < 0.3:
             spec[direction] = rules or rng.choice(([], None))
     return _network_policy(namespace, **spec)
 
 
-def _rule(rng: Random, side: str, families) -> dict:
-    rule = _ports(rng)
+def _rule(rng: Random, side: str, pools) -> dict:
+    rule = _ports(rng, pools)
     kind = rng.random()
     if kind < 0.1:
         rule[side] = rng.choice(([], None))
     elif kind < 0.9:
-        rule[side] = [_peer(rng, families) for _ in range(rng.choice((1, 1, 2, 3)))]
+        rule[side] = [_peer(rng, pools) for _ in range(rng.choice((1, 1, 2, 3)))]
     return rule
 
 
-def _peer(rng: Random, families) -> dict:
+def _peer(rng: Random, pools) -> dict:
     kind = rng.random()
     if kind < 0.35:
-        return _block(rng, families)
+        return _block(rng, pools)
     peer = {}
     if kind < 0.75:
-        peer["podSelector"] = _selector(rng, POD_LABELS)
+        peer["podSelector"] = _selector(rng, pools.pod_labels)
     if kind >= 0.55:
-        peer["namespaceSelector"] = _selector(rng, NAMESPACE_LABELS)
+        peer["namespaceSelector"] = _selector(rng, pools.namespace_labels)
     if len(peer) == 1 and rng.random() < 0.1:
         peer |= {"ipBlock": None}
     return peer
 
 
-def _block(rng: Random, families) -> dict:
-    cidr = rng.choice(RANGES[rng.choice(families)])
-    inner = [each for each in RANGES[ip_network(cidr, strict=False).version] if _inside(each, cidr)]
+def _block(rng: Random, pools) -> dict:
+    cidr = rng.choice(pools.ranges[rng.choice(pools.families)])
+    inner = [each for each in pools.ranges[ip_network(cidr, strict=False).version] if _inside(each, cidr)]
     excepted = rng.sample(inner, min(len(inner), rng.choice((0, 0, 1, 1, 2))))
     return {"ipBlock": {"cidr": cidr, **({"except": excepted} if excepted else {})}}
 
@@ -264,22 +296,22 @@ def _expression(rng: Random, pool: dict) -> dict:
     return {"key": key, "operator": operator, "values": rng.sample(pool[key], rng.randint(1, 2))}
 
 
-def _ports(rng: Random) -> dict:
+def _ports(rng: Random, pools: Pools) -> dict:
     kind = rng.random()
     if kind < 0.3:
         return {}
-    return {"ports": [_port(rng) for _ in range(rng.choice((0, 1, 1, 1, 2)))]}
+    return {"ports": [_port(rng, pools) for _ in range(rng.choice((0, 1, 1, 1, 2)))]}
 
 
-def _port(rng: Random) -> dict:
+def _port(rng: Random, pools: Pools) -> dict:
     port = {} if rng.random() < 0.4 else {"protocol": rng.choice(PROTOCOLS)}
     kind = rng.random()
     if kind < 0.45:
-        port["port"] = rng.choice(NUMBERS)
+        port["port"] = rng.choice(pools.numbers)
     elif kind < 0.65:
-        port["port"], port["endPort"] = rng.choice(SPANS)
+        port["port"], port["endPort"] = rng.choice(pools.spans)
     elif kind < 0.85:
-        port["port"] = rng.choice(NAMES)
+        port["port"] = rng.choice(pools.names)
     return port
 
 

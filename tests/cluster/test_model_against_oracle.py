@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from ipaddress import ip_address
-
 import pytest
+from tests.cluster.model_answers import Model
 from tests.cluster.mutations import mutate
-from tests.cluster.oracle import Address, Ambiguous, Pod, allowed
+from tests.cluster.oracle import Ambiguous, Pod, allowed
 from tests.cluster.policysets import NODE_RANGES, POD_RANGES, SERVICE_RANGES, WORKLOAD, random_set
 from tests.cluster.probes import Probe, probes
 
 from airlock.cluster.addresses import parse_addresses
-from airlock.cluster.model import Site, bits
-from airlock.cluster.network import network
-from airlock.cluster.reach import Reach
-from airlock.cluster.resources import Ref, resources_from
+from airlock.cluster.model import Site
+from airlock.cluster.resources import resources_from
 
 SETS, CHUNK = 10_000, 500
 ASKED, ASKED_AGAIN = 40, 15
@@ -23,38 +19,8 @@ ASKED, ASKED_AGAIN = 40, 15
 SITE = Site(parse_addresses(POD_RANGES), parse_addresses(SERVICE_RANGES), parse_addresses(NODE_RANGES))
 
 
-class Model:
-    """Answers of the model, in the evaluator's terms: what may be permitted (`upper`), and what surely is (`lower`)."""
-
-    def __init__(self, documents) -> None:
-        self.model = network(resources_from((f"set:{place}", each) for place, each in enumerate(documents)), SITE)
-        self.upper, self.lower = Reach(self.model, upper=True), Reach(self.model, upper=False)
-        self._outside = list(bits(self.model.outside))
-        self._classes = {ref: place for place, each in enumerate(self.model.classes) for ref in each.workloads}
-
-    def allowed(self, probe: Probe, *, upper: bool) -> bool:
-        """Whether both sides permit it."""
-        reach = self.upper if upper else self.lower
-        port = next(
-            place
-            for place, each in enumerate(self.model.ports.atoms)
-            if each.protocol == probe.protocol and each.low <= probe.port <= each.high
-        )
-        source, destination = self._end(probe.source, probe.source_ip), self._end(probe.destination, probe.destination_ip)
-        return (isinstance(probe.source, Address) or bool(reach.leaving(self._class(probe.source))[port] & destination)) and (
-            isinstance(probe.destination, Address) or bool(reach.entering(self._class(probe.destination))[port] & source)
-        )
-
-    def _class(self, pod: Pod) -> int:
-        return self._classes[Ref("Deployment" if pod.name == WORKLOAD else "Pod", pod.namespace, pod.name)]
-
-    def _end(self, end: Pod | Address, ip: str) -> int:
-        address = ip_address(ip)
-        family = 0 if address.version == 4 else 1
-        if isinstance(end, Pod):
-            return self.model.face(self._class(end), family)
-        (place,) = parse_addresses([ip]).intervals
-        return 1 << self._outside[bisect_right(self.model.cuts, place[0]) - 1]
+def model_of(documents) -> Model:
+    return Model(resources_from((f"set:{place}", each) for place, each in enumerate(documents)), SITE)
 
 
 @pytest.mark.parametrize("first", range(0, SETS, CHUNK))
@@ -64,7 +30,7 @@ def test_nothing_that_is_open_is_called_shut(first):
     for seed in range(first, first + CHUNK):
         documents = random_set(seed)
         for asked, these in ((ASKED, documents), (ASKED_AGAIN, mutate(documents, seed))):
-            model, exact = Model(these), _is_exact(these)
+            model, exact = model_of(these), _is_exact(these)
             for probe in probes(these, seed, asked):
                 expected, upper, lower = (
                     _expected(these, probe),
@@ -116,7 +82,7 @@ def test_a_model_that_overlooks_a_field_is_found_out(field):
     for seed in range(1_000):
         documents = random_set(seed)
         asked = probes(documents, seed, 2 * ASKED)
-        model = Model(strip(documents))
+        model = model_of(strip(documents))
         for probe in asked:
             expected = _expected(documents, probe)
             if _problem(expected, model.allowed(probe, upper=True), model.allowed(probe, upper=False), exact=False):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 
 import pytest
 from tests.cluster.mutations import CHANGES, mutate
 from tests.cluster.oracle import Ambiguous, allowed
-from tests.cluster.policysets import random_set
-from tests.cluster.probes import addresses_at, pods_of, ports_at, probes
+from tests.cluster.policysets import RANGES, Pools, network_policies, random_set
+from tests.cluster.probes import _numbers, _ranges, addresses_at, pods_of, ports_at, probes
 
 SETS = [random_set(seed) for seed in range(400)]
 
@@ -89,6 +90,27 @@ def test_everything_that_policies_can_say_occurs(feature):
 def test_a_seed_makes_one_set():
     assert random_set(7) == random_set(7)
     assert len({json.dumps(each) for each in SETS}) == len(SETS)
+
+
+def test_policies_for_a_cluster_that_is_there_speak_of_what_it_has():
+    ranges = {4: ("198.18.0.0/24", "198.18.0.7/28", "198.18.0.9/32"), 6: RANGES[6]}
+    pools = Pools(
+        families=(4,),
+        ranges=ranges,
+        holes={4: ranges[4][:2], 6: ("::/0", "2001:db8::/32")},
+        numbers=(7001, 7002),
+        spans=((7001, 7002), (7001, 7003), (1, 65535)),
+        namespace_labels={"kubernetes.io/metadata.name": ("here", "there")},
+    )
+    many = [network_policies(seed, ("here", "there"), pools) for seed in range(300)]
+    assert many == [network_policies(seed, ("here", "there"), pools) for seed in range(300)]
+    assert all(len({each["metadata"]["name"] for each in made}) == len(made) > 0 for made in many)
+    every = [each for made in many for each in made]
+    assert {each["kind"] for each in every} == {"NetworkPolicy"}
+    assert {each["metadata"]["namespace"] for each in every} == {"here", "there"}
+    assert {cidr for cidr in _ranges(every) if ":" not in cidr} == set(ranges[4])
+    assert set(_numbers(every)) == {7001, 7002, 7003, 1, 65535}
+    assert not re.search("red|green|blue", json.dumps(every))
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda each: each.__name__)
