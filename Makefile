@@ -49,7 +49,7 @@ unit: setup
 test-cluster: export AIRLOCK_REQUIRE ?= cluster,cluster_image,kustomize
 test-cluster: setup
 	@test -n "$$KUBECONFIG" && test -n "$$AIRLOCK_TRIAL_IMAGE" || { echo "test-cluster needs KUBECONFIG, of a cluster without zones whose network enforces NetworkPolicies,"; \
-	  echo "AIRLOCK_TRIAL_IMAGE=NAME@sha256:..., an image with Python that it can start, and kubectl: see k8s/README.md"; exit 2; }
+	  echo "AIRLOCK_TRIAL_IMAGE=NAME@sha256:..., the image of tests/cluster/image that it can start, and kubectl: see k8s/README.md"; exit 2; }
 	$(BIN)/python -m pytest -q -rs tests/cluster/test_live_*.py
 
 # The same with 200 sets of policies instead of 20, each tried by packets.
