@@ -24,7 +24,7 @@ from pydantic.dataclasses import dataclass
 from airlock.cli import main
 from airlock.doors import destroy
 from airlock.doors.destroy import destroy_epoch, verify_destroyed
-from airlock.doors.keys import create_reidentify_key
+from airlock.doors.keys import create_one_key
 from airlock.errors import IntegrityError, KeyEpochError, SignatureError
 from airlock.evidence.keyacts import Destroyed, Reidentified
 from airlock.evidence.trust import Trust
@@ -313,7 +313,7 @@ def reversible(made, monkeypatch):
             'sensitive, reversible: allowed, unshaped: "tests", unsafe_backwards: {mark: "r-"}',
         )
     )
-    create_reidentify_key(made.root / "third", trust=made.root / "trust")
+    create_one_key(made.root / "third", "reidentify", trust=made.root / "trust")
     made.configure(reidentify="{signing: third/reidentify-signing.pem}")
     mails = [f"ann{number}@example.org" for number in range(5)]
     pq.write_table(pa.table({"email": [f"r-{mail[::-1]}" for mail in mails] * 2}), made.root / "part.parquet")

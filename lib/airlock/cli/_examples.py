@@ -38,6 +38,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "airlock isolation probe --flows k8s/flows.yaml --image registry/airlock@sha256:...",
         "airlock isolation probe --flows k8s/flows.yaml --image registry/airlock@sha256:... --node a --key probe.pem --out a.probed",
     ),
+    "isolation probed": ("airlock isolation probed a.probed --trust trust/probe.pub",),
     "isolation prove": (
         "airlock isolation prove k8s/overlays/local",
         "kustomize build k8s/overlays/aws | airlock isolation prove - --flows k8s/flows.yaml",
@@ -50,6 +51,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "airlock keys init --folder /etc/airlock/keys --trust /etc/airlock/trust",
         "airlock keys init --provider vault-transit",
         "airlock keys init --reidentify --folder reidentify-keys --trust trust",
+        "airlock keys init --probe --folder probe-keys --trust trust",
     ),
     "keys rotate": ("airlock keys rotate", "airlock keys rotate --policy policies/"),
     "keys show": ("airlock keys show", "airlock keys show --policy customers.yaml --format json"),

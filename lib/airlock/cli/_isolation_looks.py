@@ -62,13 +62,13 @@ def _told(paths: Sequence[LeavingPath]) -> Iterator[str]:
         yield f"platform: {counted(len(some), 'right')} by {counted(objects, 'object')} - accepted: {why} (--format json lists them)"
 
 
-def print_probed(record: Probed, trials: int) -> None:
+def print_probed(record: Probed) -> None:
     """The verdict first, then what did not pass, the worst first; what can't be tried here last."""
     to = out()
     styles = {"passed": "bold green", "no_proof": "bold yellow", "failed": "bold red"}
     to.print(
         f"[{styles[record.verdict]}]{record.verdict.upper().replace('_', ' ')}[/]  {escape(', '.join(record.namespaces))} on {escape(record.node)}: "
-        f"{counted(trials, 'trial')}, of which {record.open_trials:,} open as declared and {record.shut_trials:,} shut; until {record.expires_at}"
+        f"{record.open_trials:,} open as declared, {record.shut_trials:,} shut; until {record.expires_at}"
     )
     for one in record.shown:
         line = f" ({one.line})" if one.line else ""

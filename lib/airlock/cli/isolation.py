@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from airlock.cli._context import Context
 from airlock.cli._formats import AsFormat, Format
 from airlock.cli._isolation_looks import dot_changes, dot_connections, print_probed, print_proven
 from airlock.cli._report import print_json, talk
@@ -132,15 +133,42 @@ def probe_command(  # noqa: PLR0913 - one a command-line option
 
     if (key is None) != (out is None):
         raise ConfigError("--key and --out go together: the result is signed and kept, or only told. Give both, or none")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise ConfigError(f"--out {out}: its folder is not there. Make it first")
     asked = Asked(image, node, outside, name_server, zone, seconds, sink_seconds + seconds, hours)
-    record, outcomes, envelope = probe_isolation(flows, asked, key, lambda text: talk.print(text, markup=False))
+    record, envelope = probe_isolation(flows, asked, key, lambda text: talk.print(text, markup=False))
     if out is not None and envelope is not None:
         out.write_bytes(envelope)
     if output is Format.JSON:
         print_json(record.to_dict())
     else:
-        print_probed(record, len(outcomes))
+        print_probed(record)
     return 0 if record.verdict == "passed" else 3
+
+
+@isolation_app.command("probed")
+def probed_command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="a signed result of 'isolation probe'", show_default=False)],
+    *,
+    trust: Annotated[
+        Path | None, typer.Option(help="public key of role 'probe', or folder of them; else AIRLOCK_TRUST")
+    ] = None,
+    output: AsFormat = Format.TEXT,
+) -> int:
+    """Verify a signed result of probes and show it. Exit code 0: everything held, and it counts still; 3: not so."""
+    from airlock.doors.probe import read_probed  # noqa: PLC0415 - signatures load what a proof starts without
+
+    shared: Context = context.obj
+    settings = shared.settings(trust=str(trust.resolve()) if trust else None)
+    record, counts = read_probed(file, settings.path("trust"))
+    if output is Format.JSON:
+        print_json({**record.to_dict(), "counts": counts})
+    else:
+        print_probed(record)
+        if not counts:
+            talk.print(f"it ran out at {record.expires_at}: probe again", style="bold red")
+    return 0 if record.verdict == "passed" and counts else 3
 
 
 def _rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Listing) -> None:

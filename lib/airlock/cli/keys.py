@@ -18,7 +18,7 @@ from airlock.cli._report import print_json, summary, talk
 from airlock.cli._tables import out, table
 from airlock.doors.destroy import destroy_epoch, verify_destroyed
 from airlock.doors.epochs import KeysShown, rotate_epoch, show_keys
-from airlock.doors.keys import create_keys, create_reidentify_key
+from airlock.doors.keys import create_keys, create_one_key
 from airlock.doors.reidentify import Ask, reidentify
 from airlock.errors import ConfigError
 from airlock.keys.private import create_private_file
@@ -71,13 +71,17 @@ def keys_init(
     only_reidentify: Annotated[
         bool, typer.Option("--reidentify", help="make only the key that signs for 'airlock reidentify'")
     ] = False,
+    only_probe: Annotated[
+        bool, typer.Option("--probe", help="make only the key that signs for 'airlock isolation probe'")
+    ] = False,
 ) -> None:
     """Make a root key, and a signing key for each door. Prints the lines for airlock.yaml."""
     shared: Context = context.obj
-    if only_reidentify:
-        path, public = create_reidentify_key(folder, trust=trust)
+    if only_reidentify or only_probe:
+        path, public = create_one_key(folder, "reidentify" if only_reidentify else "probe", trust=trust)
         talk.print(f"{path}  0600\n{public}", markup=False)
-        print(f"reidentify:\n  signing: {json.dumps(str(path))}   # neither door's")  # noqa: T201 - stdout is data
+        if only_reidentify:
+            print(f"reidentify:\n  signing: {json.dumps(str(path))}   # neither door's")  # noqa: T201 - stdout is data
         return
     made = create_keys(folder, trust=trust, settings=shared.settings({"keys.provider": provider}))
     for path in made.private:

@@ -237,6 +237,6 @@ def _client(kubeconfig: Path | None, context: str | None) -> Any:
         else:
             config.load_config(client_configuration=made)
     except config.ConfigException as error:
-        raise ConfigError(f"no cluster is configured: {error}. Set KUBECONFIG") from None
+        raise ConfigError(f"no cluster is configured: {str(error).rstrip('.')}. Set KUBECONFIG") from None
     made.retries = 3
     return client.ApiClient(made)

@@ -20,7 +20,7 @@ from airlock.cluster.read import read_resources
 from airlock.cluster.resources import Resources
 from airlock.errors import ConfigError
 
-__all__ = ["Change", "Claimed", "Connection", "compare_places", "list_connections", "prove_isolation"]
+__all__ = ["Change", "Claimed", "Connection", "compare_places", "list_connections", "prove_isolation", "read_claim"]
 
 Place = Path | str
 
@@ -93,13 +93,20 @@ def _claim(
             "nothing is claimed: there is no flows.yaml in or above the given folders. Name one by --flows, or name namespaces that nothing "
             "may go into or out of by --namespace"
         )
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{file}: can't be read: {error.strerror}. Correct --flows") from None
+    text = read_claim(file)
     here = Path.cwd()
     shown = str(file.relative_to(here) if file.is_relative_to(here) else file)
     return read_flows(text, shown, resources), shown
+
+
+def read_claim(file: Path) -> str:
+    """What a file of flows says. Raises ConfigError where it can't be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: can't be read: {error.strerror}. Correct --flows") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: not text in UTF-8. Correct --flows") from None
 
 
 def list_connections(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from airlock.errors import KeyFileError
 from airlock.keys import FileKeyRing, open_key_ring
-from airlock.keys.signing import create_signing_key
+from airlock.keys.signing import SigningRole, create_signing_key
 from airlock.settings import Settings
 
-__all__ = ["NewKeys", "create_keys", "create_reidentify_key"]
+__all__ = ["NewKeys", "create_keys", "create_one_key"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
 
@@ -127,8 +127,8 @@ def create_keys(folder: Path, *, trust: Path | None = None, settings: Settings |
     )
 
 
-def create_reidentify_key(folder: Path, *, trust: Path | None = None) -> tuple[Path, Path]:
-    """Make the key that signs for `airlock reidentify`; returns its private and its public file.
+def create_one_key(folder: Path, role: SigningRole, *, trust: Path | None = None) -> tuple[Path, Path]:
+    """Make a key that is neither door's: of role `reidentify` or `probe`. Returns its private and its public file.
 
     Raises:
         KeyFileError: It exists already.
@@ -136,8 +136,8 @@ def create_reidentify_key(folder: Path, *, trust: Path | None = None) -> tuple[P
     trust = folder.absolute().parent / "trust" if trust is None else trust
     _make(folder, 0o700)
     _make(trust, 0o755)
-    private, public = folder / "reidentify-signing.pem", trust / "reidentify.pub"
-    create_signing_key(private, public, "reidentify")
+    private, public = folder / f"{role}-signing.pem", trust / f"{role}.pub"
+    create_signing_key(private, public, role)
     return private, public
 
 

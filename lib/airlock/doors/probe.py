@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,21 +18,25 @@ from airlock.cluster.findings import Verdict
 from airlock.cluster.flowreader import read_flows
 from airlock.cluster.flows import Flow, Flows
 from airlock.cluster.live import Cluster, read_cluster
+from airlock.cluster.ports import LAST
 from airlock.cluster.prober import Probed as RawProbed
 from airlock.cluster.prober import Prober, Round
 from airlock.cluster.resources import Resource, Resources
 from airlock.cluster.trials import Outcome, Place, judge, stands
+from airlock.doors.isolation import read_claim
 from airlock.errors import ConfigError, DriftError
-from airlock.evidence.canonical import time_text
+from airlock.evidence.canonical import parse_time, time_text
 from airlock.evidence.probed import LiveVerdict, Probed, Shown
+from airlock.evidence.trust import Trust
 from airlock.keys.signing import load_signer
 
-__all__ = ["Asked", "Shown", "probe_isolation"]
+__all__ = ["Asked", "Shown", "probe_isolation", "read_probed"]
 
 _KUBELET = 10250
 _METADATA_PORT = 80
 _WORD: dict[Verdict, LiveVerdict] = {Verdict.PROVEN: "passed", Verdict.REFUTED: "failed", Verdict.NO_PROOF: "no_proof"}
 _MOST_SHOWN = 200
+_IMAGE = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Asked:
 
 def probe_isolation(
     flows_file: Path, asked: Asked, key: Path | None, progress: Callable[[str], None]
-) -> tuple[Probed, list[Outcome], bytes | None]:
+) -> tuple[Probed, bytes | None]:
     """One round of probes.
 
     Args:
@@ -67,7 +73,7 @@ def probe_isolation(
         progress: Is told what is being done.
 
     Returns:
-        The result, every single outcome, and the signed envelope.
+        The result, and the signed envelope.
 
     Raises:
         ConfigError: The file can't be read, or there is nothing to try.
@@ -77,7 +83,12 @@ def probe_isolation(
     """
     signer = load_signer(key) if key is not None else None
     began = datetime.now(UTC)
-    text = flows_file.read_text(encoding="utf-8")
+    text = read_claim(flows_file)
+    outside = _outside(asked)
+    if not _IMAGE.fullmatch(asked.image):
+        raise ConfigError(
+            f"image '{asked.image}': expected NAME@sha256:... with 64 hexadecimal digits, as admission's list has it. Correct it"
+        )
     resources = read_cluster()
     flows = read_flows(text, str(flows_file), resources)
     before = objects_digest(resources, flows)
@@ -90,7 +101,7 @@ def probe_isolation(
             f"no party of {flows_file} is there to be tried: {'; '.join(absent) or 'it names no pods'}. Apply k8s/ first"
         )
     round_ = Round(asked.image, node.name, asked.seconds, asked.sink_seconds)
-    raw = Prober(Cluster(), flows, round_, progress).run(found, list(_places(resources, flows, asked, node)))
+    raw = Prober(Cluster(), flows, round_, progress).run(found, list(_places(resources, flows, asked, node, outside)))
     if objects_digest(read_cluster(), flows) != before:
         raise DriftError("policies, rights or guards changed while they were probed: what was seen is of neither. Run it again")
     outcomes = judge(raw.trials, raw.sinks, raw.sources)
@@ -114,7 +125,28 @@ def probe_isolation(
         signed_at=time_text(ended),
         expires_at=time_text(ended + timedelta(hours=asked.hours)),
     )
-    return record, outcomes, record.to_envelope(signer) if signer is not None else None
+    return record, record.to_envelope(signer) if signer is not None else None
+
+
+def read_probed(file: Path, trust: Path | None, now: datetime | None = None) -> tuple[Probed, bool]:
+    """A signed result, and whether it counts still.
+
+    Args:
+        file: As `probe` wrote it.
+        trust: A public key of role `probe`, or a folder with one.
+        now: Instead of the clock.
+
+    Raises:
+        ConfigError: The file can't be read.
+        SignatureError: It is not signed by a trusted key.
+        IntegrityError: It is no such result.
+    """
+    try:
+        envelope = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: can't be read: {error.strerror}. Name what 'airlock isolation probe --out' wrote") from None
+    found = Probed.parse(envelope, Trust.load(trust))
+    return found, (now or datetime.now(UTC)) < parse_time(found.expires_at)
 
 
 def _verdict(outcomes: Sequence[Outcome]) -> LiveVerdict:
@@ -175,7 +207,29 @@ def _node(resources: Resources, asked: Asked) -> Resource:
     return nodes[asked.node] if asked.node else next(iter(nodes.values()))
 
 
-def _places(resources: Resources, flows: Flows, asked: Asked, own: Resource) -> Iterator[Place]:
+def _outside(asked: Asked) -> list[Place]:
+    """What was given to be tried outside of the cluster."""
+    found = []
+    if asked.outside:
+        address, _, port = asked.outside.rpartition(":")
+        if not port.isdecimal() or not 1 <= int(port) <= LAST:
+            raise ConfigError(
+                f"--outside '{asked.outside}': expected ADDRESS:PORT, as 203.0.113.7:443 or [2001:db8::7]:443. Correct it"
+            )
+        found.append(Place("outside", "TCP", _address(address.strip("[]"), "--outside"), int(port)))
+    if asked.name_server:
+        found.append(Place("outside", "DNS", _address(asked.name_server, "--name-server"), 0, name=f"{_random()}.{asked.zone}"))
+    return found
+
+
+def _address(text: str, option: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ConfigError(f"{option}: '{text}' is no address: pods of a zone resolve no names. Give an IP address") from None
+
+
+def _places(resources: Resources, flows: Flows, asked: Asked, own: Resource, outside: Sequence[Place]) -> Iterator[Place]:
     """Addresses and names that lines of flows.yaml speak of."""
     for node in resources.of("Node", ""):
         for address in _addresses_of(node):
@@ -184,11 +238,7 @@ def _places(resources: Resources, flows: Flows, asked: Asked, own: Resource) -> 
     for address in ("169.254.169.254", "169.254.170.23"):
         yield Place("metadata", "TCP", address, _METADATA_PORT)
     yield from _of_dns(resources, asked)
-    if asked.outside:
-        address, _, port = asked.outside.rpartition(":")
-        yield Place("outside", "TCP", address.strip("[]"), int(port))
-    if asked.name_server:
-        yield Place("outside", "DNS", asked.name_server, 0, name=f"{_random()}.{asked.zone}")
+    yield from outside
 
 
 def _of_flows(resources: Resources, flows: Flows, own: Resource) -> Iterator[Place]:
