@@ -22,7 +22,7 @@ from airlock.cluster.ports import LAST
 from airlock.cluster.prober import Probed as RawProbed
 from airlock.cluster.prober import Prober, Round
 from airlock.cluster.resources import Resource, Resources
-from airlock.cluster.trials import Outcome, Place, judge, stands
+from airlock.cluster.trials import CONTROL, Outcome, Place, judge, stands
 from airlock.doors.isolation import read_claim
 from airlock.errors import ConfigError, DriftError
 from airlock.evidence.canonical import parse_time, time_text
@@ -107,6 +107,7 @@ def probe_isolation(
     outcomes = judge(raw.trials, raw.sinks, raw.sources)
     lacking = [
         *_lifeless(outcomes),
+        *_mute(outcomes),
         *_lacking(resources, asked, raw),
         *(Shown(tried=one[:500], verdict="no_proof", said="not there") for one in absent),
     ]
@@ -165,6 +166,15 @@ def _lifeless(outcomes: Sequence[Outcome]) -> Iterator[Shown]:
     said = "a pod without policies does not reach it either, so nothing is shown"
     names = (f"{one.trial.party} ({one.trial.target.address or one.trial.kind})" for one in outcomes if _is_lifeless(one))
     yield from (Shown(tried=name, verdict="no_proof", said=said) for name in dict.fromkeys(names))
+
+
+def _mute(outcomes: Sequence[Outcome]) -> Iterator[Shown]:
+    """Sources that reach nobody, as is declared: that their own network works nothing has shown. Their ends as targets have been."""
+    talking = {one.trial.source.party for one in outcomes if one.trial.opens and one.verdict is Verdict.PROVEN}
+    for party in dict.fromkeys(one.trial.source.party for one in outcomes):
+        if party not in talking and party != CONTROL:
+            said = "no flow of its own is declared, so that its network works at all is not shown"
+            yield Shown(tried=f"{party} as a source", verdict="no_proof", said=said)
 
 
 def _shown(outcomes: Sequence[Outcome]) -> Iterator[Shown]:
