@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import yaml
 from tests.cluster.conftest import K8S
 from tests.cluster.live import EVERYTHING, done, kubectl
 
@@ -72,6 +73,28 @@ def applied(cluster):
     done(kubectl("delete", "clusterrolebinding", EVERYTHING))
     yield cluster
     done(kubectl("create", "-f", "-", given=binding))
+
+
+def test_what_was_applied_is_what_the_files_say(applied, trial, tmp_path):
+    """One digest, of the files before an API server has seen them and of what it made of them."""
+    file = tmp_path / "trial.yaml"
+    file.write_text(yaml.safe_dump_all(trial))
+    command = [
+        sys.executable,
+        "-m",
+        "airlock",
+        "isolation",
+        "prove",
+        str(file),
+        "--flows",
+        str(K8S / "flows.yaml"),
+        "--format",
+        "json",
+    ]
+    of_files = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=120).stdout)
+    assert prove()["digest"] == of_files["digest"]
+    with there(OPENING):
+        assert prove()["digest"] != of_files["digest"]
 
 
 def test_what_was_applied_is_proven_as_it_stands_on_the_cluster(applied):

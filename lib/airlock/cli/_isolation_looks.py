@@ -33,7 +33,8 @@ def print_proven(proven: Claimed) -> None:
     claim = f"flows of {proven.flows}" if proven.flows else "nothing goes in or out"
     to.print(
         f"[{_STYLES[proven.verdict]}]{_name(proven.verdict)}[/]  {escape(', '.join(proven.namespaces))}: {escape(claim)}; "
-        f"{counted(proven.objects, 'object')}"
+        f"{counted(proven.objects, 'object')}, sha256:{proven.digest}",
+        soft_wrap=True,
     )
     for one in sorted(proven.findings, key=lambda one: -one.verdict.rank):
         where = f"{one.where}{f' ({one.rule})' if one.rule else ''}: " if one.where else ""
@@ -68,7 +69,8 @@ def print_probed(record: Probed) -> None:
     styles = {"passed": "bold green", "no_proof": "bold yellow", "failed": "bold red"}
     to.print(
         f"[{styles[record.verdict]}]{record.verdict.upper().replace('_', ' ')}[/]  {escape(', '.join(record.namespaces))} on {escape(record.node)}: "
-        f"{record.open_trials:,} open as declared, {record.shut_trials:,} shut; until {record.expires_at}"
+        f"{record.open_trials:,} open as declared, {record.shut_trials:,} shut; of sha256:{record.objects_sha256}, until {record.expires_at}",
+        soft_wrap=True,
     )
     for one in record.shown:
         line = f" ({one.line})" if one.line else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airlock.cluster.connections import Change, Connection, compare, connections, unmodelled
+from airlock.cluster.digest import objects_digest
 from airlock.cluster.findings import Finding, Verdict
 from airlock.cluster.findings import Path as LeavingPath
 from airlock.cluster.flowreader import read_flows
@@ -31,12 +32,14 @@ class Claimed:
 
     Attributes:
         objects: How many were looked at.
+        digest: SHA-256 of what the proof stands on, the same of files and of a cluster that has what they say (`airlock.cluster.digest`).
         flows: The file that the claim is from; None where namespaces were named.
     """
 
     proven: Proven
     namespaces: tuple[str, ...]
     objects: int
+    digest: str
     flows: str | None
 
     @property
@@ -75,7 +78,7 @@ def prove_isolation(
         raise ConfigError("expected folders, files or '-', or else --live. Give one of them")
     resources = read_cluster() if live else read_resources(places, stdin)
     claim, name = _claim(resources, places, flows, namespaces)
-    return Claimed(prove(resources, claim), claim.namespaces, len(resources.all), name)
+    return Claimed(prove(resources, claim), claim.namespaces, len(resources.all), objects_digest(resources, claim), name)
 
 
 def _claim(
