@@ -173,13 +173,19 @@ class _Reader:
             self.here = ("guards", name, "bindings", index)
             namespaces = self._bound_in(name, bound)
             if not self._waits(bound.component):
-                yield Guard(name, one.digest, namespaces, bound.parameters, self._says(bound), place)
+                yield Guard(name, one.digest, namespaces, bound.parameters, self._says(bound), place, self._says_at(bound))
 
     def _says(self, bound: shape.BoundShape) -> str:
         found = self._value(bound.says)
         if bound.says and (not bound.parameters or not shape.DIGEST.fullmatch(found)):
             raise self._wrong(f"says '{found}', expected 'sha256:' and 64 hexadecimal digits, of 'parameters'. Correct it")
         return found
+
+    def _says_at(self, bound: shape.BoundShape) -> str:
+        key, site = bound.says.removeprefix(_SITE), self.file.site
+        if not bound.says.startswith(_SITE) or site is None:
+            return self._place()
+        return f"'{key}' of ConfigMap {site.namespace}/{site.config_map}"
 
     def _bound_in(self, name: str, bound: shape.BoundShape) -> tuple[str, ...]:
         """Its namespaces. A slip in `with` would leave a guard out without a word, so the component must be one that rights or flows wait for."""

@@ -42,6 +42,7 @@ class Guard:
             parameters; empty where it takes none.
         says: What `parameters_digest` gave of that object; empty where it is not pinned, and then what it says is listed alone.
         place: File and line of it.
+        says_at: Where `says` stands, for whoever has to change it.
     """
 
     policy: str
@@ -50,6 +51,7 @@ class Guard:
     parameters: str = ""
     says: str = ""
     place: str = "flows.yaml"
+    says_at: str = "flows.yaml"
 
 
 def said_digest(policy: Resource) -> str:
@@ -201,8 +203,8 @@ def _parameters(resources: Resources, policy: Resource, guard: Guard, where: str
         yield Opening(found.ref, "admission", "immutable", text, Verdict.NO_PROOF, "guard.mutable", step)
     said = parameters_digest(found)
     if guard.says and said != guard.says:
-        text = f"{guard.policy} lets in what it says, and that is not what was read: {said}, and {guard.place} expects {guard.says}"
-        step = "Put it back; or read it, and put the digest that was found there, or into the site's value that is named there"
+        text = f"{guard.policy} lets in what it says, and that is not what was read: {said}, and {guard.says_at} expects {guard.says}"
+        step = f"Put it back; or read it, and put the digest that was found into {guard.says_at}"
         yield Opening(found.ref, "admission", "", text, Verdict.NO_PROOF, "guard.parameters", step)
     else:
         yield Opening(found.ref, "admission", "", f"{guard.policy} lets in what it says: {said}")

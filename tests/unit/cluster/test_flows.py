@@ -74,7 +74,7 @@ def test_names_and_the_sites_values():
 
 def test_guards_are_one_for_each_binding_that_counts():
     (guard,) = read_flows(FILE, "k8s/flows.yaml", _resources()).guards
-    assert guard == Guard("pods", f"sha256:{'0' * 64}", ("pii-raw",), "ops/lists", place="flows.yaml:21")
+    assert guard == Guard("pods", f"sha256:{'0' * 64}", ("pii-raw",), "ops/lists", "", "flows.yaml:21", "flows.yaml:24")
     metadata = {"name": "s", "namespace": "pii-raw", "labels": {"airlock.dev/component": "extra"}}
     extra = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
     assert [one.parameters for one in read_flows(FILE, "flows.yaml", _resources(extra)).guards] == ["ops/lists", "ops/more"]
