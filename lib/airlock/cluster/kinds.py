@@ -1,4 +1,4 @@
-"""Which kinds of objects are understood, which are harmless, and which leave a proof out of reach. Called by `guard`.
+"""Which kinds of objects are understood, which are harmless, and which leave a proof out of reach. Called by `paths`.
 
 What is in neither table is unknown, and with an unknown object there is no proof.
 """

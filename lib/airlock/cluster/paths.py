@@ -19,9 +19,9 @@ from airlock.cluster.ages import older_pods
 from airlock.cluster.elsewhere import rights_elsewhere
 from airlock.cluster.exposed import exposed_openings
 from airlock.cluster.findings import Finding, Opening, Path, Verdict, merged
-from airlock.cluster.guard import copied_openings, namespace_openings
 from airlock.cluster.joined import joined_zones
 from airlock.cluster.kinds import unjudged_kinds
+from airlock.cluster.namespaces import copied_openings, namespace_openings
 from airlock.cluster.neighbours import node_makers, node_readers
 from airlock.cluster.pinned import Guard, guard_openings
 from airlock.cluster.podspec import pod_openings

@@ -7,7 +7,7 @@ from typing import Any
 
 from airlock.cluster._fields import FIELDS
 from airlock.cluster._shape import about, mapping, mappings
-from airlock.cluster.claims import Claim, claim_opening, outside_sources
+from airlock.cluster.disks import Claim, claim_opening, outside_sources
 from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.resources import Ref, Resource, Resources
 

@@ -8,8 +8,8 @@ from airlock.cluster.admission import admission_openings
 from airlock.cluster.ages import older_pods
 from airlock.cluster.exposed import exposed_openings
 from airlock.cluster.findings import Verdict
-from airlock.cluster.guard import copied_openings, namespace_openings
 from airlock.cluster.kinds import HARMLESS, MODELLED, unjudged_kinds
+from airlock.cluster.namespaces import copied_openings, namespace_openings
 from airlock.cluster.resources import resources_from
 
 ZONES = {"raw": ["raw"], "clean": ["clean"]}
