@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -92,6 +93,17 @@ def trial(require, tmp_path_factory):
     made["replicas"] = [{"name": f"{zone}-store", "count": 0} for zone in ("raw", "staging", "sanitized")]
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(made))
     return pinned(built(overlay))
+
+
+@pytest.fixture
+def applied(cluster):
+    """Only what the files say, without the right that other tests give themselves."""
+    binding = json.loads(done(kubectl("get", "clusterrolebinding", EVERYTHING, "-o", "json")))
+    for name in ("resourceVersion", "uid", "creationTimestamp"):
+        del binding["metadata"][name]
+    done(kubectl("delete", "clusterrolebinding", EVERYTHING))
+    yield cluster
+    done(kubectl("create", "-f", "-", given=binding))
 
 
 @pytest.fixture(scope="session")

@@ -54,12 +54,13 @@ def left():
     ]
 
 
-def test_what_was_applied_passes_and_the_result_is_signed(cluster, consumers, require, tmp_path):
+def test_what_was_applied_passes_and_the_result_is_signed(applied, consumers, require, tmp_path):
     require("cluster_image")
     private, public, out = tmp_path / "probe.pem", tmp_path / "probe.pub", tmp_path / "round"
     create_signing_key(private, public, "probe")
     found = probe("--key", str(private), "--out", str(out), "--outside", "198.18.255.1:10250")
     assert found["verdict"] == "passed", [one for one in found["shown"] if one["verdict"] != "no_proof"]
+    assert found["proof"] == "proven"
     assert found["open_trials"] >= 20
     assert found["shut_trials"] > 1_000
     assert {"IPv6", "from node to node"} <= {one["tried"] for one in found["shown"]}
@@ -83,7 +84,7 @@ def test_what_is_open_and_should_be_shut_is_found_and_the_other_way_round(cluste
     finally:
         for name in gone:
             done(kubectl("apply", "-f", str(K8S / "base" / "pii-raw" / f"{name}.yaml")))
-    assert found["verdict"] == "failed"
+    assert (found["verdict"], found["proof"]) == ("failed", "refuted")
     failed = failures(found)
     assert ("executor -> driver", "it does not get through") in failed
     assert {"raw-store -> control", "control -> submit", "consumers -> submit"} <= {pair for pair, _ in failed}

@@ -72,6 +72,9 @@ def print_probed(record: Probed) -> None:
         f"{record.open_trials:,} open as declared, {record.shut_trials:,} shut; of sha256:{record.objects_sha256}, until {record.expires_at}",
         soft_wrap=True,
     )
+    if record.proof != "proven":
+        text = f"{record.proof.upper().replace('_', ' ')} by objects: 'airlock isolation prove --live' says by which"
+        to.print(f"[bold red]{text}[/]", soft_wrap=True)
     for one in record.shown:
         line = f" ({one.line})" if one.line else ""
         said = f"{one.tried}{line}: {one.said}"

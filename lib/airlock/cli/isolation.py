@@ -127,7 +127,7 @@ def probe_command(  # noqa: PLR0913 - one a command-line option
     """Try every flow by real connections: what is declared must be open, and everything else shut.
 
     Makes short-lived pods with the labels and ServiceAccounts of every party, and a control in a namespace of its own. Exit code 0: all
-    that can be tried here holds; 3: it does not, or something that should be shut could not be shown so.
+    that can be tried here holds, and the same objects are PROVEN; 3: it does not, or something that should be shut could not be shown so.
     """
     from airlock.doors.probe import Asked, probe_isolation  # noqa: PLC0415 - signing loads what a proof starts without
 
@@ -143,7 +143,7 @@ def probe_command(  # noqa: PLR0913 - one a command-line option
         print_json(record.to_dict())
     else:
         print_probed(record)
-    return 0 if record.verdict == "passed" else 3
+    return 0 if record.holds else 3
 
 
 @isolation_app.command("probed")
@@ -168,7 +168,7 @@ def probed_command(
         print_probed(record)
         if not counts:
             talk.print(f"it ran out at {record.expires_at}: probe again", style="bold red")
-    return 0 if record.verdict == "passed" and counts else 3
+    return 0 if record.holds and counts else 3
 
 
 def _rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Listing) -> None:

@@ -21,12 +21,13 @@ from airlock.cluster.live import Cluster, read_cluster
 from airlock.cluster.ports import LAST
 from airlock.cluster.prober import Probed as RawProbed
 from airlock.cluster.prober import Prober, Round
+from airlock.cluster.prove import prove
 from airlock.cluster.resources import Resource, Resources
 from airlock.cluster.trials import CONTROL, Outcome, Place, judge, stands
 from airlock.doors.isolation import read_claim
 from airlock.errors import ConfigError, DriftError
 from airlock.evidence.canonical import parse_time, time_text
-from airlock.evidence.probed import LiveVerdict, Probed, Shown
+from airlock.evidence.probed import LiveVerdict, Probed, Proof, Shown
 from airlock.evidence.trust import Trust
 from airlock.keys.signing import load_signer
 
@@ -35,6 +36,7 @@ __all__ = ["Asked", "Shown", "probe_isolation", "read_probed"]
 _KUBELET = 10250
 _METADATA_PORT = 80
 _WORD: dict[Verdict, LiveVerdict] = {Verdict.PROVEN: "passed", Verdict.REFUTED: "failed", Verdict.NO_PROOF: "no_proof"}
+_PROOF: dict[Verdict, Proof] = {Verdict.PROVEN: "proven", Verdict.REFUTED: "refuted", Verdict.NO_PROOF: "no_proof"}
 _MOST_SHOWN = 200
 _IMAGE = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
@@ -91,7 +93,7 @@ def probe_isolation(
         )
     resources = read_cluster()
     flows = read_flows(text, str(flows_file), resources)
-    before = objects_digest(resources, flows)
+    before, proof = objects_digest(resources, flows), prove(resources, flows).verdict
     node = _node(resources, asked)
     accounts = frozenset((one.namespace, one.name) for one in resources.of("ServiceAccount", ""))
     namespaces = frozenset(one.name for one in resources.of("Namespace", ""))
@@ -114,6 +116,7 @@ def probe_isolation(
     ended = datetime.now(UTC)
     record = Probed(
         verdict=_verdict(outcomes),
+        proof=_PROOF[proof],
         node=node.name,
         image=asked.image,
         namespaces=flows.namespaces,

@@ -15,9 +15,10 @@ from airlock.evidence._strict import STRICT, Count, Digest, Record, Time
 from airlock.evidence.dsse import PROBED
 from airlock.evidence.trust import Role
 
-__all__ = ["LiveVerdict", "Probed", "Shown"]
+__all__ = ["LiveVerdict", "Probed", "Proof", "Shown"]
 
 LiveVerdict = Literal["passed", "failed", "no_proof"]
+Proof = Literal["proven", "no_proof", "refuted"]
 _Line = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -42,6 +43,7 @@ class Probed(SignedRecord):
 
     Attributes:
         verdict: The worst of what policies have to hold on this node: `passed` where every declared flow was open and everything else shut.
+        proof: What `airlock isolation prove --live` says of the same objects: what holds by packets may still be open to rights.
         flows_sha256: Of flows.yaml as it was read.
         objects_sha256: Of the policies, rights and guards that held during it (`airlock.cluster.digest`).
         open_trials: How many declared connections got through; `shut_trials`: how many others did not.
@@ -55,6 +57,7 @@ class Probed(SignedRecord):
 
     version: Literal[1] = 1
     verdict: LiveVerdict
+    proof: Proof
     node: _Line
     image: _Line
     namespaces: tuple[str, ...]
@@ -66,3 +69,8 @@ class Probed(SignedRecord):
     began_at: Time
     signed_at: Time
     expires_at: Time
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything held, by packets and by objects. Until when is another question."""
+        return self.verdict == "passed" and self.proof == "proven"

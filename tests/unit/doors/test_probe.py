@@ -22,7 +22,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def record(**changed):
     values = {
-        "verdict": "passed", "node": "a", "image": IMAGE, "namespaces": ("raw",), "flows_sha256": "0" * 64, "objects_sha256": "1" * 64,
+        "verdict": "passed", "proof": "proven", "node": "a", "image": IMAGE, "namespaces": ("raw",), "flows_sha256": "0" * 64, "objects_sha256": "1" * 64,
         "open_trials": 3, "shut_trials": 40, "shown": (Shown(tried="IPv6", verdict="no_proof", said="none"),),
         "began_at": time_text(NOW), "signed_at": time_text(NOW), "expires_at": time_text(NOW + timedelta(hours=24)),
     }  # fmt: skip
@@ -76,7 +76,9 @@ def command(*arguments):
 
 def test_the_command_shows_it_and_says_by_its_code_whether_it_counts(signed):
     late = time_text(datetime.now(UTC) + timedelta(hours=1))
-    for changed, code in (({"expires_at": late}, 0), ({}, 3), ({"expires_at": late, "verdict": "failed"}, 3)):
+    for changed, code in (
+        ({"expires_at": late}, 0), ({}, 3), ({"expires_at": late, "verdict": "failed"}, 3), ({"expires_at": late, "proof": "refuted"}, 3),
+    ):  # fmt: skip
         file, trust = signed(**changed)
         found = command("probed", file, "--trust", trust, "--format", "json")
         assert found.return_value == code, found.output
