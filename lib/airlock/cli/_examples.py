@@ -34,6 +34,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "airlock isolation diff k8s/overlays/local changed/",
         "airlock isolation diff before/ after/ --format json",
     ),
+    "isolation preflight": (
+        "airlock isolation preflight --flows flows.yaml --probes probed/ --run RUN --image registry/airlock@sha256:... --key preflight.pem --out verdict",
+    ),
     "isolation probe": (
         "airlock isolation probe --flows k8s/flows.yaml --image registry/airlock@sha256:...",
         "airlock isolation probe --flows k8s/flows.yaml --image registry/airlock@sha256:... --node a --key probe.pem --out a.probed",
@@ -52,6 +55,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "airlock keys init --provider vault-transit",
         "airlock keys init --reidentify --folder reidentify-keys --trust trust",
         "airlock keys init --probe --folder probe-keys --trust trust",
+        "airlock keys init --preflight --folder preflight-keys --trust trust",
     ),
     "keys rotate": ("airlock keys rotate", "airlock keys rotate --policy policies/"),
     "keys show": ("airlock keys show", "airlock keys show --policy customers.yaml --format json"),

@@ -15,9 +15,10 @@ from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed
 
 if TYPE_CHECKING:
+    from airlock.doors.preflight import Check
     from airlock.evidence.probed import Probed
 
-__all__ = ["dot_changes", "dot_connections", "print_probed", "print_proven"]
+__all__ = ["dot_changes", "dot_connections", "print_checks", "print_probed", "print_proven"]
 
 _STYLES = {Verdict.PROVEN: "bold green", Verdict.NO_PROOF: "bold yellow", Verdict.REFUTED: "bold red"}
 _COLOURS = {Changed.ADDED: "#008000", Changed.REMOVED: "red2", Changed.CHANGED: "magenta"}
@@ -79,6 +80,14 @@ def print_probed(record: Probed) -> None:
         line = f" ({one.line})" if one.line else ""
         said = f"{one.tried}{line}: {one.said}"
         to.print(f"[{styles[one.verdict]}]{one.verdict.upper().replace('_', ' ')}[/]  {escape(said)}", soft_wrap=True)
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """Every look of a preflight, and what it found."""
+    to = out()
+    for one in checks:
+        mark = "[bold green]yes[/]" if one.passed else "[bold red]NO [/]"
+        to.print(f"{mark}  {one.name}: {escape(one.said)}", soft_wrap=True)
 
 
 def dot_connections(found: Sequence[Connection]) -> str:

@@ -15,7 +15,7 @@ import typer
 
 from airlock.cli._context import Context
 from airlock.cli._formats import AsFormat, Format
-from airlock.cli._isolation_looks import dot_changes, dot_connections, print_probed, print_proven
+from airlock.cli._isolation_looks import dot_changes, dot_connections, print_checks, print_probed, print_proven
 from airlock.cli._report import print_json, talk
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed, compare_places, list_connections, prove_isolation
@@ -169,6 +169,41 @@ def probed_command(
         if not counts:
             talk.print(f"it ran out at {record.expires_at}: probe again", style="bold red")
     return 0 if record.holds and counts else 3
+
+
+@isolation_app.command("preflight")
+def preflight_command(  # noqa: PLR0913 - one a command-line option
+    context: typer.Context,
+    *,
+    flows: Annotated[Path, typer.Option(help="the claim", show_default=False)],
+    probes: Annotated[Path, typer.Option(help="a signed result of 'isolation probe', or a folder of them", show_default=False)],
+    run: Annotated[str, typer.Option(help="id of the run that it is for", show_default=False)],
+    image: Annotated[str, typer.Option(help="NAME@sha256:..., of admission's list: of it pods are tried", show_default=False)],
+    key: Annotated[Path, typer.Option(help="private key of role 'preflight'", show_default=False)],
+    out: Annotated[Path, typer.Option(help="where the signed verdict goes", show_default=False)],
+    node: Annotated[list[str] | None, typer.Option(help="on which its pods may be; else every node")] = None,
+    trust: Annotated[Path | None, typer.Option(help="public keys, whose probes count; else AIRLOCK_TRUST")] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="how long the verdict counts")] = 15,
+    output: AsFormat = Format.TEXT,
+) -> int:
+    """Check, before a run touches raw data, that the zone is as it was proved and probed. Signs the verdict only where all is in order.
+
+    Runs as a pod and identity of its own (component preflight). Exit code 0: all in order; 3: not so, and nothing is written.
+    """
+    from airlock.doors.preflight import Wanted, preflight  # noqa: PLC0415 - signing loads what a proof starts without
+
+    shared: Context = context.obj
+    settings = shared.settings(trust=str(trust.resolve()) if trust else None)
+    files = sorted(one for one in probes.iterdir() if one.is_file()) if probes.is_dir() else [probes]
+    wanted = Wanted(run, image, tuple(node or ()), minutes=minutes)
+    checks, envelope = preflight(flows, files, settings.path("trust"), key, wanted)
+    if envelope is not None:
+        out.write_bytes(envelope)
+    if output is Format.JSON:
+        print_json({"passed": envelope is not None, "checks": [asdict(one) for one in checks]})
+    else:
+        print_checks(checks)
+    return 0 if envelope is not None else 3
 
 
 def _rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Listing) -> None:

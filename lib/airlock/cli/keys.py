@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import pyarrow as pa
 import pyarrow.csv as pc_csv
@@ -22,6 +22,7 @@ from airlock.doors.keys import create_keys, create_one_key
 from airlock.doors.reidentify import Ask, reidentify
 from airlock.errors import ConfigError
 from airlock.keys.private import create_private_file
+from airlock.keys.signing import SigningRole
 from airlock.policy.arrow import is_binary
 from airlock.settings import Settings
 
@@ -74,11 +75,16 @@ def keys_init(
     only_probe: Annotated[
         bool, typer.Option("--probe", help="make only the key that signs for 'airlock isolation probe'")
     ] = False,
+    only_preflight: Annotated[
+        bool, typer.Option("--preflight", help="make only the key that signs for 'airlock isolation preflight'")
+    ] = False,
 ) -> None:
     """Make a root key, and a signing key for each door. Prints the lines for airlock.yaml."""
     shared: Context = context.obj
-    if only_reidentify or only_probe:
-        path, public = create_one_key(folder, "reidentify" if only_reidentify else "probe", trust=trust)
+    given = {"reidentify": only_reidentify, "probe": only_probe, "preflight": only_preflight}
+    alone = next((cast("SigningRole", name) for name, wanted in given.items() if wanted), None)
+    if alone is not None:
+        path, public = create_one_key(folder, alone, trust=trust)
         talk.print(f"{path}  0600\n{public}", markup=False)
         if only_reidentify:
             print(f"reidentify:\n  signing: {json.dumps(str(path))}   # neither door's")  # noqa: T201 - stdout is data

@@ -6,7 +6,7 @@ Of Secrets only the metadata is asked for: what they hold stays where it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from airlock.cluster.kinds import MODELLED
 from airlock.cluster.resources import Resources, resources_from
 from airlock.errors import AdmissionError, ConfigError, MissingCapabilityError, StorageUnavailableError
 
-__all__ = ["Cluster", "read_cluster"]
+__all__ = ["Cluster", "read_cluster", "read_guarding"]
 
 _PAGE = 500
 _PATIENCE = (5, 60)
@@ -42,15 +42,41 @@ def read_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
         MissingCapabilityError: kubernetes is not installed.
     """
     client = _client(kubeconfig, context)
-    found: list[tuple[str, Any]] = []
     unread: dict[str, str] = {}
-    for version, path, kind in _discovered(client, unread):
+    return _listed(client, _discovered(client, unread), unread)
+
+
+def _listed(client: Any, kinds: Iterable[tuple[str, str, str]], unread: dict[str, str]) -> Resources:
+    found: list[tuple[str, Any]] = []
+    for version, path, kind in kinds:
         accept = _METADATA_ONLY if (version, kind) == _SECRET else "application/json"
         try:
             found += [("live", {**item, "apiVersion": version, "kind": kind}) for item in _items(client, path, accept)]
         except _RefusedError as error:
             unread[f"{kind} ({version})"] = str(error)
     return resources_from(found, unread=unread)
+
+
+_GUARDING = frozenset({
+    "Namespace", "Node", "Pod", "ServiceAccount", "NetworkPolicy", "ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy",
+    "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+})  # fmt: skip
+"""What `digest` is made of, and who is there."""
+
+
+def read_guarding(namespaces: Iterable[str]) -> Resources:
+    """List what holds a zone, as an identity may that reads nothing else: policies, rights, guards, pods; ConfigMaps of these namespaces alone.
+
+    Raises:
+        ConfigError: No cluster is configured, or its answer is not one.
+        StorageUnavailableError: It does not answer.
+        MissingCapabilityError: kubernetes is not installed.
+    """
+    client = _client(None, None)
+    unread: dict[str, str] = {}
+    wanted = [(version, path, kind) for version, path, kind in _discovered(client, unread) if kind in _GUARDING]
+    wanted += [("v1", f"/api/v1/namespaces/{name}/configmaps", "ConfigMap") for name in namespaces]
+    return _listed(client, wanted, unread)
 
 
 class Cluster:
@@ -73,6 +99,14 @@ class Cluster:
         """
         path = _path(one["apiVersion"], one["kind"], one["metadata"].get("namespace"))
         return _asked(self._client, "POST", path, {"dryRun": "All"} if dry else {}, one)
+
+    def may(self, verb: str, group: str, resource: str, namespace: str) -> bool:
+        """Whether this identity may do something (SelfSubjectAccessReview). Raises as `create` does."""
+        name, _, sub = resource.partition("/")
+        asked = {"verb": verb, "group": group, "resource": name, "subresource": sub, "namespace": namespace}
+        version, kind = "authorization.k8s.io/v1", "SelfSubjectAccessReview"
+        made = self.create({"apiVersion": version, "kind": kind, "metadata": {}, "spec": {"resourceAttributes": asked}})
+        return made["status"]["allowed"] is True
 
     def list(self, version: str, kind: str, namespace: str, selector: str = "") -> list[Mapping[str, Any]]:
         """Objects of a kind in a namespace, or of those that a label selector takes. Raises as `create` does."""
@@ -98,6 +132,7 @@ _PLURALS = {
     "Namespace": "namespaces",
     "ServiceAccount": "serviceaccounts",
     "ConfigMap": "configmaps",
+    "SelfSubjectAccessReview": "selfsubjectaccessreviews",
 }
 
 

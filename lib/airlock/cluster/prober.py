@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from airlock.cluster.flows import Flows
 from airlock.cluster.live import Cluster
 from airlock.cluster.probepod import WORD
+from airlock.cluster.sealed import sealed_pod
 from airlock.cluster.trials import CONTROL, Place, Sink, Source, Stand, Trial, plan, ports_of
 from airlock.errors import AirlockError, StorageUnavailableError
 
@@ -162,30 +163,13 @@ class Prober:
         return {**stand.labels, **part, PROBE: f"{self.round.name}-{kind}"}
 
     def _pod(self, stand: Stand, kind: str, arguments: Sequence[str]) -> dict[str, Any]:
-        container = {
-            "name": "probe",
-            "image": self.round.image,
+        made = sealed_pod(self._name(stand, kind), stand.namespace, stand.account, self._labels(stand, kind), self.round.image)
+        made["spec"]["nodeSelector"] = {"kubernetes.io/hostname": self.round.node}
+        made["spec"]["containers"][0] |= {
             "args": ["airlock", "isolation", "probe-pod", *arguments],
             "env": [{"name": "AIRLOCK_POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
-            "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
-        return {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": self._name(stand, kind), "namespace": stand.namespace, "labels": self._labels(stand, kind)},
-            "spec": {
-                "serviceAccountName": stand.account,
-                "automountServiceAccountToken": False,
-                "enableServiceLinks": False,
-                "restartPolicy": "Never",
-                "activeDeadlineSeconds": 600,
-                "terminationGracePeriodSeconds": 2,
-                "nodeSelector": {"kubernetes.io/hostname": self.round.node},
-                "securityContext": {"runAsNonRoot": True, "runAsUser": 185, "seccompProfile": {"type": "RuntimeDefault"}},
-                "containers": [container],
-            },
-        }
+        return made
 
     def _service(self, stand: Stand, ports: Sequence[tuple[str, int]]) -> str:
         """Address of a Service that leads to the sink."""

@@ -128,7 +128,7 @@ def create_keys(folder: Path, *, trust: Path | None = None, settings: Settings |
 
 
 def create_one_key(folder: Path, role: SigningRole, *, trust: Path | None = None) -> tuple[Path, Path]:
-    """Make a key that is neither door's: of role `reidentify` or `probe`. Returns its private and its public file.
+    """Make a key that is neither door's: of role `reidentify`, `probe` or `preflight`. Returns its private and its public file.
 
     Raises:
         KeyFileError: It exists already.

@@ -17,7 +17,7 @@ from airlock.errors import SignatureError
 from airlock.evidence.canonical import canonical_json, parse_canonical, time_text
 from airlock.evidence.trust import Role, Trust, TrustedKey
 
-__all__ = ["DESTROYED", "IN_TOTO", "POINTER", "PROBED", "REIDENTIFIED", "SHARD", "SignedAt", "sign", "verify"]
+__all__ = ["DESTROYED", "IN_TOTO", "POINTER", "PREFLIGHT", "PROBED", "REIDENTIFIED", "SHARD", "SignedAt", "sign", "verify"]
 
 IN_TOTO = "application/vnd.in-toto+json"
 """Payload type of in-toto Statements."""
@@ -37,10 +37,13 @@ REIDENTIFIED = "application/vnd.airlock.reidentified+json"
 PROBED = "application/vnd.airlock.probed+json"
 """Payload type of results of probes."""
 
+PREFLIGHT = "application/vnd.airlock.preflight+json"
+"""Payload type of preflight's verdicts."""
+
 SignedAt = datetime | Callable[[bytes], datetime]
 """When it was signed: a time, or how to find it in the (by then verified) payload."""
 
-_PAYLOAD_TYPES = frozenset({IN_TOTO, POINTER, SHARD, DESTROYED, REIDENTIFIED, PROBED})
+_PAYLOAD_TYPES = frozenset({IN_TOTO, POINTER, SHARD, DESTROYED, REIDENTIFIED, PROBED, PREFLIGHT})
 _MAX_SIGNATURES = 8
 
 

@@ -23,7 +23,7 @@ from airlock.evidence.canonical import parse_time, time_text
 
 __all__ = ["Role", "Trust", "TrustedKey"]
 
-Role = Literal["stage", "release", "reidentify", "probe"]
+Role = Literal["stage", "release", "reidentify", "probe", "preflight"]
 
 _FIELDS = {"role", "keyid", "public", "not_before", "not_after", "revoked"}
 _ADVICE = (

@@ -29,7 +29,7 @@ from airlock.keys.private import create_private_file, read_private_file
 
 __all__ = ["SigningRole", "create_signing_key", "load_signer"]
 
-SigningRole = Literal["stage", "release", "reidentify", "probe"]
+SigningRole = Literal["stage", "release", "reidentify", "probe", "preflight"]
 
 
 def create_signing_key(

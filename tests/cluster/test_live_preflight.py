@@ -1,0 +1,163 @@
+"""`airlock isolation preflight` on a real cluster, as the ServiceAccount that it has there: in order as applied and probed, and not after any change."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+import yaml
+from tests.cluster.conftest import K8S
+from tests.cluster.live import IMAGE, create, done, kubectl, pod
+
+from airlock.doors.keys import create_one_key
+from airlock.evidence.preflighted import Preflighted
+from airlock.evidence.trust import Trust
+
+FLOWS = ("--flows", str(K8S / "flows.yaml"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("preflight")
+    for role in ("probe", "preflight"):
+        create_one_key(made / "keys", role, trust=made / "trust")
+    (made / "probes").mkdir()
+    return made
+
+
+def run(*arguments, **environment):
+    command = [
+        sys.executable,
+        "-m",
+        "airlock",
+        "isolation",
+        *map(str, arguments),
+        *FLOWS,
+        "--image",
+        os.environ[IMAGE],
+        "--format",
+        "json",
+    ]
+    # Settings are read of the environment, and refuse what is none of theirs.
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, env=given | environment)
+
+
+@pytest.fixture
+def probed(applied, require, folder):
+    """One round for all: it counts as long as nothing changes."""
+    require("cluster_image")
+    file = folder / "probes" / "node-1"
+    if not file.exists():
+        done(kubectl("create", "namespace", "team-analytics"))
+        try:
+            made = run("probe", "--seconds", "4", "--key", folder / "keys" / "probe-signing.pem", "--out", file)
+            assert made.returncode == 0, made.stdout + made.stderr
+        finally:
+            kubectl("delete", "namespace", "team-analytics", "--wait=true", "--timeout=100s")
+    return file
+
+
+@pytest.fixture
+def preflight(probed, folder):
+    """As ServiceAccount pii-raw/preflight, by a token of its own."""
+    config = yaml.safe_load(done(kubectl("config", "view", "--raw", "--minify", "-o", "json")))
+    token = done(kubectl("create", "token", "preflight", "-n", "pii-raw")).strip()
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
+
+    def make(code, **changed):
+        out = folder / "verdict"
+        out.unlink(missing_ok=True)
+        given = {
+            "probes": folder / "probes",
+            "run": "run-1",
+            "trust": folder / "trust",
+            "key": folder / "keys" / "preflight-signing.pem",
+            **changed,
+        }
+        options = [text for name, value in given.items() for text in (f"--{name}", value)]
+        made = run("preflight", *options, "--out", out, KUBECONFIG=str(kubeconfig))
+        assert made.returncode == code, made.stdout + made.stderr
+        assert out.exists() == (code == 0)
+        return {one["name"]: (one["passed"], one["said"]) for one in json.loads(made.stdout)["checks"]}
+
+    return make
+
+
+@contextmanager
+def without(path):
+    done(kubectl("delete", "-f", str(path)))
+    try:
+        yield
+    finally:
+        done(kubectl("apply", "-f", str(path)))
+
+
+def test_as_applied_and_probed_it_is_in_order_and_signed_for_run_and_nodes(preflight, folder):
+    found = preflight(0)
+    assert {name for name, (passed, _) in found.items() if passed} == {"objects", "probes", "rights", "admission", "pods"}
+    record = Preflighted.parse((folder / "verdict").read_bytes(), Trust.load(folder / "trust"))
+    assert (record.run, len(record.nodes)) == ("run-1", 1)
+    assert record.probes_sha256.keys() == set(record.nodes)
+    assert record.signed_at < record.expires_at
+
+
+def test_a_policy_more_makes_another_digest(preflight):
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.7/32"}}]}]}
+    one = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "airlock-trial", "namespace": "pii-raw"},
+        "spec": spec,
+    }
+    done(kubectl("create", "-f", "-", given=one))
+    try:
+        passed, said = preflight(3)["probes"]
+    finally:
+        done(kubectl("delete", "networkpolicy", "airlock-trial", "-n", "pii-raw"))
+    assert not passed
+    assert "is of other objects" in said
+
+
+def test_admission_that_lets_a_bad_pod_in_is_found_by_trying(preflight):
+    with without(K8S / "base" / "admission" / "pods-binding.yaml"):
+        found = preflight(3)
+    passed, said = found["admission"]
+    assert not passed
+    assert "of an image of another registry is let in" in said
+    assert not found["probes"][0]
+
+
+def test_a_stranger_in_a_zone_is_found(preflight):
+    stranger = pod("executor")
+    stranger["metadata"] = {"name": "stranger", "namespace": "pii-raw", "labels": {}}
+    with (
+        without(K8S / "base" / "admission" / "pods-binding.yaml"),
+        without(K8S / "base" / "admission" / "creators-binding.yaml"),
+    ):
+        done(create(stranger, dry=False))
+    try:
+        passed, said = preflight(3)["pods"]
+    finally:
+        done(kubectl("delete", "pod", "stranger", "-n", "pii-raw", "--grace-period=0", "--force"))
+    assert (passed, said) == (False, "pod pii-raw/stranger is of no party of flows.yaml")
+
+
+def test_without_probes_that_count_there_is_no_verdict(preflight, folder, tmp_path):
+    empty = tmp_path / "none"
+    empty.mkdir()
+    assert "has no result of probes that counts" in preflight(3, probes=empty)["probes"][1]
+    others = tmp_path / "others"
+    create_one_key(others / "keys", "probe", trust=others / "trust")
+    assert "by a trusted key" in preflight(3, trust=others / "trust")["probes"][1]
+
+
+def test_a_node_that_was_not_probed_is_none_for_a_run(preflight):
+    found = preflight(3, node="another-node")
+    assert "node 'another-node' has no result of probes that counts" in found["probes"][1]
