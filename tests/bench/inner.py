@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from airlock.doors._source import prepare
 from airlock.doors.anonymize import anonymize
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.engines.spark import session
 from airlock.keys.file import FileKeyRing
 from airlock.plan.program import compile_column, plain
@@ -91,7 +91,7 @@ def _dataframe(spark, folder: Path, settings: Settings) -> None:
     """spark.read, the same kernels in mapInArrow, df.write."""
     plan = prepare(folder / "policies" / "bench.yaml", settings).plan
     ring = FileKeyRing(folder / "keys" / "root.json")
-    keys = ring.subkeys(plan.requests, recipient="bench", epoch=1, permit=local_permit(settings))
+    keys = ring.subkeys(plan.requests, recipient="bench", epoch=1, permit=key_permit(settings))
     parts = {request: keys[request] for request in keys}, dict(keys.ids)
     data, schema = plan.to_dict(), plan.schema
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from airlock.doors._source import prepare
 from airlock.doors.anonymize import anonymize
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.engines.frame import TaskFrame
 from airlock.engines.task import run_task
 from airlock.keys.file import FileKeyRing
@@ -63,7 +63,7 @@ def _carry_out(folder: Path, settings: Settings, most: int, queue) -> None:
         shutil.rmtree(folder / zone, ignore_errors=True)
     prepared = prepare(folder / "policies" / "bench.yaml", settings)
     keys = FileKeyRing(folder / "keys" / "root.json").subkeys(
-        prepared.plan.requests, recipient="bench", epoch=1, permit=local_permit(settings)
+        prepared.plan.requests, recipient="bench", epoch=1, permit=key_permit(settings)
     )
     frame = TaskFrame(
         plan=prepared.plan,

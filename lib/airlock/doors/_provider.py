@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.errors import KeyEpochError, PolicyError
 from airlock.keys import open_key_ring
 from airlock.keys.open import needed_settings, service_identity
@@ -29,7 +29,7 @@ def provider_looks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]
 
 def _unwrapped(settings: Settings) -> str:
     """Derive from every root, and find the epochs that policies name."""
-    ring, permit = open_key_ring(settings), local_permit(settings)
+    ring, permit = open_key_ring(settings), key_permit(settings)
     epochs = sorted(ring.epochs().texts)
     for epoch in epochs:
         ring.fingerprint(epoch, permit)

@@ -24,7 +24,7 @@ from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._staged import StagedFacts, stage_manifest
 from airlock.doors._zones import open_own_zone
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
 from airlock.engines.frequency import demand_frequencies
@@ -108,9 +108,9 @@ def anonymize(
         PolicyError, DriftError, BoundaryError, FrequencyError, RunBoundError, TransientError: Nothing was staged. Finished splits are kept.
     """
     prepared = prepare(policy, settings)
-    permit = permit or local_permit(settings)
     keys_policy = prepared.plan.policy.keys
     run = RunId(run_id) if run_id else new_run_id()
+    permit = permit or key_permit(settings, run)
     keys = open_key_ring(settings).subkeys(
         prepared.plan.requests, recipient=keys_policy.recipient, epoch=keys_policy.epoch, permit=permit, run=run
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 
 from airlock.doors._person import reason_line, user_line
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.errors import ConfigError, IntegrityError, KeyEpochError, KeyFileError, NotFoundError
 from airlock.evidence.canonical import time_text
 from airlock.evidence.keyacts import Destroyed
@@ -62,7 +62,7 @@ def destroy_epoch(settings: Settings, epoch: int, *, reason: str, yes: bool) -> 
             f"destroying epoch {epoch} can't be undone: no later release joins with what it made, nothing it encrypted can be "
             "reversed. Add --yes if that is what you want"
         )
-    ring, permit, trust = open_key_ring(settings), local_permit(settings), Trust.load(settings.path("trust"))
+    ring, permit, trust = open_key_ring(settings), key_permit(settings), Trust.load(settings.path("trust"))
     signer = load_signer(Path(settings.require("keys.stage_signing")))
     return _Destruction(ring, permit, epoch, _folder(settings), signer, trust).carry_out(reason)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.keys import Permit, RootRing, open_key_ring
 from airlock.keys.epochs import Epochs
 from airlock.plan.bind import BoundPolicy, bind_policy
@@ -58,7 +58,7 @@ def show_keys(settings: Settings, policies: Iterable[Path] = ()) -> KeysShown:
         ConfigError, KeyFileError, KeyProviderError, TransientError: The provider can't be asked.
         PolicyError: A policy has faults.
     """
-    ring, permit = open_key_ring(settings), local_permit(settings)
+    ring, permit = open_key_ring(settings), key_permit(settings)
     bound = [bind_policy(file) for path in policies for file in policy_files(path)]
     stored = ring.epochs()
     epochs = [
@@ -106,7 +106,7 @@ def rotate_epoch(settings: Settings, policies: Iterable[Path] = ()) -> Rotated:
     Raises:
         ConfigError, KeyFileError, KeyProviderError, TransientError: Nothing was added.
     """
-    ring, permit = open_key_ring(settings), local_permit(settings)
+    ring, permit = open_key_ring(settings), key_permit(settings)
     loaded = {str(file): load_policy(file) for path in policies for file in policy_files(path)}
     epoch = ring.add()
     older = {file: policy for file, policy in loaded.items() if policy.keys.epoch < epoch}

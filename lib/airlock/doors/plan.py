@@ -13,7 +13,7 @@ from airlock.doors._effects import demand_effect
 from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._warnings import Warned, sample_warnings
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.engines.rows import leaf_values
 from airlock.errors import KeyFileError, KeyProviderError, MissingCapabilityError, TransientError
 from airlock.keys import KeyRequest, open_key_ring
@@ -144,9 +144,7 @@ def _key_ids(prepared: Prepared, settings: Settings) -> Mapping[KeyRequest, str]
     try:
         # Keys of which every run has its own don't exist yet.
         lasting = [request for request in prepared.plan.requests if not request.per_run]
-        made = open_key_ring(settings).subkeys(
-            lasting, recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings)
-        )
+        made = open_key_ring(settings).subkeys(lasting, recipient=keys.recipient, epoch=keys.epoch, permit=key_permit(settings))
     except (KeyFileError, KeyProviderError, MissingCapabilityError, TransientError):
         return {}
     return made.ids

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from airlock.doors._runs import new_run_id
 from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.engines.exclusion import excluded_rows
 from airlock.engines.rows import inputs_of, leaf_values, rows_where
 from airlock.errors import ConfigError
@@ -99,7 +99,7 @@ def preview(policy: Path, settings: Settings, *, rows: int = 5, show_raw: bool =
         plan.requests,
         recipient=declared.keys.recipient,
         epoch=declared.keys.epoch,
-        permit=local_permit(settings),
+        permit=key_permit(settings),
         run=new_run_id(),
     )
     sample = read_sample(prepared, rows)

@@ -20,7 +20,7 @@ from airlock.doors._person import reason_line, user_line
 from airlock.doors._runs import REIDENTIFICATIONS
 from airlock.doors._tokens import Wanted, wanted_tokens
 from airlock.doors._zones import open_private
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.doors.policies import approved_policies
 from airlock.doors.shelves import located
 from airlock.doors.verify import verified_release
@@ -177,7 +177,7 @@ class _Column:
     def subkeys(self, settings: Settings, run: str | None) -> SubKeys:
         keys = self.policy.keys
         return open_key_ring(settings).subkeys(
-            self.operator.requests(), recipient=keys.recipient, epoch=keys.epoch, permit=local_permit(settings), run=run
+            self.operator.requests(), recipient=keys.recipient, epoch=keys.epoch, permit=key_permit(settings), run=run
         )
 
     def record(self, tokens: pa.Array, subkeys: SubKeys, reason: str, settings: Settings) -> Reidentified:

@@ -120,6 +120,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("staging_ttl", "number", "days for which a refused run stays in staging, to be looked at", "7"),
     Setting("lease_seconds", "number", "how long a run may be silent before another may take its dataset over", "60"),
     Setting("grace_minutes", "number", "how long superseded files stay for readers that are still at it", "0"),
+    Setting(
+        "isolation.preflight",
+        "path",
+        "signed verdict of `airlock isolation preflight`; in a pod, keys of Vault and KMS are unwrapped against it alone",
+    ),
+    Setting("isolation.node", "text", "the node that this process is on: of a pod its own spec.nodeName"),
     Setting("permit_minutes", "number", "how long one permit to use keys holds", "720"),
     Setting("separation", "text", "what `airlock run` says of itself: both doors on one machine", None, ("none",)),
     Setting("state", "path", "where `verify` remembers the highest sequence it saw"),

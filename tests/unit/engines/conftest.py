@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Project
 
 from airlock.doors._source import prepare
-from airlock.doors.permits import local_permit
+from airlock.doors.permits import key_permit
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
 from airlock.engines.records import split_names
 from airlock.keys import create_executor_key_file
@@ -34,7 +34,7 @@ def sealed(make_project, tmp_path):
     prepared = prepare(project.policy(), settings)
     plan = prepared.plan
     ring = FileKeyRing(Path(settings.require("keys.root")))
-    keys = ring.subkeys(plan.requests, recipient="tests", epoch=1, permit=local_permit(settings))
+    keys = ring.subkeys(plan.requests, recipient="tests", epoch=1, permit=key_permit(settings))
     frame = TaskFrame(
         plan=plan,
         run="run",
