@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 import yaml
 from tests.cluster.conftest import K8S
-from tests.cluster.live import IMAGE, create, done, kubectl, pod
+from tests.cluster.live import IMAGE, create, done, kubectl, pod, settles
 
 from airlock.doors.keys import create_one_key
 from airlock.evidence.preflighted import Preflighted
@@ -90,13 +90,24 @@ def preflight(probed, folder):
     return make
 
 
+def stranger():
+    """A pod of nobody, which only airlock-pods refuses to the platform."""
+    made = pod("executor")
+    made["metadata"] = {"name": "stranger", "namespace": "pii-raw", "labels": {}}
+    return made
+
+
 @contextmanager
-def without(path):
-    done(kubectl("delete", "-f", str(path)))
+def unguarded():
+    """Without the binding of airlock-pods. An API server takes a moment to follow, both ways."""
+    binding = str(K8S / "base" / "admission" / "pods-binding.yaml")
+    done(kubectl("delete", "-f", binding))
     try:
+        done(settles(lambda: create(stranger()), refused=False))
         yield
     finally:
-        done(kubectl("apply", "-f", str(path)))
+        done(kubectl("apply", "-f", binding))
+        assert settles(lambda: create(stranger()), refused=True).returncode == 1
 
 
 def test_as_applied_and_probed_it_is_in_order_and_signed_for_run_and_nodes(preflight, folder):
@@ -126,7 +137,7 @@ def test_a_policy_more_makes_another_digest(preflight):
 
 
 def test_admission_that_lets_a_bad_pod_in_is_found_by_trying(preflight):
-    with without(K8S / "base" / "admission" / "pods-binding.yaml"):
+    with unguarded():
         found = preflight(3)
     passed, said = found["admission"]
     assert not passed
@@ -135,13 +146,8 @@ def test_admission_that_lets_a_bad_pod_in_is_found_by_trying(preflight):
 
 
 def test_a_stranger_in_a_zone_is_found(preflight):
-    stranger = pod("executor")
-    stranger["metadata"] = {"name": "stranger", "namespace": "pii-raw", "labels": {}}
-    with (
-        without(K8S / "base" / "admission" / "pods-binding.yaml"),
-        without(K8S / "base" / "admission" / "creators-binding.yaml"),
-    ):
-        done(create(stranger, dry=False))
+    with unguarded():
+        done(create(stranger(), dry=False))
     try:
         passed, said = preflight(3)["pods"]
     finally:
