@@ -133,8 +133,7 @@ def probe_command(  # noqa: PLR0913 - one a command-line option
 
     if (key is None) != (out is None):
         raise ConfigError("--key and --out go together: the result is signed and kept, or only told. Give both, or none")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise ConfigError(f"--out {out}: its folder is not there. Make it first")
+    _require_folder(out)
     asked = Asked(image, node, outside, name_server, zone, seconds, sink_seconds + seconds, hours)
     record, envelope = probe_isolation(flows, asked, key, lambda text: talk.print(text, markup=False))
     if out is not None and envelope is not None:
@@ -192,6 +191,7 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     """
     from airlock.doors.preflight import Wanted, preflight  # noqa: PLC0415 - signing loads what a proof starts without
 
+    _require_folder(out)
     shared: Context = context.obj
     settings = shared.settings(trust=str(trust.resolve()) if trust else None)
     files = sorted(one for one in probes.iterdir() if one.is_file()) if probes.is_dir() else [probes]
@@ -204,6 +204,12 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     else:
         print_checks(checks)
     return 0 if envelope is not None else 3
+
+
+def _require_folder(out: Path | None) -> None:
+    """Before anything is asked of a cluster: what is found is not to be lost."""
+    if out is not None and not out.absolute().parent.is_dir():
+        raise ConfigError(f"--out {out}: its folder is not there. Make it first")
 
 
 def _rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Listing) -> None:

@@ -78,9 +78,9 @@ def _known(resources: Resources) -> Mapping[str, str]:
     }
 
 
-def _is_unknown_pod(host: str, resources: Resources, flows: Flows) -> bool:
+def _is_unknown_pod(host: str, known: Mapping[str, str], flows: Flows) -> bool:
     """Whether it is an address of pods that no known one has."""
-    return bool(_ADDRESS.fullmatch(host)) and host not in _known(resources) and _may_be_pod(host, flows)
+    return bool(_ADDRESS.fullmatch(host)) and host not in known and _may_be_pod(host, flows)
 
 
 def _may_be_pod(text: str, flows: Flows) -> bool:
@@ -113,15 +113,14 @@ def _backends(spec: Mapping[str, Any]) -> Iterator[str]:
 def _names(resources: Resources, flows: Flows, inside: frozenset[str]) -> Iterator[Finding]:
     """ExternalName Services of elsewhere that are a Service or a pod of a zone by another name: an ingress controller follows them."""
     zone_addresses = {str(one.spec.get("clusterIP")) for one in resources.of("Service", "") if one.namespace in inside}
-    zone_addresses |= {address for address, namespace in _known(resources).items() if namespace in inside}
+    known = _known(resources)
+    zone_addresses |= {address for address, namespace in known.items() if namespace in inside}
     for one in resources.of("Service", ""):
         with about(one):
             host = str(one.spec.get("externalName") or "").rstrip(".").lower()
         # NAME.NS[.svc[...]], POD.NAME.NS.svc, IP.NS.pod: the search path of whoever follows it may add the rest.
         named = set(host.split(".")[1:3])
-        if one.namespace not in inside and (
-            named & inside or host in zone_addresses or _is_unknown_pod(host, resources, flows)
-        ):
+        if one.namespace not in inside and (named & inside or host in zone_addresses or _is_unknown_pod(host, known, flows)):
             what = f"is '{host}' by another name: what follows it, such as an ingress, comes into the zone"
             yield Finding(Verdict.NO_PROOF, "service.foreign", what, one.ref, "spec.externalName", "Take it out")
 

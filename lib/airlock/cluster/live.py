@@ -126,6 +126,8 @@ class Cluster:
 
 
 _GONE = 404
+_BUSY = frozenset({429, 500, 502, 503, 504})
+"""Answers that refuse nothing: too many requests, and failures of the API server's own."""
 _PLURALS = {
     "Pod": "pods",
     "Service": "services",
@@ -218,6 +220,10 @@ def _asked(client: Any, method: str, path: str, query: Mapping[str, Any], body: 
             client, method, path, query, {"Accept": "application/json", "Content-Type": "application/json"}, body=body
         )
     except ApiException as error:
+        if error.status in _BUSY:
+            raise StorageUnavailableError(
+                f"the cluster answers {method} {path} with {error.status} {error.reason}. Run again"
+            ) from None
         raise AdmissionError(f"the cluster refuses {method} {path}: {_why(error)}", status=int(error.status or 0)) from None
 
 

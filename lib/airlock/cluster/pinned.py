@@ -97,9 +97,8 @@ def guard_digests(resources: Resources, guards: Sequence[Guard]) -> Iterator[tup
     """
     for guard in guards:
         policy = resources.find(_POLICY, "", guard.policy)
-        namespace, _, name = guard.parameters.rpartition("/")
-        kind = str(mapping(policy.spec, "paramKind").get("kind")) if policy else ""
-        lists = (resources.find(kind, namespace or where, name) for where in guard.namespaces) if name else ()
+        refs = [_list_of(policy, guard, where) for where in guard.namespaces] if policy and guard.parameters else []
+        lists = (resources.find(ref.kind, ref.namespace, ref.name) for ref in refs)
         yield guard.policy, said_digest(policy) if policy else "", *(parameters_digest(one) if one else "" for one in lists)
     for binding in resources.of(_BINDING, ADMISSION):
         if str(binding.spec.get("policyName")) in {guard.policy for guard in guards}:
@@ -184,20 +183,26 @@ def parameters_digest(one: Resource) -> str:
     return _digest({key: value for key, value in one.body.items() if key not in _ABOUT})
 
 
+def _list_of(policy: Resource, guard: Guard, where: str) -> Ref:
+    """The object that says what a guard lets in for a namespace: one for all, or each namespace's own."""
+    namespace, _, name = guard.parameters.rpartition("/")
+    return Ref(str(mapping(policy.spec, "paramKind").get("kind") or "object"), namespace or where, name)
+
+
 def _parameters(resources: Resources, policy: Resource, guard: Guard, where: str) -> Iterator[Opening]:
     """The object that says what the policy lets in for a namespace: whether it is there, may change, and says what it said when it was read."""
-    namespace, _, name = guard.parameters.rpartition("/")
-    kind = str(mapping(policy.spec, "paramKind").get("kind") or "an object")
-    found = resources.find(kind, namespace or where, name) if name else None
+    if not guard.parameters:
+        return
+    ref = _list_of(policy, guard, where)
+    found = resources.find(ref.kind, ref.namespace, ref.name)
     if found is None:
-        if name:
-            text = f"lets in what {kind} {namespace or where}/{name} says, which is not among these objects"
-            yield _opening(guard, Verdict.NO_PROOF, "guard.parameters", text, "Give it too")
+        text = f"lets in what {ref} says, which is not among these objects"
+        yield _opening(guard, Verdict.NO_PROOF, "guard.parameters", text, "Give it too")
         return
     if found.metadata.get("deletionTimestamp"):
         text = f"{guard.policy} lets in what it says, and it is being deleted"
         yield Opening(found.ref, "admission", "", text, Verdict.NO_PROOF, "guard.leaving", "Apply it anew")
-    if kind == "ConfigMap" and found.body.get("immutable") is not True:
+    if ref.kind == "ConfigMap" and found.body.get("immutable") is not True:
         text = f"{guard.policy} lets in what it says, and that can change under it"
         step = "Set immutable to true; for another content make it anew"
         yield Opening(found.ref, "admission", "immutable", text, Verdict.NO_PROOF, "guard.mutable", step)

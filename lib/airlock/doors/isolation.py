@@ -5,6 +5,7 @@ Reads files (and, with `--live`, a cluster); changes nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,19 @@ from airlock.cluster.read import read_resources
 from airlock.cluster.resources import Resources
 from airlock.errors import ConfigError
 
-__all__ = ["Change", "Claimed", "Connection", "compare_places", "list_connections", "prove_isolation", "read_claim"]
+__all__ = [
+    "Change",
+    "Claimed",
+    "Connection",
+    "compare_places",
+    "list_connections",
+    "prove_isolation",
+    "read_claim",
+    "require_image",
+]
 
 Place = Path | str
+_IMAGE = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,14 @@ def read_claim(file: Path) -> str:
         raise ConfigError(f"{file}: can't be read: {error.strerror}. Correct --flows") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: not text in UTF-8. Correct --flows") from None
+
+
+def require_image(image: str) -> None:
+    """Raises ConfigError where an image is not named as admission's lists do."""
+    if not _IMAGE.fullmatch(image):
+        raise ConfigError(
+            f"image '{image}': expected NAME@sha256:... with 64 hexadecimal digits, as admission's list has it. Correct it"
+        )
 
 
 def list_connections(

@@ -18,7 +18,7 @@ from airlock.cluster.flows import Flows
 from airlock.cluster.flowshape import FileShape
 from airlock.cluster.live import Cluster, read_guarding
 from airlock.cluster.sealed import broken_pods, sealed_pod
-from airlock.doors.isolation import read_claim
+from airlock.doors.isolation import read_claim, require_image
 from airlock.doors.probe import read_probed
 from airlock.errors import AdmissionError, AirlockError, ConfigError
 from airlock.evidence.canonical import parse_time, sha256_hex, time_text
@@ -30,6 +30,8 @@ from airlock.policy.yaml import read_yaml
 __all__ = ["Check", "Wanted", "preflight"]
 
 _ROLE = "airlock.dev/role"
+_REFUSALS = frozenset({403, 422})
+"""How admission refuses; any other answer says nothing of it."""
 _NEVER = (
     ("create", "", "pods/exec"), ("create", "", "pods/attach"), ("create", "", "pods/portforward"), ("get", "", "pods/log"),
     ("update", "", "pods/ephemeralcontainers"), ("get", "", "secrets"), ("list", "", "secrets"), ("create", "", "configmaps"),
@@ -92,8 +94,8 @@ def preflight(
     Raises:
         ConfigError, KeyFileError: The claim or the key can't be read, or no cluster is configured.
     """
-    signer = load_signer(key)
-    text = read_claim(flows_file)
+    signer, text = load_signer(key), read_claim(flows_file)
+    require_image(wanted.image)
     looks = _Looks(text, flows_file, wanted, trust)
     checks = [*looks.all(probes)]
     if not all(one.passed for one in checks):
@@ -192,8 +194,9 @@ class _Looks:
             try:
                 cluster.create(pod, dry=True)
                 wrong.append(f"a pod {what} is let in")
-            except AdmissionError:
-                continue
+            except AdmissionError as error:
+                if error.facts["status"] not in _REFUSALS:
+                    raise
         return wrong, f"{len(broken)} pods with one rule broken each are refused, the one that keeps all is not"
 
     def _good_pod(self) -> Mapping[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from airlock.cluster.prober import Probed as RawProbed
 from airlock.cluster.prober import Prober, Round
 from airlock.cluster.prove import prove
 from airlock.cluster.resources import Resource, Resources
-from airlock.cluster.trials import CONTROL, Outcome, Place, judge, stands
-from airlock.doors.isolation import read_claim
+from airlock.cluster.trials import CONTROL, Outcome, Place, Stand, judge, stands
+from airlock.doors.isolation import read_claim, require_image
 from airlock.errors import ConfigError, DriftError
 from airlock.evidence.canonical import parse_time, time_text
 from airlock.evidence.probed import LiveVerdict, Probed, Proof, Shown
@@ -38,7 +37,6 @@ _METADATA_PORT = 80
 _WORD: dict[Verdict, LiveVerdict] = {Verdict.PROVEN: "passed", Verdict.REFUTED: "failed", Verdict.NO_PROOF: "no_proof"}
 _PROOF: dict[Verdict, Proof] = {Verdict.PROVEN: "proven", Verdict.REFUTED: "refuted", Verdict.NO_PROOF: "no_proof"}
 _MOST_SHOWN = 200
-_IMAGE = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +83,18 @@ def probe_isolation(
     """
     signer = load_signer(key) if key is not None else None
     began = datetime.now(UTC)
-    text = read_claim(flows_file)
-    outside = _outside(asked)
-    if not _IMAGE.fullmatch(asked.image):
-        raise ConfigError(
-            f"image '{asked.image}': expected NAME@sha256:... with 64 hexadecimal digits, as admission's list has it. Correct it"
-        )
+    text, outside = read_claim(flows_file), _outside(asked)
+    require_image(asked.image)
     resources = read_cluster()
     flows = read_flows(text, str(flows_file), resources)
     before, proof = objects_digest(resources, flows), prove(resources, flows).verdict
     node = _node(resources, asked)
-    accounts = frozenset((one.namespace, one.name) for one in resources.of("ServiceAccount", ""))
-    namespaces = frozenset(one.name for one in resources.of("Namespace", ""))
-    found, absent = stands(flows, accounts, namespaces)
-    if not found:
-        raise ConfigError(
-            f"no party of {flows_file} is there to be tried: {'; '.join(absent) or 'it names no pods'}. Apply k8s/ first"
-        )
+    found, absent = _stands(resources, flows, flows_file)
     round_ = Round(asked.image, node.name, asked.seconds, asked.sink_seconds)
     raw = Prober(Cluster(), flows, round_, progress).run(found, list(_places(resources, flows, asked, node, outside)))
     if objects_digest(read_cluster(), flows) != before:
         raise DriftError("policies, rights or guards changed while they were probed: what was seen is of neither. Run it again")
     outcomes = judge(raw.trials, raw.sinks, raw.sources)
-    lacking = [
-        *_lifeless(outcomes),
-        *_mute(outcomes),
-        *_lacking(resources, asked, raw),
-        *(Shown(tried=one[:500], verdict="no_proof", said="not there") for one in absent),
-    ]
     ended = datetime.now(UTC)
     record = Probed(
         verdict=_verdict(outcomes),
@@ -124,12 +106,24 @@ def probe_isolation(
         objects_sha256=before,
         open_trials=sum(one.verdict is Verdict.PROVEN and bool(one.trial.opens) for one in outcomes),
         shut_trials=sum(one.verdict is Verdict.PROVEN and not one.trial.opens for one in outcomes),
-        shown=(*_shown(outcomes), *lacking),
+        shown=(*_shown(outcomes), *_lifeless(outcomes), *_mute(outcomes), *_lacking(resources, asked, raw), *absent),
         began_at=time_text(began),
         signed_at=time_text(ended),
         expires_at=time_text(ended + timedelta(hours=asked.hours)),
     )
     return record, record.to_envelope(signer) if signer is not None else None
+
+
+def _stands(resources: Resources, flows: Flows, flows_file: Path) -> tuple[list[Stand], list[Shown]]:
+    """Parties that are there, and those that are not and so show nothing."""
+    accounts = frozenset((one.namespace, one.name) for one in resources.of("ServiceAccount", ""))
+    namespaces = frozenset(one.name for one in resources.of("Namespace", ""))
+    found, absent = stands(flows, accounts, namespaces)
+    if not found:
+        raise ConfigError(
+            f"no party of {flows_file} is there to be tried: {'; '.join(absent) or 'it names no pods'}. Apply k8s/ first"
+        )
+    return found, [Shown(tried=one[:500], verdict="no_proof", said="not there") for one in absent]
 
 
 def read_probed(file: Path, trust: Path | None, now: datetime | None = None) -> tuple[Probed, bool]:

@@ -47,7 +47,9 @@ class _Api(BaseHTTPRequestHandler):
         """An API server that lets every pod in but one, whose refusal is admission's."""
         given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append((self.path, self.headers["Content-Type"]))
-        if given["metadata"]["name"] == "bad":
+        if given["metadata"]["name"] == "busy":
+            self._say(503, {"message": "try again"})
+        elif given["metadata"]["name"] == "bad":
             self._say(422, {"kind": "Status", "message": "denied request: hostNetwork is not allowed\nmore", "code": 422})
         else:
             self._say(201, {**given, "status": {"phase": "Pending"}})
@@ -136,6 +138,9 @@ def test_what_the_cluster_refuses_is_told_in_its_first_line(api):
         AdmissionError, match=r"refuses POST /api/v1/namespaces/raw/pods: denied request: hostNetwork is not allowed$"
     ):
         cluster.create(pod("bad"))
+    # A server that is not able to answer has refused nothing.
+    with pytest.raises(StorageUnavailableError, match="with 503 Service Unavailable"):
+        cluster.create(pod("busy"))
     with pytest.raises(AdmissionError, match="403 Forbidden"):
         cluster.delete("v1", "Pod", "raw", "kept")
 

@@ -148,6 +148,23 @@ def test_each_other_look_can_fail_alone(zone):
     assert (failed(checks), envelope) == ({"pods": "pod pii-raw/x is of no party of flows.yaml"}, None)
 
 
+@pytest.mark.parametrize("status", [401, 404, 409])
+def test_an_answer_that_is_no_refusal_of_admission_shows_nothing(zone, monkeypatch, status):
+    take, _, there = zone
+    usual = Cluster.create
+
+    def odd(self, one, *, dry):
+        try:
+            return usual(self, one, dry=dry)
+        except AdmissionError:
+            raise AdmissionError("something else", status=status) from None
+
+    monkeypatch.setattr(there["cluster"], "create", odd)
+    checks, envelope = take()
+    assert envelope is None
+    assert failed(checks) == {"admission": "could not be taken: something else"}
+
+
 def test_a_look_that_can_not_be_taken_is_a_failure(zone, monkeypatch):
     take, _, there = zone
 
