@@ -32,3 +32,7 @@ class Context:
             ConfigError: A setting is unknown or wrong.
         """
         return load_settings(file=self.config, flags={"log_format": self.log_format, **(flags or {}), **named})
+
+    def trusting(self, trust: Path | None) -> Settings:
+        """Settings with a key, or a folder of keys, that this call names by `--trust`. Raises as `settings` does."""
+        return self.settings(trust=str(trust.resolve()) if trust else None)

@@ -159,7 +159,7 @@ def probed_command(
     from airlock.doors.probe import read_probed  # noqa: PLC0415 - signatures load what a proof starts without
 
     shared: Context = context.obj
-    settings = shared.settings(trust=str(trust.resolve()) if trust else None)
+    settings = shared.trusting(trust)
     record, counts = read_probed(file, settings.path("trust"))
     if output is Format.JSON:
         print_json({**record.to_dict(), "counts": counts})
@@ -193,7 +193,7 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
 
     _require_folder(out)
     shared: Context = context.obj
-    settings = shared.settings(trust=str(trust.resolve()) if trust else None)
+    settings = shared.trusting(trust)
     files = sorted(one for one in probes.iterdir() if one.is_file()) if probes.is_dir() else [probes]
     wanted = Wanted(run, image, tuple(node or ()), minutes=minutes)
     checks, envelope = preflight(flows, files, settings.path("trust"), key, wanted)

@@ -130,7 +130,7 @@ def verify_command(
     A release counts in its own folder alone: a copy elsewhere must end as the sink's path does, as in copies/team/customers.
     """
     shared: Context = context.obj
-    settings = shared.settings(trust=str(trust.resolve()) if trust else None)
+    settings = shared.trusting(trust)
     with watch(settings.require("log_format")) as watcher:
 
         def act(folder: str) -> dict[str, Any]:

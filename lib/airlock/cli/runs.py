@@ -56,7 +56,7 @@ def path_command(
 ) -> None:
     """Verify the current release and print its data folder: what to read, if anything. A public key is all it needs."""
     shared: Context = context.obj
-    settings = shared.settings(trust=str(trust.resolve()) if trust else None)
+    settings = shared.trusting(trust)
     print(verified_data(folder, settings))  # noqa: T201 - stdout is data
 
 
