@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 
 import pytest
 from tests.conftest import make_people
@@ -96,6 +97,7 @@ def test_a_server_that_is_back_soon_is_waited_for(tmp_path):
 
     def restart():
         here.gateway.stop()
+        time.sleep(1)  # longer than botocore's own five tries last
         here.gateway.start()
 
     with site(tmp_path, "back", files=3) as here:

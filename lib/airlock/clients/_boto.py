@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,6 +21,10 @@ _OF_PROFILES = {
 _INSTANCE = "iam-role"
 _GOOD_FOR = timedelta(minutes=30)
 _FILES = ("access_key_id", "secret_access_key", "session_token")
+_PAUSE = 0.5
+"""Longest first pause in seconds before a failed request is sent again; it doubles. A service that is restarted is gone for seconds,
+and botocore pauses for 50 ms at first (`ExponentialBackoff`): five of its tries are over within one."""
+_SERVER = 500
 
 
 def boto_session(identity: str | None, *, metadata_service: bool, extra: str) -> Any:
@@ -113,7 +118,23 @@ def made_client(session: Any, service: str, **options: Any) -> Any:
     """A client of the session, its logs hushed. `options`: botocore's own."""
     client = session.create_client(service, **options)
     hush("boto3", "botocore")  # more of botocore was imported for the client
+    event, tries = (
+        f"needs-retry.{client.meta.service_model.service_id.hyphenize()}",
+        client.meta.config.retries["total_max_attempts"],
+    )
+    client.meta.events.register_first(event, partial(_patience, tries))
     return client
+
+
+def _patience(tries: int, *, attempts: int, caught_exception: Exception | None, response: Any, **_: Any) -> float | None:
+    """Seconds to wait for a service that did not answer or failed; None leaves it to botocore, which throttles by itself."""
+    from botocore import exceptions  # noqa: PLC0415 - comes with boto3
+
+    silent = isinstance(caught_exception, (exceptions.ConnectionError, exceptions.HTTPClientError))
+    failed = response is not None and response[0].status_code >= _SERVER
+    if attempts >= tries or isinstance(caught_exception, exceptions.SSLError) or not (silent or failed):
+        return None
+    return random.uniform(0.5, 1) * _PAUSE * float(2 ** (attempts - 1))  # noqa: S311 - jitter
 
 
 def _time(value: Any) -> Any:
