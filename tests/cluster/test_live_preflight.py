@@ -6,15 +6,20 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from tests.cluster.conftest import K8S
+from tests.cluster.line import Line, free_port
 from tests.cluster.live import IMAGE, create, done, kubectl, pod, settles
 
 from airlock.doors.keys import create_one_key
+from airlock.errors import IsolationDriftError, PermitError
 from airlock.evidence.preflighted import Preflighted
+from airlock.evidence.standing import Standing
 from airlock.evidence.trust import Trust
 
 FLOWS = ("--flows", str(K8S / "flows.yaml"))
@@ -98,12 +103,13 @@ def stranger():
 
 
 @contextmanager
-def unguarded():
+def unguarded(*, wait=True):
     """Without the binding of airlock-pods. An API server takes a moment to follow, both ways."""
     binding = str(K8S / "base" / "admission" / "pods-binding.yaml")
     done(kubectl("delete", "-f", binding))
     try:
-        done(settles(lambda: create(stranger()), refused=False))
+        if wait:
+            done(settles(lambda: create(stranger()), refused=False))
         yield
     finally:
         done(kubectl("apply", "-f", binding))
@@ -119,15 +125,102 @@ def test_as_applied_and_probed_it_is_in_order_and_signed_for_run_and_nodes(prefl
     assert record.signed_at < record.expires_at
 
 
+ONE_MORE = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "airlock-trial", "namespace": "pii-raw"},
+    "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.7/32"}}]}]},
+}
+
+
+class Beside:
+    """`preflight --watch` beside a run, by way of a line that can be cut."""
+
+    def __init__(self, folder, minutes):
+        self.folder, self.out, self.minutes = folder, folder / "standing", minutes
+        config = yaml.safe_load((folder / "kubeconfig").read_text())
+        cluster = config["clusters"][0]["cluster"]
+        server = urlsplit(cluster["server"])
+        self.line = Line((server.hostname, server.port or 443))
+        cluster |= {"server": f"https://127.0.0.1:{self.line.port}", "tls-server-name": server.hostname}
+        (folder / "kubeconfig-line").write_text(yaml.safe_dump(config))
+
+    def __enter__(self):
+        self.out.unlink(missing_ok=True)
+        given = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
+        options = {
+            "probes": self.folder / "probes", "run": "run-1", "trust": self.folder / "trust", "image": os.environ[IMAGE],
+            "key": self.folder / "keys" / "preflight-signing.pem", "out": self.out, "minutes": self.minutes, "serve": f"127.0.0.1:{free_port()}",
+        }  # fmt: skip
+        words = [str(text) for name, value in options.items() for text in (f"--{name}", value)]
+        command = [sys.executable, "-m", "airlock", "isolation", "preflight", "--watch", *FLOWS, *words]
+        environment = given | {"KUBECONFIG": str(self.folder / "kubeconfig-line")}
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        keys = Trust.load(self.folder / "trust").of_role("preflight")
+        node = json.loads(done(kubectl("get", "nodes", "-o", "json")))["items"][0]["metadata"]["name"]
+        self.standing = Standing(f"http://{options['serve']}/", keys, "run-1", node)
+        self.until(self.out.exists, 60)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.said = self.process.communicate()[0]
+        self.line.close()
+
+    def until(self, holds, seconds):
+        """Wait; returns how long that took."""
+        began = time.monotonic()
+        while not holds():
+            assert time.monotonic() - began < seconds, self.process.poll()
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def read(self):
+        return Preflighted.parse(self.out.read_bytes(), Trust.load(self.folder / "trust"))
+
+
+def test_beside_a_run_it_is_taken_back_within_seconds_of_a_change(preflight, folder):
+    preflight(0)
+    with Beside(folder, minutes=1) as beside:
+        first = beside.read()
+        assert beside.standing.demand()[0] == first
+        beside.until(lambda: beside.read().signed_at > first.signed_at, 40)  # renewed
+        done(kubectl("create", "-f", "-", given=ONE_MORE))
+        try:
+            beside.until(lambda: beside.read().withdrawn, 5)
+            assert "is of other objects" in beside.read().withdrawn[0]
+            with pytest.raises(IsolationDriftError):
+                beside.standing.await_fresh()
+        finally:
+            done(kubectl("delete", "networkpolicy", "airlock-trial", "-n", "pii-raw"))
+        assert beside.process.wait(60) == 3
+
+
+def test_a_guard_that_goes_during_the_run_takes_it_back(preflight, folder):
+    preflight(0)
+    with Beside(folder, minutes=2) as beside, unguarded(wait=False):
+        beside.until(lambda: beside.read().withdrawn, 5)
+        assert beside.process.wait(60) == 3
+
+
+def test_who_can_not_see_the_cluster_renews_nothing_until_it_can_again(preflight, folder):
+    preflight(0)
+    with Beside(folder, minutes=0.3) as beside:
+        first = beside.read()
+        beside.line.cut()
+        time.sleep(22)
+        assert beside.read().since == first.since
+        with pytest.raises(PermitError, match="ran out at"):
+            beside.standing.demand()
+        beside.line.mend()
+        beside.until(lambda: beside.read().since > first.since, 60)
+        beside.standing.demand()
+        beside.process.terminate()
+        assert beside.process.wait(30) == 0
+
+
 def test_a_policy_more_makes_another_digest(preflight):
-    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.7/32"}}]}]}
-    one = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": "airlock-trial", "namespace": "pii-raw"},
-        "spec": spec,
-    }
-    done(kubectl("create", "-f", "-", given=one))
+    done(kubectl("create", "-f", "-", given=ONE_MORE))
     try:
         passed, said = preflight(3)["probes"]
     finally:

@@ -10,8 +10,10 @@ import csv
 import json
 import re
 import shutil
+import time
 from collections import Counter
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,12 +21,15 @@ import pyarrow.parquet as pq
 import pytest
 from tests.conftest import make_people, new_project
 from tests.e2e._spark import Watch, forms, started
+from tests.servers.verdict import Verdict, taken_back
 
+from airlock.doors import _engine
 from airlock.doors import anonymize as door
 from airlock.doors.anonymize import anonymize
 from airlock.doors.release import release
 from airlock.doors.verify import verified_data
-from airlock.errors import AirlockError, DriftError, TaskFailedError, TransientError
+from airlock.engines.spark import run_spark
+from airlock.errors import AirlockError, DriftError, IsolationDriftError, TaskFailedError, TransientError
 from airlock.evidence.manifest import PublicManifest
 
 pytestmark = [
@@ -261,6 +266,45 @@ def test_an_executor_without_its_key_says_so(project, spark, monkeypatch):
         anonymize(made.policy(), settings(made))
     assert caught.value.exit_code == 3
     assert not isinstance(caught.value, TaskFailedError)
+
+
+# --- preflight's verdict ----------------------------------------------------------------------------------------------------
+
+
+def test_a_verdict_that_is_taken_back_ends_the_stage(project, spark):
+    made = project(files=4)
+    verdict = Verdict(made)
+    verdict.sign("run")
+    with spark.ordered({"do": "hang", "place": RECORDS, "first": 1}), taken_back(verdict, lambda: spark.acted() == 1) as began:
+        with pytest.raises(IsolationDriftError, match="objects: one policy more"):
+            anonymize(made.policy(), settings(made), run_id="run")
+        assert time.monotonic() - began[0] < 20
+    assert not (made.root / "staging" / "people" / "run" / "manifest.intoto.json").exists()
+    verdict.sign("run")
+    done = anonymize(made.policy(), settings(made), run_id="run")
+    assert (done.rows_out, done.reused > 0) == (80, True)
+
+
+def test_a_task_on_a_node_that_was_not_probed_opens_no_keys(project, spark):
+    """What `local[2]`'s workers take for their node is the driver's; an executor's own stands in its environment."""
+    made = project(files=2)
+    verdict = Verdict(made)
+    verdict.sign("run")
+    shown = []
+
+    def run_elsewhere(session, sealed, binding, bundles):
+        assert binding.standing.node == "here"
+        results = list(run_spark(session, sealed, replace(binding, standing=binding.standing.on("elsewhere")), bundles))
+        shown.extend(results)
+        return results
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_engine, "run_spark", run_elsewhere)
+        with pytest.raises(AirlockError, match="this is node 'elsewhere', and the verdict of preflight is for: here") as caught:
+            anonymize(made.policy(), settings(made), run_id="run")
+    assert caught.value.exit_code == 3
+    assert {result.code for result in shown} == {"permit"}
+    assert [name for name in made.files("staging") if "/data/" in name] == []
 
 
 # --- progress, readers ------------------------------------------------------------------------------------------------------

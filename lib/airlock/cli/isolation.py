@@ -15,7 +15,7 @@ import typer
 
 from airlock.cli._context import Context
 from airlock.cli._formats import AsFormat, Format
-from airlock.cli._isolation_looks import dot_changes, dot_connections, print_checks, print_probed, print_proven
+from airlock.cli._isolation_looks import dot_changes, dot_connections, print_probed, print_proven
 from airlock.cli._report import print_json, talk
 from airlock.cluster.findings import Verdict
 from airlock.doors.isolation import Claimed, compare_places, list_connections, prove_isolation
@@ -179,31 +179,38 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     run: Annotated[str, typer.Option(help="id of the run that it is for", show_default=False)],
     image: Annotated[str, typer.Option(help="NAME@sha256:..., of admission's list: of it pods are tried", show_default=False)],
     key: Annotated[Path, typer.Option(help="private key of role 'preflight'", show_default=False)],
-    out: Annotated[Path, typer.Option(help="where the signed verdict goes", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="where the signed verdict goes")] = None,
     node: Annotated[list[str] | None, typer.Option(help="on which its pods may be; else every node")] = None,
     trust: Annotated[Path | None, typer.Option(help="public keys, whose probes count; else AIRLOCK_TRUST")] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="how long the verdict counts")] = 15,
+    never: Annotated[
+        list[str] | None, typer.Option(help="s3:// uri that the inner door must have no access to: sanitized, foreign ones")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="how long a verdict counts: 15, and 2 with --watch", show_default=False)
+    ] = None,
+    stay: Annotated[
+        bool, typer.Option("--watch", help="go on until SIGTERM: renew the verdict, and take it back on drift")
+    ] = False,
+    serve: Annotated[str, typer.Option(help="ADDRESS:PORT at which the run's pods ask for the verdict; with --watch")] = "",
     output: AsFormat = Format.TEXT,
 ) -> int:
     """Check, before a run touches raw data, that the zone is as it was proved and probed. Signs the verdict only where all is in order.
 
-    Runs as a pod and identity of its own (component preflight). Exit code 0: all in order; 3: not so, and nothing is written.
+    Runs as a pod and identity of its own (component preflight). Exit code 0: all in order, or with --watch until the end; 3: not so, and
+    nothing is written, or what was is taken back; 75: the cluster could not be watched.
     """
-    from airlock.doors.preflight import Wanted, preflight  # noqa: PLC0415 - signing loads what a proof starts without
+    from airlock.cli._preflight import Publishing, run_preflight  # noqa: PLC0415 - signing loads what a proof starts without
+    from airlock.doors.preflight import Given, Wanted, stores_of  # noqa: PLC0415
 
+    if (out is None and not serve) or (serve and not stay):
+        raise ConfigError("where does the verdict go? Give --out FILE, or --watch --serve ADDRESS:PORT")
     _require_folder(out)
     shared: Context = context.obj
     settings = shared.trusting(trust)
     files = sorted(one for one in probes.iterdir() if one.is_file()) if probes.is_dir() else [probes]
-    wanted = Wanted(run, image, tuple(node or ()), minutes=minutes)
-    checks, envelope = preflight(flows, files, settings.path("trust"), key, wanted)
-    if envelope is not None:
-        out.write_bytes(envelope)
-    if output is Format.JSON:
-        print_json({"passed": envelope is not None, "checks": [asdict(one) for one in checks]})
-    else:
-        print_checks(checks)
-    return 0 if envelope is not None else 3
+    wanted = Wanted(run, image, tuple(node or ()), minutes=minutes or (2 if stay else 15))
+    given = Given(flows, files, settings.path("trust"), key, wanted, stores_of(settings, never or ()))
+    return run_preflight(given, Publishing(out, serve), stay=stay, as_json=output is Format.JSON)
 
 
 def _require_folder(out: Path | None) -> None:

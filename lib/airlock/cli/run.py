@@ -124,6 +124,7 @@ def verify_command(
     *,
     trust: Annotated[Path | None, typer.Option(help="public key, or folder of them")] = None,
     require_separation: Annotated[bool, typer.Option(help="refuse releases made by both doors on one machine")] = False,
+    require_isolation: Annotated[bool, typer.Option(help="refuse releases whose network isolation is not proven")] = False,
 ) -> int:
     """Check a published release as anyone can: signatures, digests, counts, schema, sequence. Needs no secret and no Spark.
 
@@ -134,7 +135,10 @@ def verify_command(
     with watch(settings.require("log_format")) as watcher:
 
         def act(folder: str) -> dict[str, Any]:
-            return asdict(verify(folder, settings, require_separation=require_separation, watcher=watcher))
+            found = verify(
+                folder, settings, require_separation=require_separation, require_isolation=require_isolation, watcher=watcher
+            )
+            return asdict(found)
 
         results = each("verify", [name for given in releases for name in shelves(given, settings)], act, debug=shared.debug)
     return summary("verify", results)

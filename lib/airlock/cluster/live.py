@@ -14,7 +14,7 @@ from airlock.cluster.kinds import MODELLED
 from airlock.cluster.resources import Resources, resources_from
 from airlock.errors import AdmissionError, ConfigError, MissingCapabilityError, StorageUnavailableError
 
-__all__ = ["Cluster", "read_cluster", "read_guarding"]
+__all__ = ["Cluster", "Guarding", "read_cluster"]
 
 _PAGE = 500
 _PATIENCE = (5, 60)
@@ -58,25 +58,52 @@ def _listed(client: Any, kinds: Iterable[tuple[str, str, str]], unread: dict[str
 
 
 _GUARDING = frozenset({
-    "Namespace", "Node", "Pod", "ServiceAccount", "NetworkPolicy", "ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy",
+    "Namespace", "Node", "ServiceAccount", "NetworkPolicy", "ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy",
     "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 })  # fmt: skip
 """What `digest` is made of, and who is there."""
 
 
-def read_guarding(namespaces: Iterable[str]) -> Resources:
-    """List what holds a zone, as an identity may that reads nothing else: policies, rights, guards, pods; ConfigMaps of these namespaces alone.
+class Guarding:
+    """What holds a zone, as an identity may read it that reads nothing else: policies, rights, guards; pods and ConfigMaps of some namespaces.
 
     Raises:
         ConfigError: No cluster is configured, or its answer is not one.
         StorageUnavailableError: It does not answer.
         MissingCapabilityError: kubernetes is not installed.
     """
-    client = _client(None, None)
-    unread: dict[str, str] = {}
-    wanted = [(version, path, kind) for version, path, kind in _discovered(client, unread) if kind in _GUARDING]
-    wanted += [("v1", f"/api/v1/namespaces/{name}/configmaps", "ConfigMap") for name in namespaces]
-    return _listed(client, wanted, unread)
+
+    def __init__(self, zones: Iterable[str], lists: Iterable[str]) -> None:
+        """`zones`: namespaces whose pods are read; `lists`: those whose ConfigMaps are."""
+        self._client = _client(None, None)
+        self._own = [("v1", f"/api/v1/namespaces/{name}/pods", "Pod") for name in zones]
+        self._own += [("v1", f"/api/v1/namespaces/{name}/configmaps", "ConfigMap") for name in lists]
+
+    def read(self) -> Resources:
+        """List it all, now; in `unread` what this identity may not list."""
+        unread: dict[str, str] = {}
+        return _listed(self._client, self._wanted(unread), unread)
+
+    def paths(self) -> list[str]:
+        """Where it is listed, and watched."""
+        return [path for _, path, _ in self._wanted({})]
+
+    def events(self, path: str, seconds: int) -> Iterator[Mapping[str, Any]]:
+        """What happens below a path for so many seconds: an empty event where the watch begins, then one ADDED for everything that is there.
+
+        (kubernetes.io, "Kubernetes API Concepts", "Efficient detection of changes": a watch without a resourceVersion begins with what is.)
+
+        Raises:
+            AdmissionError: It may not be watched.
+        """
+        query = {"watch": "true", "timeoutSeconds": seconds}
+        for event in _streamed(self._client, path, query, seconds):
+            if event.get("type") == "ERROR":
+                raise StorageUnavailableError(f"the cluster ended the watch of {path}. Run again")
+            yield event
+
+    def _wanted(self, unread: dict[str, str]) -> list[tuple[str, str, str]]:
+        return [one for one in _discovered(self._client, unread) if one[2] in _GUARDING] + self._own
 
 
 class Cluster:
@@ -253,6 +280,34 @@ def _answer(
     except json.JSONDecodeError:
         raise ConfigError(f"what KUBECONFIG names is no Kubernetes API: {path} did not answer with JSON. Correct it") from None
     return made
+
+
+def _streamed(client: Any, path: str, query: Mapping[str, Any], seconds: int) -> Iterator[Mapping[str, Any]]:
+    from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with kubernetes
+
+    try:
+        answer = client.call_api(
+            path,
+            "GET",
+            query_params=list(query.items()),
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+            _return_http_data_only=True,
+            _request_timeout=(_PATIENCE[0], seconds + _PATIENCE[0]),
+        )
+        yield {}
+        held = b""
+        for part in answer.stream(None):
+            *lines, held = (held + part).split(b"\n")
+            yield from map(json.loads, lines)
+    except (HTTPError, json.JSONDecodeError) as error:
+        raise StorageUnavailableError(f"the cluster's watch of {path} broke off: {type(error).__name__}. Run again") from None
+    except ApiException as error:
+        raise AdmissionError(
+            f"the cluster refuses to have {path} watched: {_why(error)}", status=int(error.status or 0)
+        ) from None
 
 
 def _why(error: Any) -> str:

@@ -5,18 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from airlock.engines.bundles import bundled
 from airlock.engines.frame import FrameBinding
-from airlock.engines.local import run_local
-from airlock.engines.spark import is_local, require_python, run_spark, session, spark_ready, submitted
+from airlock.engines.local import run_local, stop_local
+from airlock.engines.spark import is_local, require_python, run_spark, session, spark_ready, stop_spark, submitted
 from airlock.engines.task import TaskResult
 from airlock.errors import BoundaryError
 from airlock.settings import Settings
 
 __all__ = ["Runner", "choose_runner"]
 
-Runner = Callable[[bytes, FrameBinding, Sequence[int]], Iterator[TaskResult]]
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Carries out splits of a task frame.
+
+    Attributes:
+        stop: Ends `run` from another thread: it raises TransientError.
+        here: Whether tasks run on this machine.
+    """
+
+    run: Callable[[bytes, FrameBinding, Sequence[int]], Iterator[TaskResult]]
+    stop: Callable[[], None]
+    here: bool
 
 
 @contextmanager
@@ -39,18 +52,19 @@ def choose_runner(engine: str, settings: Settings, sizes: Sequence[int]) -> Iter
         def local(sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
             return run_local(sealed, binding, indexes, workers=workers)
 
-        yield local
+        yield Runner(local, stop_local, here=True)
         return
     if not submitted():  # before anything is started
         _require_fit(settings.require("master"), settings)
-    spark = session(settings.require("master"))
+    spark, master = session(settings.require("master")), settings.require("master")
     if submitted():  # the session's master counts, not ours
-        _require_fit(spark.conf.get("spark.master", "") or "", settings)
+        master = spark.conf.get("spark.master", "") or ""
+        _require_fit(master, settings)
 
     def on_spark(sealed: bytes, binding: FrameBinding, indexes: Sequence[int]) -> Iterator[TaskResult]:
         return run_spark(spark, sealed, binding, bundled(indexes, sizes, target=settings.number("split_mib") << 20))
 
-    yield on_spark
+    yield Runner(on_spark, lambda: stop_spark(spark), here=is_local(master))
 
 
 def _require_fit(master: str, settings: Settings) -> None:

@@ -7,11 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airlock.doors._callers import require_other_caller
+from airlock.doors._isolated import found_isolation
 from airlock.doors._signed import ENVELOPE, MANIFEST, SignedRun, read_signed
 from airlock.doors._verdicts import VERDICT, read_verdict
 from airlock.doors._zones import open_outer_staging
 from airlock.doors.policies import approved_policies
-from airlock.errors import IntegrityError, NotFoundError, PolicyError, RunBoundError, UnknownPolicyError
+from airlock.errors import (
+    IntegrityError,
+    IsolationUnprovenError,
+    NotFoundError,
+    PolicyError,
+    RunBoundError,
+    SignatureError,
+    UnknownPolicyError,
+)
 from airlock.evidence.canonical import sha256_hex
 from airlock.evidence.manifest import PublicManifest
 from airlock.evidence.trust import Trust
@@ -20,7 +29,7 @@ from airlock.policy.model import Policy
 from airlock.policy.pools import demand_same_lists
 from airlock.settings import Settings
 from airlock.storage import Store
-from airlock.types import RunState, Sha256
+from airlock.types import Isolation, RunState, Sha256
 
 __all__ = ["Offered", "find_offered"]
 
@@ -35,6 +44,7 @@ class Offered:
         base: `<dataset>/<run>` in zone staging.
         policy: The outer door's own copy.
         envelope: The inner door's signed statement.
+        isolation: This door's own finding.
         passed_over: Older runs that wait for their policy to be approved here.
     """
 
@@ -43,6 +53,7 @@ class Offered:
     manifest: PublicManifest
     manifest_sha256: str
     envelope: bytes
+    isolation: Isolation
     passed_over: tuple[str, ...] = ()
 
     def facts(self) -> ManifestFacts:
@@ -65,6 +76,7 @@ def find_offered(named: Policy, settings: Settings, run: str | None, refuse: Ref
         NotFoundError: The run that was asked for is not staged.
         RunBoundError: It was refused or revoked before.
         SignatureError, IntegrityError: It is not what it should be.
+        IsolationUnprovenError: It was staged without a verdict of preflight, and this door is on a cluster.
         UnknownPolicyError, PolicyError: Its policy is not approved here; or no waiting run's is.
         MissingCapabilityError: Its surrogates were made from word lists that this door does not have.
     """
@@ -124,11 +136,22 @@ class _Desk:
             raise
 
     def approved(self, run: str, signed: SignedRun) -> Offered:
-        """The run with the outer door's own copy of its policy."""
+        """The run with the outer door's own copy of its policy; one whose isolation is not shown is refused for good."""
         require_other_caller(signed.caller, self.settings, run)
-        policy = _approved(signed.manifest, self.named, self.settings)
+        policy, base, digest = (
+            _approved(signed.manifest, self.named, self.settings),
+            f"{self.named.dataset}/{run}",
+            sha256_hex(signed.data),
+        )
         demand_same_lists(signed.manifest.code)
-        return Offered(f"{self.named.dataset}/{run}", policy, signed.manifest, sha256_hex(signed.data), signed.envelope)
+        try:
+            isolation = found_isolation(signed, Trust.load(self.settings.path("trust")))
+        except SignatureError:  # a key may be trusted later
+            raise
+        except (IsolationUnprovenError, IntegrityError) as error:
+            self.refuse(base, error.code, digest)
+            raise
+        return Offered(base, policy, signed.manifest, digest, signed.envelope, isolation)
 
 
 def _waiting(staging: Store, dataset: str) -> dict[str, bool]:

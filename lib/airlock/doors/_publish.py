@@ -128,7 +128,9 @@ def _manifest(made: Published, now: datetime) -> PublicManifest:
         outputs=outputs,
         splits=(),
         schema=made.verdict.published_schema,
-        isolation=Isolation.NONE,
+        isolation=made.offered.isolation,
+        # Nobody verified another one: whatever is in it.
+        preflight=made.offered.manifest.preflight if made.offered.isolation is Isolation.PROVEN else None,
         separation=separation_of(made.settings),
         created_at=time_text(now),
     )

@@ -14,6 +14,7 @@ from securesystemslib.signer import Signer
 
 from airlock.doors._digests import sha256_of
 from airlock.doors._failures import Failure, write_failures
+from airlock.doors._pods import in_pod
 from airlock.doors._runs import ENVELOPE, MANIFEST, RunFolder, binding_of
 from airlock.doors._source import Prepared
 from airlock.engines.records import SplitRecord, record_folder
@@ -48,6 +49,7 @@ class StagedFacts:
     Attributes:
         digests: What the source's files are known by, by path (`source_digests`).
         caller: The inner door's identity (`_callers`).
+        preflight: Preflight's signed verdict that is in force; None where there is none.
     """
 
     prepared: Prepared
@@ -57,6 +59,7 @@ class StagedFacts:
     fence: int
     records: tuple[SplitRecord, ...]
     caller: str | None = None
+    preflight: bytes | None = None
 
 
 def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, last: Callable[[], None]) -> None:
@@ -172,10 +175,17 @@ def _public_manifest(facts: StagedFacts, folder: RunFolder, private_sha256: str)
         known_values=_known_values(facts.records),
         inputs_commitment=_commitment(facts),
         private_sha256=private_sha256,
-        isolation=Isolation.NONE,
+        isolation=_isolation(facts),
         separation=Separation.NONE,
         created_at=time_text(datetime.now(UTC)),
+        preflight=None if facts.preflight is None else facts.preflight.decode(),
     )
+
+
+def _isolation(facts: StagedFacts) -> Isolation:
+    if facts.preflight is not None:
+        return Isolation.PROVEN
+    return Isolation.UNPROVEN if in_pod() else Isolation.NONE
 
 
 def _known_values(records: Sequence[SplitRecord]) -> KnownValues:

@@ -18,13 +18,14 @@ from airlock.doors._effects import demand_effect, judged_columns
 from airlock.doors._engine import choose_runner
 from airlock.doors._failures import Failure, write_failures
 from airlock.doors._footers import forget_footers, keep_footers
+from airlock.doors._guard import guarded
 from airlock.doors._pulse import pulse
 from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, clean_summaries, new_run_id
 from airlock.doors._sample import read_sample
 from airlock.doors._source import Prepared, prepare
 from airlock.doors._staged import StagedFacts, stage_manifest
 from airlock.doors._zones import open_own_zone
-from airlock.doors.permits import key_permit
+from airlock.doors.permits import key_permit, standing_verdict
 from airlock.doors.progress import Progress, Watcher, silent
 from airlock.engines.frame import FrameBinding, TaskFrame, seal_frame
 from airlock.engines.frequency import demand_frequencies
@@ -159,7 +160,9 @@ class _Work:
             self.private.sweep(self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
             caller = caller_digest(self.settings, Zone.RAW) or caller_digest(self.settings, Zone.STAGING)
-            facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, tuple(records.values()), caller)
+            done, standing = tuple(records.values()), standing_verdict(self.settings, given)
+            verdict = None if standing is None else standing.await_fresh()[1]
+            facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, done, caller, verdict)
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
             return self._result(given, records, reused=len(self.names) - len(fresh))
 
@@ -253,11 +256,21 @@ class _Work:
             if mounted is None:
                 mounted = create_executor_key_file(stack.enter_context(scratch_folder()))
             keys_policy = self.policy.keys
-            binding = FrameBinding(frame.run, self.prepared.plan.digest, keys_policy.recipient, keys_policy.epoch, str(mounted))
             sizes = [split.bytes for split in self.prepared.splits]
             runner = stack.enter_context(choose_runner(engine, self.settings, sizes))
+            standing = standing_verdict(self.settings, frame.run)
+            binding = FrameBinding(
+                frame.run,
+                self.prepared.plan.digest,
+                keys_policy.recipient,
+                keys_policy.epoch,
+                str(mounted),
+                # Executors elsewhere know their own nodes.
+                standing if standing is None or runner.here else standing.on(None),
+            )
             self.permit.require()
-            return [result for result in runner(seal_frame(frame, binding), binding, todo) if result.code]
+            with guarded(standing, runner.stop):
+                return [result for result in runner.run(seal_frame(frame, binding), binding, todo) if result.code]
 
     def _demand_done(self, run: RunId, failed: list[TaskResult]) -> None:
         if failed:

@@ -21,6 +21,7 @@ from airlock.evidence.schema import SchemaField, schema_fields
 from airlock.evidence.trust import Trust
 from airlock.evidence.verify import CURRENT, ReleaseFacts, verify_release
 from airlock.settings import Settings
+from airlock.types import Isolation
 
 __all__ = ["Verified", "verified_data", "verified_release", "verify"]
 
@@ -40,11 +41,19 @@ class Verified:
     bytes: int
     separation: str
     isolation: str
+    isolation_signature: str
     staged_signature: str
     signed_at: str
 
 
-def verify(folder: str | Path, settings: Settings, *, require_separation: bool = False, watcher: Watcher = silent) -> Verified:
+def verify(
+    folder: str | Path,
+    settings: Settings,
+    *,
+    require_separation: bool = False,
+    require_isolation: bool = False,
+    watcher: Watcher = silent,
+) -> Verified:
     """Verify one dataset's current release and remember its sequence.
 
     Raises:
@@ -53,7 +62,9 @@ def verify(folder: str | Path, settings: Settings, *, require_separation: bool =
         NotFoundError: There is no release.
     """
     found = shelf(folder, settings)
-    facts = _checked(found, settings, require_separation=require_separation, watcher=watcher)
+    facts = _checked(
+        found, settings, require_separation=require_separation, require_isolation=require_isolation, watcher=watcher
+    )
     return Verified(
         dataset=facts.pointer.dataset,
         run=facts.pointer.run,
@@ -64,9 +75,16 @@ def verify(folder: str | Path, settings: Settings, *, require_separation: bool =
         bytes=facts.bytes,
         separation=facts.separation.value,
         isolation=facts.isolation.value,
+        isolation_signature=_preflight_signature(facts),
         staged_signature="verified" if facts.staged_verified else "not checked: no stage key is trusted",
         signed_at=facts.signed_at.isoformat(),
     )
+
+
+def _preflight_signature(facts: ReleaseFacts) -> str:
+    if facts.isolation is not Isolation.PROVEN:
+        return "none"
+    return "verified" if facts.isolation_verified else "not checked: no preflight key is trusted"
 
 
 def verified_data(folder: str | Path, settings: Settings) -> str:
@@ -82,7 +100,14 @@ def verified_release(folder: Path, settings: Settings) -> tuple[Path, PublicMani
     return Path(found.at(facts.data)), facts.manifest
 
 
-def _checked(found: Shelf, settings: Settings, *, require_separation: bool = False, watcher: Watcher = silent) -> ReleaseFacts:
+def _checked(
+    found: Shelf,
+    settings: Settings,
+    *,
+    require_separation: bool = False,
+    require_isolation: bool = False,
+    watcher: Watcher = silent,
+) -> ReleaseFacts:
     if found.store.read_versioned(CURRENT) is None:
         require_newest(0, [entry.path.rpartition("/")[2] for entry in found.store.list(HISTORY)])
         raise NotFoundError(f"'{found.shown}' holds no release (no {CURRENT})")
@@ -94,6 +119,7 @@ def _checked(found: Shelf, settings: Settings, *, require_separation: bool = Fal
         folder=found.parts,
         in_zone=found.in_zone,
         require_separation=require_separation,
+        require_isolation=require_isolation,
     )
     memory.remember(facts.pointer.sequence)
     return facts

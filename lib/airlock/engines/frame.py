@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from airlock.engines.tables import pack, unpack
+from airlock.evidence.standing import Standing
 from airlock.keys import SubKeys
 from airlock.keys.wrap import frame_key, read_executor_key, seal, unseal, unwrap, wrap
 from airlock.plan.compile import Plan
@@ -32,6 +33,7 @@ class FrameBinding:
 
     Attributes:
         executor_key: Path of the executor key file, the same on driver and executors.
+        standing: The verdict of preflight without which no task opens its keys; None: there is no cluster.
     """
 
     run: str
@@ -39,6 +41,7 @@ class FrameBinding:
     recipient: str
     epoch: int
     executor_key: str
+    standing: Standing | None = None
 
     @property
     def context(self) -> tuple[str, ...]:

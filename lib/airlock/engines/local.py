@@ -12,7 +12,7 @@ from airlock.engines.frame import FrameBinding
 from airlock.engines.task import TaskResult, run_sealed
 from airlock.errors import TransientError
 
-__all__ = ["run_local"]
+__all__ = ["run_local", "stop_local"]
 
 _taken: list[tuple[bytes, FrameBinding]] = []
 """In a worker: what the pool gave it once, for a frame of many splits is too large to go with each of them."""
@@ -46,6 +46,12 @@ def run_local(sealed: bytes, binding: FrameBinding, indexes: Sequence[int], *, w
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def stop_local() -> None:
+    """End the workers of `run_local` at once, from another thread: it raises TransientError."""
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def _take(sealed: bytes, binding: FrameBinding) -> None:

@@ -26,7 +26,7 @@ from airlock.errors import AirlockError, ConfigError, MissingCapabilityError, Tr
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["is_local", "java_version", "require_python", "run_spark", "session", "spark_ready", "submitted"]
+__all__ = ["is_local", "java_version", "require_python", "run_spark", "session", "spark_ready", "stop_spark", "submitted"]
 
 _JAVA = 17
 _LOCAL = re.compile(r"local(?:\[(?P<cores>\d+|\*)(?P<failures>,\s*\d+)?\])?")
@@ -169,6 +169,11 @@ def run_spark(
     for row in rows:
         data = row.asDict()
         yield TaskResult(**(data | {"files": tuple(data["files"])}))
+
+
+def stop_spark(spark: SparkSession) -> None:
+    """End what `run_spark` does at once, from another thread: it raises TransientError. A stage that has not begun yet is not stopped."""
+    spark.interruptAll()
 
 
 def _row(result: TaskResult) -> dict[str, Any]:

@@ -5,6 +5,7 @@ A task never raises what could quote a value: failures come back as results with
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,12 @@ from airlock.storage import Store, open_store
 from airlock.storage.sources import SourceBatch, read_batches
 
 __all__ = ["TaskResult", "run_sealed", "run_task"]
+
+
+_TEMPORARY = 75
+"""sysexits' TEMPFAIL."""
+_NODE = "AIRLOCK_ISOLATION_NODE"
+"""Setting `isolation.node` of an executor: its pod's spec.nodeName."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +72,14 @@ class _Counts:
 
 
 def run_sealed(sealed: bytes, binding: FrameBinding, index: int) -> TaskResult:
-    """Open the frame and carry out split `index`: what a worker does."""
+    """Open the frame and carry out split `index`: what a worker does. On a cluster only while preflight's verdict counts, here."""
     try:
+        if binding.standing is not None:
+            # Of executors each knows its own; where tasks run on the driver's machine, it is the driver's.
+            binding.standing.on(os.environ.get(_NODE) or binding.standing.node).await_fresh()
         frame = open_frame(sealed, binding)
     except AirlockError as error:
-        return TaskResult(index, "", error.code, detail=str(error))
+        return TaskResult(index, "", error.code, error.exit_code == _TEMPORARY, str(error))
     return run_task(frame, index)
 
 
@@ -87,7 +97,7 @@ def run_task(frame: TaskFrame, index: int) -> TaskResult:
         if not _place(error).startswith("airlock."):  # of a third party's kernel: its text may quote a value
             return _unexpected(error, task, index, name, files)
         column = str(error.facts.get("column", ""))
-        return TaskResult(index, name, error.code, error.exit_code == 75, str(error), files, column)  # noqa: PLR2004 - sysexits' TEMPFAIL
+        return TaskResult(index, name, error.code, error.exit_code == _TEMPORARY, str(error), files, column)
     except MemoryError:
         return TaskResult(index, name, "out-of-memory", transient=True, files=files)
     except Exception as error:  # noqa: BLE001 - any other exception's text may quote a value; its class does not

@@ -8,6 +8,8 @@ from airlock.errors._base import AirlockError, all_errors
 from airlock.errors._boundary import (
     AdmissionError,
     BoundaryError,
+    IsolationDriftError,
+    IsolationUnprovenError,
     KeyAccessError,
     KeyEpochError,
     KeyFileError,
@@ -73,6 +75,7 @@ from airlock.errors._policy import (
     WeakStoreError,
 )
 from airlock.errors._transient import (
+    IsolationUnwatchedError,
     LeaseHeldError,
     PointerMovedError,
     ShardsMissingError,
@@ -87,7 +90,8 @@ for _kind in (Problem, *all_errors().values()):
 
 __all__ = [
     "AdmissionError", "AirlockError", "BoundaryError", "ChangedTypeError", "ConfigError", "ContractError", "DigestMismatchError",
-    "DisclosureError", "DriftError", "ExposedIdentifierError", "FewRowsError", "FrequencyError", "IntegrityError",
+    "DisclosureError", "DriftError", "ExposedIdentifierError", "FewRowsError", "FrequencyError", "IntegrityError", "IsolationDriftError",
+    "IsolationUnprovenError", "IsolationUnwatchedError",
     "JoinDomainError", "KeyAccessError", "KeyEpochError", "KeyFileError", "KeyProviderError", "KnownValueError",
     "LeakedNameError", "LeaseHeldError", "LossyJoinError", "LostUniquenessError", "MissingCapabilityError",
     "MissingColumnError", "NearlyUniqueError", "NoEffectError", "NotFoundError", "NotProvenError", "OperatorTypeError",

@@ -9,6 +9,8 @@ from airlock.errors._base import Actor, AirlockError
 __all__ = [
     "AdmissionError",
     "BoundaryError",
+    "IsolationDriftError",
+    "IsolationUnprovenError",
     "KeyAccessError",
     "KeyEpochError",
     "KeyFileError",
@@ -44,6 +46,20 @@ class PermitError(BoundaryError):
     """Keys were asked for without a valid permit, or a permit ran out before a commit."""
 
     code = "permit"
+
+
+class IsolationDriftError(BoundaryError):
+    """Preflight took its verdict back: during the run the zone became another than was proved and probed."""
+
+    code = "isolation-drift"
+    remedy = "Find out who changed what the message names; then prove, probe and run preflight again, and the run with it."
+
+
+class IsolationUnprovenError(BoundaryError):
+    """A run came without preflight's signed verdict, or with one that is not its own."""
+
+    code = "isolation-unproven"
+    remedy = "Run preflight beside the inner door (isolation.preflight), trust its public key at the outer one, and run again."
 
 
 class KeyFileError(BoundaryError):

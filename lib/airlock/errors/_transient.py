@@ -7,6 +7,7 @@ from typing import ClassVar
 from airlock.errors._base import Actor, AirlockError
 
 __all__ = [
+    "IsolationUnwatchedError",
     "LeaseHeldError",
     "PointerMovedError",
     "ShardsMissingError",
@@ -23,6 +24,13 @@ class TransientError(AirlockError):
     exit_code = 75
     actor: ClassVar[Actor] = "nobody: run again"
     remedy = "Run the same command again."
+
+
+class IsolationUnwatchedError(TransientError):
+    """Preflight's verdict ran out during the run and no new one came: whoever watches the zone is gone, or can't see it."""
+
+    code = "isolation-unwatched"
+    remedy = "Look at the preflight pod, then start it and the same command again: finished splits are kept."
 
 
 class LeaseHeldError(TransientError):

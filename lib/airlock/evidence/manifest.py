@@ -29,7 +29,7 @@ __all__ = [
     "StagedFile",
 ]
 
-VOLATILE = ("created_at", "fence", "outputs.path", "private_sha256", "run")
+VOLATILE = ("created_at", "fence", "outputs.path", "preflight", "private_sha256", "run")
 """Fields that differ when the same run is done again; everything else is byte-equal."""
 
 T = TypeVar("T")
@@ -131,6 +131,7 @@ class PublicManifest(Record):
         splits: Of a staged manifest, for the gate to add up. A released one has none: what became of one file's rows stays inside.
         inputs_commitment: Keyed (HMAC-SHA-256) over the inputs: says whether two runs read the same, and nothing else.
         private_sha256: Digest of the private manifest.
+        preflight: Preflight's signed verdict that was in force when the run was staged (`preflighted`): what `isolation: proven` stands on.
         volatile: Fields that differ when the same run is done again, dotted into the outputs.
     """
 
@@ -158,7 +159,15 @@ class PublicManifest(Record):
     isolation: Isolation
     separation: Separation
     created_at: Time
+    preflight: Annotated[str, Field(max_length=65_536)] | None = None
     volatile: tuple[str, ...] = VOLATILE
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values; off a cluster there is no verdict to speak of."""
+        made = super().to_dict()
+        if self.preflight is None:
+            del made["preflight"]
+        return made
 
     def stable_bytes(self) -> bytes:
         """Canonical JSON without the volatile fields: equal for equal inputs, policy, keys and code."""

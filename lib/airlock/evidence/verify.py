@@ -14,6 +14,7 @@ from airlock.errors import (
     BoundaryError,
     DigestMismatchError,
     IntegrityError,
+    IsolationUnprovenError,
     NotFoundError,
     RevokedError,
     RollbackError,
@@ -24,6 +25,7 @@ from airlock.evidence.canonical import parse_time, sha256_hex
 from airlock.evidence.dsse import verify
 from airlock.evidence.manifest import PublicManifest, StagedFile
 from airlock.evidence.pointer import HISTORY, Pointer, require_newest, require_sink
+from airlock.evidence.preflighted import held_verdict
 from airlock.evidence.schema import SchemaField
 from airlock.evidence.statement import (
     MANIFEST,
@@ -88,6 +90,7 @@ class ReleaseFacts:
     Attributes:
         data: Its data folder, relative to the dataset's.
         staged_verified: Whether the inner door's signature was checked too (a stage key is trusted); its digest always is.
+        isolation_verified: Whether preflight's was (a preflight key is trusted); else `isolation` is the outer door's word.
     """
 
     pointer: Pointer
@@ -100,6 +103,7 @@ class ReleaseFacts:
     isolation: Isolation
     signed_at: datetime
     staged_verified: bool
+    isolation_verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ def verify_release(
     folder: Sequence[str] | None = None,
     in_zone: bool = False,
     require_separation: bool = False,
+    require_isolation: bool = False,
 ) -> ReleaseFacts:
     """Verify the current release of a dataset.
 
@@ -150,6 +155,7 @@ def verify_release(
         folder: The parts of the path that it was found at, which end as its sink's; None: not looked at.
         in_zone: They are the sink's whole path.
         require_separation: Refuse a release whose doors ran under one identity.
+        require_isolation: Refuse a release whose isolation is not proven.
 
     Raises:
         NotFoundError: There is no release.
@@ -158,6 +164,7 @@ def verify_release(
         RevokedError: It was withdrawn.
         IntegrityError: Anything else is not what was signed.
         BoundaryError: The doors were not separate, and that is required.
+        IsolationUnprovenError: Isolation is not proven, and that is required.
     """
     # Before the pointer: a release at this moment then adds nothing that looks too new.
     kept = [path.removeprefix(f"{HISTORY}/") for path in reader.list(HISTORY)]
@@ -169,6 +176,8 @@ def verify_release(
     released, staged_verified = _statements(reader, manifest, trust)
     if require_separation:
         _require_apart(released.separation)
+    if require_isolation:
+        _require_proven(released.isolation)
     _check_files(reader, manifest)
     return ReleaseFacts(
         pointer=pointer,
@@ -181,7 +190,29 @@ def verify_release(
         isolation=released.isolation,
         signed_at=parse_time(released.signed_at),
         staged_verified=staged_verified,
+        isolation_verified=_isolation_verified(manifest, trust),
     )
+
+
+def _isolation_verified(manifest: PublicManifest, trust: Trust) -> bool:
+    """Whether preflight's verdict is of this run, by a trusted key; when it was in force, the outer door looked at."""
+    keys = trust.of_role("preflight")
+    if manifest.isolation is not Isolation.PROVEN or not keys:
+        return False
+    if manifest.preflight is None:
+        raise IntegrityError(
+            "the manifest says that isolation is proven, and holds no verdict of preflight. Find out who made it"
+        )
+    held_verdict(manifest.preflight, run=manifest.run, at=None, trust=Trust(keys))
+    return True
+
+
+def _require_proven(isolation: Isolation) -> None:
+    if isolation is not Isolation.PROVEN:
+        raise IsolationUnprovenError(
+            f"the release says isolation '{isolation}', expected 'proven'. Release it from a run under preflight, or verify without "
+            "--require-isolation"
+        )
 
 
 def _require_apart(separation: Separation) -> None:

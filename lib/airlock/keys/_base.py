@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from airlock.errors import PermitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from airlock.types import Sha256
 
@@ -48,18 +48,24 @@ class Permit:
     Attributes:
         verdict: SHA-256 of the checks' verdict.
         not_after: Unix seconds.
+        again: Asks anew for what it stands on: a verdict that is renewed, or taken back, while a run lasts. None: it stands by itself.
     """
 
     verdict: Sha256
     not_after: float
+    again: Callable[[], Permit] | None = field(default=None, compare=False, repr=False)
 
     def valid(self, now: float | None = None) -> bool:
         """Whether it still holds."""
         return (time.time() if now is None else now) < self.not_after
 
     def require(self) -> None:
-        """Raise PermitError unless it still holds."""
-        if not self.valid():
+        """Make sure that it still holds.
+
+        Raises:
+            PermitError: It does not; or whatever `again` raises.
+        """
+        if not (self if self.again is None else self.again()).valid():
             raise PermitError("the permit to use keys has run out; nothing further was written. Run the door again")
 
 

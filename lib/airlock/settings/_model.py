@@ -122,8 +122,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("grace_minutes", "number", "how long superseded files stay for readers that are still at it", "0"),
     Setting(
         "isolation.preflight",
-        "path",
-        "signed verdict of `airlock isolation preflight`; in a pod, keys of Vault and KMS are unwrapped against it alone",
+        "uri",
+        "signed verdict of `airlock isolation preflight`: a file, or http://ADDRESS:PORT of the preflight pod; in a pod, keys of Vault and "
+        "KMS are unwrapped against it alone",
     ),
     Setting("isolation.node", "text", "the node that this process is on: of a pod its own spec.nodeName"),
     Setting("permit_minutes", "number", "how long one permit to use keys holds", "720"),

@@ -1,4 +1,4 @@
-"""On PYTHONPATH of Spark's Python workers, or of a pool's: at a step of a task, kill the worker or its executor, or make the task wait.
+"""On PYTHONPATH of Spark's Python workers, or of a pool's: at a step of a task, kill the worker or its executor, or make the task wait or hang.
 
 Orders stand in the file that WORKER_ORDERS names, a JSON list of `{do, place, first, times}`: act on the `first`-th step (from 0)
 of any worker that matches `place`, and on those after it, `times` times in all. Steps as in `nursery.py`: links, renames.
@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+WAITS = {"wait": 2.5, "hang": 60}
+"""Seconds."""
 STEPS = {"os.link": 1, "os.rename": 1}
 
 
@@ -42,8 +44,8 @@ def claim(file: Path, number: int) -> int:
 
 
 def act(what: str) -> None:
-    if what == "wait":
-        time.sleep(2.5)
+    if what in WAITS:
+        time.sleep(WAITS[what])
         return
     if what == "kill executor":
         # The worker's parent is Spark's daemon, and the daemon's is the executor.

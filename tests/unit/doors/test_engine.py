@@ -80,6 +80,6 @@ def test_without_java_auto_is_local_and_spark_is_refused(make_project, monkeypat
     made = make_project(files=0)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with choose_runner("auto", made.settings(), ()) as runner:
-        assert runner.__name__ == "local"
+        assert (runner.run.__name__, runner.here) == ("local", True)
     with pytest.raises(MissingCapabilityError, match=r"Java 17 or newer is needed|pyspark is not installed"):
         choose_runner("spark", made.settings(master="local[2]"), ()).__enter__()

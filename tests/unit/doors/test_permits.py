@@ -10,7 +10,7 @@ import pytest
 
 from airlock.doors.keys import create_one_key
 from airlock.doors.permits import key_permit
-from airlock.errors import PermitError, SignatureError, ZonesOverlapError
+from airlock.errors import IsolationDriftError, PermitError, SignatureError, ZonesOverlapError
 from airlock.evidence.canonical import parse_time, sha256_hex, time_text
 from airlock.evidence.preflighted import Preflighted
 from airlock.keys.signing import load_signer
@@ -37,7 +37,7 @@ def place(tmp_path, monkeypatch):
         values = {
             "run": "run-1", "nodes": ("a", "b"), "namespaces": ("pii-raw",), "flows_sha256": "0" * 64, "objects_sha256": "1" * 64,
             "probes_sha256": {"a": "2" * 64, "b": "3" * 64}, "checks": ("probes",),
-            "signed_at": time_text(now), "expires_at": time_text(now + timedelta(minutes=10)),
+            "since": time_text(now), "signed_at": time_text(now), "expires_at": time_text(now + timedelta(minutes=10)),
         }  # fmt: skip
         file = tmp_path / "verdict"
         file.write_bytes(Preflighted(**{**values, **changed}).to_envelope(load_signer(key)))
@@ -70,6 +70,20 @@ def test_a_permit_lasts_no_longer_than_its_verdict(place):
     assert parse_time(time_text(datetime.now(UTC))).timestamp() < permit.not_after
 
 
+def test_a_permit_looks_at_its_verdict_again_whenever_it_is_asked(place):
+    settings, verdict, _ = place
+    permit = key_permit(settings(isolation__preflight=str(verdict()), isolation__node="b"), "run-1")
+    permit.require()
+    verdict(withdrawn=("objects: another policy",))
+    with pytest.raises(IsolationDriftError, match=r"took its verdict back at .*: objects: another policy"):
+        permit.require()
+    verdict(run="run-2")
+    with pytest.raises(PermitError, match="is for run run-2"):
+        permit.require()
+    verdict()
+    permit.require()
+
+
 @pytest.mark.parametrize(
     ("changed", "flags", "run", "said"),
     [
@@ -100,7 +114,7 @@ def test_a_verdict_that_is_not_there_or_not_trusted_gives_no_keys(place):
     with pytest.raises(SignatureError, match="by a trusted key"):
         key_permit(settings(isolation__preflight=str(verdict(other)), isolation__node="a"), "run-1")
     probe, _ = create_one_key(folder / "probe-keys", "probe", trust=folder / "trust")
-    with pytest.raises(SignatureError, match="has role 'probe'"):
+    with pytest.raises(SignatureError, match="by a trusted key"):
         key_permit(
             settings(
                 isolation__preflight=str(verdict(probe, signed_at=time_text(datetime.now(UTC) + timedelta(seconds=2)))),

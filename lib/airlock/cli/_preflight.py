@@ -1,0 +1,92 @@
+"""What `isolation preflight` does with verdicts: a file, an address, and what is printed. Called by `isolation`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+
+from airlock.cli._isolation_looks import print_checks
+from airlock.cli._report import print_json, talk
+from airlock.doors._served import served
+from airlock.doors.preflight import Check, Given, preflight, watch
+
+__all__ = ["Publishing", "run_preflight"]
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """Where verdicts go.
+
+    Attributes:
+        out: A file, replaced whole; None: none.
+        serve: ADDRESS:PORT; empty: nowhere.
+    """
+
+    out: Path | None
+    serve: str
+
+
+def run_preflight(given: Given, publishing: Publishing, *, stay: bool, as_json: bool) -> int:
+    """Carry it out and say what was found; returns the exit code."""
+    if not stay:
+        checks, envelope = preflight(given)
+        if envelope is not None and publishing.out is not None:
+            publishing.out.write_bytes(envelope)
+        _say(checks, as_json=as_json)
+        return 0 if envelope is not None else 3
+    with _until_told() as stop, served(publishing.serve) if publishing.serve else nullcontext() as at:
+
+        def publish(envelope: bytes) -> None:
+            if publishing.out is not None:
+                _replace(publishing.out, envelope)
+            if at is not None:
+                at.document = envelope
+
+        wrong = watch(given, publish, lambda checks: _say(checks, as_json=as_json), stop)
+        for one in wrong:
+            talk.print(f"taken back: {one.name}: {one.said}", markup=False, style="bold red")
+        # The run's pods are to hear of it before nobody answers any more.
+        if wrong and at is not None and at.document is not None:
+            stop.wait(_TOLD_SECONDS)
+        return 3 if wrong else 0
+
+
+_TOLD_SECONDS = 30
+
+
+def _replace(out: Path, envelope: bytes) -> None:
+    fresh = out.with_name(f".{out.name}.fresh")
+    fresh.write_bytes(envelope)
+    fresh.replace(out)
+
+
+def _say(checks: list[Check], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"passed": all(one.passed for one in checks), "checks": [_plain(one) for one in checks]})
+    else:
+        print_checks(checks)
+
+
+def _plain(check: Check) -> dict[str, object]:
+    return {name: value for name, value in asdict(check).items() if name != "unseen"}
+
+
+@contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set: a pod that is deleted has done its work."""
+    stop = threading.Event()
+
+    def told(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,89 @@
+"""Watch preflight's verdict while tasks are at work: taken back, or no longer renewed, it ends them. Called by `anonymize`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from airlock.errors import AirlockError, IsolationUnwatchedError, StorageUnavailableError
+from airlock.evidence.canonical import parse_time
+from airlock.evidence.standing import PATIENCE, Standing
+
+__all__ = ["guarded"]
+
+_EVERY = 1.0
+
+
+@contextmanager
+def guarded(standing: Standing | None, stop: Callable[[], None], *, patience: float = PATIENCE) -> Iterator[None]:
+    """Look at the verdict every second until the block ends; where it counts no longer, end the block's work.
+
+    Tasks wait by themselves for a verdict that ran out; here is counted for how long, for all of them together.
+
+    Args:
+        standing: The verdict; None: there is no cluster, and nothing to look at.
+        stop: Ends what the block waits for, which then raises.
+        patience: Seconds for which a new verdict is waited for.
+
+    Raises:
+        IsolationDriftError, PermitError, SignatureError, IntegrityError: The verdict was taken back, or is none any more.
+        IsolationUnwatchedError: It ran out, and there was no new one in time.
+    """
+    if standing is None:
+        yield
+        return
+    watch = _Watch(standing, stop, patience)
+    watch.start()
+    try:
+        yield
+    except AirlockError:
+        watch.end()
+        if watch.found is not None:  # why the work was ended; not that it was
+            raise watch.found from None
+        raise
+    finally:
+        watch.end()
+    if watch.found is not None:
+        raise watch.found
+
+
+class _Watch(threading.Thread):
+    """The thread that looks."""
+
+    def __init__(self, standing: Standing, stop: Callable[[], None], patience: float) -> None:
+        super().__init__(name="preflight-verdict", daemon=True)
+        self.standing, self.stop_work, self.patience = standing, stop, patience
+        self.found: AirlockError | None = None
+        self.good = time.monotonic()
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        while not self.done.wait(_EVERY):
+            if self.found is None:
+                self.found = self._fault()
+            if self.found is not None:
+                self.stop_work()  # again and again: what was about to begin is ended, too
+
+    def end(self) -> None:
+        self.done.set()
+        self.join()
+
+    def _fault(self) -> AirlockError | None:
+        try:
+            record, _ = self.standing.read()
+            why, late = f"ran out at {record.expires_at}", (datetime.now(UTC) - parse_time(record.expires_at)).total_seconds()
+        except StorageUnavailableError as error:
+            why, late = f"can't be asked for ({str(error).removesuffix('. Run again')})", time.monotonic() - self.good
+        except AirlockError as error:
+            return error
+        if late <= 0:
+            self.good = time.monotonic()
+        if late <= self.patience:
+            return None
+        return IsolationUnwatchedError(
+            f"the verdict of preflight {why}, and no other came within {self.patience:.0f} s: nobody watches the zone. Finished splits are "
+            "kept. Start preflight again, then the run"
+        )

@@ -1,0 +1,70 @@
+"""The verdict of preflight as a document over HTTP, to the pods of its run. Called by the command line.
+
+Anybody may read it: it is signed, and holds no secret. Nothing else is served, and nothing is taken.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from airlock.errors import ConfigError
+
+__all__ = ["Served", "served"]
+
+_SECONDS = 10
+
+
+class Served:
+    """What is answered; None until there is something."""
+
+    def __init__(self) -> None:
+        self.document: bytes | None = None
+        self.port = 0
+
+
+@contextmanager
+def served(address: str) -> Iterator[Served]:
+    """Serve at HOST:PORT until the block ends.
+
+    Raises:
+        ConfigError: It is no such address, or is taken.
+    """
+    host, _, port = address.rpartition(":")
+    made = Served()
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _SECONDS
+
+        def do_GET(self) -> None:
+            document = made.document
+            self.send_response(HTTPStatus.OK if document is not None else HTTPStatus.SERVICE_UNAVAILABLE)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(document or b"")))
+            self.end_headers()
+            self.wfile.write(document or b"")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged: who asks is known."""
+
+    if not host or not port.isdecimal():
+        raise ConfigError(f"--serve {address}: expected ADDRESS:PORT, such as 0.0.0.0:7080. Correct it")
+    try:
+        server = ThreadingHTTPServer((host, int(port)), Handler)
+    except OverflowError:
+        raise ConfigError(f"--serve {address}: there is no such port. Correct it") from None
+    except OSError as error:
+        raise ConfigError(f"--serve {address}: {error.strerror}. Take another one") from None
+    server.daemon_threads = True
+    made.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, name="verdict", daemon=True)
+    thread.start()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

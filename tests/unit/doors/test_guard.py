@@ -1,0 +1,141 @@
+"""A run under preflight's verdict: what becomes of its tasks, its commit and its keys when the verdict is taken back or no longer renewed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import threading
+import time
+from functools import partial
+
+import pytest
+from tests.e2e._spark import WORKER
+from tests.servers.verdict import Verdict, taken_back
+
+from airlock.doors import anonymize as door
+from airlock.doors._guard import guarded
+from airlock.doors.anonymize import anonymize
+from airlock.doors.permits import standing_verdict
+from airlock.errors import IsolationDriftError, IsolationUnwatchedError, PermitError, TransientError
+from airlock.evidence.manifest import PublicManifest
+from airlock.types import Isolation
+
+RECORDS = r"link .*/private/people/splits/.*\.json"
+
+
+@pytest.fixture
+def made(make_project, monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    return make_project(files=4)
+
+
+@pytest.fixture
+def verdict(made):
+    return Verdict(made)
+
+
+@pytest.fixture
+def ordered(tmp_path, monkeypatch):
+    """Workers of the pool do as they are told; gives how often one did."""
+
+    def order(*orders):
+        (tmp_path / "orders.json").write_text(json.dumps(orders))
+        monkeypatch.setenv("WORKER_ORDERS", str(tmp_path / "orders.json"))
+        monkeypatch.setenv("PYTHONPATH", str(WORKER))
+        return lambda: len(list(tmp_path.glob("orders.json.done.*")))
+
+    return order
+
+
+def staged(made):
+    return [name for name in made.files("staging") if name.endswith("manifest.intoto.json")]
+
+
+def records(made):
+    return [name for name in made.files("private") if name.startswith("people/splits/") and name.endswith(".json")]
+
+
+def test_one_that_is_taken_back_ends_a_task_at_work_and_keeps_what_was_finished(made, verdict, ordered, monkeypatch):
+    verdict.sign()
+    acted = ordered({"do": "hang", "place": RECORDS, "first": 1})
+    with taken_back(verdict, lambda: acted() == 1) as at:
+        with pytest.raises(
+            IsolationDriftError, match=r"took its verdict back at .*: objects: one policy more\. Nothing further"
+        ):
+            anonymize(made.policy(), made.settings(), run_id="one")
+        assert time.monotonic() - at[0] < 10
+    assert multiprocessing.active_children() == []
+    assert (staged(made), len(records(made))) == ([], 1)
+    monkeypatch.delenv("WORKER_ORDERS")
+    with pytest.raises(IsolationDriftError):
+        anonymize(made.policy(), made.settings(), run_id="one")
+    envelope = verdict.sign()
+    done = anonymize(made.policy(), made.settings(), run_id="one")
+    assert (done.rows_out, done.reused) == (80, 1)
+    manifest = PublicManifest.from_bytes((made.root / "staging" / "people" / "one" / "manifest.json").read_bytes())
+    assert (manifest.isolation, manifest.preflight) == (Isolation.PROVEN, envelope.decode())
+
+
+def test_one_that_is_not_renewed_hands_out_no_split_and_ends_with_75(made, verdict, ordered, monkeypatch):
+    verdict.sign(ends=3)
+    acted = ordered({"do": "wait", "place": RECORDS, "times": 4})
+    monkeypatch.setattr(door, "guarded", partial(guarded, patience=1))
+    with pytest.raises(IsolationUnwatchedError, match=r"ran out at .*, and no other came within 1 s") as caught:
+        anonymize(made.policy(), made.settings(), run_id="one")
+    assert caught.value.exit_code == 75
+    assert staged(made) == []
+    assert 1 <= acted() <= 2  # what had begun while it counted
+    assert len(records(made)) <= 2
+
+
+def test_one_that_is_renewed_in_time_is_only_waited_for(made, verdict, ordered):
+    verdict.sign(ends=2)
+    ordered({"do": "wait", "place": RECORDS})
+    timer = threading.Timer(6, verdict.sign)
+    timer.start()
+    done = anonymize(made.policy(), made.settings(), run_id="one")
+    timer.join()
+    assert (done.rows_out, done.reused) == (80, 0)
+
+
+def test_one_that_is_taken_back_after_the_tasks_stops_the_commit(made, verdict, monkeypatch):
+    verdict.sign()
+    usual = door.stage_manifest
+
+    def late(*arguments, **named):
+        verdict.sign(withdrawn=("pods: a stranger",))
+        return usual(*arguments, **named)
+
+    monkeypatch.setattr(door, "stage_manifest", late)
+    with pytest.raises(IsolationDriftError, match="pods: a stranger"):
+        anonymize(made.policy(), made.settings(), run_id="one")
+    assert (staged(made), len(records(made))) == ([], 4)
+
+
+def test_another_runs_verdict_gives_no_keys(made, verdict):
+    verdict.sign("two")
+    with pytest.raises(PermitError, match="is for run two, and this is run one"):
+        anonymize(made.policy(), made.settings(), run_id="one")
+    assert made.files("staging") == []
+
+
+def test_without_a_verdict_nothing_is_looked_at():
+    with guarded(None, lambda: pytest.fail("stopped")):
+        pass
+
+
+def test_what_the_block_raises_by_itself_stays(made, verdict):
+    verdict.sign()
+    standing = standing_verdict(made.settings(), "one")
+    with pytest.raises(TransientError, match="its own"), guarded(standing, lambda: pytest.fail("stopped")):
+        raise TransientError("its own")
+
+
+def test_work_that_begins_late_is_stopped_too(made, verdict):
+    """A stage that did not run yet when it was to be stopped: it is told again."""
+    verdict.sign(withdrawn=("x",))
+    stopped = threading.Semaphore(0)
+    told = []
+    with pytest.raises(IsolationDriftError), guarded(standing_verdict(made.settings(), "one"), stopped.release):
+        told += [stopped.acquire(timeout=5), stopped.acquire(timeout=5)]
+    assert told == [True, True]

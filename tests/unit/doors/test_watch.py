@@ -1,0 +1,133 @@
+"""Preflight beside a run: the verdict is renewed, taken back as soon as something changed, and not renewed by who can't see."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from tests.unit.doors._zone import Zone
+
+from airlock.doors import preflight as door
+from airlock.doors.preflight import watch
+from airlock.errors import AirlockError, IsolationUnwatchedError
+from airlock.evidence.preflighted import Preflighted
+from airlock.evidence.trust import Trust
+
+STRANGER = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "pii-raw"}}
+LONGEST = 20
+
+
+class Watched:
+    """A watch in a thread: what it published, and how it ended."""
+
+    def __init__(self, zone, **given):
+        self.zone, self.stop, self.verdicts, self.said = zone, threading.Event(), [], []
+        self.found = self.error = None
+        self.thread = threading.Thread(target=self._run, args=(zone.given(**given),), daemon=True)
+
+    def _run(self, given):
+        try:
+            self.found = watch(given, self.verdicts.append, self.said.append, self.stop)
+        except AirlockError as error:
+            self.error = error
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.zone.guarding.ended.set()
+        self.zone.guarding.news.set()
+        self.thread.join(LONGEST)
+        assert not self.thread.is_alive()
+
+    def read(self, place=-1):
+        return Preflighted.parse(self.verdicts[place], Trust.load(self.zone.folder / "trust"))
+
+    def until(self, holds):
+        end = time.monotonic() + LONGEST
+        while not holds():
+            assert time.monotonic() < end, (self.verdicts, self.found, self.error)
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def zone(tmp_path, monkeypatch):
+    monkeypatch.setattr(door, "_AGAIN", 0.1)
+    return Zone(tmp_path, monkeypatch)
+
+
+def test_while_all_is_in_order_the_verdict_is_renewed_until_the_run_is_over(zone):
+    with Watched(zone, minutes=0.02) as made:
+        made.until(lambda: len(made.verdicts) >= 3)
+        first, last = made.read(0), made.read()
+    assert made.found == []
+    assert first.since == last.since
+    assert first.signed_at < last.signed_at
+    assert (first.withdrawn, last.withdrawn) == ((), ())
+    assert [one.name for one in made.said[0]] == ["objects", "probes", "pods", "rights", "admission"]
+
+
+def test_a_change_takes_the_verdict_back_at_once(zone):
+    with Watched(zone) as made:
+        made.until(lambda: made.verdicts)
+        began = time.monotonic()
+        zone.add(STRANGER)
+        made.until(lambda: made.found)
+        assert time.monotonic() - began < 3
+    assert made.read().withdrawn == ("pods: pod pii-raw/x is of no party of flows.yaml",)
+    assert [one.name for one in made.found] == ["pods"]
+
+
+def test_what_no_watch_tells_is_found_when_the_verdict_is_renewed(zone):
+    with Watched(zone, minutes=0.02) as made:
+        made.until(lambda: made.verdicts)
+        zone.cluster.let_in = {"privileged"}
+        made.until(lambda: made.found)
+    assert made.read().withdrawn == ("admission: a pod privileged is let in",)
+
+
+def test_what_is_not_in_order_at_first_is_told_and_nothing_signed(zone):
+    zone.add(STRANGER)
+    with Watched(zone) as made:
+        made.until(lambda: made.found)
+    assert made.verdicts == []
+    assert [one.name for one in made.said[0] if not one.passed] == ["pods"]
+
+
+def test_what_can_not_be_watched_gets_no_verdict(zone, monkeypatch):
+    monkeypatch.setattr(door, "_BEGIN_SECONDS", 0.3)
+    zone.guarding.deaf = True
+    with Watched(zone) as made:
+        made.until(lambda: made.found)
+    assert made.verdicts == []
+    assert "the cluster does not answer" in made.found[0].said
+
+
+@pytest.mark.parametrize("broken", ["down", "deaf"])
+def test_who_can_not_see_renews_nothing_and_begins_anew_when_it_can_again(zone, broken):
+    with Watched(zone, minutes=0.02) as made:
+        made.until(lambda: len(made.verdicts) >= 2)
+        setattr(zone.guarding, broken, True)
+        zone.guarding.news.set()
+        time.sleep(0.5)
+        before = len(made.verdicts)
+        time.sleep(1.5)
+        assert len(made.verdicts) == before
+        setattr(zone.guarding, broken, False)
+        made.until(lambda: len(made.verdicts) > before)
+        last = made.read()
+    assert made.found == []
+    assert made.read(0).since < last.since
+
+
+def test_who_can_not_see_for_long_gives_up(zone, monkeypatch):
+    monkeypatch.setattr(door, "PATIENCE", 0.5)
+    with Watched(zone, minutes=0.02) as made:
+        made.until(lambda: made.verdicts)
+        zone.guarding.down = True
+        made.until(lambda: made.error)
+    assert isinstance(made.error, IsolationUnwatchedError)
+    assert "the cluster does not answer" in str(made.error)

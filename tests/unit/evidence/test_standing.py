@@ -1,0 +1,137 @@
+"""Preflight's verdict while a run lasts: from a file and from a pod, of now, run out, taken back, or not there."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airlock.doors._served import served
+from airlock.doors.keys import create_one_key
+from airlock.errors import (
+    ConfigError,
+    IntegrityError,
+    IsolationDriftError,
+    IsolationUnwatchedError,
+    PermitError,
+    SignatureError,
+    StorageUnavailableError,
+)
+from airlock.evidence.canonical import time_text
+from airlock.evidence.preflighted import Preflighted, held_verdict
+from airlock.evidence.standing import Standing
+from airlock.evidence.trust import Trust
+from airlock.keys.signing import load_signer
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def place(tmp_path):
+    """(standing verdict of node a and run-1, function that signs another one)."""
+    private, public = create_one_key(tmp_path / "keys", "preflight", trust=tmp_path / "trust")
+    public.write_text(json.dumps({**json.loads(public.read_text()), "not_before": "2020-01-01T00:00:00Z"}))
+    file = tmp_path / "verdict"
+
+    def sign(ends=60.0, **changed):
+        now = datetime.now(UTC)
+        values = {
+            "run": "run-1", "nodes": ("a",), "namespaces": ("pii-raw",), "flows_sha256": "0" * 64, "objects_sha256": "1" * 64,
+            "probes_sha256": {"a": "2" * 64}, "checks": ("probes",), "since": time_text(now), "signed_at": time_text(now),
+            "expires_at": time_text(now + timedelta(seconds=ends)),
+        }  # fmt: skip
+        envelope = Preflighted(**{**values, **changed}).to_envelope(load_signer(private))
+        file.write_bytes(envelope)
+        return envelope
+
+    return Standing(str(file), Trust.load(tmp_path / "trust").of_role("preflight"), "run-1", "a"), sign
+
+
+def test_it_travels_to_executors_and_each_sees_it_as_its_own_node(place):
+    standing, sign = place
+    envelope = sign()
+    elsewhere = pickle.loads(pickle.dumps(standing))
+    assert elsewhere.demand()[1] == envelope
+    with pytest.raises(PermitError, match="this is node 'b', and the verdict of preflight is for: a"):
+        elsewhere.on("b").await_fresh()
+    with pytest.raises(PermitError, match=r"isolation\.node is not set"):
+        elsewhere.on(None).await_fresh()
+
+
+def test_one_that_ran_out_is_waited_for_in_a_run_and_refused_before_it(place):
+    standing, sign = place
+    sign(ends=-1)
+    with pytest.raises(PermitError, match="ran out at"):
+        standing.demand()
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 3:
+            sign()
+
+    assert standing.await_fresh(sleep=sleep)[0].run == "run-1"
+    assert len(slept) == 3
+    sign(ends=-1)
+    with pytest.raises(IsolationUnwatchedError, match="so it was for 0 s: nobody watches the zone"):
+        standing.await_fresh(0)
+
+
+def test_one_that_is_taken_back_while_it_is_waited_for_is_not_waited_for(place):
+    standing, sign = place
+    sign(ends=-1)
+    with pytest.raises(IsolationDriftError, match="objects: one policy more"):
+        standing.await_fresh(sleep=lambda _: sign(withdrawn=("objects: one policy more",)))
+
+
+def test_a_pod_serves_it(place):
+    standing, sign = place
+    with served("127.0.0.1:0") as at:
+        asked = Standing(f"http://127.0.0.1:{at.port}/verdict", standing.keys, "run-1", "a")
+        with pytest.raises(StorageUnavailableError, match="answered with 503"):
+            asked.demand()
+        at.document = sign()
+        assert asked.demand()[1] == at.document
+        at.document = sign(withdrawn=("pods: a stranger",))
+        with pytest.raises(IsolationDriftError, match="pods: a stranger"):
+            asked.await_fresh()
+        at.document = sign().replace(b"a", b"b")
+        with pytest.raises(SignatureError):
+            asked.await_fresh()
+        at.document = b"x" * 70_000
+        with pytest.raises(StorageUnavailableError, match="65537 bytes"):
+            asked.demand()
+    with pytest.raises(IsolationUnwatchedError, match=r"can't be asked: .* does not answer: ConnectionRefusedError"):
+        asked.await_fresh(0)
+
+
+@pytest.mark.parametrize("address", ["https://preflight:7080/", "http:///verdict", "http://user@host/", "ftp://host/"])
+def test_an_address_that_is_none(place, address):
+    with pytest.raises(ConfigError, match=r"expected http://HOST:PORT"):
+        Standing(address, place[0].keys, "run-1", "a").demand()
+
+
+@pytest.mark.parametrize("address", ["7080", "127.0.0.1:x", "127.0.0.1:99999", "no.such.host.invalid:0"])
+def test_nothing_is_served_at_what_is_no_address(address):
+    with pytest.raises(ConfigError, match="--serve"), served(address):
+        pass
+
+
+def test_what_stands_in_a_manifest_is_of_its_run_and_of_its_time(place):
+    standing, sign = place
+    trust, now = Trust(standing.keys), datetime.now(UTC)
+    held = sign().decode()
+    assert held_verdict(held, run="run-1", at=now, trust=trust).nodes == ("a",)
+    assert held_verdict(held, run="run-1", at=now - timedelta(seconds=30), trust=trust).nodes == ("a",)
+    for changed, run, at, said in (
+        ({}, "run-2", now, "is of run 'run-1'"),
+        ({"withdrawn": ("x",)}, "run-1", now, "was taken back"),
+        ({}, "run-1", now + timedelta(hours=1), "which is not when the run was staged"),
+        ({}, "run-1", now - timedelta(hours=1), "which is not when the run was staged"),
+    ):
+        with pytest.raises(IntegrityError, match=said):
+            held_verdict(sign(**changed).decode(), run=run, at=at, trust=trust)
+    with pytest.raises(SignatureError):
+        held_verdict(held.replace("a", "b"), run="run-1", at=now, trust=trust)
