@@ -185,6 +185,9 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     never: Annotated[
         list[str] | None, typer.Option(help="s3:// uri that the inner door must have no access to: sanitized, foreign ones")
     ] = None,
+    foreign_identity: Annotated[
+        Path | None, typer.Option(help="credentials of somebody else: with them, too, no --never bucket may be reached")
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="how long a verdict counts: 15, and 2 with --watch", show_default=False)
     ] = None,
@@ -209,7 +212,7 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     settings = shared.trusting(trust)
     files = sorted(one for one in probes.iterdir() if one.is_file()) if probes.is_dir() else [probes]
     wanted = Wanted(run, image, tuple(node or ()), minutes=minutes or (2 if stay else 15))
-    given = Given(flows, files, settings.path("trust"), key, wanted, stores_of(settings, never or ()))
+    given = Given(flows, files, settings.path("trust"), key, wanted, stores_of(settings, never or (), foreign_identity))
     return run_preflight(given, Publishing(out, serve), stay=stay, as_json=output is Format.JSON)
 
 

@@ -25,7 +25,8 @@ class Stores:
     Attributes:
         raw: May be read, and not written.
         written: Staging, and what stays on the raw side: may be written.
-        never: Sanitized buckets, and such as are no business of the inner door's: neither read nor written, whether by right or by network.
+        never: Sanitized buckets, and such as are no business of the inner door's: neither read nor written, whether by right or by network,
+            under its own identity or with keys that somebody brings along.
     """
 
     raw: Location
@@ -48,9 +49,9 @@ def zone_access(stores: Stores) -> Found:
     for place in stores.written:
         _write(s3_session(place))
     for place in stores.never:
-        session = s3_session(place)
+        session, whose = s3_session(place), "" if place.identity == stores.raw.identity else " with somebody else's keys"
         wrong += [
-            f"{place.uri} can be {what}, and the inner door has no business there"
+            f"{place.uri} can be {what}{whose}, and the inner door has no business there"
             for what, act in (("written", lambda: _write(session)), ("read", lambda: _read(session)))  # noqa: B023 - called at once
             if _may(act, unreachable=True)
         ]

@@ -56,12 +56,14 @@ class Given:
     stores: Stores | None = None
 
 
-def stores_of(settings: Settings, never: Sequence[str]) -> Stores | None:
+def stores_of(settings: Settings, never: Sequence[str], foreign: Path | None = None) -> Stores | None:
     """The inner door's zones that are buckets; None where it has none.
 
     Args:
         settings: The inner door's, read under its identity at the stores.
         never: Buckets that this identity must have no access to.
+        foreign: Credentials of somebody else, in AWS's format: who smuggles data out brings keys of their own, and none but the endpoint's
+            policy stops them. They must have no access through the zone's endpoint either.
 
     Raises:
         ConfigError: It has, and `never` names none: whether the sanitized zone is shut could not be shown.
@@ -72,7 +74,9 @@ def stores_of(settings: Settings, never: Sequence[str]) -> Stores | None:
     if not never:
         raise ConfigError("which buckets the inner door must not reach is not said. Give --never with the sanitized zone's uri")
     written = tuple(place for zone, place in places.items() if zone is not Zone.RAW and place.is_object_store)
-    return Stores(places[Zone.RAW], written, tuple(replace(places[Zone.RAW], uri=uri, kms_key=None) for uri in never))
+    identities = (places[Zone.RAW].identity, *([] if foreign is None else [str(foreign.absolute())]))
+    none = tuple(replace(places[Zone.RAW], uri=uri, kms_key=None, identity=one) for uri in never for one in identities)
+    return Stores(places[Zone.RAW], written, none)
 
 
 def preflight(given: Given) -> tuple[list[Check], bytes | None]:

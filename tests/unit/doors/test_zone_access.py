@@ -68,6 +68,21 @@ def test_a_foreign_bucket_that_can_be_written(made, look):
     assert look()[0] == ["s3://foreign can be written, and the inner door has no business there"]
 
 
+def test_a_foreign_bucket_that_takes_somebody_elses_keys(made):
+    """As a store does whose endpoint has no policy: trap T25."""
+    keys = made.root / "identities" / "outer.ini"
+    made.gateway.allow(FOREIGN, {"access-outer": s3.READ + s3.WRITE})
+    stores = stores_of(made.settings(), (f"s3://{FOREIGN}",), keys)
+    assert [one.identity == str(keys) for one in stores.never] == [False, True]
+    assert zone_access(stores)[0] == [
+        f"s3://foreign can be {what} with somebody else's keys, and the inner door has no business there"
+        for what in ("written", "read")
+    ]
+    made.gateway.user("access-owner")
+    made.gateway.allow(FOREIGN, {"access-owner": s3.READ})  # an endpoint's policy would answer the same
+    assert zone_access(stores)[0] == []
+
+
 def test_what_can_not_be_reached_at_all_is_shut(look):
     with pytest.raises(StorageUnavailableError):  # the inner door's own must answer
         look(s3__endpoint="http://127.0.0.1:9")
