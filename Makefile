@@ -49,7 +49,7 @@ unit: setup
 test-cluster: export AIRLOCK_REQUIRE ?= cluster,cluster_image,kustomize
 test-cluster: setup
 	@test -n "$$KUBECONFIG" && test -n "$$AIRLOCK_TRIAL_IMAGE" || { echo "test-cluster needs KUBECONFIG, of a cluster without zones whose network enforces NetworkPolicies,"; \
-	  echo "AIRLOCK_TRIAL_IMAGE=NAME@sha256:..., the image of tests/cluster/image that it can start, and kubectl: see k8s/README.md"; exit 2; }
+	  echo "AIRLOCK_TRIAL_IMAGE=NAME@sha256:..., the image of k8s/image that it can start, and kubectl: see k8s/README.md"; exit 2; }
 	$(BIN)/python -m pytest -q -rs tests/cluster/test_live_*.py
 
 # The same with 200 sets of policies instead of 20, each tried by packets.
@@ -60,9 +60,13 @@ bench: setup
 	mkdir -p build/bench
 	$(BIN)/python tests/bench/run.py --json build/bench/results.json
 
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-find-links --python-version 3.11
+PARTS := --no-strip-extras --extra spark --extra text --extra s3 --extra surrogates --extra vault --extra aws --extra cluster pyproject.toml
+
 lock: setup
-	$(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-find-links \
-	  --python-version 3.11 --extra spark --extra text --extra s3 --extra surrogates --extra vault --extra aws --extra cluster --extra dev pyproject.toml -o constraints.txt
+	$(LOCK) --upgrade $(PARTS) --extra dev -o constraints.txt
+	$(LOCK) --constraints constraints.txt $(PARTS) -o k8s/image/inner.txt
+	printf 'hatchling\nsetuptools\nwheel\n' | $(LOCK) --constraints constraints.txt - -o k8s/image/build.txt
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

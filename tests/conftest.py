@@ -207,11 +207,7 @@ def _cluster() -> str | None:
 
 def _cluster_image() -> str | None:
     named = "@sha256:" in os.environ.get("AIRLOCK_TRIAL_IMAGE", "")
-    return (
-        None
-        if named
-        else "AIRLOCK_TRIAL_IMAGE names no image of tests/cluster/image that the cluster can start (NAME@sha256:...)"
-    )
+    return None if named else "AIRLOCK_TRIAL_IMAGE names no image of k8s/image that the cluster can start (NAME@sha256:...)"
 
 
 _PARTS: dict[str, Callable[[], str | None]] = {

@@ -14,7 +14,7 @@ DIGEST, FOREIGN = f"sha256:{token_hex(32)}", f"sha256:{token_hex(32)}"
 """Of an image that the trial's lists have, and of one that they have not. Neither exists: what is tried is never started. They are new for
 each trial, so that lists of the last one don't pass for those of this one."""
 IMAGE = "AIRLOCK_TRIAL_IMAGE"
-"""Names the image of `tests/cluster/image` that the cluster can start, as NAME@sha256:..., for the tests by real connections."""
+"""Names the image of `k8s/image` that the cluster can start, as NAME@sha256:..., for the tests by real connections."""
 EVERYTHING = "airlock-trial-everything"
 """A group that the trial gives every right, so that admission alone refuses."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from types import FrameType
 
 from airlock.cli._isolation_looks import print_checks
 from airlock.cli._report import print_json, talk
-from airlock.doors._served import served
+from airlock.doors._served import Served, served
 from airlock.doors.preflight import Check, Given, preflight, watch
 
 __all__ = ["Publishing", "run_preflight"]
@@ -33,27 +33,31 @@ class Publishing:
 
 def run_preflight(given: Given, publishing: Publishing, *, stay: bool, as_json: bool) -> int:
     """Carry it out and say what was found; returns the exit code."""
-    if not stay:
-        checks, envelope = preflight(given)
-        if envelope is not None and publishing.out is not None:
-            publishing.out.write_bytes(envelope)
-        _say(checks, as_json=as_json)
-        return 0 if envelope is not None else 3
-    with _until_told() as stop, served(publishing.serve) if publishing.serve else nullcontext() as at:
+    if publishing.out is not None:  # an earlier one says nothing of now
+        publishing.out.unlink(missing_ok=True)
+    if stay:
+        return _beside(given, publishing, lambda checks: _say(checks, as_json=as_json))
+    checks, envelope = preflight(given)
+    if envelope is not None and publishing.out is not None:
+        _replace(publishing.out, envelope)
+    _say(checks, as_json=as_json)
+    return 0 if envelope is not None else 3
+
+
+def _beside(given: Given, publishing: Publishing, say: Callable[[list[Check]], None]) -> int:
+    with _until_told() as stop, served(publishing.serve) if publishing.serve else nullcontext(Served()) as at:
 
         def publish(envelope: bytes) -> None:
+            at.document = envelope
             if publishing.out is not None:
                 _replace(publishing.out, envelope)
-            if at is not None:
-                at.document = envelope
 
-        wrong = watch(given, publish, lambda checks: _say(checks, as_json=as_json), stop)
+        wrong = watch(given, publish, say, stop)
         for one in wrong:
             talk.print(f"taken back: {one.name}: {one.said}", markup=False, style="bold red")
-        # The run's pods are to hear of it before nobody answers any more.
-        if wrong and at is not None and at.document is not None:
+        if wrong and publishing.serve:  # the run's pods are to hear of it before nobody answers any more
             stop.wait(_TOLD_SECONDS)
-        return 3 if wrong else 0
+        return 3 if wrong or at.document is None else 0
 
 
 _TOLD_SECONDS = 30

@@ -185,11 +185,13 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     never: Annotated[
         list[str] | None, typer.Option(help="s3:// uri that the inner door must have no access to: sanitized, foreign ones")
     ] = None,
+    never_endpoint: Annotated[str | None, typer.Option(help="where those are, if not at the raw zone's endpoint")] = None,
     foreign_identity: Annotated[
         Path | None, typer.Option(help="credentials of somebody else: with them, too, no --never bucket may be reached")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="how long a verdict counts: 15, and 2 with --watch", show_default=False)
+        float | None,
+        typer.Option(min=0.1, max=60, help="how long a verdict counts: 15, and 2 with --watch", show_default=False),
     ] = None,
     stay: Annotated[
         bool, typer.Option("--watch", help="go on until SIGTERM: renew the verdict, and take it back on drift")
@@ -199,8 +201,8 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
 ) -> int:
     """Check, before a run touches raw data, that the zone is as it was proved and probed. Signs the verdict only where all is in order.
 
-    Runs as a pod and identity of its own (component preflight). Exit code 0: all in order, or with --watch until the end; 3: not so, and
-    nothing is written, or what was is taken back; 75: the cluster could not be watched.
+    Runs as a pod and identity of its own (component preflight). Exit code 0: all in order, or with --watch until the end; 3: not so, or it
+    could not be told, and there is no verdict, or it is taken back; 75: while watching, the cluster could not be seen for long.
     """
     from airlock.cli._preflight import Publishing, run_preflight  # noqa: PLC0415 - signing loads what a proof starts without
     from airlock.doors.preflight import Given, Wanted, stores_of  # noqa: PLC0415
@@ -212,7 +214,9 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     settings = shared.trusting(trust)
     files = sorted(one for one in probes.iterdir() if one.is_file()) if probes.is_dir() else [probes]
     wanted = Wanted(run, image, tuple(node or ()), minutes=minutes or (2 if stay else 15))
-    given = Given(flows, files, settings.path("trust"), key, wanted, stores_of(settings, never or (), foreign_identity))
+    given = Given(
+        flows, files, settings.path("trust"), key, wanted, stores_of(settings, never or (), foreign_identity, never_endpoint)
+    )
     return run_preflight(given, Publishing(out, serve), stay=stay, as_json=output is Format.JSON)
 
 

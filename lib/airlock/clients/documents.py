@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from http.client import HTTPConnection, HTTPException
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import urlsplit
 
 from airlock.errors import ConfigError, StorageUnavailableError
@@ -29,20 +31,39 @@ def fetched(url: str) -> bytes:
         StorageUnavailableError: Nobody answers, or with something else.
         ConfigError: It is no http:// address.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname or parts.username is not None:
-        raise ConfigError(
-            f"'{parts.scheme}://{parts.hostname or ''}' is no address of preflight: expected http://HOST:PORT. Correct it"
-        )
-    connection = HTTPConnection(parts.hostname, parts.port or 80, timeout=_SECONDS)
+    host, port, path = _parts(url)
+    connection, until = HTTPConnection(host, port, timeout=_SECONDS), time.monotonic() + _SECONDS
     try:
-        connection.request("GET", parts.path or "/")
+        connection.request("GET", path)
         answer = connection.getresponse()
-        data = answer.read(_MOST + 1)
-    except (OSError, HTTPException) as error:
-        raise StorageUnavailableError(f"{parts.netloc} does not answer: {type(error).__name__}. Run again") from None
+        data = b"".join(_blocks(answer, until))
+    # Whoever answers, answers with whatever it likes: http.client raises ValueError at some of it.
+    except (OSError, HTTPException, ValueError) as error:
+        raise StorageUnavailableError(f"{host}:{port} does not answer: {type(error).__name__}. Run again") from None
     finally:
         connection.close()
     if answer.status != _FOUND or len(data) > _MOST:
-        raise StorageUnavailableError(f"{parts.netloc} answered with {answer.status} and {len(data)} bytes. Run again")
+        raise StorageUnavailableError(f"{host}:{port} answered with {answer.status} and {len(data)} bytes. Run again")
     return data
+
+
+def _parts(url: str) -> tuple[str, int, str]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 80
+        fit = parts.scheme == "http" and bool(host) and parts.username is None and host.isascii()
+    except ValueError:
+        fit = False
+    if not fit:
+        raise ConfigError("the address of preflight's verdict is none: expected http://HOST:PORT. Correct isolation.preflight")
+    return host, port, parts.path or "/"
+
+
+def _blocks(answer: HTTPResponse, until: float) -> Iterator[bytes]:
+    """An answer as it comes, not for longer than that: one that trickles would hold up who has to notice."""
+    size = 0
+    while size <= _MOST and (block := answer.read1(_MOST + 1 - size)):
+        if time.monotonic() > until:
+            raise TimeoutError
+        size += len(block)
+        yield block

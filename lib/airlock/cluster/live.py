@@ -6,7 +6,9 @@ Of Secrets only the metadata is asked for: what they hold stays where it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ from airlock.cluster.kinds import MODELLED
 from airlock.cluster.resources import Resources, resources_from
 from airlock.errors import AdmissionError, ConfigError, MissingCapabilityError, StorageUnavailableError
 
-__all__ = ["Cluster", "Guarding", "read_cluster"]
+__all__ = ["Cluster", "Guarding", "Listed", "read_cluster"]
+
+_Get = Callable[..., Mapping[str, Any]]
+"""`_got` of one client."""
 
 _PAGE = 500
 _PATIENCE = (5, 60)
@@ -41,17 +46,17 @@ def read_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
         StorageUnavailableError: It does not answer.
         MissingCapabilityError: kubernetes is not installed.
     """
-    client = _client(kubeconfig, context)
+    get = partial(_got, _client(kubeconfig, context))
     unread: dict[str, str] = {}
-    return _listed(client, _discovered(client, unread), unread)
+    return _listed(get, _discovered(get, unread), unread)
 
 
-def _listed(client: Any, kinds: Iterable[tuple[str, str, str]], unread: dict[str, str]) -> Resources:
+def _listed(get: _Get, kinds: Iterable[tuple[str, str, str]], unread: dict[str, str]) -> Resources:
     found: list[tuple[str, Any]] = []
     for version, path, kind in kinds:
         accept = _METADATA_ONLY if (version, kind) == _SECRET else "application/json"
         try:
-            found += [("live", {**item, "apiVersion": version, "kind": kind}) for item in _items(client, path, accept)]
+            found += [("live", {**item, "apiVersion": version, "kind": kind}) for item in _items(get, path, accept)[0]]
         except _RefusedError as error:
             unread[f"{kind} ({version})"] = str(error)
     return resources_from(found, unread=unread)
@@ -64,46 +69,75 @@ _GUARDING = frozenset({
 """What `digest` is made of, and who is there."""
 
 
+_GROUPS = frozenset(
+    {"networking.k8s.io", "policy.networking.k8s.io", "rbac.authorization.k8s.io", "admissionregistration.k8s.io"}
+)
+"""API groups that these kinds are of, beside the core: what else a cluster serves, or can't serve now, is no matter here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One list, as it was at a moment.
+
+    Attributes:
+        path: Where it is listed, and watched.
+        at: Its resourceVersion: a watch from there misses nothing.
+        refused: Why it may not be listed; empty where it may.
+    """
+
+    version: str
+    path: str
+    kind: str
+    items: tuple[Mapping[str, Any], ...] = ()
+    at: str = ""
+    refused: str = ""
+
+
 class Guarding:
     """What holds a zone, as an identity may read it that reads nothing else: policies, rights, guards; pods and ConfigMaps of some namespaces.
 
     Raises:
         ConfigError: No cluster is configured, or its answer is not one.
-        StorageUnavailableError: It does not answer.
+        StorageUnavailableError: It does not answer, or can't now.
         MissingCapabilityError: kubernetes is not installed.
     """
 
     def __init__(self, zones: Iterable[str], lists: Iterable[str]) -> None:
         """`zones`: namespaces whose pods are read; `lists`: those whose ConfigMaps are."""
         self._client = _client(None, None)
+        self._get = partial(_got, self._client, patient=False)
         self._own = [("v1", f"/api/v1/namespaces/{name}/pods", "Pod") for name in zones]
         self._own += [("v1", f"/api/v1/namespaces/{name}/configmaps", "ConfigMap") for name in lists]
 
-    def read(self) -> Resources:
-        """List it all, now; in `unread` what this identity may not list."""
+    def lists(self) -> list[Listed]:
+        """Everything, now."""
         unread: dict[str, str] = {}
-        return _listed(self._client, self._wanted(unread), unread)
+        wanted = [one for one in _discovered(self._get, unread, _GROUPS) if one[2] in _GUARDING] + self._own
+        refused = [Listed(version, version, "every kind", refused=why) for version, why in unread.items()]
+        return [*refused, *(self.list(*one) for one in wanted)]
 
-    def paths(self) -> list[str]:
-        """Where it is listed, and watched."""
-        return [path for _, path, _ in self._wanted({})]
+    def list(self, version: str, path: str, kind: str) -> Listed:
+        """One of them, now."""
+        try:
+            items, at = _items(self._get, path, "application/json")
+        except _RefusedError as error:
+            return Listed(version, path, kind, refused=str(error))
+        return Listed(version, path, kind, tuple(items), at)
 
-    def events(self, path: str, seconds: int) -> Iterator[Mapping[str, Any]]:
-        """What happens below a path for so many seconds: an empty event where the watch begins, then one ADDED for everything that is there.
+    def events(self, path: str, at: str, seconds: int) -> Iterator[Mapping[str, Any]]:
+        """What happened below a path since a resourceVersion, for so many seconds: an empty event where the watch begins, then each change.
 
-        (kubernetes.io, "Kubernetes API Concepts", "Efficient detection of changes": a watch without a resourceVersion begins with what is.)
+        (kubernetes.io, "Kubernetes API Concepts", "Efficient detection of changes".)
 
         Raises:
-            AdmissionError: It may not be watched.
+            AdmissionError: It may not be watched (403), or the API server does not know any more what happened since (410).
         """
-        query = {"watch": "true", "timeoutSeconds": seconds}
+        query = {"watch": "true", "timeoutSeconds": seconds, "resourceVersion": at, "allowWatchBookmarks": "true"}
         for event in _streamed(self._client, path, query, seconds):
             if event.get("type") == "ERROR":
-                raise StorageUnavailableError(f"the cluster ended the watch of {path}. Run again")
+                code = int((event.get("object") or {}).get("code") or 0)
+                raise AdmissionError(f"the cluster ended the watch of {path} with {code}", status=code)
             yield event
-
-    def _wanted(self, unread: dict[str, str]) -> list[tuple[str, str, str]]:
-        return [one for one in _discovered(self._client, unread) if one[2] in _GUARDING] + self._own
 
 
 class Cluster:
@@ -174,35 +208,37 @@ class _RefusedError(Exception):
     """One request was answered by a refusal; it becomes an entry of `unread`."""
 
 
-def _discovered(client: Any, unread: dict[str, str]) -> list[tuple[str, str, str]]:
+def _discovered(get: _Get, unread: dict[str, str], groups: frozenset[str] | None = None) -> list[tuple[str, str, str]]:
     try:
-        return list(_kinds(client, unread))
+        return list(_kinds(get, unread, groups))
     except _RefusedError as error:
         raise ConfigError(
             f"the cluster does not tell this identity which kinds it has: {error}. Correct KUBECONFIG, or its credentials"
         ) from None
 
 
-def _kinds(client: Any, unread: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """(apiVersion, path, kind) of everything that can be listed, each kind once, in the version that the model knows.
+def _kinds(get: _Get, unread: dict[str, str], groups: frozenset[str] | None) -> Iterator[tuple[str, str, str]]:
+    """(apiVersion, path, kind) of everything that can be listed, each kind once, in the version that the model knows; of these groups alone.
 
     A group's preferred version alone would hide what only another one serves: AdminNetworkPolicy (v1alpha1) beside ClusterNetworkPolicy
     (v1alpha2).
     """
-    yield from _once("", ["v1"], client, unread)
-    for group in _got(client, "/apis").get("groups", ()):
+    yield from _once("", ["v1"], get, unread)
+    for group in get("/apis").get("groups", ()):
+        if groups is not None and group["name"] not in groups:
+            continue
         preferred = group["preferredVersion"]["groupVersion"]
         others = (one["groupVersion"] for one in group.get("versions") or ())
-        yield from _once(group["name"], list(dict.fromkeys((preferred, *others))), client, unread)
+        yield from _once(group["name"], list(dict.fromkeys((preferred, *others))), get, unread)
 
 
-def _once(group: str, versions: list[str], client: Any, unread: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+def _once(group: str, versions: list[str], get: _Get, unread: dict[str, str]) -> Iterator[tuple[str, str, str]]:
     """One group's kinds; of two versions that serve one and are known, or are not, the one that comes first."""
     found: dict[str, tuple[str, str, str]] = {}
     for version in versions:
         path = f"/apis/{version}" if group else f"/api/{version}"
         try:
-            resources = _got(client, path).get("resources", ())
+            resources = get(path).get("resources", ())
         except _RefusedError as error:  # an aggregated API whose server is down: what it would list, nobody knows
             unread[version] = str(error)
             continue
@@ -220,23 +256,40 @@ def _short(version: str) -> str:
     return version.rpartition("/")[2]
 
 
-def _items(client: Any, path: str, accept: str) -> Iterator[Mapping[str, Any]]:
+def _items(get: _Get, path: str, accept: str) -> tuple[list[Mapping[str, Any]], str]:
+    """All of a list, and its resourceVersion."""
+    found: list[Mapping[str, Any]] = []
     after = ""
     while True:
-        page = _got(client, path, {"limit": _PAGE, **({"continue": after} if after else {})}, accept)
-        yield from page.get("items") or ()
-        after = (page.get("metadata") or {}).get("continue") or ""
+        page = get(path, {"limit": _PAGE, **({"continue": after} if after else {})}, accept)
+        found += page.get("items") or ()
+        metadata = page.get("metadata") or {}
+        after = metadata.get("continue") or ""
         if not after:
-            return
+            return found, str(metadata.get("resourceVersion") or "")
 
 
-def _got(client: Any, path: str, query: Mapping[str, Any] | None = None, accept: str = "application/json") -> Mapping[str, Any]:
+def _got(
+    client: Any,
+    path: str,
+    query: Mapping[str, Any] | None = None,
+    accept: str = "application/json",
+    *,
+    patient: bool = True,
+) -> Mapping[str, Any]:
+    """An answer. Of an API server that can't answer now, a proof has to say so (`patient`: a refusal like any); who looks often looks again."""
     from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
 
     try:
         return _answer(client, "GET", path, query or {}, {"Accept": accept})
     except ApiException as error:
+        if error.status in _BUSY and not patient:
+            raise _busy("GET", path, error) from None
         raise _RefusedError(f"{error.status} {error.reason}") from None
+
+
+def _busy(method: str, path: str, error: Any) -> StorageUnavailableError:
+    return StorageUnavailableError(f"the cluster answers {method} {path} with {error.status} {error.reason}. Run again")
 
 
 def _asked(client: Any, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Mapping[str, Any]:
@@ -248,9 +301,7 @@ def _asked(client: Any, method: str, path: str, query: Mapping[str, Any], body: 
         )
     except ApiException as error:
         if error.status in _BUSY:
-            raise StorageUnavailableError(
-                f"the cluster answers {method} {path} with {error.status} {error.reason}. Run again"
-            ) from None
+            raise _busy(method, path, error) from None
         raise AdmissionError(f"the cluster refuses {method} {path}: {_why(error)}", status=int(error.status or 0)) from None
 
 

@@ -16,7 +16,13 @@ _BLOCK = 4 * 1024 * 1024
 
 
 def adopt(
-    private: Store, staging: Store, base: str, records: Iterable[SplitRecord], *, just_written: frozenset[str] = frozenset()
+    private: Store,
+    staging: Store,
+    base: str,
+    records: Iterable[SplitRecord],
+    *,
+    just_written: frozenset[str] = frozenset(),
+    objects: str | None = None,
 ) -> set[str]:
     """Make every record's files stand in the run's data folder; returns the names of the records that do.
 
@@ -26,13 +32,16 @@ def adopt(
         base: `<dataset>/<run>`.
         records: What to bring in.
         just_written: Splits that this run's own tasks finished: their digests were made from the bytes as they were written.
+        objects: What preflight's verdict is of; None: there is none.
 
-    A record whose file is gone or has another digest is deleted: its split is done again.
+    A record whose file is gone or has another digest is deleted, and under a verdict one that was not made under one of the same objects: its
+    split is done again.
     """
 
     def is_usable(record: SplitRecord) -> bool:
         fresh = record.name in just_written
-        if all(_present(private, staging, base, file, fresh=fresh) for file in record.files):
+        same = objects is None or record.objects == objects
+        if same and all(_present(private, staging, base, file, fresh=fresh) for file in record.files):
             return True
         private.delete(f"{record_folder(base.partition('/')[0])}/{record.name}.json")
         return False

@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from airlock.errors import AirlockError, IsolationUnwatchedError, StorageUnavailableError
 from airlock.evidence.canonical import parse_time
-from airlock.evidence.standing import PATIENCE, Standing
+from airlock.evidence.standing import PATIENCE, Standing, require_seamless
 
-__all__ = ["guarded"]
+__all__ = ["Stop", "guarded"]
 
 _EVERY = 1.0
+_LONGEST = 15.0
+"""Seconds for which the end of a look is waited for: longer than it can take."""
 
 
 @contextmanager
@@ -39,7 +41,7 @@ def guarded(standing: Standing | None, stop: Callable[[], None], *, patience: fl
     watch.start()
     try:
         yield
-    except AirlockError:
+    except Exception:
         watch.end()
         if watch.found is not None:  # why the work was ended; not that it was
             raise watch.found from None
@@ -50,6 +52,27 @@ def guarded(standing: Standing | None, stop: Callable[[], None], *, patience: fl
         raise watch.found
 
 
+class Stop:
+    """What a block waits for, where something else can end it; nothing at first."""
+
+    def __init__(self) -> None:
+        self._end: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        """End it, if there is something."""
+        if self._end is not None:
+            self._end()
+
+    @contextmanager
+    def ends(self, end: Callable[[], None]) -> Iterator[None]:
+        """The block waits for something that `end` ends."""
+        self._end = end
+        try:
+            yield
+        finally:
+            self._end = None
+
+
 class _Watch(threading.Thread):
     """The thread that looks."""
 
@@ -57,7 +80,7 @@ class _Watch(threading.Thread):
         super().__init__(name="preflight-verdict", daemon=True)
         self.standing, self.stop_work, self.patience = standing, stop, patience
         self.found: AirlockError | None = None
-        self.good = time.monotonic()
+        self.good, self.began = time.monotonic(), datetime.now(UTC)
         self.done = threading.Event()
 
     def run(self) -> None:
@@ -65,20 +88,27 @@ class _Watch(threading.Thread):
             if self.found is None:
                 self.found = self._fault()
             if self.found is not None:
-                self.stop_work()  # again and again: what was about to begin is ended, too
+                # Again and again: what was about to begin is ended, too.
+                with suppress(Exception):
+                    self.stop_work()
 
     def end(self) -> None:
         self.done.set()
-        self.join()
+        self.join(_LONGEST)
 
     def _fault(self) -> AirlockError | None:
         try:
             record, _ = self.standing.read()
             why, late = f"ran out at {record.expires_at}", (datetime.now(UTC) - parse_time(record.expires_at)).total_seconds()
+            require_seamless(record, self.began)
         except StorageUnavailableError as error:
             why, late = f"can't be asked for ({str(error).removesuffix('. Run again')})", time.monotonic() - self.good
         except AirlockError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - a thread that died unseen would guard nothing
+            return IsolationUnwatchedError(
+                f"the verdict of preflight could not be looked at: {type(error).__name__}. Run again"
+            )
         if late <= 0:
             self.good = time.monotonic()
         if late <= self.patience:

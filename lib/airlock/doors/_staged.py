@@ -49,7 +49,7 @@ class StagedFacts:
     Attributes:
         digests: What the source's files are known by, by path (`source_digests`).
         caller: The inner door's identity (`_callers`).
-        preflight: Preflight's signed verdict that is in force; None where there is none.
+        preflight: Gives preflight's signed verdict that is in force; None where there is none.
     """
 
     prepared: Prepared
@@ -59,7 +59,7 @@ class StagedFacts:
     fence: int
     records: tuple[SplitRecord, ...]
     caller: str | None = None
-    preflight: bytes | None = None
+    preflight: Callable[[], bytes] | None = None
 
 
 def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, last: Callable[[], None]) -> None:
@@ -77,7 +77,10 @@ def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, las
     _keep_failures(facts, folder.private, folder)
     private = _private_manifest(facts)
     _put(folder.private, f"{folder.base}/manifest.json", private.to_bytes(), last)
-    manifest = _public_manifest(facts, folder, sha256_hex(private.to_bytes()))
+    # Whatever is waited for, is waited for before: the verdict is to be one of the moment that is signed.
+    last()
+    verdict = None if facts.preflight is None else facts.preflight()
+    manifest = _public_manifest(facts, folder, sha256_hex(private.to_bytes()), verdict)
     envelope = sign(staged_statement(manifest, at=datetime.now(UTC), caller=facts.caller), signer=signer)
     _put(folder.staging, f"{folder.base}/{MANIFEST}", manifest.to_bytes(), last)
     last()
@@ -151,7 +154,7 @@ def _private_manifest(facts: StagedFacts) -> PrivateManifest:
     )
 
 
-def _public_manifest(facts: StagedFacts, folder: RunFolder, private_sha256: str) -> PublicManifest:
+def _public_manifest(facts: StagedFacts, folder: RunFolder, private_sha256: str, verdict: bytes | None) -> PublicManifest:
     plan, policy = facts.prepared.plan, facts.prepared.plan.policy
     totals = sum((_counts(record) for record in facts.records), Counts(0, 0, 0, 0))
     return PublicManifest(
@@ -175,15 +178,15 @@ def _public_manifest(facts: StagedFacts, folder: RunFolder, private_sha256: str)
         known_values=_known_values(facts.records),
         inputs_commitment=_commitment(facts),
         private_sha256=private_sha256,
-        isolation=_isolation(facts),
+        isolation=_isolation(verdict),
         separation=Separation.NONE,
         created_at=time_text(datetime.now(UTC)),
-        preflight=None if facts.preflight is None else facts.preflight.decode(),
+        preflight=None if verdict is None else verdict.decode(),
     )
 
 
-def _isolation(facts: StagedFacts) -> Isolation:
-    if facts.preflight is not None:
+def _isolation(verdict: bytes | None) -> Isolation:
+    if verdict is not None:
         return Isolation.PROVEN
     return Isolation.UNPROVEN if in_pod() else Isolation.NONE
 

@@ -14,6 +14,8 @@ from airlock.settings import Location
 
 __all__ = ["Stores", "zone_access"]
 
+_NO_WAY = frozenset({"ConnectTimeoutError", "EndpointConnectionError"})
+"""What there is no connection to, can't be reached; who answers with anything but a refusal might another time."""
 _TRIED = ".airlock-preflight"
 """Prefix below which writes are tried: no dataset's name begins with a dot."""
 
@@ -68,7 +70,7 @@ def _read(session: S3Session) -> None:
 def _write(session: S3Session) -> None:
     key = f"{session.prefix}{_TRIED}/{secrets.token_hex(8)}"
     session.put(key, b"preflight")
-    with suppress(ConfigError):
+    with suppress(ConfigError, StorageUnavailableError):  # written is written
         session.delete(key)
 
 
@@ -76,8 +78,8 @@ def _may(act: Callable[[], None], *, unreachable: bool = False) -> bool:
     """Whether it can be done; only a refusal says that it can't, or for some no answer at all."""
     try:
         act()
-    except StorageUnavailableError:
-        if not unreachable:
+    except StorageUnavailableError as error:
+        if not unreachable or error.facts.get("reason") not in _NO_WAY:
             raise
         return False
     except AirlockError as error:

@@ -13,7 +13,9 @@ from airlock.cluster.flowreader import read_flows
 from airlock.cluster.flows import Flows
 from airlock.cluster.flowshape import FileShape
 from airlock.cluster.live import Cluster, Guarding
+from airlock.cluster.resources import Resources
 from airlock.cluster.sealed import broken_pods, sealed_pod
+from airlock.cluster.watching import resources_of
 from airlock.doors.isolation import read_claim
 from airlock.doors.probe import read_probed
 from airlock.errors import AdmissionError, AirlockError, ConfigError, TransientError
@@ -32,6 +34,8 @@ QUICK = ("objects", "probes", "pods")
 EVERY = (*QUICK, "rights", "admission")
 
 _ROLE = "airlock.dev/role"
+_INNER = frozenset({"driver", "executor"})
+"""Roles of pods with keys."""
 _REFUSALS = frozenset({403, 422})
 """How admission refuses; any other answer says nothing of it."""
 _NEVER = (
@@ -84,7 +88,7 @@ class Looks:
     """The looks of one preflight, and what they found when they were taken last.
 
     Attributes:
-        nodes: On which the run's pods may be.
+        nodes: On which the run's pods may be: one that joins the cluster later is none of them.
         digest: Of the objects in force.
         probed: Results of probes that count, by node; `envelopes`: digests of the signed ones.
     """
@@ -96,22 +100,15 @@ class Looks:
         self.flows_sha256 = hashlib.sha256(self._text.encode()).hexdigest()
         shape = _shape(self._text, flows_file)
         self.guarding = Guarding(sorted({name for names in shape.zones.values() for name in names}), _lists(shape))
-        self.nodes: tuple[str, ...] = wanted.nodes
+        self.flows: Flows
+        self.nodes: tuple[str, ...] = ()
         self.digest = ""
         self.probed: dict[str, Probed] = {}
         self.envelopes: dict[str, str] = {}
 
-    def take(self, names: Sequence[str] = EVERY) -> list[Check]:
-        """Read what is there now, and take looks of these names, whatever the others find.
-
-        Raises:
-            StorageUnavailableError: The cluster does not answer.
-            ConfigError: What the claim reads of the cluster is not there, or not what it is taken for.
-        """
-        self._resources = self.guarding.read()
-        self.flows: Flows = read_flows(self._text, str(self._file), self._resources)
-        self.digest = objects_digest(self._resources, self.flows)
-        self.nodes = self.wanted.nodes or tuple(one.name for one in self._resources.of("Node", ""))
+    def take(self, resources: Resources, names: Sequence[str] = EVERY) -> list[Check]:
+        """Take looks of these names at what is there, whatever the others find; but where it can't be read as the claim wants it."""
+        self._resources = resources
         looks = {
             "objects": self._objects,
             "probes": self._probes,
@@ -119,9 +116,26 @@ class Looks:
             "rights": self._rights,
             "admission": self._admission,
         }
-        return [taken(name, looks[name]) for name in names]
+        found: list[Check] = []
+        for name in names:
+            found.append(taken(name, looks[name]))
+            if name == "objects" and not self.digest:
+                break
+        return found
+
+    def read(self) -> Resources:
+        """What is there now.
+
+        Raises:
+            StorageUnavailableError: The cluster does not answer, or can't now.
+        """
+        return resources_of(self.guarding.lists())
 
     def _objects(self) -> Found:
+        self.digest = ""
+        self.flows = read_flows(self._text, str(self._file), self._resources)
+        self.nodes = self.nodes or self.wanted.nodes or tuple(one.name for one in self._resources.of("Node", ""))
+        self.digest = objects_digest(self._resources, self.flows)
         unread = [f"{kind} could not be listed: {why}" for kind, why in self._resources.unread.items()]
         return unread, f"policies, rights and guards read, sha256:{self.digest}"
 
@@ -160,8 +174,13 @@ class Looks:
             over = mapping(one.body, "status").get("phase") in ("Succeeded", "Failed")
             if one.namespace in self.flows.namespaces and not over:
                 known += 1
-                if (one.namespace, one.labels.get(_ROLE, "")) not in roles:
+                role, node = one.labels.get(_ROLE, ""), mapping(one.body, "spec").get("nodeName")
+                if (one.namespace, role) not in roles:
                     wrong.append(f"pod {one.namespace}/{one.name} is of no party of flows.yaml")
+                elif role in _INNER and node is not None and node not in self.probed:
+                    wrong.append(
+                        f"pod {one.namespace}/{one.name} is on node '{node}', which was not probed. Bind the run's pods to others"
+                    )
         return wrong, f"{known} pods in the zones, each of a party"
 
     def _rights(self) -> Found:

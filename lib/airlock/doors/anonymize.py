@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -18,7 +20,7 @@ from airlock.doors._effects import demand_effect, judged_columns
 from airlock.doors._engine import choose_runner
 from airlock.doors._failures import Failure, write_failures
 from airlock.doors._footers import forget_footers, keep_footers
-from airlock.doors._guard import guarded
+from airlock.doors._guard import Stop, guarded
 from airlock.doors._pulse import pulse
 from airlock.doors._runs import RunFolder, clean_own, clean_records, clean_staging, clean_summaries, new_run_id
 from airlock.doors._sample import read_sample
@@ -42,6 +44,7 @@ from airlock.errors import (
     TransientError,
     all_errors,
 )
+from airlock.evidence.standing import Standing
 from airlock.keys import Permit, SubKeys
 from airlock.keys.open import open_key_ring
 from airlock.keys.signing import load_signer
@@ -108,22 +111,41 @@ def anonymize(
     Raises:
         PolicyError, DriftError, BoundaryError, FrequencyError, RunBoundError, TransientError: Nothing was staged. Finished splits are kept.
     """
+    run = RunId(run_id) if run_id else new_run_id()
+    # Before raw data are read, and while they are.
+    permit, standing = permit or key_permit(settings, run), standing_verdict(settings, run)
+    begun = _Begun(run, permit, standing, Stop(), datetime.now(UTC))
+    with guarded(standing, begun.stop):
+        return _work(policy, settings, begun, watcher).run(run, engine or settings.require("engine"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A run: under which permit and verdict of preflight it goes on, what ends its tasks, and since when."""
+
+    run: RunId
+    permit: Permit
+    standing: Standing | None
+    stop: Stop
+    at: datetime
+
+
+def _work(policy: Path, settings: Settings, begun: _Begun, watcher: Watcher) -> _Work:
     prepared = prepare(policy, settings)
     keys_policy = prepared.plan.policy.keys
-    run = RunId(run_id) if run_id else new_run_id()
-    permit = permit or key_permit(settings, run)
     keys = open_key_ring(settings).subkeys(
-        prepared.plan.requests, recipient=keys_policy.recipient, epoch=keys_policy.epoch, permit=permit, run=run
+        prepared.plan.requests, recipient=keys_policy.recipient, epoch=keys_policy.epoch, permit=begun.permit, run=begun.run
     )
-    work = _Work(prepared, settings, keys, permit, watcher)
-    return work.run(run, engine or settings.require("engine"))
+    return _Work(prepared, settings, keys, begun, watcher)
 
 
 class _Work:
     """One run of the inner door, under the dataset's lease."""
 
-    def __init__(self, prepared: Prepared, settings: Settings, keys: SubKeys, permit: Permit, watcher: Watcher) -> None:
-        self.prepared, self.settings, self.keys, self.permit, self.watcher = prepared, settings, keys, permit, watcher
+    def __init__(self, prepared: Prepared, settings: Settings, keys: SubKeys, begun: _Begun, watcher: Watcher) -> None:
+        self.prepared, self.settings, self.keys, self.watcher = prepared, settings, keys, watcher
+        self.permit, self.standing, self.stop, self.began = begun.permit, begun.standing, begun.stop, begun.at
+        self.objects = None if self.standing is None else self.standing.await_fresh()[0].objects_sha256
         self.policy = prepared.plan.policy
         self.dataset = self.policy.dataset
         self.private, self.staging = open_own_zone(settings, Zone.PRIVATE), open_own_zone(settings, Zone.STAGING)
@@ -160,9 +182,8 @@ class _Work:
             self.private.sweep(self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
             caller = caller_digest(self.settings, Zone.RAW) or caller_digest(self.settings, Zone.STAGING)
-            done, standing = tuple(records.values()), standing_verdict(self.settings, given)
-            verdict = None if standing is None else standing.await_fresh()[1]
-            facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, done, caller, verdict)
+            verdict = None if self.standing is None else partial(self.standing.envelope_since, self.began)
+            facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, tuple(records.values()), caller, verdict)
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
             return self._result(given, records, reused=len(self.names) - len(fresh))
 
@@ -203,7 +224,7 @@ class _Work:
 
     def _work_off(self, folder: RunFolder, engine: str, concluded: Mapping[str, pa.Table]) -> frozenset[str]:
         """Run the splits that have no usable record; returns their names."""
-        usable = adopt(self.private, self.staging, folder.base, self._records().values())
+        usable = adopt(self.private, self.staging, folder.base, self._records().values(), objects=self.objects)
         todo = [index for index, name in enumerate(self.names) if name not in usable]
         reused = len(self.names) - len(todo)
         self._say(reused, reused)
@@ -231,7 +252,7 @@ class _Work:
     def _complete(self, folder: RunFolder, fresh: frozenset[str]) -> dict[str, SplitRecord]:
         """Every split's record, in the plan's order, its files in the run's folder."""
         records = self._records()
-        usable = adopt(self.private, self.staging, folder.base, records.values(), just_written=fresh)
+        usable = adopt(self.private, self.staging, folder.base, records.values(), just_written=fresh, objects=self.objects)
         if len(usable) < len(self.names):
             missing = len(self.names) - len(usable)
             raise TransientError(
@@ -258,7 +279,6 @@ class _Work:
             keys_policy = self.policy.keys
             sizes = [split.bytes for split in self.prepared.splits]
             runner = stack.enter_context(choose_runner(engine, self.settings, sizes))
-            standing = standing_verdict(self.settings, frame.run)
             binding = FrameBinding(
                 frame.run,
                 self.prepared.plan.digest,
@@ -266,10 +286,10 @@ class _Work:
                 keys_policy.epoch,
                 str(mounted),
                 # Executors elsewhere know their own nodes.
-                standing if standing is None or runner.here else standing.on(None),
+                self.standing if self.standing is None or runner.here else self.standing.on(None),
             )
             self.permit.require()
-            with guarded(standing, runner.stop):
+            with self.stop.ends(runner.stop):
                 return [result for result in runner.run(seal_frame(frame, binding), binding, todo) if result.code]
 
     def _demand_done(self, run: RunId, failed: list[TaskResult]) -> None:

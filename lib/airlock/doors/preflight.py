@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from airlock.cluster.watching import Watching
 from airlock.doors._zone_access import Stores, zone_access
 from airlock.doors._zone_looks import QUICK, Check, Looks, Wanted, taken
 from airlock.doors.isolation import require_image
-from airlock.errors import AirlockError, ConfigError, IsolationUnwatchedError, TransientError
+from airlock.errors import ConfigError, IsolationUnwatchedError, StorageUnavailableError, TransientError
 from airlock.evidence.canonical import parse_time, time_text
 from airlock.evidence.preflighted import Preflighted
 from airlock.evidence.standing import PATIENCE
@@ -56,12 +57,15 @@ class Given:
     stores: Stores | None = None
 
 
-def stores_of(settings: Settings, never: Sequence[str], foreign: Path | None = None) -> Stores | None:
+def stores_of(
+    settings: Settings, never: Sequence[str], foreign: Path | None = None, endpoint: str | None = None
+) -> Stores | None:
     """The inner door's zones that are buckets; None where it has none.
 
     Args:
         settings: The inner door's, read under its identity at the stores.
         never: Buckets that this identity must have no access to.
+        endpoint: Where those are, if not where the raw zone is.
         foreign: Credentials of somebody else, in AWS's format: who smuggles data out brings keys of their own, and none but the endpoint's
             policy stops them. They must have no access through the zone's endpoint either.
 
@@ -70,12 +74,17 @@ def stores_of(settings: Settings, never: Sequence[str], foreign: Path | None = N
     """
     places = {zone: settings.zone(zone) for zone in (Zone.RAW, Zone.PRIVATE, Zone.STAGING) if settings.has(zone)}
     if Zone.RAW not in places or not places[Zone.RAW].is_object_store:
+        if never:
+            raise ConfigError(
+                "--never is tried under the inner door's identity, and the settings name no zones.raw in a bucket. Name it"
+            )
         return None
     if not never:
         raise ConfigError("which buckets the inner door must not reach is not said. Give --never with the sanitized zone's uri")
     written = tuple(place for zone, place in places.items() if zone is not Zone.RAW and place.is_object_store)
     identities = (places[Zone.RAW].identity, *([] if foreign is None else [str(foreign.absolute())]))
-    none = tuple(replace(places[Zone.RAW], uri=uri, kms_key=None, identity=one) for uri in never for one in identities)
+    there = replace(places[Zone.RAW], kms_key=None, endpoint=endpoint or places[Zone.RAW].endpoint)
+    none = tuple(replace(there, uri=uri, identity=one) for uri in never for one in identities)
     return Stores(places[Zone.RAW], written, none)
 
 
@@ -83,11 +92,10 @@ def preflight(given: Given) -> tuple[list[Check], bytes | None]:
     """Take every look, once.
 
     Returns:
-        What was found, and the signed verdict; None where anything failed.
+        What was found, and the signed verdict; None where anything failed, or could not be told.
 
     Raises:
         ConfigError, KeyFileError: The claim or the key can't be read, or no cluster is configured.
-        StorageUnavailableError: The cluster does not answer.
     """
     desk = _Desk(given)
     checks = desk.every_look()
@@ -108,24 +116,34 @@ def watch(
         stop: Set where the run is over.
 
     Returns:
-        What is not in order, so that there is no verdict; empty where `stop` was set.
+        What was not in order any more, so that the verdict was taken back; empty where there was none to begin with, or `stop` was set.
 
     Raises:
         IsolationUnwatchedError: The cluster was not seen for so long that no run counts on it any more.
-        ConfigError, KeyFileError, StorageUnavailableError: As `preflight`, at first.
+        ConfigError, KeyFileError: As `preflight`.
     """
     desk = _Desk(given)
-    with Watching(desk.looks.guarding) as watching:
-        lost = watching.await_begun(_BEGIN_SECONDS)
+    with ExitStack() as stack:
+        try:
+            watching = stack.enter_context(Watching(desk.looks.guarding))
+            lost = watching.await_begun(_BEGIN_SECONDS)
+        except StorageUnavailableError as error:
+            lost = {"": error}
         if lost:
-            return [Check("watch", passed=False, said="; ".join(f"{path}: {why}" for path, why in lost.items()))]
-        watching.changed.clear()
+            say([Check("watch", passed=False, said="; ".join(str(why) for why in lost.values()))])
+            return []
         checks = desk.every_look()
         say(checks)
         if not all(one.passed for one in checks):
-            return [one for one in checks if not one.passed]
+            return []
         publish(desk.passed(checks))
-        return _Watch(desk, watching, checks, publish).run(stop)
+        try:
+            return _Watch(desk, watching, checks, publish).run(stop)
+        except IsolationUnwatchedError:
+            raise
+        except Exception as error:
+            publish(desk.withdrawn([f"preflight failed: {type(error).__name__}"]))
+            raise
 
 
 class _Desk:
@@ -140,35 +158,35 @@ class _Desk:
 
     def every_look(self) -> list[Check]:
         """All of them; what stores let the inner door do is tried here alone, before the run."""
-        checks = self.looks.take()
+        try:
+            checks = self.looks.take(self.looks.read())
+        except StorageUnavailableError as error:
+            return [Check("objects", passed=False, said=f"could not be read: {error}")]
         stores = self.given.stores
         return checks if stores is None else [*checks, taken("access", lambda: zone_access(stores))]
 
     def passed(self, checks: Sequence[Check]) -> bytes:
         """A verdict of now, by what the looks found last."""
-        self.record = self._record(checks)
-        return self.record.to_envelope(self.signer)
-
-    def withdrawn(self, checks: Sequence[Check], why: Sequence[str]) -> bytes:
-        """That there is none any more."""
-        return self._record(checks, tuple(one[:500] for one in why)).to_envelope(self.signer)
-
-    def _record(self, checks: Sequence[Check], why: tuple[str, ...] = ()) -> Preflighted:
         looks, now = self.looks, datetime.now(UTC)
         ends = [now + timedelta(minutes=self.wanted.minutes), *(parse_time(one.expires_at) for one in looks.probed.values())]
-        return Preflighted(
+        self.record = Preflighted(
             run=self.wanted.run,
             nodes=looks.nodes,
             namespaces=looks.flows.namespaces,
             flows_sha256=looks.flows_sha256,
             objects_sha256=looks.digest,
-            probes_sha256={node: looks.envelopes[node] for node in looks.nodes if node in looks.envelopes},
+            probes_sha256={node: looks.envelopes[node] for node in looks.nodes},
             checks=tuple(one.name for one in checks),
-            withdrawn=why,
             since=time_text(self.since),
             signed_at=time_text(now),
             expires_at=time_text(min(ends)),
         )
+        return self.record.to_envelope(self.signer)
+
+    def withdrawn(self, why: Sequence[str]) -> bytes:
+        """That the last one does not count any more."""
+        told = replace(self.record, withdrawn=tuple(one[:500] for one in why), signed_at=time_text(datetime.now(UTC)))
+        return told.to_envelope(self.signer)
 
 
 class _Watch:
@@ -176,53 +194,49 @@ class _Watch:
 
     def __init__(self, desk: _Desk, watching: Watching, checks: Sequence[Check], publish: Callable[[bytes], None]) -> None:
         self.desk, self.watching, self.checks, self.publish = desk, watching, checks, publish
-        self.blind = False
         self._put_off(self._pause)
 
     def run(self, stop: threading.Event) -> list[Check]:
         """Until something is not in order, or the run is over."""
         while not stop.is_set():
-            changed, due = self.watching.changed.wait(_PAUSE), time.monotonic() >= self.due
-            self.blind = self.blind or bool(self.watching.lost())
-            if not changed and not due:
-                continue
-            wrong = self._look(quick=not due)
+            kind = self.watching.taken(_PAUSE)
+            wrong = [] if kind is None else self._changed(kind)
+            if not wrong and time.monotonic() >= self.due:
+                wrong = self._renewed()
             if wrong:
-                self.publish(self.desk.withdrawn(self.checks, [f"{one.name}: {one.said}" for one in wrong]))
+                self.publish(self.desk.withdrawn([f"{one.name}: {one.said}" for one in wrong]))
                 return wrong
         return []
 
-    def _look(self, *, quick: bool) -> list[Check]:
-        """What is not in order; what could not be seen is put off, and no verdict is given meanwhile."""
-        self.watching.changed.clear()
-        lost = self.watching.lost()
+    def _changed(self, kind: str) -> list[Check]:
+        """What is not in order after one change: each is judged by itself, for the next one may undo it."""
+        found = self.desk.looks.take(self.watching.resources(), ("pods",) if kind == "Pod" else QUICK)
+        return [one for one in found if not one.passed]
+
+    def _renewed(self) -> list[Check]:
+        """What is not in order now; what can't be seen now is put off, and no verdict is given meanwhile."""
+        lost = [str(why) for why in self.watching.lost().values()]
         try:
-            found = self.desk.looks.take(QUICK) if quick else self.desk.looks.take()
+            found = self.desk.looks.take(self.desk.looks.read())
         except TransientError as error:
-            return self._unseen(str(error))
-        except AirlockError as error:
-            return [Check("objects", passed=False, said=f"could not be read: {error}")]
+            return self._unseen([str(error)])
         wrong = [one for one in found if not one.passed]
         if any(not one.unseen for one in wrong):
             return wrong
         if wrong or lost:
-            return self._unseen("; ".join([*(one.said for one in wrong), *lost.values()]))
-        if not quick:
-            self._renew()
-        return []
-
-    def _renew(self) -> None:
-        if self.blind:  # what happened while nobody watched, nobody knows
-            self.blind, self.desk.since = False, datetime.now(UTC)
+            return self._unseen([*(one.said for one in wrong), *lost])
+        if self.watching.gap.is_set():
+            self.watching.gap.clear()
+            self.desk.since = datetime.now(UTC)
         self.publish(self.desk.passed(self.checks))
         self._put_off(self._pause)
+        return []
 
-    def _unseen(self, why: str) -> list[Check]:
-        self.blind = True
+    def _unseen(self, why: Sequence[str]) -> list[Check]:
         late = (datetime.now(UTC) - parse_time(self.desk.record.expires_at)).total_seconds()
         if late > PATIENCE:
             raise IsolationUnwatchedError(
-                f"the cluster could not be watched, and the verdict ran out {late:.0f} s ago: {why}. Run again"
+                f"the cluster could not be watched, and the verdict ran out {late:.0f} s ago: {'; '.join(why)}. Run again"
             )
         self._put_off(_AGAIN)
         return []

@@ -14,6 +14,8 @@ from airlock.errors import TransientError
 
 __all__ = ["run_local", "stop_local"]
 
+_at_work: list[ProcessPoolExecutor] = []
+"""Pools of this process."""
 _taken: list[tuple[bytes, FrameBinding]] = []
 """In a worker: what the pool gave it once, for a frame of many splits is too large to go with each of them."""
 
@@ -34,24 +36,27 @@ def run_local(sealed: bytes, binding: FrameBinding, indexes: Sequence[int], *, w
     # A forked worker would inherit Arrow's threads and locks.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_take, initargs=(sealed, binding)) as pool:
-        pending = [pool.submit(_run, index) for index in indexes]
+        _at_work.append(pool)
         try:
+            pending = [pool.submit(_run, index) for index in indexes]
             for future in as_completed(pending):
                 yield future.result()
-        except BrokenProcessPool:
+        except (BrokenProcessPool, OSError):  # the pool's pipes end with it
             raise TransientError(
                 "a worker process was killed (often: out of memory). Finished splits are kept; run again, with fewer workers "
                 "or a smaller split_mib",
                 workers=count,
             ) from None
         finally:
+            _at_work.remove(pool)
             pool.shutdown(cancel_futures=True)
 
 
 def stop_local() -> None:
     """End the workers of `run_local` at once, from another thread: it raises TransientError."""
-    for worker in multiprocessing.active_children():
-        worker.kill()
+    for pool in _at_work:
+        for worker in list((pool._processes or {}).values()):  # noqa: SLF001 - kill_workers, from Python 3.14 on
+            worker.kill()
 
 
 def _take(sealed: bytes, binding: FrameBinding) -> None:

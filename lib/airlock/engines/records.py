@@ -59,6 +59,7 @@ class SplitRecord:
         known_rows: Written rows that were looked through for direct identifiers of theirs.
         known_found: Written cells that still held one, by column.
         frequencies: Of each column whose frequencies count.
+        objects: Digest of the policies, rights and guards that preflight's verdict was of, under which it was made; empty: there was none.
         excluded: Places in the sorted list of excluded ids of those that had rows. The list is part of the record's name.
     """
 
@@ -72,6 +73,7 @@ class SplitRecord:
     known_found: tuple[tuple[str, int], ...]
     frequencies: tuple[ColumnCounts, ...]
     excluded: tuple[int, ...] = ()
+    objects: str = ""
 
     @property
     def rejected(self) -> int:

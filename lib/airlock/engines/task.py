@@ -73,25 +73,30 @@ class _Counts:
 
 def run_sealed(sealed: bytes, binding: FrameBinding, index: int) -> TaskResult:
     """Open the frame and carry out split `index`: what a worker does. On a cluster only while preflight's verdict counts, here."""
+    objects = ""
     try:
         if binding.standing is not None:
             # Of executors each knows its own; where tasks run on the driver's machine, it is the driver's.
-            binding.standing.on(os.environ.get(_NODE) or binding.standing.node).await_fresh()
+            standing = binding.standing.on(os.environ.get(_NODE) or binding.standing.node)
+            objects = standing.await_fresh()[0].objects_sha256
         frame = open_frame(sealed, binding)
     except AirlockError as error:
         return TaskResult(index, "", error.code, error.exit_code == _TEMPORARY, str(error))
-    return run_task(frame, index)
+    return run_task(frame, index, objects=objects)
 
 
-def run_task(frame: TaskFrame, index: int) -> TaskResult:
-    """Carry out split `index` of the frame, unless it has its record: a task that is tried again begins where it was stopped."""
+def run_task(frame: TaskFrame, index: int, *, objects: str = "") -> TaskResult:
+    """Carry out split `index` of the frame, unless it has its record: a task that is tried again begins where it was stopped.
+
+    `objects`: digest of what preflight's verdict is of, for the record.
+    """
     name, files = frame.names[index], tuple(piece.path for piece in frame.splits[index].pieces)
     task: _SplitTask | None = None
     try:
         if frame.first:
             summarize_split(frame, index)
         elif read_record(open_store(frame.zones["private"]), frame.plan.policy.dataset, name, frame.keys) is None:
-            task = _SplitTask(frame, index)
+            task = _SplitTask(frame, index, objects)
             task.run()
     except AirlockError as error:
         if not _place(error).startswith("airlock."):  # of a third party's kernel: its text may quote a value
@@ -120,8 +125,8 @@ def _place(error: BaseException) -> str:
 class _SplitTask:
     """One split's work: its state is counts and buffers."""
 
-    def __init__(self, frame: TaskFrame, index: int) -> None:
-        self.frame, self.index, self.name = frame, index, frame.names[index]
+    def __init__(self, frame: TaskFrame, index: int, objects: str) -> None:
+        self.frame, self.index, self.name, self.objects = frame, index, frame.names[index], objects
         self.plan, self.policy = frame.plan, frame.plan.policy
         tree = rule_tree(self.policy.rules())
         reading = self.plan.reading.schema
@@ -245,6 +250,7 @@ class _SplitTask:
             known_found=tuple(sorted(self.counts.known_found.items())),
             frequencies=self.frequencies.finish(),
             excluded=tuple(sorted(self.counts.excluded)),
+            objects=self.objects,
         )
         winner = create_record(private, self.policy.dataset, mine, self.frame.keys)
         if winner != mine:

@@ -5,6 +5,7 @@ Only what passed is signed: what failed is told, and there is nothing to show. W
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
@@ -77,6 +78,8 @@ def held_verdict(envelope: str, *, run: str, at: datetime | None, trust: Trust) 
         IntegrityError: Another run's, taken back, or not of that time.
     """
     record = Preflighted.parse(envelope.encode(), trust)
+    if len(json.loads(envelope)["signatures"]) != 1:  # others are by nobody known: a place to write into
+        raise IntegrityError(f"the verdict of preflight in the manifest of run '{run}' has more than one signature. Run again")
     if record.run != run:
         raise IntegrityError(f"the verdict of preflight in the manifest of run '{run}' is of run '{record.run}'. Run again")
     if record.withdrawn:

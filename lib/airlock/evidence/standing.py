@@ -13,11 +13,11 @@ from pathlib import Path
 
 from airlock.clients.documents import fetched, is_url
 from airlock.errors import IsolationDriftError, IsolationUnwatchedError, PermitError, StorageUnavailableError
-from airlock.evidence.canonical import parse_time
+from airlock.evidence.canonical import parse_time, time_text
 from airlock.evidence.preflighted import AHEAD, Preflighted
 from airlock.evidence.trust import Trust, TrustedKey
 
-__all__ = ["PATIENCE", "Standing"]
+__all__ = ["PATIENCE", "Standing", "require_seamless"]
 
 PATIENCE = 120.0
 """Seconds for which a run that lost its watch waits for a new verdict, before it ends with 75."""
@@ -88,6 +88,12 @@ class Standing:
                 )
             sleep(_PAUSE)
 
+    def envelope_since(self, began: datetime) -> bytes:
+        """What a manifest is to hold: the verdict of now, of a watch without a gap since the run began. Raises as `await_fresh` does."""
+        record, envelope = self.await_fresh()
+        require_seamless(record, began)
+        return envelope
+
     def _require_mine(self, record: Preflighted) -> None:
         if self.run is not None and record.run != self.run:
             raise PermitError(
@@ -109,6 +115,19 @@ class Standing:
             raise PermitError(
                 f"this is node '{self.node}', and the verdict of preflight is for: {', '.join(record.nodes)}. Bind the run's pods to these"
             )
+
+
+def require_seamless(record: Preflighted, began: datetime) -> None:
+    """Make sure that the zone was watched since then without a gap.
+
+    Raises:
+        IsolationUnwatchedError: The watch began anew since: what happened in between, nobody knows.
+    """
+    if parse_time(record.since) > began + AHEAD:
+        raise IsolationUnwatchedError(
+            f"preflight watches since {record.since}, and this run began at {time_text(began)}: what happened in between, nobody knows. "
+            "Finished splits are kept. Start the run again"
+        )
 
 
 def _contents(path: str) -> bytes:

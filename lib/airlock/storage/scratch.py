@@ -23,6 +23,7 @@ __all__ = ["scratch_folder"]
 _PREFIX = "airlock-scratch-"
 _NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}")
 _ATTEMPTS = 20
+_PERMISSIONS = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
 
 
 @contextmanager
@@ -70,7 +71,8 @@ def _take(folder: Path) -> int | None:
         return None
     try:
         status = os.fstat(lock)
-        if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == stat.S_IRWXU:
+        # A folder in one that hands its group down (an emptyDir under fsGroup does) has that bit, too.
+        if status.st_uid == os.geteuid() and status.st_mode & _PERMISSIONS == stat.S_IRWXU:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(folder.lstat(), status):
                 return lock

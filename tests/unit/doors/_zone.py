@@ -10,6 +10,7 @@ import yaml
 
 from airlock.cluster.digest import objects_digest
 from airlock.cluster.flowreader import read_flows
+from airlock.cluster.live import Listed
 from airlock.cluster.resources import resources_from
 from airlock.cluster.sealed import broken_pods, sealed_pod
 from airlock.doors import _zone_looks
@@ -63,30 +64,47 @@ class Cluster:
         return one
 
 
+KINDS = {"Node": "v1", "Namespace": "v1", "Pod": "v1", "NetworkPolicy": "networking.k8s.io/v1"}
+
+
 class Guarding:
-    """Lists and watches of what a zone has."""
+    """Lists and watches of what a zone has: one list a kind, as an API server has them."""
 
     def __init__(self, zone):
-        self.zone, self.news, self.ended = zone, threading.Event(), threading.Event()
+        self.zone, self.ended = zone, threading.Event()
         self.down = self.deaf = False
+        self.log, self.news = [], threading.Condition()
+        self.compacted = 0
+        """What happened before nobody knows any more."""
 
-    def read(self):
+    def lists(self):
         if self.down:
             raise StorageUnavailableError("the cluster does not answer")
-        return resources_from([("live", one) for one in self.zone.objects], unread=self.zone.unread)
+        refused = [Listed("v1", why, "Role", refused=why) for why in self.zone.unread.values()]
+        return [*refused, *(self.list(version, kind, kind) for kind, version in KINDS.items())]
 
-    def paths(self):
-        return ["/api/v1/namespaces/pii-raw/pods"]
+    def list(self, version, path, kind):
+        with self.news:
+            items = tuple(one for one in self.zone.objects if one["kind"] == kind)
+            return Listed(version, path, kind, items, str(len(self.log)))
 
-    def events(self, path, seconds):
-        """One watch: until something happens, or nobody answers any more."""
+    def events(self, path, at, seconds):
+        """Since then, until nobody answers any more."""
         if self.deaf:
             raise StorageUnavailableError("the cluster does not answer")
+        if int(at) < self.compacted:
+            raise AdmissionError("too old", status=410)
         yield {}
+        place = int(at)
         while not self.ended.is_set() and not self.deaf:
-            yield from ({"type": "ADDED", "object": one} for one in list(self.zone.objects))
-            self.news.wait(5)
-            self.news.clear()
+            with self.news:
+                if place == len(self.log):
+                    self.news.wait(0.2)
+                fresh, place = self.log[place:], len(self.log)
+            for number, (what, one) in enumerate(fresh, place - len(fresh) + 1):
+                if one["kind"] == path:
+                    body = {**one, "metadata": {**one["metadata"], "resourceVersion": str(number)}}
+                    yield {"type": what, "object": body}
 
 
 class Zone:
@@ -127,5 +145,14 @@ class Zone:
 
     def add(self, one):
         """Something more is there, and whoever watches hears of it."""
-        self.objects.append(one)
-        self.guarding.news.set()
+        self._happens("ADDED", one, self.objects.append)
+
+    def remove(self, one):
+        """It is not there any more."""
+        self._happens("DELETED", one, self.objects.remove)
+
+    def _happens(self, what, one, change):
+        with self.guarding.news:
+            change(one)
+            self.guarding.log.append((what, one))
+            self.guarding.news.notify_all()

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -17,6 +18,7 @@ from airlock.doors._guard import guarded
 from airlock.doors.anonymize import anonymize
 from airlock.doors.permits import standing_verdict
 from airlock.errors import IsolationDriftError, IsolationUnwatchedError, PermitError, TransientError
+from airlock.evidence.canonical import time_text
 from airlock.evidence.manifest import PublicManifest
 from airlock.types import Isolation
 
@@ -139,3 +141,65 @@ def test_work_that_begins_late_is_stopped_too(made, verdict):
     with pytest.raises(IsolationDriftError), guarded(standing_verdict(made.settings(), "one"), stopped.release):
         told += [stopped.acquire(timeout=5), stopped.acquire(timeout=5)]
     assert told == [True, True]
+
+
+def test_what_was_done_without_a_verdict_is_done_again_under_one(made, verdict):
+    away = made.settings()
+    alone = type(away)(away.values | {"isolation.preflight": None}, away.origins, away.file)
+    assert anonymize(made.policy(), alone, run_id="zero").rows_out == 80
+    verdict.sign()
+    done = anonymize(made.policy(), made.settings(), run_id="one")
+    assert (done.rows_out, done.reused) == (80, 0)
+    verdict.sign("two")
+    assert anonymize(made.policy(), made.settings(), run_id="two").reused == 4
+    verdict.sign("three", objects_sha256="7" * 64)
+    assert anonymize(made.policy(), made.settings(), run_id="three").reused == 0
+
+
+def test_nothing_raw_is_read_before_the_verdict_is_asked(made, verdict, monkeypatch):
+    verdict.sign(withdrawn=("x",))
+    monkeypatch.setattr(door, "prepare", lambda *_: pytest.fail("read"))
+    with pytest.raises(IsolationDriftError):
+        anonymize(made.policy(), made.settings(), run_id="one")
+
+
+def test_a_watch_that_began_anew_during_the_run_ends_it_with_75(made, verdict):
+    verdict.sign()
+    later = time_text(datetime.now(UTC) + timedelta(minutes=2))
+    stopped = threading.Event()
+    verdict.sign(since=later)
+    with (
+        pytest.raises(IsolationUnwatchedError, match="what happened in between, nobody knows") as caught,
+        guarded(standing_verdict(made.settings(), "one"), stopped.set),
+    ):
+        stopped.wait(5)
+    assert caught.value.exit_code == 75
+
+
+def test_an_answer_that_nobody_expected_guards_no_less(made, verdict, monkeypatch):
+    verdict.sign()
+    standing = standing_verdict(made.settings(), "one")
+    monkeypatch.setattr(type(standing), "read", lambda _: 1 / 0)
+    stopped = threading.Event()
+    with (
+        pytest.raises(IsolationUnwatchedError, match="could not be looked at: ZeroDivisionError"),
+        guarded(standing, stopped.set),
+    ):
+        assert stopped.wait(5)
+
+
+def test_the_verdict_of_the_manifest_is_of_the_moment_that_is_signed(made, verdict, monkeypatch):
+    """Taken before a wait for a new one, it would have run out by then, and no outer door would take the run."""
+    verdict.sign(ends=2)
+    usual = door.stage_manifest
+
+    def late(*arguments, **named):
+        time.sleep(2.5)
+        fresh.append(verdict.sign())
+        return usual(*arguments, **named)
+
+    fresh = []
+    monkeypatch.setattr(door, "stage_manifest", late)
+    anonymize(made.policy(), made.settings(workers="1"), run_id="one")
+    manifest = PublicManifest.from_bytes((made.root / "staging" / "people" / "one" / "manifest.json").read_bytes())
+    assert manifest.preflight == fresh[0].decode()

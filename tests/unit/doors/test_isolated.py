@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tests.servers.verdict import Verdict
 
@@ -11,6 +13,7 @@ from airlock.doors.anonymize import anonymize
 from airlock.doors.release import release
 from airlock.doors.verify import verify
 from airlock.errors import BoundaryError, IntegrityError, IsolationUnprovenError, RunBoundError, SignatureError
+from airlock.evidence.canonical import canonical_json
 from airlock.evidence.manifest import PublicManifest
 from airlock.keys.signing import create_signing_key
 from airlock.types import Isolation
@@ -19,14 +22,13 @@ from airlock.types import Isolation
 @pytest.fixture
 def made(make_project, monkeypatch):
     from airlock.doors import _engine
-    from airlock.engines.frame import open_frame
-    from airlock.engines.task import run_task
+    from airlock.engines.task import run_sealed
 
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr(
         _engine,
         "run_local",
-        lambda sealed, binding, todo, *, workers: (run_task(open_frame(sealed, binding), at) for at in todo),
+        lambda sealed, binding, todo, *, workers: (run_sealed(sealed, binding, at) for at in todo),
     )
     return make_project(files=2)
 
@@ -127,9 +129,22 @@ def test_another_runs_verdict_in_a_manifest_is_refused_for_good(made, monkeypatc
     other = verdict.sign("two")
     verdict.sign()
     monkeypatch.setattr(door, "standing_verdict", lambda *_: None)
-    monkeypatch.setattr(door, "StagedFacts", lambda *given: StagedFacts(*given[:-1], other))
+    monkeypatch.setattr(door, "StagedFacts", lambda *given: StagedFacts(*given[:-1], lambda: other))
     stage(made)
     with pytest.raises(IntegrityError, match="of run 'one' is of run 'two'"):
         release(made.policy(), made.settings())
     with pytest.raises(RunBoundError, match="was refused before"):
         release(made.policy(), made.settings(), run_id="one")
+
+
+def test_a_verdict_with_room_for_more_is_refused(made, monkeypatch):
+    """Signatures of nobody known count for nothing, and would carry anything past the gate."""
+    verdict = Verdict(made)
+    envelope = json.loads(verdict.sign())
+    envelope["signatures"].append({"keyid": "Ann Smith;4111111111111111", "sig": "AAAA"})
+    smuggled = canonical_json(envelope)
+    monkeypatch.setattr(door, "StagedFacts", lambda *given: StagedFacts(*given[:-1], lambda: smuggled))
+    stage(made)
+    with pytest.raises(IntegrityError, match="has more than one signature"):
+        release(made.policy(), made.settings())
+    assert made.files("sanitized") == ["people/.lease.json"]

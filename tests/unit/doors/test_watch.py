@@ -29,7 +29,7 @@ class Watched:
     def _run(self, given):
         try:
             self.found = watch(given, self.verdicts.append, self.said.append, self.stop)
-        except AirlockError as error:
+        except (AirlockError, ZeroDivisionError) as error:
             self.error = error
 
     def __enter__(self):
@@ -39,7 +39,6 @@ class Watched:
     def __exit__(self, *_):
         self.stop.set()
         self.zone.guarding.ended.set()
-        self.zone.guarding.news.set()
         self.thread.join(LONGEST)
         assert not self.thread.is_alive()
 
@@ -92,8 +91,8 @@ def test_what_no_watch_tells_is_found_when_the_verdict_is_renewed(zone):
 def test_what_is_not_in_order_at_first_is_told_and_nothing_signed(zone):
     zone.add(STRANGER)
     with Watched(zone) as made:
-        made.until(lambda: made.found)
-    assert made.verdicts == []
+        made.until(lambda: made.said)
+    assert (made.verdicts, made.found) == ([], [])
     assert [one.name for one in made.said[0] if not one.passed] == ["pods"]
 
 
@@ -101,26 +100,98 @@ def test_what_can_not_be_watched_gets_no_verdict(zone, monkeypatch):
     monkeypatch.setattr(door, "_BEGIN_SECONDS", 0.3)
     zone.guarding.deaf = True
     with Watched(zone) as made:
-        made.until(lambda: made.found)
+        made.until(lambda: made.said)
     assert made.verdicts == []
-    assert "the cluster does not answer" in made.found[0].said
+    assert "the cluster does not answer" in made.said[0][0].said
+
+
+def break_off(made, zone, what):
+    """Nobody sees anything for a while; then they can again."""
+    made.until(lambda: len(made.verdicts) >= 2)
+    setattr(zone.guarding, what, True)
+    time.sleep(0.5)
+    before = len(made.verdicts)
+    time.sleep(1.5)
+    assert len(made.verdicts) == before
+    return before
 
 
 @pytest.mark.parametrize("broken", ["down", "deaf"])
-def test_who_can_not_see_renews_nothing_and_begins_anew_when_it_can_again(zone, broken):
+def test_who_can_not_see_renews_nothing_and_has_missed_nothing_when_it_can_again(zone, broken):
     with Watched(zone, minutes=0.02) as made:
-        made.until(lambda: len(made.verdicts) >= 2)
-        setattr(zone.guarding, broken, True)
-        zone.guarding.news.set()
-        time.sleep(0.5)
-        before = len(made.verdicts)
-        time.sleep(1.5)
-        assert len(made.verdicts) == before
+        before = break_off(made, zone, broken)
         setattr(zone.guarding, broken, False)
         made.until(lambda: len(made.verdicts) > before)
         last = made.read()
     assert made.found == []
+    assert made.read(0).since == last.since
+
+
+def test_what_happened_while_nobody_saw_it_is_found_out_though_it_is_undone(zone):
+    with Watched(zone, minutes=0.02) as made:
+        break_off(made, zone, "deaf")
+        zone.add(STRANGER)
+        zone.remove(STRANGER)
+        zone.guarding.deaf = False
+        made.until(lambda: made.found)
+    assert made.read().withdrawn == ("pods: pod pii-raw/x is of no party of flows.yaml",)
+
+
+def test_who_can_not_be_told_what_happened_begins_anew(zone):
+    with Watched(zone, minutes=0.02) as made:
+        before = break_off(made, zone, "deaf")
+        zone.add(STRANGER)
+        zone.remove(STRANGER)
+        zone.guarding.compacted = len(zone.guarding.log)
+        zone.guarding.deaf = False
+        made.until(lambda: len(made.verdicts) > before)
+        last = made.read()
+    assert made.found == []
     assert made.read(0).since < last.since
+
+
+def test_a_change_that_is_undone_at_once_is_a_change(zone):
+    policy = {
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "n", "namespace": "pii-raw"},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]},
+    }  # fmt: skip
+    with Watched(zone) as made:
+        made.until(lambda: made.verdicts)
+        with zone.guarding.news:
+            zone.guarding.log += [("ADDED", policy), ("DELETED", policy)]
+            zone.guarding.news.notify_all()
+        made.until(lambda: made.found)
+    assert "is of other objects" in made.read().withdrawn[0]
+
+
+def test_a_node_that_joins_is_no_change_but_a_pod_on_it_is(zone):
+    with Watched(zone, minutes=0.02) as made:
+        made.until(lambda: made.verdicts)
+        zone.add({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "b"}})
+        before = len(made.verdicts)
+        made.until(lambda: len(made.verdicts) > before + 1)
+        assert made.read().nodes == ("a",)
+        labels = {"airlock.dev/role": "executor"}
+        zone.add(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "f", "namespace": "pii-raw", "labels": labels},
+                "spec": {"nodeName": "b"},
+            }
+        )
+        made.until(lambda: made.found)
+    assert made.read().withdrawn == ("pods: pod pii-raw/f is on node 'b', which was not probed. Bind the run's pods to others",)
+
+
+def test_a_watch_that_breaks_takes_the_verdict_back(zone, monkeypatch):
+    with Watched(zone) as made:
+        made.until(lambda: made.verdicts)
+        monkeypatch.setattr(door.Looks, "take", lambda *_: 1 / 0)
+        zone.add(STRANGER)
+        made.until(lambda: made.error)
+    assert isinstance(made.error, ZeroDivisionError)
+    assert made.read().withdrawn == ("preflight failed: ZeroDivisionError",)
 
 
 def test_who_can_not_see_for_long_gives_up(zone, monkeypatch):

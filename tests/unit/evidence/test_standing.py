@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import socket
+import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -107,7 +111,18 @@ def test_a_pod_serves_it(place):
         asked.await_fresh(0)
 
 
-@pytest.mark.parametrize("address", ["https://preflight:7080/", "http:///verdict", "http://user@host/", "ftp://host/"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://preflight:7080/",
+        "http:///verdict",
+        "http://user@host/",
+        "ftp://host/",
+        "http://[::1",
+        "http://host:x/",
+        "http://höst/",
+    ],
+)
 def test_an_address_that_is_none(place, address):
     with pytest.raises(ConfigError, match=r"expected http://HOST:PORT"):
         Standing(address, place[0].keys, "run-1", "a").demand()
@@ -135,3 +150,45 @@ def test_what_stands_in_a_manifest_is_of_its_run_and_of_its_time(place):
             held_verdict(sign(**changed).decode(), run=run, at=at, trust=trust)
     with pytest.raises(SignatureError):
         held_verdict(held.replace("a", "b"), run="run-1", at=now, trust=trust)
+
+
+class Odd:
+    """A server that answers as it likes."""
+
+    def __init__(self, *parts, pause=0.0):
+        self.parts, self.pause = parts, pause
+        self.server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with suppress(OSError):
+            while True:
+                taken = self.server.accept()[0]
+                with suppress(OSError):
+                    taken.recv(1000)
+                    for part in self.parts:
+                        taken.sendall(part)
+                        time.sleep(self.pause)
+                    taken.close()
+
+    def __enter__(self):
+        return f"http://127.0.0.1:{self.server.getsockname()[1]}/"
+
+    def __exit__(self, *_):
+        self.server.close()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc", b"HTTP/1.1 abc\r\n\r\n", b"\x00\xff", b""]
+)
+def test_whatever_answers_it_is_an_answer_or_none(place, answer):
+    with Odd(answer) as url, pytest.raises(StorageUnavailableError):
+        Standing(url, place[0].keys, "run-1", "a").read()
+
+
+def test_an_answer_that_trickles_is_none(place):
+    began = time.monotonic()
+    trickle = [b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", *(b"x" for _ in range(60))]
+    with Odd(*trickle, pause=0.5) as url, pytest.raises(StorageUnavailableError, match="TimeoutError"):
+        Standing(url, place[0].keys, "run-1", "a").read()
+    assert time.monotonic() - began < 8
