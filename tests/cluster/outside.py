@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address, ip_network
 
 NAME = LINK = "airlock-packets"
@@ -31,8 +31,9 @@ def missing(node: str) -> str | None:
 
 
 @contextmanager
-def host(listens: Sequence[str]) -> Iterator[None]:
-    """The host, on which a program runs."""
+def host(programs: Sequence[Sequence[str]], addresses: Sequence[str]) -> Iterator[None]:
+    """The host, on which programs run. The node has a route to each of its addresses for as long."""
+    others = [one for one in addresses if one != ADDRESS]
     try:
         for words in (
             f"netns add {NAME}",
@@ -43,12 +44,14 @@ def host(listens: Sequence[str]) -> Iterator[None]:
             f"-n {NAME} link set lo up",
             f"-n {NAME} link set eth0 up",
             f"-n {NAME} route add default via {ROUTER}",
+            *(f"-n {NAME} address add {one}/32 dev eth0" for one in others),
+            *(f"route add {one}/32 dev {LINK}" for one in others),
         ):
             subprocess.run(["ip", *words.split()], check=True)
-        with subprocess.Popen([*COMMAND, *listens]) as listening:
-            try:
-                yield
-            finally:
-                listening.kill()
+        with ExitStack() as stack:
+            for program in programs:
+                running = stack.enter_context(subprocess.Popen([*COMMAND, *program]))
+                stack.callback(running.kill)
+            yield
     finally:
         subprocess.run(["ip", "netns", "delete", NAME], check=True)

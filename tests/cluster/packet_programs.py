@@ -4,7 +4,7 @@ from __future__ import annotations
 
 LISTEN = """
 import json, socket, sys, threading
-me, ports = sys.argv[1], json.loads(sys.argv[2])
+me, ports, address = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
 def tcp(listening, said):
     while True:
         taken = listening.accept()[0]
@@ -23,19 +23,21 @@ def udp(listening, said):
 for protocol, port in ports:
     said = f"{me} {protocol} {port}".encode()
     if protocol == "TCP":
-        made = socket.create_server(("0.0.0.0", port), backlog=128)
+        made = socket.create_server((address, port), backlog=128)
     else:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        made.bind(("0.0.0.0", port))
+        made.bind((address, port))
     threading.Thread(target=tcp if protocol == "TCP" else udp, args=(made, said)).start()
 """
-"""Arguments: what it says of itself, and its ports. A datagram comes back in front of what is said, so that no old answer passes for a new."""
+"""Arguments: what it says of itself, its ports, and the address that it listens on. A datagram comes back in front of what is said, so that no old answer passes for a new."""
 
 ASK = """
 import errno, json, os, selectors, socket, sys, time
 def begun(address, protocol, port):
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM)
     made.setblocking(False)
+    if sys.argv[1]:
+        made.bind((sys.argv[1], 0))
     failed = made.connect_ex((address, port))
     return made, "" if failed in (0, errno.EINPROGRESS) else errno.errorcode[failed]
 def said_by(made, nonce, silent):
@@ -81,5 +83,5 @@ def ask(seconds, targets):
 for line in sys.stdin:
     print(json.dumps(ask(*json.loads(line))), flush=True)
 """
-"""Reads lines of JSON: seconds, and [address, protocol, port, whether a connection alone is enough] of each target; all are tried at once.
+"""Argument: the address that it asks from, '' for any. Reads lines of JSON: seconds, and [address, protocol, port, whether a connection alone is enough] of each target; all are tried at once.
 Says of each what it answered, or the error, or 'silent'."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class Trap:
     Attributes:
         about: The sentence that it is about.
         documents: All objects that are there.
+        own: Those of them that are not of `base.yaml`.
         flows: What is declared, as `flows.yaml` holds it.
         truth: What its head says.
     """
@@ -51,16 +53,25 @@ class Trap:
     name: str
     about: str
     documents: Sequence[Mapping[str, Any]]
+    own: Sequence[Mapping[str, Any]]
     flows: Mapping[str, Any]
     truth: Mapping[str, Any]
 
     def connections(self, state: str) -> list[Connection]:
         """Those that the head lists as open, closed or undecided."""
-        ends = {f"{pod.namespace}/{pod.name}": pod for pod in [*pods_of(self.documents), *self._future()]}
+        ends = {f"{pod.namespace}/{pod.name}": pod for pod in self.pods}
         return [_connection(line, ends) for line in self.truth.get(state, [])]
 
-    def _future(self) -> list[Pod]:
-        return [_pod(place, **said) for place, said in self.truth.get("future", {}).items()]
+    @property
+    def pods(self) -> list[Pod]:
+        """Those that are there, and those that may come."""
+        return [*pods_of(self.documents), *(_pod(place, **said) for place, said in self.truth.get("future", {}).items())]
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What `prove` must find: one of these."""
+        said = self.truth.get("prove", {}).get("verdict", [])
+        return [said] if isinstance(said, str) else said
 
 
 def all_traps() -> list[Trap]:
@@ -78,15 +89,20 @@ def _read(path: Path) -> Trap:
     flows = yaml.safe_load((FOLDER / "flows.yaml").read_text(encoding="utf-8"))
     flows = {**flows, "parties": flows["parties"] | truth.get("parties", {}), "flows": flows["flows"] + truth.get("flows", [])}
     documents = own if truth.get("alone") else _set_in_base(own, truth.get("drop", []))
-    return Trap(path.stem, lines[0].removeprefix("# "), documents, flows, truth)
+    return Trap(path.stem, lines[0].removeprefix("# "), documents, own, flows, truth)
+
+
+@cache
+def base() -> list[dict[str, Any]]:
+    """The objects of `base.yaml`."""
+    return [each for each in yaml.safe_load_all((FOLDER / "base.yaml").read_text(encoding="utf-8")) if each]
 
 
 def _set_in_base(own: list, dropped: Sequence[str]) -> list:
-    base = [each for each in yaml.safe_load_all((FOLDER / "base.yaml").read_text(encoding="utf-8")) if each]
     gone = {ref_of(each) for each in own} | set(dropped)
-    if set(dropped) - {ref_of(each) for each in base}:
+    if set(dropped) - {ref_of(each) for each in base()}:
         raise ValueError(f"base.yaml has none of {sorted(dropped)}")
-    return [each for each in base if ref_of(each) not in gone] + own
+    return [each for each in base() if ref_of(each) not in gone] + own
 
 
 def ref_of(document) -> str:
