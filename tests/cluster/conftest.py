@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.live import DIGEST, EVERYTHING, IMAGE, create, done, executor, kubectl, settles
+from tests.cluster.live import DIGEST, EVERYTHING, IMAGE, create, done, executor, isolation, kubectl, settles
 from tests.servers import kustomize
 
 from airlock.cluster.pinned import parameters_digest
 from airlock.cluster.resources import resources_from
+from airlock.doors.keys import create_one_key
 
 K8S = Path(__file__).parents[2] / "k8s"
 OURS = "app.kubernetes.io/part-of=airlock"
@@ -104,6 +105,31 @@ def applied(cluster):
     done(kubectl("delete", "clusterrolebinding", EVERYTHING))
     yield cluster
     done(kubectl("create", "-f", "-", given=binding))
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Keys of probes and preflight, the public ones, and results of probes."""
+    made = tmp_path_factory.mktemp("isolation")
+    for role in ("probe", "preflight"):
+        create_one_key(made / "keys", role, trust=made / "trust")
+    (made / "probes").mkdir()
+    return made
+
+
+@pytest.fixture
+def probed(applied, require, folder):
+    """One round for all: it counts as long as nothing changes."""
+    require("cluster_image")
+    file = folder / "probes" / "node-1"
+    if not file.exists():
+        done(kubectl("create", "namespace", "team-analytics"))
+        try:
+            made = isolation("probe", "--seconds", "4", "--key", folder / "keys" / "probe-signing.pem", "--out", file)
+            assert made.returncode == 0, made.stdout + made.stderr
+        finally:
+            kubectl("delete", "namespace", "team-analytics", "--wait=true", "--timeout=100s")
+    return file
 
 
 @pytest.fixture(scope="session")

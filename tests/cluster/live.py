@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -17,6 +20,28 @@ IMAGE = "AIRLOCK_TRIAL_IMAGE"
 """Names the image of `k8s/image` that the cluster can start, as NAME@sha256:..., for the tests by real connections."""
 EVERYTHING = "airlock-trial-everything"
 """A group that the trial gives every right, so that admission alone refuses."""
+
+
+FLOWS = ("--flows", str(Path(__file__).parents[2] / "k8s" / "flows.yaml"))
+
+
+def isolation(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `airlock isolation`, on the trial's flows and with its image."""
+    command = [
+        sys.executable,
+        "-m",
+        "airlock",
+        "isolation",
+        *map(str, arguments),
+        *FLOWS,
+        "--image",
+        os.environ[IMAGE],
+        "--format",
+        "json",
+    ]
+    # Settings are read of the environment, and refuse what is none of theirs.
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, env=given | environment)
 
 
 def kubectl(

@@ -15,7 +15,7 @@ import yaml
 from tests.cluster.conftest import K8S, ZONES
 from tests.cluster.live import IMAGE, done, kubectl, pod
 
-PORTS = (7070, 7078, 7079, 8200, 9091)
+PORTS = (7070, 7078, 7079, 7080, 8200, 9091)
 CONSUMER, STRANGER = "team-analytics", "airlock-trial-stranger"
 STORES = ("raw-store", "staging-store", "sanitized-store")
 PEERS = {

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from tests.cluster.conftest import K8S
 from tests.cluster.line import Line, free_port
-from tests.cluster.live import IMAGE, create, done, kubectl, pod, settles
+from tests.cluster.live import FLOWS, IMAGE, create, done, isolation, kubectl, pod, settles
 
 from airlock.doors.keys import create_one_key
 from airlock.errors import IsolationDriftError, PermitError
@@ -23,50 +23,6 @@ from airlock.evidence.canonical import parse_time
 from airlock.evidence.preflighted import Preflighted
 from airlock.evidence.standing import Standing
 from airlock.evidence.trust import Trust
-
-FLOWS = ("--flows", str(K8S / "flows.yaml"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("preflight")
-    for role in ("probe", "preflight"):
-        create_one_key(made / "keys", role, trust=made / "trust")
-    (made / "probes").mkdir()
-    return made
-
-
-def run(*arguments, **environment):
-    command = [
-        sys.executable,
-        "-m",
-        "airlock",
-        "isolation",
-        *map(str, arguments),
-        *FLOWS,
-        "--image",
-        os.environ[IMAGE],
-        "--format",
-        "json",
-    ]
-    # Settings are read of the environment, and refuse what is none of theirs.
-    given = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
-    return subprocess.run(command, capture_output=True, text=True, timeout=500, env=given | environment)
-
-
-@pytest.fixture
-def probed(applied, require, folder):
-    """One round for all: it counts as long as nothing changes."""
-    require("cluster_image")
-    file = folder / "probes" / "node-1"
-    if not file.exists():
-        done(kubectl("create", "namespace", "team-analytics"))
-        try:
-            made = run("probe", "--seconds", "4", "--key", folder / "keys" / "probe-signing.pem", "--out", file)
-            assert made.returncode == 0, made.stdout + made.stderr
-        finally:
-            kubectl("delete", "namespace", "team-analytics", "--wait=true", "--timeout=100s")
-    return file
 
 
 @pytest.fixture
@@ -89,7 +45,7 @@ def preflight(probed, folder):
             **changed,
         }
         options = [text for name, value in given.items() for text in (f"--{name}", value)]
-        made = run("preflight", *options, "--out", out, KUBECONFIG=str(kubeconfig))
+        made = isolation("preflight", *options, "--out", out, KUBECONFIG=str(kubeconfig))
         assert made.returncode == code, made.stdout + made.stderr
         assert out.exists() == (code == 0)
         return {one["name"]: (one["passed"], one["said"]) for one in json.loads(made.stdout)["checks"]}
@@ -120,7 +76,14 @@ def unguarded(*, wait=True):
 
 def test_as_applied_and_probed_it_is_in_order_and_signed_for_run_and_nodes(preflight, folder):
     found = preflight(0)
-    assert {name for name, (passed, _) in found.items() if passed} == {"objects", "probes", "rights", "admission", "pods"}
+    assert {name for name, (passed, _) in found.items() if passed} == {
+        "objects",
+        "probes",
+        "rights",
+        "admission",
+        "pods",
+        "tokens",
+    }
     record = Preflighted.parse((folder / "verdict").read_bytes(), Trust.load(folder / "trust"))
     assert (record.run, len(record.nodes)) == ("run-1", 1)
     assert record.probes_sha256.keys() == set(record.nodes)

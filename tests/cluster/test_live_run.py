@@ -14,9 +14,7 @@ import pytest
 import yaml
 from tests.cluster.conftest import K8S
 from tests.cluster.live import IMAGE, done, kubectl, pod
-from tests.cluster.test_live_preflight import ONE_MORE, run
-
-from airlock.doors.keys import create_one_key
+from tests.cluster.test_live_preflight import ONE_MORE
 
 RAW = "pii-raw"
 PORT = 7080
@@ -31,26 +29,9 @@ grep -o '"isolation":"[a-z]*"' staging/customers/"$RUN"/manifest.json
 """What the driver's pod does: zones in a folder of its own, made anew, for stores come with the jobs."""
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("run")
-    for role in ("probe", "preflight"):
-        create_one_key(made / "keys", role, trust=made / "trust")
-    return made
-
-
 @pytest.fixture
-def zone(applied, require, folder):
+def zone(probed, folder):
     """The trial's zones, probed, with what preflight's pod mounts."""
-    require("cluster_image")
-    probed = folder / "probed"
-    if not probed.exists():
-        done(kubectl("create", "namespace", "team-analytics"))
-        try:
-            made = run("probe", "--seconds", "4", "--key", folder / "keys" / "probe-signing.pem", "--out", probed)
-            assert made.returncode == 0, made.stdout + made.stderr
-        finally:
-            kubectl("delete", "namespace", "team-analytics", "--wait=true", "--timeout=100s")
     items = [
         mounted("ConfigMap", "preflight-flows", {"flows.yaml": K8S / "flows.yaml"}),
         mounted("ConfigMap", "preflight-probes", {"node": probed}),
@@ -172,7 +153,7 @@ def test_a_policy_that_is_deleted_during_the_run_ends_it_with_3(zone):
     with started(preflight("two")) as beside:
         at = until(lambda: status(beside).get("podIP"), 60, beside)
         until(lambda: "admission" in said(beside), 60, beside)
-        slow = driver("two", at, 400_000)
+        slow = driver("two", at, 150_000)
         slow["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "300m"
         with started(slow) as inner:
             until(lambda: '"anonymize"' in said(inner), 180, inner, beside)

@@ -60,7 +60,8 @@ def _beside(given: Given, publishing: Publishing, say: Callable[[list[Check]], N
         return 3 if wrong or at.document is None else 0
 
 
-_TOLD_SECONDS = 30
+_TOLD_SECONDS = 10
+"""The driver asks every second, a task before its split."""
 
 
 def _replace(out: Path, envelope: bytes) -> None:

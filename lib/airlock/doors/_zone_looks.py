@@ -9,13 +9,16 @@ from pathlib import Path
 
 from airlock.cluster._shape import mapping
 from airlock.cluster.digest import objects_digest
+from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.flowreader import read_flows
 from airlock.cluster.flows import Flows
 from airlock.cluster.flowshape import FileShape
 from airlock.cluster.live import Cluster, Guarding
-from airlock.cluster.resources import Resources
+from airlock.cluster.podspec import pod_openings
+from airlock.cluster.resources import Resource, Resources
 from airlock.cluster.sealed import broken_pods, sealed_pod
 from airlock.cluster.watching import resources_of
+from airlock.cluster.workloads import pod_templates
 from airlock.doors.isolation import read_claim
 from airlock.doors.probe import read_probed
 from airlock.errors import AdmissionError, AirlockError, ConfigError, TransientError
@@ -28,7 +31,7 @@ __all__ = ["QUICK", "Check", "Found", "Looks", "Wanted", "taken"]
 Found = tuple[list[str], str]
 """What is wrong, and what was found where nothing is."""
 
-QUICK = ("objects", "probes", "pods")
+QUICK = ("objects", "probes", "pods", "tokens")
 """Looks that only read what is there: taken as soon as something changed."""
 
 EVERY = (*QUICK, "rights", "admission")
@@ -113,6 +116,7 @@ class Looks:
             "objects": self._objects,
             "probes": self._probes,
             "pods": self._pods,
+            "tokens": self._tokens,
             "rights": self._rights,
             "admission": self._admission,
         }
@@ -171,8 +175,7 @@ class Looks:
         }
         wrong, known = [], 0
         for one in self._resources.of("Pod", ""):
-            over = mapping(one.body, "status").get("phase") in ("Succeeded", "Failed")
-            if one.namespace in self.flows.namespaces and not over:
+            if one.namespace in self.flows.namespaces and not _over(one):
                 known += 1
                 role, node = one.labels.get(_ROLE, ""), mapping(one.body, "spec").get("nodeName")
                 if (one.namespace, role) not in roles:
@@ -181,7 +184,20 @@ class Looks:
                     wrong.append(
                         f"pod {one.namespace}/{one.name} is on node '{node}', which was not probed. Bind the run's pods to others"
                     )
+        wrong += [f"{one.where}: {one.text}" for one in self._openings() if one.kind != "token"]
         return wrong, f"{known} pods in the zones, each of a party"
+
+    def _tokens(self) -> Found:
+        wrong = [f"{one.where}: {one.text}" for one in self._openings() if one.kind == "token"]
+        return wrong, "no pod carries a token of an account without declared rights"
+
+    def _openings(self) -> list[Opening]:
+        """What the zones' pods open that no proof lets them."""
+        declared, inside = frozenset(one.subject for one in self.flows.rights), frozenset(self.flows.namespaces)
+        over = {one.ref for one in self._resources.of("Pod", "") if _over(one)}
+        there = [one for one in pod_templates(self._resources) if one.ref not in over]
+        found = pod_openings(there, self._resources, inside, declared)
+        return [one for one in found if one.verdict is not Verdict.PROVEN]
 
     def _rights(self) -> Found:
         cluster = Cluster()
@@ -214,6 +230,10 @@ class Looks:
         wanted = self.wanted
         labels = {"app.kubernetes.io/part-of": "airlock", _ROLE: wanted.role}
         return sealed_pod("airlock-preflight", wanted.namespace, wanted.role, labels, wanted.image)
+
+
+def _over(pod: Resource) -> bool:
+    return mapping(pod.body, "status").get("phase") in ("Succeeded", "Failed")
 
 
 def taken(name: str, look: Callable[[], Found]) -> Check:

@@ -210,7 +210,7 @@ class _Watch:
 
     def _changed(self, kind: str) -> list[Check]:
         """What is not in order after one change: each is judged by itself, for the next one may undo it."""
-        found = self.desk.looks.take(self.watching.resources(), ("pods",) if kind == "Pod" else QUICK)
+        found = self.desk.looks.take(self.watching.resources(), ("pods", "tokens") if kind == "Pod" else QUICK)
         return [one for one in found if not one.passed]
 
     def _renewed(self) -> list[Check]:

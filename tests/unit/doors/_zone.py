@@ -34,7 +34,7 @@ flows:
 OBJECTS = """
 - {apiVersion: v1, kind: Node, metadata: {name: a}}
 - {apiVersion: v1, kind: Namespace, metadata: {name: pii-raw}}
-- {apiVersion: v1, kind: Pod, metadata: {name: e, namespace: pii-raw, labels: {airlock.dev/role: executor}}, status: {phase: Running}}
+- {apiVersion: v1, kind: Pod, metadata: {name: e, namespace: pii-raw, labels: {airlock.dev/role: executor}}, spec: {automountServiceAccountToken: false}, status: {phase: Running}}
 - {apiVersion: v1, kind: Pod, metadata: {name: old, namespace: pii-raw}, status: {phase: Succeeded}}
 """
 

@@ -65,9 +65,29 @@ def test_each_other_look_can_fail_alone(zone):
     zone.unread = {"Role (v1)": "403 Forbidden"}
     assert failed(take()[0]) == {"objects": "Role (v1) could not be listed: 403 Forbidden"}
     zone.unread = {}
-    zone.objects.append({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "pii-raw"}})
+    zone.objects.append(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "x", "namespace": "pii-raw"},
+            "spec": {"automountServiceAccountToken": False},
+        }
+    )
     checks, envelope = take()
     assert (failed(checks), envelope) == ({"pods": "pod pii-raw/x is of no party of flows.yaml"}, None)
+
+
+def test_a_pod_with_a_token_that_nobody_declared_is_found(zone):
+    spec = {"serviceAccountName": "executor", "containers": [{"name": "main", "image": IMAGE}]}
+    sealed = {**sealed_pod("f", "pii-raw", "executor", {"airlock.dev/role": "executor"}, IMAGE), "status": {"phase": "Running"}}
+    zone.objects.append(sealed)
+    assert failed(preflight(zone.given())[0]) == {}
+    sealed["spec"] = {**sealed["spec"], "automountServiceAccountToken": True}
+    assert (
+        "carries a token of ServiceAccount pii-raw/executor for the API server" in failed(preflight(zone.given())[0])["tokens"]
+    )
+    sealed["spec"] = {**sealed["spec"], **spec, "automountServiceAccountToken": False, "hostNetwork": True}
+    assert failed(preflight(zone.given())[0]).keys() == {"pods"}
 
 
 @pytest.mark.parametrize("status", [401, 404, 409])

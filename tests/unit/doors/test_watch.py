@@ -14,7 +14,12 @@ from airlock.errors import AirlockError, IsolationUnwatchedError
 from airlock.evidence.preflighted import Preflighted
 from airlock.evidence.trust import Trust
 
-STRANGER = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "pii-raw"}}
+STRANGER = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "x", "namespace": "pii-raw"},
+    "spec": {"automountServiceAccountToken": False},
+}
 LONGEST = 20
 
 
@@ -66,7 +71,7 @@ def test_while_all_is_in_order_the_verdict_is_renewed_until_the_run_is_over(zone
     assert first.since == last.since
     assert first.signed_at < last.signed_at
     assert (first.withdrawn, last.withdrawn) == ((), ())
-    assert [one.name for one in made.said[0]] == ["objects", "probes", "pods", "rights", "admission"]
+    assert [one.name for one in made.said[0]] == ["objects", "probes", "pods", "tokens", "rights", "admission"]
 
 
 def test_a_change_takes_the_verdict_back_at_once(zone):
@@ -177,7 +182,7 @@ def test_a_node_that_joins_is_no_change_but_a_pod_on_it_is(zone):
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": {"name": "f", "namespace": "pii-raw", "labels": labels},
-                "spec": {"nodeName": "b"},
+                "spec": {"nodeName": "b", "automountServiceAccountToken": False},
             }
         )
         made.until(lambda: made.found)
