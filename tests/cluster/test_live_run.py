@@ -153,7 +153,7 @@ def test_a_policy_that_is_deleted_during_the_run_ends_it_with_3(zone):
     with started(preflight("two")) as beside:
         at = until(lambda: status(beside).get("podIP"), 60, beside)
         until(lambda: "admission" in said(beside), 60, beside)
-        slow = driver("two", at, 150_000)
+        slow = driver("two", at, 250_000)
         slow["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "300m"
         with started(slow) as inner:
             until(lambda: '"anonymize"' in said(inner), 180, inner, beside)

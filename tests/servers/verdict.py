@@ -18,6 +18,7 @@ class Verdict:
     """A verdict for node `here`, beside a project."""
 
     def __init__(self, project):
+        self.since = time_text(datetime.now(UTC))
         self.project, self.file, self.key = project, project.root / "verdict", project.root / "keys" / "preflight.pem"
         create_signing_key(self.key, project.root / "trust" / "preflight.pub", "preflight")
         project.config.write_text(project.config.read_text() + f"isolation: {{preflight: {self.file}, node: here}}\n")
@@ -27,7 +28,7 @@ class Verdict:
         now = datetime.now(UTC)
         values = {
             "run": run, "nodes": ("here",), "namespaces": ("pii-raw",), "flows_sha256": "0" * 64, "objects_sha256": "1" * 64,
-            "probes_sha256": {"here": "2" * 64}, "checks": ("probes",), "since": time_text(now), "signed_at": time_text(now),
+            "probes_sha256": {"here": "2" * 64}, "checks": ("probes",), "since": self.since, "signed_at": time_text(now),
             "expires_at": time_text(now + timedelta(seconds=ends)),
         }  # fmt: skip
         envelope = Preflighted(**{**values, **changed}).to_envelope(load_signer(self.key))

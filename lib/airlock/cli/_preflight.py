@@ -33,8 +33,6 @@ class Publishing:
 
 def run_preflight(given: Given, publishing: Publishing, *, stay: bool, as_json: bool) -> int:
     """Carry it out and say what was found; returns the exit code."""
-    if publishing.out is not None:  # an earlier one says nothing of now
-        publishing.out.unlink(missing_ok=True)
     if stay:
         return _beside(given, publishing, lambda checks: _say(checks, as_json=as_json))
     checks, envelope = preflight(given)

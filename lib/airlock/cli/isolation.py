@@ -210,6 +210,8 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     if (out is None and not serve) or (serve and not stay):
         raise ConfigError("where does the verdict go? Give --out FILE, or --watch --serve ADDRESS:PORT")
     _require_folder(out)
+    if out is not None:  # an earlier one says nothing of now, whatever becomes of this one
+        out.unlink(missing_ok=True)
     shared: Context = context.obj
     settings = shared.trusting(trust)
     files = sorted(one for one in probes.iterdir() if one.is_file()) if probes.is_dir() else [probes]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import socket
+import threading
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from urllib.parse import urlsplit
 
 from airlock.errors import ConfigError, StorageUnavailableError
@@ -32,11 +34,14 @@ def fetched(url: str) -> bytes:
         ConfigError: It is no http:// address.
     """
     host, port, path = _parts(url)
-    connection, until = HTTPConnection(host, port, timeout=_SECONDS), time.monotonic() + _SECONDS
+    connection = HTTPConnection(host, port, timeout=_SECONDS)
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        data = b"".join(_blocks(answer, until))
+        with _deadline(connection):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            data = answer.read(_MOST + 1)
+            if len(data) <= _MOST and answer.length:
+                raise IncompleteRead(data)
     # Whoever answers, answers with whatever it likes: http.client raises ValueError at some of it.
     except (OSError, HTTPException, ValueError) as error:
         raise StorageUnavailableError(f"{host}:{port} does not answer: {type(error).__name__}. Run again") from None
@@ -59,11 +64,23 @@ def _parts(url: str) -> tuple[str, int, str]:
     return host, port, parts.path or "/"
 
 
-def _blocks(answer: HTTPResponse, until: float) -> Iterator[bytes]:
-    """An answer as it comes, not for longer than that: one that trickles would hold up who has to notice."""
-    size = 0
-    while size <= _MOST and (block := answer.read1(_MOST + 1 - size)):
-        if time.monotonic() > until:
-            raise TimeoutError
-        size += len(block)
-        yield block
+@contextmanager
+def _deadline(connection: HTTPConnection) -> Iterator[None]:
+    """For the whole of an exchange: one that trickles, headers and all, would hold up who has to notice."""
+    connection.connect()
+    late = threading.Event()
+
+    def end(connected: socket.socket) -> None:
+        late.set()
+        with suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    ending = threading.Timer(_SECONDS, end, [connection.sock])
+    ending.daemon = True
+    ending.start()
+    try:
+        yield
+    finally:
+        ending.cancel()
+    if late.is_set():  # what was read until then, http.client may take for whole
+        raise TimeoutError

@@ -24,6 +24,8 @@ _Get = Callable[..., Mapping[str, Any]]
 _PAGE = 500
 _PATIENCE = (5, 60)
 """Seconds for connecting, and between bytes."""
+_HURRY = (5, 10)
+"""The same for who looks again soon."""
 
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _SECRET = ("v1", "Secret")
@@ -104,7 +106,7 @@ class Guarding:
 
     def __init__(self, zones: Iterable[str], lists: Iterable[str]) -> None:
         """`zones`: namespaces whose pods are read; `lists`: those whose ConfigMaps are."""
-        self._client = _client(None, None)
+        self._client = _client(None, None, tries=0)
         self._get = partial(_got, self._client, patient=False)
         self._own = [("v1", f"/api/v1/namespaces/{name}/pods", "Pod") for name in zones]
         self._own += [("v1", f"/api/v1/namespaces/{name}/configmaps", "ConfigMap") for name in lists]
@@ -186,7 +188,7 @@ class Cluster:
         return True
 
 
-_GONE = 404
+_GONE, _COMPACTED = 404, 410
 _BUSY = frozenset({429, 500, 502, 503, 504})
 """Answers that refuse nothing: too many requests, and failures of the API server's own."""
 _PLURALS = {
@@ -281,9 +283,9 @@ def _got(
     from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
 
     try:
-        return _answer(client, "GET", path, query or {}, {"Accept": accept})
+        return _answer(client, "GET", path, query or {}, {"Accept": accept}, patience=_PATIENCE if patient else _HURRY)
     except ApiException as error:
-        if error.status in _BUSY and not patient:
+        if error.status in (*_BUSY, _COMPACTED) and not patient:  # a list of several pages may outlive its first
             raise _busy("GET", path, error) from None
         raise _RefusedError(f"{error.status} {error.reason}") from None
 
@@ -306,7 +308,14 @@ def _asked(client: Any, method: str, path: str, query: Mapping[str, Any], body: 
 
 
 def _answer(
-    client: Any, method: str, path: str, query: Mapping[str, Any], headers: Mapping[str, str], *, body: Any = None
+    client: Any,
+    method: str,
+    path: str,
+    query: Mapping[str, Any],
+    headers: Mapping[str, str],
+    *,
+    body: Any = None,
+    patience: tuple[int, int] = _PATIENCE,
 ) -> Mapping[str, Any]:
     """What the API server answers; its refusals (ApiException) are the caller's."""
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with kubernetes
@@ -321,7 +330,7 @@ def _answer(
             auth_settings=["BearerToken"],
             _preload_content=False,
             _return_http_data_only=True,
-            _request_timeout=_PATIENCE,
+            _request_timeout=patience,
         )
         made: Mapping[str, Any] = json.loads(answer.data)
     except HTTPError as error:
@@ -370,7 +379,7 @@ def _why(error: Any) -> str:
     return said.splitlines()[0][:500]
 
 
-def _client(kubeconfig: Path | None, context: str | None) -> Any:
+def _client(kubeconfig: Path | None, context: str | None, *, tries: int = 3) -> Any:
     try:
         from kubernetes import client, config  # noqa: PLC0415 - an extra
     except ImportError:
@@ -385,5 +394,5 @@ def _client(kubeconfig: Path | None, context: str | None) -> Any:
             config.load_config(client_configuration=made)
     except config.ConfigException as error:
         raise ConfigError(f"no cluster is configured: {str(error).rstrip('.')}. Set KUBECONFIG") from None
-    made.retries = 3
+    made.retries = tries
     return client.ApiClient(made)

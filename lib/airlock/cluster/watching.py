@@ -85,22 +85,24 @@ class Watching:
             self._ended.wait(0.05)
         return self.lost()
 
-    def taken(self, seconds: float) -> str | None:
-        """Take the next change, waiting so long for one; returns the kind that it is of, None where nothing changed."""
+    def taken(self, seconds: float) -> Change | None:
+        """Take the next change, waiting so long for one; None where there is none.
+
+        Of what it says, only what is changed by it stays in it: `items` is empty where an API server only kept account.
+        """
         try:
-            change = self._changes.get(timeout=seconds)
+            change = self._changes.get(timeout=seconds) if seconds else self._changes.get_nowait()
         except Empty:
             return None
         there = self._there[change.listed.path]
         after = {**dict.fromkeys(there), **change.items} if change.whole else change.items
-        changed = False
+        changed = {name: body for name, body in after.items() if _meaning(there.get(name)) != _meaning(body)}
         for name, body in after.items():
-            changed = changed or _meaning(there.get(name)) != _meaning(body)
             if body is None:
                 there.pop(name, None)
             else:
                 there[name] = body
-        return change.listed.kind if changed else None
+        return replace(change, items=changed)
 
     def resources(self) -> Resources:
         """What is there now, by what was taken."""
@@ -110,6 +112,10 @@ class Watching:
         at = listed.at
         while not self._ended.is_set():
             began = time.monotonic()
+            # Until it has begun again; a moment, mostly.
+            self._lost.setdefault(
+                listed.path, StorageUnavailableError(f"the watch of {listed.path} did not begin again. Run again")
+            )
             try:
                 for reached in self._followed(listed, at):
                     at = reached

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from airlock.errors import AirlockError, IsolationUnwatchedError, StorageUnavailableError
 from airlock.evidence.canonical import parse_time
-from airlock.evidence.standing import PATIENCE, Standing, require_seamless
+from airlock.evidence.standing import PATIENCE, Standing
 
 __all__ = ["Stop", "guarded"]
 
@@ -42,7 +42,7 @@ def guarded(standing: Standing | None, stop: Callable[[], None], *, patience: fl
     try:
         yield
     except Exception:
-        watch.end()
+        watch.end(look=True)
         if watch.found is not None:  # why the work was ended; not that it was
             raise watch.found from None
         raise
@@ -80,7 +80,7 @@ class _Watch(threading.Thread):
         super().__init__(name="preflight-verdict", daemon=True)
         self.standing, self.stop_work, self.patience = standing, stop, patience
         self.found: AirlockError | None = None
-        self.good, self.began = time.monotonic(), datetime.now(UTC)
+        self.good = time.monotonic()
         self.done = threading.Event()
 
     def run(self) -> None:
@@ -92,15 +92,21 @@ class _Watch(threading.Thread):
                 with suppress(Exception):
                     self.stop_work()
 
-    def end(self) -> None:
+    def end(self, *, look: bool = False) -> None:
+        """Look no more; `look`: once more, for work that failed may have failed for that."""
         self.done.set()
         self.join(_LONGEST)
+        if self.is_alive():
+            self.found = IsolationUnwatchedError(
+                "the verdict of preflight could not be looked at: no answer came to an end. Run again"
+            )
+        elif look and self.found is None:
+            self.found = self._fault()
 
     def _fault(self) -> AirlockError | None:
         try:
             record, _ = self.standing.read()
             why, late = f"ran out at {record.expires_at}", (datetime.now(UTC) - parse_time(record.expires_at)).total_seconds()
-            require_seamless(record, self.began)
         except StorageUnavailableError as error:
             why, late = f"can't be asked for ({str(error).removesuffix('. Run again')})", time.monotonic() - self.good
         except AirlockError as error:

@@ -77,8 +77,7 @@ def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, las
     _keep_failures(facts, folder.private, folder)
     private = _private_manifest(facts)
     _put(folder.private, f"{folder.base}/manifest.json", private.to_bytes(), last)
-    # Whatever is waited for, is waited for before: the verdict is to be one of the moment that is signed.
-    last()
+    # It may have to be waited for: then the verdict is one of the moment that is signed.
     verdict = None if facts.preflight is None else facts.preflight()
     manifest = _public_manifest(facts, folder, sha256_hex(private.to_bytes()), verdict)
     envelope = sign(staged_statement(manifest, at=datetime.now(UTC), caller=facts.caller), signer=signer)

@@ -14,8 +14,6 @@ from airlock.settings import Location
 
 __all__ = ["Stores", "zone_access"]
 
-_NO_WAY = frozenset({"ConnectTimeoutError", "EndpointConnectionError"})
-"""What there is no connection to, can't be reached; who answers with anything but a refusal might another time."""
 _TRIED = ".airlock-preflight"
 """Prefix below which writes are tried: no dataset's name begins with a dot."""
 
@@ -27,8 +25,8 @@ class Stores:
     Attributes:
         raw: May be read, and not written.
         written: Staging, and what stays on the raw side: may be written.
-        never: Sanitized buckets, and such as are no business of the inner door's: neither read nor written, whether by right or by network,
-            under its own identity or with keys that somebody brings along.
+        never: Sanitized buckets, and such as are no business of the inner door's: neither read nor written, under its
+            own identity or with keys that somebody brings along. They answer with a refusal: those that no way leads to, probes are for.
     """
 
     raw: Location
@@ -55,7 +53,7 @@ def zone_access(stores: Stores) -> Found:
         wrong += [
             f"{place.uri} can be {what}{whose}, and the inner door has no business there"
             for what, act in (("written", lambda: _write(session)), ("read", lambda: _read(session)))  # noqa: B023 - called at once
-            if _may(act, unreachable=True)
+            if _may(act)
         ]
     return wrong, f"raw data can be read and not written, {len(stores.written)} buckets written, {len(stores.never)} neither"
 
@@ -74,14 +72,10 @@ def _write(session: S3Session) -> None:
         session.delete(key)
 
 
-def _may(act: Callable[[], None], *, unreachable: bool = False) -> bool:
-    """Whether it can be done; only a refusal says that it can't, or for some no answer at all."""
+def _may(act: Callable[[], None]) -> bool:
+    """Whether it can be done; only a refusal says that it can't: who does not answer, may another time."""
     try:
         act()
-    except StorageUnavailableError as error:
-        if not unreachable or error.facts.get("reason") not in _NO_WAY:
-            raise
-        return False
     except AirlockError as error:
         if not error.facts.get("denied"):
             raise

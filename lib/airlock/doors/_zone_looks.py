@@ -13,7 +13,7 @@ from airlock.cluster.findings import Opening, Verdict
 from airlock.cluster.flowreader import read_flows
 from airlock.cluster.flows import Flows
 from airlock.cluster.flowshape import FileShape
-from airlock.cluster.live import Cluster, Guarding
+from airlock.cluster.live import Cluster, Guarding, Listed
 from airlock.cluster.podspec import pod_openings
 from airlock.cluster.resources import Resource, Resources
 from airlock.cluster.sealed import broken_pods, sealed_pod
@@ -106,6 +106,8 @@ class Looks:
         self.flows: Flows
         self.nodes: tuple[str, ...] = ()
         self.digest = ""
+        self._machines: dict[str, str] = {}
+        self._accounts: list[Listed] = []
         self.probed: dict[str, Probed] = {}
         self.envelopes: dict[str, str] = {}
 
@@ -127,20 +129,35 @@ class Looks:
                 break
         return found
 
+    def of_pods(self, listed: Listed) -> list[Check]:
+        """The looks at pods, of these alone; what else is there, is as it was when the last looks were taken."""
+        before = self._resources
+        try:
+            self._resources = resources_of([listed, *self._accounts])
+            return [taken("pods", self._pods), taken("tokens", self._tokens)]
+        finally:
+            self._resources = before
+
     def read(self) -> Resources:
         """What is there now.
 
         Raises:
             StorageUnavailableError: The cluster does not answer, or can't now.
         """
-        return resources_of(self.guarding.lists())
+        lists = self.guarding.lists()
+        self._accounts = [one for one in lists if one.kind == "ServiceAccount"]
+        return resources_of(lists)
 
     def _objects(self) -> Found:
         self.digest = ""
         self.flows = read_flows(self._text, str(self._file), self._resources)
-        self.nodes = self.nodes or self.wanted.nodes or tuple(one.name for one in self._resources.of("Node", ""))
+        there = {one.name: str(one.metadata.get("uid")) for one in self._resources.of("Node", "")}
+        self.nodes = self.nodes or self.wanted.nodes or tuple(there)
+        self._machines = self._machines or {name: there[name] for name in self.nodes if name in there}
+        anew = sorted(name for name, machine in self._machines.items() if there.get(name, machine) != machine)
         self.digest = objects_digest(self._resources, self.flows)
         unread = [f"{kind} could not be listed: {why}" for kind, why in self._resources.unread.items()]
+        unread += [f"node '{name}' is another one than was probed: it was made anew" for name in anew]
         return unread, f"policies, rights and guards read, sha256:{self.digest}"
 
     def _probes(self) -> Found:
@@ -242,6 +259,8 @@ def taken(name: str, look: Callable[[], Found]) -> Check:
         wrong, found = look()
     except AirlockError as error:
         return Check(name, passed=False, said=f"could not be taken: {error}", unseen=isinstance(error, TransientError))
+    except Exception as error:  # noqa: BLE001 - an object of another shape than its kind's is no reason to pass, nor to end otherwise
+        return Check(name, passed=False, said=f"could not be taken: {type(error).__name__}")
     return Check(name, passed=not wrong, said="; ".join(wrong) or found)
 
 

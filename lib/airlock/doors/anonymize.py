@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -113,21 +112,21 @@ def anonymize(
     """
     run = RunId(run_id) if run_id else new_run_id()
     # Before raw data are read, and while they are.
-    permit, standing = permit or key_permit(settings, run), standing_verdict(settings, run)
-    begun = _Begun(run, permit, standing, Stop(), datetime.now(UTC))
+    permit, named = permit or key_permit(settings, run), standing_verdict(settings, run)
+    standing = None if named is None else named.begun()
+    begun = _Begun(run, permit, standing, Stop())
     with guarded(standing, begun.stop):
         return _work(policy, settings, begun, watcher).run(run, engine or settings.require("engine"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A run: under which permit and verdict of preflight it goes on, what ends its tasks, and since when."""
+    """A run: under which permit and verdict of preflight it goes on, and what ends its tasks."""
 
     run: RunId
     permit: Permit
     standing: Standing | None
     stop: Stop
-    at: datetime
 
 
 def _work(policy: Path, settings: Settings, begun: _Begun, watcher: Watcher) -> _Work:
@@ -144,7 +143,7 @@ class _Work:
 
     def __init__(self, prepared: Prepared, settings: Settings, keys: SubKeys, begun: _Begun, watcher: Watcher) -> None:
         self.prepared, self.settings, self.keys, self.watcher = prepared, settings, keys, watcher
-        self.permit, self.standing, self.stop, self.began = begun.permit, begun.standing, begun.stop, begun.at
+        self.permit, self.standing, self.stop = begun.permit, begun.standing, begun.stop
         self.objects = None if self.standing is None else self.standing.await_fresh()[0].objects_sha256
         self.policy = prepared.plan.policy
         self.dataset = self.policy.dataset
@@ -168,7 +167,9 @@ class _Work:
             # What the dataset concludes follows from its splits: they alone name the plan.
             folder.bind(self.prepared, first)
             state = folder.state(self.settings)
-            concluded = self._first_reading(given, engine, first)
+            # What was counted under another verdict, or under none, is counted again.
+            under = {} if self.objects is None else {"objects": self.objects}
+            concluded = self._first_reading(given, engine, self._split_names(digests, under))
             self.names = self._split_names(digests, {"concluded": digest_of(concluded)}) if concluded else first
             if state is not RunState.OPEN:
                 return self._result(given, self._records(), reused=len(self.names), continued=True)
@@ -182,7 +183,7 @@ class _Work:
             self.private.sweep(self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
             caller = caller_digest(self.settings, Zone.RAW) or caller_digest(self.settings, Zone.STAGING)
-            verdict = None if self.standing is None else partial(self.standing.envelope_since, self.began)
+            verdict = None if self.standing is None else partial(_envelope, self.standing)
             facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, tuple(records.values()), caller, verdict)
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
             return self._result(given, records, reused=len(self.names) - len(fresh))
@@ -341,6 +342,10 @@ class _Work:
             excluded_ids=len(self.prepared.excluded),
             excluded_found=len({place for record in done for place in record.excluded}),
         )
+
+
+def _envelope(standing: Standing) -> bytes:
+    return standing.await_fresh()[1]
 
 
 def _failure(dataset: str, run: str, failed: list[TaskResult]) -> AirlockError:

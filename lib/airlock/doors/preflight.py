@@ -15,11 +15,11 @@ from pathlib import Path
 
 from securesystemslib.signer import Signer
 
-from airlock.cluster.watching import Watching
+from airlock.cluster.watching import Change, Watching
 from airlock.doors._zone_access import Stores, zone_access
-from airlock.doors._zone_looks import QUICK, Check, Looks, Wanted, taken
+from airlock.doors._zone_looks import QUICK, Check, Found, Looks, Wanted, taken
 from airlock.doors.isolation import require_image
-from airlock.errors import ConfigError, IsolationUnwatchedError, StorageUnavailableError, TransientError
+from airlock.errors import AirlockError, ConfigError, IsolationUnwatchedError, TransientError
 from airlock.evidence.canonical import parse_time, time_text
 from airlock.evidence.preflighted import Preflighted
 from airlock.evidence.standing import PATIENCE
@@ -32,6 +32,8 @@ __all__ = ["Check", "Given", "Stores", "Wanted", "preflight", "stores_of", "watc
 _BEGIN_SECONDS = 30.0
 _PAUSE = 0.25
 _AGAIN = 2.0
+_BLIND_SECONDS = 5.0
+"""How long a watch may take to begin again, before that is told."""
 _RENEWALS = 4
 """How many verdicts are given in the time that one counts: some may get lost."""
 
@@ -127,8 +129,10 @@ def watch(
         try:
             watching = stack.enter_context(Watching(desk.looks.guarding))
             lost = watching.await_begun(_BEGIN_SECONDS)
-        except StorageUnavailableError as error:
+        except AirlockError as error:
             lost = {"": error}
+        except Exception as error:  # noqa: BLE001 - whatever the cluster answers: there is no verdict
+            lost = {"": AirlockError(f"the cluster could not be read: {type(error).__name__}")}
         if lost:
             say([Check("watch", passed=False, said="; ".join(str(why) for why in lost.values()))])
             return []
@@ -158,12 +162,16 @@ class _Desk:
 
     def every_look(self) -> list[Check]:
         """All of them; what stores let the inner door do is tried here alone, before the run."""
-        try:
-            checks = self.looks.take(self.looks.read())
-        except StorageUnavailableError as error:
-            return [Check("objects", passed=False, said=f"could not be read: {error}")]
+        read = taken("objects", self._read)
+        if not read.passed:
+            return [read]
+        checks = self.looks.take(self.resources)
         stores = self.given.stores
         return checks if stores is None else [*checks, taken("access", lambda: zone_access(stores))]
+
+    def _read(self) -> Found:
+        self.resources = self.looks.read()
+        return [], ""
 
     def passed(self, checks: Sequence[Check]) -> bytes:
         """A verdict of now, by what the looks found last."""
@@ -183,6 +191,11 @@ class _Desk:
         )
         return self.record.to_envelope(self.signer)
 
+    def over(self) -> bytes:
+        """That the last one is none of now."""
+        now = time_text(datetime.now(UTC))
+        return replace(self.record, signed_at=now, expires_at=now).to_envelope(self.signer)
+
     def withdrawn(self, why: Sequence[str]) -> bytes:
         """That the last one does not count any more."""
         told = replace(self.record, withdrawn=tuple(one[:500] for one in why), signed_at=time_text(datetime.now(UTC)))
@@ -194,23 +207,41 @@ class _Watch:
 
     def __init__(self, desk: _Desk, watching: Watching, checks: Sequence[Check], publish: Callable[[bytes], None]) -> None:
         self.desk, self.watching, self.checks, self.publish = desk, watching, checks, publish
+        self.seen, self.told, self.hurried = time.monotonic(), False, False
         self._put_off(self._pause)
 
     def run(self, stop: threading.Event) -> list[Check]:
         """Until something is not in order, or the run is over."""
         while not stop.is_set():
-            kind = self.watching.taken(_PAUSE)
-            wrong = [] if kind is None else self._changed(kind)
+            change = self.watching.taken(_PAUSE)
+            wrong = [] if change is None else self._changed(change)
+            if self.watching.gap.is_set() and not self.hurried:
+                self.due, self.hurried = 0.0, True
             if not wrong and time.monotonic() >= self.due:
                 wrong = self._renewed()
             if wrong:
                 self.publish(self.desk.withdrawn([f"{one.name}: {one.said}" for one in wrong]))
                 return wrong
+            self._tell_where_blind()
         return []
 
-    def _changed(self, kind: str) -> list[Check]:
+    def _tell_where_blind(self) -> None:
+        """Nobody is to count on what was last seen, where nothing is seen any more."""
+        if not self.watching.lost():
+            self.seen = time.monotonic()
+        elif time.monotonic() - self.seen > _BLIND_SECONDS and not self.told:
+            self.told = True
+            self.publish(self.desk.over())
+
+    def _changed(self, change: Change) -> list[Check]:
         """What is not in order after one change: each is judged by itself, for the next one may undo it."""
-        found = self.desk.looks.take(self.watching.resources(), ("pods", "tokens") if kind == "Pod" else QUICK)
+        if change.listed.kind == "Pod":
+            there = tuple(body for body in change.items.values() if body is not None)
+            found = self.desk.looks.of_pods(replace(change.listed, items=there)) if there else []
+        elif change.items:
+            found = self.desk.looks.take(self.watching.resources(), QUICK)
+        else:
+            found = []
         return [one for one in found if not one.passed]
 
     def _renewed(self) -> list[Check]:
@@ -220,6 +251,8 @@ class _Watch:
             found = self.desk.looks.take(self.desk.looks.read())
         except TransientError as error:
             return self._unseen([str(error)])
+        except AirlockError as error:
+            return [Check("objects", passed=False, said=f"could not be read: {error}")]
         wrong = [one for one in found if not one.passed]
         if any(not one.unseen for one in wrong):
             return wrong
@@ -228,7 +261,13 @@ class _Watch:
         if self.watching.gap.is_set():
             self.watching.gap.clear()
             self.desk.since = datetime.now(UTC)
+        # What was heard of meanwhile comes before what is said.
+        while (change := self.watching.taken(0)) is not None:
+            late = self._changed(change)
+            if late:
+                return late
         self.publish(self.desk.passed(self.checks))
+        self.told = self.hurried = False
         self._put_off(self._pause)
         return []
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 import pyarrow as pa
@@ -77,8 +77,11 @@ class _Gathered:
         return self._parts[0] if self._parts else None
 
 
-def summarize_split(frame: TaskFrame, index: int) -> None:
-    """Read a split's columns that passes look at, and keep what they made of them; nothing where it is kept already."""
+def summarize_split(frame: TaskFrame, index: int, last: Callable[[], None] = lambda: None) -> None:
+    """Read a split's columns that passes look at, and keep what they made of them; nothing where it is kept already.
+
+    `last` is called before it is kept; raises where it may not be.
+    """
     store, dataset, name = open_store(frame.zones["private"]), frame.plan.policy.dataset, frame.names[index]
     if kept_summaries(store, dataset, name, frame.keys) is not None:
         return
@@ -87,6 +90,7 @@ def summarize_split(frame: TaskFrame, index: int) -> None:
         for each in gathered:
             each.add(each.over.summarize([Leaf(*leaf_values(batch, path)) for path in each.over.reads]))
     tables = {str(each.over.writes[0]): whole for each in gathered if (whole := each.whole()) is not None}
+    last()
     _write(store, dataset, name, tables, frame.keys)
 
 

@@ -24,6 +24,7 @@ from airlock.engines.rows import inputs_of, rows_where
 from airlock.engines.staging import GROUP_BYTES, GROUP_ROWS, SplitWriter
 from airlock.engines.summaries import summarize_split
 from airlock.errors import AirlockError
+from airlock.evidence.standing import Held, demand_held
 from airlock.keys.wrap import seal
 from airlock.operators import RejectedValuesError
 from airlock.plan.compile import INNER_REQUESTS
@@ -73,30 +74,29 @@ class _Counts:
 
 def run_sealed(sealed: bytes, binding: FrameBinding, index: int) -> TaskResult:
     """Open the frame and carry out split `index`: what a worker does. On a cluster only while preflight's verdict counts, here."""
-    objects = ""
     try:
+        held = None
         if binding.standing is not None:
             # Of executors each knows its own; where tasks run on the driver's machine, it is the driver's.
-            standing = binding.standing.on(os.environ.get(_NODE) or binding.standing.node)
-            objects = standing.await_fresh()[0].objects_sha256
+            held = Held.now(binding.standing.on(os.environ.get(_NODE) or binding.standing.node))
         frame = open_frame(sealed, binding)
     except AirlockError as error:
         return TaskResult(index, "", error.code, error.exit_code == _TEMPORARY, str(error))
-    return run_task(frame, index, objects=objects)
+    return run_task(frame, index, held=held)
 
 
-def run_task(frame: TaskFrame, index: int, *, objects: str = "") -> TaskResult:
+def run_task(frame: TaskFrame, index: int, *, held: Held | None = None) -> TaskResult:
     """Carry out split `index` of the frame, unless it has its record: a task that is tried again begins where it was stopped.
 
-    `objects`: digest of what preflight's verdict is of, for the record.
+    `held`: the verdict of preflight that it began under; it is asked for again before what was done is kept.
     """
     name, files = frame.names[index], tuple(piece.path for piece in frame.splits[index].pieces)
     task: _SplitTask | None = None
     try:
         if frame.first:
-            summarize_split(frame, index)
+            summarize_split(frame, index, demand_held(held))
         elif read_record(open_store(frame.zones["private"]), frame.plan.policy.dataset, name, frame.keys) is None:
-            task = _SplitTask(frame, index, objects)
+            task = _SplitTask(frame, index, held)
             task.run()
     except AirlockError as error:
         if not _place(error).startswith("airlock."):  # of a third party's kernel: its text may quote a value
@@ -125,8 +125,8 @@ def _place(error: BaseException) -> str:
 class _SplitTask:
     """One split's work: its state is counts and buffers."""
 
-    def __init__(self, frame: TaskFrame, index: int, objects: str) -> None:
-        self.frame, self.index, self.name, self.objects = frame, index, frame.names[index], objects
+    def __init__(self, frame: TaskFrame, index: int, held: Held | None) -> None:
+        self.frame, self.index, self.name, self.held = frame, index, frame.names[index], held
         self.plan, self.policy = frame.plan, frame.plan.policy
         tree = rule_tree(self.policy.rules())
         reading = self.plan.reading.schema
@@ -250,8 +250,9 @@ class _SplitTask:
             known_found=tuple(sorted(self.counts.known_found.items())),
             frequencies=self.frequencies.finish(),
             excluded=tuple(sorted(self.counts.excluded)),
-            objects=self.objects,
+            objects="" if self.held is None else self.held.objects,
         )
+        demand_held(self.held)()
         winner = create_record(private, self.policy.dataset, mine, self.frame.keys)
         if winner != mine:
             for file in writer.files:

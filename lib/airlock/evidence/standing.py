@@ -13,11 +13,11 @@ from pathlib import Path
 
 from airlock.clients.documents import fetched, is_url
 from airlock.errors import IsolationDriftError, IsolationUnwatchedError, PermitError, StorageUnavailableError
-from airlock.evidence.canonical import parse_time, time_text
+from airlock.evidence.canonical import parse_time
 from airlock.evidence.preflighted import AHEAD, Preflighted
 from airlock.evidence.trust import Trust, TrustedKey
 
-__all__ = ["PATIENCE", "Standing", "require_seamless"]
+__all__ = ["PATIENCE", "Held", "Standing", "demand_held"]
 
 PATIENCE = 120.0
 """Seconds for which a run that lost its watch waits for a new verdict, before it ends with 75."""
@@ -33,23 +33,30 @@ class Standing:
         keys: Public keys of role `preflight`.
         run: Of this run; None: of whichever.
         node: Where this process is; None: not known, which no verdict is for.
+        since: The watch that the run began under; None: of whichever.
     """
 
     place: str
     keys: tuple[TrustedKey, ...]
     run: str | None = None
     node: str | None = None
+    since: str | None = None
 
     def on(self, node: str | None) -> Standing:
         """The same as another node sees it."""
         return replace(self, node=node)
+
+    def begun(self) -> Standing:
+        """The same, for as long as the watch of now lasts without a gap. Raises as `demand` does."""
+        return replace(self, since=self.demand()[0].since)
 
     def read(self) -> tuple[Preflighted, bytes]:
         """The verdict and its envelope, of whatever time.
 
         Raises:
             PermitError: There is none, or it is of another run or of other nodes.
-            StorageUnavailableError: The preflight pod does not answer.
+            StorageUnavailableError: The preflight pod does not answer; or the file is not there.
+            IsolationUnwatchedError: The watch began anew since.
             IsolationDriftError: It was taken back.
             SignatureError, IntegrityError: It is not signed by a trusted key of preflight, or it is none.
         """
@@ -59,8 +66,13 @@ class Standing:
         return record, envelope
 
     def demand(self) -> tuple[Preflighted, bytes]:
-        """The same, of now. Raises as `read` does, and PermitError where it has run out."""
-        record, envelope = self.read()
+        """The same, of now. Raises as `read` does, and PermitError where there is no file or it has run out."""
+        try:
+            record, envelope = self.read()
+        except StorageUnavailableError as error:
+            if is_url(self.place):
+                raise
+            raise PermitError(f"{str(error).removesuffix('. Run again')}. Run preflight first") from None
         if _over(record):
             raise PermitError(f"the verdict of preflight ran out at {record.expires_at}. Run preflight again")
         return record, envelope
@@ -88,12 +100,6 @@ class Standing:
                 )
             sleep(_PAUSE)
 
-    def envelope_since(self, began: datetime) -> bytes:
-        """What a manifest is to hold: the verdict of now, of a watch without a gap since the run began. Raises as `await_fresh` does."""
-        record, envelope = self.await_fresh()
-        require_seamless(record, began)
-        return envelope
-
     def _require_mine(self, record: Preflighted) -> None:
         if self.run is not None and record.run != self.run:
             raise PermitError(
@@ -107,6 +113,11 @@ class Standing:
             raise PermitError(
                 f"the verdict of preflight is of {record.signed_at}, which is still to come. Set the clocks right"
             )
+        if self.since is not None and record.since != self.since:
+            raise IsolationUnwatchedError(
+                f"preflight watches since {record.since}, and this run began under a watch since {self.since}: what happened in between, nobody "
+                "knows. Finished splits are kept. Start the run again"
+            )
         if self.node is None:
             raise PermitError(
                 "isolation.node is not set, so that it is not known whether this node was probed. Set it from the pod's own spec.nodeName"
@@ -117,22 +128,47 @@ class Standing:
             )
 
 
-def require_seamless(record: Preflighted, began: datetime) -> None:
-    """Make sure that the zone was watched since then without a gap.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The verdict that a task began under.
 
-    Raises:
-        IsolationUnwatchedError: The watch began anew since: what happened in between, nobody knows.
+    Attributes:
+        objects: Digest of the policies, rights and guards that it is of.
     """
-    if parse_time(record.since) > began + AHEAD:
-        raise IsolationUnwatchedError(
-            f"preflight watches since {record.since}, and this run began at {time_text(began)}: what happened in between, nobody knows. "
-            "Finished splits are kept. Start the run again"
-        )
+
+    standing: Standing
+    objects: str
+
+    @classmethod
+    def now(cls, standing: Standing) -> Held:
+        """That of now; of the watch of now, too. Raises as `Standing.await_fresh` does."""
+        record, _ = standing.await_fresh()
+        return cls(replace(standing, since=record.since), record.objects_sha256)
+
+    def demand(self) -> None:
+        """Make sure that it stands still. Raises as `Standing.await_fresh` does, and IsolationDriftError where it is of other objects."""
+        record, _ = self.standing.await_fresh()
+        if record.objects_sha256 != self.objects:
+            raise IsolationDriftError(
+                f"the verdict of preflight is of sha256:{record.objects_sha256}, and this task began under one of sha256:{self.objects}. "
+                "Nothing of it was kept"
+            )
+
+
+def demand_held(held: Held | None) -> Callable[[], None]:
+    """What to call before anything is kept."""
+    return _nothing if held is None else held.demand
+
+
+def _nothing() -> None:
+    """Off a cluster there is no verdict."""
 
 
 def _contents(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
+    except FileNotFoundError as error:  # it may be on its way
+        raise StorageUnavailableError(f"the verdict of preflight '{path}' can't be read: {error.strerror}. Run again") from None
     except OSError as error:
         raise PermitError(f"the verdict of preflight '{path}' can't be read: {error.strerror}. Run preflight first") from None
 

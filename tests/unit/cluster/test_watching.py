@@ -44,8 +44,8 @@ class Script:
 def changes(watching, count, seconds=4):
     found, until = [], time.monotonic() + seconds
     while len(found) < count and time.monotonic() < until:
-        kind = watching.taken(0.05)
-        found += [kind] if kind else []
+        change = watching.taken(0.05)
+        found += [change.listed.kind] if change and change.items else []
     return found
 
 

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import threading
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -165,12 +166,11 @@ def test_nothing_raw_is_read_before_the_verdict_is_asked(made, verdict, monkeypa
 
 def test_a_watch_that_began_anew_during_the_run_ends_it_with_75(made, verdict):
     verdict.sign()
-    later = time_text(datetime.now(UTC) + timedelta(minutes=2))
-    stopped = threading.Event()
-    verdict.sign(since=later)
+    standing, stopped = standing_verdict(made.settings(), "one").begun(), threading.Event()
+    verdict.sign(since=time_text(datetime.now(UTC) + timedelta(seconds=2)))
     with (
         pytest.raises(IsolationUnwatchedError, match="what happened in between, nobody knows") as caught,
-        guarded(standing_verdict(made.settings(), "one"), stopped.set),
+        guarded(standing, stopped.set),
     ):
         stopped.wait(5)
     assert caught.value.exit_code == 75
@@ -203,3 +203,26 @@ def test_the_verdict_of_the_manifest_is_of_the_moment_that_is_signed(made, verdi
     anonymize(made.policy(), made.settings(workers="1"), run_id="one")
     manifest = PublicManifest.from_bytes((made.root / "staging" / "people" / "one" / "manifest.json").read_bytes())
     assert manifest.preflight == fresh[0].decode()
+
+
+def test_a_split_that_ends_when_the_verdict_is_gone_is_not_kept(made, verdict, ordered, monkeypatch):
+    """Nor is one of an executor that outlives its driver."""
+    verdict.sign()
+    acted = ordered({"do": "wait", "place": r"link .*/staging/people/one/data/", "times": 1})
+    monkeypatch.setattr(door, "guarded", lambda *_: nullcontext())
+    with (
+        taken_back(verdict, lambda: acted() == 1),
+        pytest.raises(IsolationDriftError, match="objects: one policy more"),
+    ):
+        anonymize(made.policy(), made.settings(), run_id="one")
+    assert records(made) == []
+
+
+def test_a_file_that_is_not_there_for_a_moment_is_waited_for(made, verdict):
+    """As where preflight is started anew; at the start there must be one."""
+    verdict.sign()
+    standing = standing_verdict(made.settings(), "one")
+    verdict.file.unlink()
+    with pytest.raises(PermitError, match=r"No such file or directory\. Run preflight first"):
+        standing.demand()
+    assert standing.await_fresh(sleep=lambda _: verdict.sign())[0].run == "one"

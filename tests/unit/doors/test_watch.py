@@ -192,7 +192,7 @@ def test_a_node_that_joins_is_no_change_but_a_pod_on_it_is(zone):
 def test_a_watch_that_breaks_takes_the_verdict_back(zone, monkeypatch):
     with Watched(zone) as made:
         made.until(lambda: made.verdicts)
-        monkeypatch.setattr(door.Looks, "take", lambda *_: 1 / 0)
+        monkeypatch.setattr(door.Looks, "of_pods", lambda *_: 1 / 0)
         zone.add(STRANGER)
         made.until(lambda: made.error)
     assert isinstance(made.error, ZeroDivisionError)
