@@ -23,10 +23,12 @@ set -e
 airlock demo --rows "$ROWS" --folder /scratch/demo >/dev/null
 cp /etc/airlock/trust/preflight.pub /scratch/demo/trust/
 cd /scratch/demo
-airlock --log-format json anonymize policies/customers.yaml --run "$RUN"
+stage() { airlock --log-format json anonymize policies/customers.yaml --run "$RUN" || exit $?; }
+stage
 grep -o '"isolation":"[a-z]*"' staging/customers/"$RUN"/manifest.json
+while [ -n "$AGAIN" ]; do rm -rf staging/customers private/customers; stage; done
 """
-"""What the driver's pod does: zones in a folder of its own, made anew, for stores come with the jobs."""
+"""What the driver's pod does: zones in a folder of its own, made anew, for stores come with the jobs. AGAIN: until it may not."""
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def preflight(name: str) -> dict:
     return sealed("preflight", f"preflight-{name}", command, mounts)
 
 
-def driver(name: str, at: str, rows: int) -> dict:
+def driver(name: str, at: str, *, again: str = "") -> dict:
     mounts = {
         "/etc/airlock/trust": {"configMap": {"name": "preflight-trust"}},
         "/scratch": {"emptyDir": {}},
@@ -107,7 +109,7 @@ def driver(name: str, at: str, rows: int) -> dict:
     }
     environment = {
         "AIRLOCK_ISOLATION_PREFLIGHT": f"http://{at}:{PORT}", "AIRLOCK_ENGINE": "local", "AIRLOCK_WORKERS": "1", "AIRLOCK_SPLIT_MIB": "1",
-        "ROWS": str(rows), "RUN": name, "HOME": "/tmp",
+        "ROWS": "20000", "RUN": name, "AGAIN": again, "HOME": "/tmp",
     }  # fmt: skip
     return sealed("driver", f"driver-{name}", ["sh", "-c", STAGE], mounts, **environment)
 
@@ -142,21 +144,19 @@ def test_a_run_asks_its_preflight_pod_and_is_proven(zone):
     with started(preflight("one")) as beside:
         at = until(lambda: status(beside).get("podIP"), 60, beside)
         until(lambda: "admission" in said(beside), 60, beside)
-        with started(driver("one", at, 2_000)) as inner:
+        with started(driver("one", at)) as inner:
             code = code_of(inner, 120, beside)
             words = said(inner)
         assert code == 0, words
         assert '"isolation":"proven"' in words
 
 
-def test_a_policy_that_is_deleted_during_the_run_ends_it_with_3(zone):
+def test_a_policy_that_comes_during_the_run_ends_it_with_3(zone):
     with started(preflight("two")) as beside:
         at = until(lambda: status(beside).get("podIP"), 60, beside)
         until(lambda: "admission" in said(beside), 60, beside)
-        slow = driver("two", at, 250_000)
-        slow["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "300m"
-        with started(slow) as inner:
-            until(lambda: '"anonymize"' in said(inner), 180, inner, beside)
+        with started(driver("two", at, again="yes")) as inner:
+            until(lambda: said(inner).count('"staged"') > 1, 180, inner, beside)
             done(kubectl("create", "-f", "-", given=ONE_MORE))
             try:
                 began = time.monotonic()
@@ -178,7 +178,7 @@ def test_a_driver_that_may_not_ask_gets_no_keys(zone):
         until(lambda: "admission" in said(beside), 60, beside)
         done(kubectl("delete", "networkpolicy", policy["metadata"]["name"], "-n", RAW))
         try:
-            with started(driver("three", at, 2_000)) as inner:
+            with started(driver("three", at)) as inner:
                 code = code_of(inner, 120, beside)
                 assert code == 75, said(inner)
                 assert "does not answer" in said(inner)
