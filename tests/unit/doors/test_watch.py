@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 from tests.unit.doors._zone import Zone
@@ -20,6 +21,10 @@ STRANGER = {
     "metadata": {"name": "x", "namespace": "pii-raw"},
     "spec": {"automountServiceAccountToken": False},
 }
+POLICY = {
+    "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "n", "namespace": "pii-raw"},
+    "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]},
+}  # fmt: skip
 LONGEST = 20
 
 
@@ -156,14 +161,10 @@ def test_who_can_not_be_told_what_happened_begins_anew(zone):
 
 
 def test_a_change_that_is_undone_at_once_is_a_change(zone):
-    policy = {
-        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "n", "namespace": "pii-raw"},
-        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]},
-    }  # fmt: skip
     with Watched(zone) as made:
         made.until(lambda: made.verdicts)
         with zone.guarding.news:
-            zone.guarding.log += [("ADDED", policy), ("DELETED", policy)]
+            zone.guarding.log += [("ADDED", POLICY), ("DELETED", POLICY)]
             zone.guarding.news.notify_all()
         made.until(lambda: made.found)
     assert "is of other objects" in made.read().withdrawn[0]
@@ -187,6 +188,35 @@ def test_a_node_that_joins_is_no_change_but_a_pod_on_it_is(zone):
         )
         made.until(lambda: made.found)
     assert made.read().withdrawn == ("pods: pod pii-raw/f is on node 'b', which was not probed. Bind the run's pods to others",)
+
+
+def test_who_sees_nothing_any_more_says_so_before_the_verdict_runs_out(zone, monkeypatch):
+    monkeypatch.setattr(door, "_BLIND_SECONDS", 0.5)
+    with Watched(zone, minutes=10) as made:
+        made.until(lambda: made.verdicts)
+        assert made.read().counts(datetime.now(UTC))
+        zone.guarding.deaf = True
+        made.until(lambda: len(made.verdicts) > 1)
+        assert made.read().withdrawn == ()
+        assert not made.read().counts(datetime.now(UTC))
+
+
+def test_a_thousand_pods_do_not_hide_a_change_nor_hold_it_up(zone):
+    """Executors come and go by the hundred: each is judged by itself, and in no more time than that takes."""
+    with Watched(zone, minutes=0.2) as made:
+        made.until(lambda: made.verdicts)
+        with zone.guarding.news:
+            for number in range(1_000):
+                metadata = {"name": f"e{number}", "namespace": "pii-raw", "labels": {"airlock.dev/role": "executor"}}
+                spec = {"nodeName": "a", "automountServiceAccountToken": False}
+                zone.objects.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+                zone.guarding.log.append(("ADDED", zone.objects[-1]))
+            zone.guarding.log += [("ADDED", POLICY), ("DELETED", POLICY)]
+            zone.guarding.news.notify_all()
+        began = time.monotonic()
+        made.until(lambda: made.found)
+        assert time.monotonic() - began < 5
+    assert "is of other objects" in made.read().withdrawn[0]
 
 
 def test_a_watch_that_breaks_takes_the_verdict_back(zone, monkeypatch):
