@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from airlock.evidence.canonical import time_text
 from airlock.evidence.preflighted import Preflighted
+from airlock.evidence.trust import Trust
 from airlock.keys.signing import create_signing_key, load_signer
 
 
@@ -28,7 +29,7 @@ class Verdict:
         now = datetime.now(UTC)
         values = {
             "run": run, "nodes": ("here",), "namespaces": ("pii-raw",), "flows_sha256": "0" * 64, "objects_sha256": "1" * 64,
-            "probes_sha256": {"here": "2" * 64}, "checks": ("probes",), "since": self.since, "signed_at": time_text(now),
+            "probes_sha256": {"here": "2" * 64}, "checks": ("probes",), "watched": True, "since": self.since, "signed_at": time_text(now),
             "expires_at": time_text(now + timedelta(seconds=ends)),
         }  # fmt: skip
         envelope = Preflighted(**{**values, **changed}).to_envelope(load_signer(self.key))
@@ -36,6 +37,10 @@ class Verdict:
         fresh.write_bytes(envelope)
         fresh.replace(self.file)
         return envelope
+
+    def record(self, envelope):
+        """What an envelope holds."""
+        return Preflighted.parse(envelope, Trust.load(self.project.root / "trust"))
 
 
 @contextmanager

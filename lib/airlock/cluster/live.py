@@ -321,18 +321,7 @@ def _answer(
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with kubernetes
 
     try:
-        answer = client.call_api(
-            path,
-            method,
-            query_params=list(query.items()),
-            header_params=dict(headers),
-            body=body,
-            auth_settings=["BearerToken"],
-            _preload_content=False,
-            _return_http_data_only=True,
-            _request_timeout=patience,
-        )
-        made: Mapping[str, Any] = json.loads(answer.data)
+        made: Mapping[str, Any] = json.loads(_begun(client, method, path, query, headers, body=body, patience=patience).data)
     except HTTPError as error:
         raise StorageUnavailableError(
             f"the cluster does not answer: {type(error).__name__}. Check KUBECONFIG, then run again"
@@ -342,21 +331,37 @@ def _answer(
     return made
 
 
+def _begun(
+    client: Any,
+    method: str,
+    path: str,
+    query: Mapping[str, Any],
+    headers: Mapping[str, str],
+    *,
+    body: Any = None,
+    patience: tuple[int, int],
+) -> Any:
+    """An answer that has begun, its content not yet read."""
+    return client.call_api(
+        path,
+        method,
+        query_params=list(query.items()),
+        header_params=dict(headers),
+        body=body,
+        auth_settings=["BearerToken"],
+        _preload_content=False,
+        _return_http_data_only=True,
+        _request_timeout=patience,
+    )
+
+
 def _streamed(client: Any, path: str, query: Mapping[str, Any], seconds: int) -> Iterator[Mapping[str, Any]]:
     from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with kubernetes
 
     try:
-        answer = client.call_api(
-            path,
-            "GET",
-            query_params=list(query.items()),
-            header_params={"Accept": "application/json"},
-            auth_settings=["BearerToken"],
-            _preload_content=False,
-            _return_http_data_only=True,
-            _request_timeout=(_PATIENCE[0], seconds + _PATIENCE[0]),
-        )
+        patience = (_PATIENCE[0], seconds + _PATIENCE[0])
+        answer = _begun(client, "GET", path, query, {"Accept": "application/json"}, patience=patience)
         yield {}
         held = b""
         for part in answer.stream(None):

@@ -14,7 +14,8 @@ __all__ = ["found_isolation"]
 
 
 def found_isolation(signed: SignedRun, trust: Trust) -> Isolation:
-    """`proven` where preflight's verdict stands in the manifest, signed by a trusted key, of this run, and in force when it was staged.
+    """`proven` where the verdict of a preflight that watches stands in the manifest, signed by a trusted key, of this run, and in force when it
+    was staged.
 
     Raises:
         IsolationUnprovenError: It does not stand there, and this door is on a cluster, which takes nothing else.
@@ -23,15 +24,16 @@ def found_isolation(signed: SignedRun, trust: Trust) -> Isolation:
     """
     manifest, keys = signed.manifest, trust.of_role("preflight")
     if manifest.preflight is not None and keys:
-        held_verdict(manifest.preflight, run=manifest.run, at=parse_time(signed.signed_at), trust=Trust(keys))
-        return Isolation.PROVEN
+        record = held_verdict(manifest.preflight, run=manifest.run, at=parse_time(signed.signed_at), trust=Trust(keys))
+        if record.watched:
+            return Isolation.PROVEN
     if in_pod():
-        if manifest.preflight is not None:
+        if manifest.preflight is not None and not keys:
             raise SignatureError(
                 f"run '{manifest.run}' was staged under a verdict of preflight, and no key of role 'preflight' is trusted here. Add its public key"
             )
         raise IsolationUnprovenError(
-            f"run '{manifest.run}' of '{manifest.dataset}' was staged without a verdict of preflight, and on a cluster nothing else is "
-            "released. Run it again with isolation.preflight set"
+            f"run '{manifest.run}' of '{manifest.dataset}' was staged without a verdict of a preflight that watches, and on a cluster nothing "
+            "else is released. Run it again beside 'airlock isolation preflight --watch', with isolation.preflight set"
         )
     return Isolation.NONE if manifest.isolation is Isolation.NONE else Isolation.UNPROVEN

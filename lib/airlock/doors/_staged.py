@@ -32,6 +32,7 @@ from airlock.evidence.manifest import (
     SplitTotals,
     StagedFile,
 )
+from airlock.evidence.preflighted import Preflighted
 from airlock.evidence.schema import schema_fields
 from airlock.evidence.statement import staged_statement
 from airlock.keys import SubKeys
@@ -49,7 +50,7 @@ class StagedFacts:
     Attributes:
         digests: What the source's files are known by, by path (`source_digests`).
         caller: The inner door's identity (`_callers`).
-        preflight: Gives preflight's signed verdict that is in force; None where there is none.
+        preflight: Gives preflight's verdict that is in force, and its envelope; None where there is none.
     """
 
     prepared: Prepared
@@ -59,7 +60,7 @@ class StagedFacts:
     fence: int
     records: tuple[SplitRecord, ...]
     caller: str | None = None
-    preflight: Callable[[], bytes] | None = None
+    preflight: Callable[[], tuple[Preflighted, bytes]] | None = None
 
 
 def stage_manifest(facts: StagedFacts, folder: RunFolder, *, signer: Signer, last: Callable[[], None]) -> None:
@@ -153,7 +154,9 @@ def _private_manifest(facts: StagedFacts) -> PrivateManifest:
     )
 
 
-def _public_manifest(facts: StagedFacts, folder: RunFolder, private_sha256: str, verdict: bytes | None) -> PublicManifest:
+def _public_manifest(
+    facts: StagedFacts, folder: RunFolder, private_sha256: str, verdict: tuple[Preflighted, bytes] | None
+) -> PublicManifest:
     plan, policy = facts.prepared.plan, facts.prepared.plan.policy
     totals = sum((_counts(record) for record in facts.records), Counts(0, 0, 0, 0))
     return PublicManifest(
@@ -180,14 +183,14 @@ def _public_manifest(facts: StagedFacts, folder: RunFolder, private_sha256: str,
         isolation=_isolation(verdict),
         separation=Separation.NONE,
         created_at=time_text(datetime.now(UTC)),
-        preflight=None if verdict is None else verdict.decode(),
+        preflight=None if verdict is None else verdict[1].decode(),
     )
 
 
-def _isolation(verdict: bytes | None) -> Isolation:
-    if verdict is not None:
+def _isolation(verdict: tuple[Preflighted, bytes] | None) -> Isolation:
+    if verdict is not None and verdict[0].watched:
         return Isolation.PROVEN
-    return Isolation.UNPROVEN if in_pod() else Isolation.NONE
+    return Isolation.UNPROVEN if in_pod() or verdict is not None else Isolation.NONE
 
 
 def _known_values(records: Sequence[SplitRecord]) -> KnownValues:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -183,7 +182,7 @@ class _Work:
             self.private.sweep(self.dataset, grace=0)
             clean_own(folder, frozenset(file.name for record in records.values() for file in record.files))
             caller = caller_digest(self.settings, Zone.RAW) or caller_digest(self.settings, Zone.STAGING)
-            verdict = None if self.standing is None else partial(_envelope, self.standing)
+            verdict = None if self.standing is None else self.standing.await_fresh
             facts = StagedFacts(self.prepared, digests, self.keys, given, lease.fence, tuple(records.values()), caller, verdict)
             stage_manifest(facts, folder, signer=self.signer, last=lambda: self._last(lease))
             return self._result(given, records, reused=len(self.names) - len(fresh))
@@ -342,10 +341,6 @@ class _Work:
             excluded_ids=len(self.prepared.excluded),
             excluded_found=len({place for record in done for place in record.excluded}),
         )
-
-
-def _envelope(standing: Standing) -> bytes:
-    return standing.await_fresh()[1]
 
 
 def _failure(dataset: str, run: str, failed: list[TaskResult]) -> AirlockError:

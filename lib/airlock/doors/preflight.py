@@ -103,7 +103,7 @@ def preflight(given: Given) -> tuple[list[Check], bytes | None]:
     checks = desk.every_look()
     if not all(one.passed for one in checks):
         return checks, None
-    return checks, desk.passed(checks)
+    return checks, desk.passed(checks, watched=False)
 
 
 def watch(
@@ -173,7 +173,7 @@ class _Desk:
         self.resources = self.looks.read()
         return [], ""
 
-    def passed(self, checks: Sequence[Check]) -> bytes:
+    def passed(self, checks: Sequence[Check], *, watched: bool = True) -> bytes:
         """A verdict of now, by what the looks found last."""
         looks, now = self.looks, datetime.now(UTC)
         ends = [now + timedelta(minutes=self.wanted.minutes), *(parse_time(one.expires_at) for one in looks.probed.values())]
@@ -185,6 +185,7 @@ class _Desk:
             objects_sha256=looks.digest,
             probes_sha256={node: looks.envelopes[node] for node in looks.nodes},
             checks=tuple(one.name for one in checks),
+            watched=watched,
             since=time_text(self.since),
             signed_at=time_text(now),
             expires_at=time_text(min(ends)),

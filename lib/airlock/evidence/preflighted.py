@@ -38,6 +38,7 @@ class Preflighted(SignedRecord):
         probes_sha256: Of the signed results of probes that it stands on, by node.
         checks: What was looked at.
         withdrawn: Why it counts no longer; empty while it does.
+        watched: Whether somebody watches for as long as it is renewed, and takes it back on drift; else it was looked at once.
         since: From when on all was in order, without a gap in which nobody looked.
         expires_at: Not later than the first of the probes' results runs out.
     """
@@ -55,6 +56,7 @@ class Preflighted(SignedRecord):
     probes_sha256: dict[str, Digest]
     checks: tuple[_Line, ...]
     withdrawn: tuple[_Line, ...] = ()
+    watched: bool
     since: Time
     signed_at: Time
     expires_at: Time

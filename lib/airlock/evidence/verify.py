@@ -179,6 +179,12 @@ def verify_release(
     if require_isolation:
         _require_proven(released.isolation)
     _check_files(reader, manifest)
+    return _facts(pointer, manifest, released, trust, staged_verified=staged_verified)
+
+
+def _facts(
+    pointer: Pointer, manifest: PublicManifest, released: ReleasedPredicate, trust: Trust, *, staged_verified: bool
+) -> ReleaseFacts:
     return ReleaseFacts(
         pointer=pointer,
         manifest=manifest,
@@ -203,7 +209,8 @@ def _isolation_verified(manifest: PublicManifest, trust: Trust) -> bool:
         raise IntegrityError(
             "the manifest says that isolation is proven, and holds no verdict of preflight. Find out who made it"
         )
-    held_verdict(manifest.preflight, run=manifest.run, at=None, trust=Trust(keys))
+    if not held_verdict(manifest.preflight, run=manifest.run, at=None, trust=Trust(keys)).watched:
+        raise IntegrityError("the manifest says that isolation is proven, and nobody watched. Find out who made it")
     return True
 
 

@@ -74,7 +74,9 @@ def test_on_a_cluster_a_run_without_a_verdict_is_refused_for_good(made, on_clust
     stage(made)
     on_cluster()
     stage(made, "two")
-    with pytest.raises(IsolationUnprovenError, match="'one' of 'people' was staged without a verdict of preflight") as caught:
+    with pytest.raises(
+        IsolationUnprovenError, match="'one' of 'people' was staged without a verdict of a preflight that watches"
+    ) as caught:
         release(made.policy(), made.settings(), run_id="one")
     assert isinstance(caught.value, BoundaryError)
     with pytest.raises(RunBoundError, match="was refused before"):
@@ -115,6 +117,20 @@ def test_a_verdict_whose_maker_is_not_trusted_here_is_not_published(made, on_clu
     assert release(made.policy(), made.settings()).state == "released"
 
 
+def test_a_verdict_that_nobody_watches_over_proves_nothing(made, on_cluster):
+    """A preflight once before the run gives keys; what came after it, nobody saw."""
+    verdict = Verdict(made)
+    verdict.sign(watched=False)
+    stage(made)
+    release(made.policy(), made.settings())
+    assert (manifest(made).isolation, manifest(made).preflight) == (Isolation.UNPROVEN, None)
+    verdict.sign("two", watched=False)
+    stage(made, "two")
+    on_cluster()
+    with pytest.raises(IsolationUnprovenError, match="preflight that watches"):
+        release(made.policy(), made.settings(), run_id="two")
+
+
 def test_off_a_cluster_neither_is_it(made):
     Verdict(made).sign()
     stage(made)
@@ -129,7 +145,7 @@ def test_another_runs_verdict_in_a_manifest_is_refused_for_good(made, monkeypatc
     other = verdict.sign("two")
     verdict.sign()
     monkeypatch.setattr(door, "standing_verdict", lambda *_: None)
-    monkeypatch.setattr(door, "StagedFacts", lambda *given: StagedFacts(*given[:-1], lambda: other))
+    monkeypatch.setattr(door, "StagedFacts", lambda *given: StagedFacts(*given[:-1], lambda: (verdict.record(other), other)))
     stage(made)
     with pytest.raises(IntegrityError, match="of run 'one' is of run 'two'"):
         release(made.policy(), made.settings())
@@ -143,7 +159,9 @@ def test_a_verdict_with_room_for_more_is_refused(made, monkeypatch):
     envelope = json.loads(verdict.sign())
     envelope["signatures"].append({"keyid": "Ann Smith;4111111111111111", "sig": "AAAA"})
     smuggled = canonical_json(envelope)
-    monkeypatch.setattr(door, "StagedFacts", lambda *given: StagedFacts(*given[:-1], lambda: smuggled))
+    monkeypatch.setattr(
+        door, "StagedFacts", lambda *given: StagedFacts(*given[:-1], lambda: (verdict.record(verdict.sign()), smuggled))
+    )
     stage(made)
     with pytest.raises(IntegrityError, match="has more than one signature"):
         release(made.policy(), made.settings())

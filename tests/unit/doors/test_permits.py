@@ -36,7 +36,7 @@ def place(tmp_path, monkeypatch):
         now = datetime.now(UTC)
         values = {
             "run": "run-1", "nodes": ("a", "b"), "namespaces": ("pii-raw",), "flows_sha256": "0" * 64, "objects_sha256": "1" * 64,
-            "probes_sha256": {"a": "2" * 64, "b": "3" * 64}, "checks": ("probes",),
+            "probes_sha256": {"a": "2" * 64, "b": "3" * 64}, "checks": ("probes",), "watched": True,
             "since": time_text(now), "signed_at": time_text(now), "expires_at": time_text(now + timedelta(minutes=10)),
         }  # fmt: skip
         file = tmp_path / "verdict"

@@ -30,6 +30,7 @@ def test_where_all_is_in_order_the_verdict_is_signed_and_runs_out_with_the_probe
     assert (record.run, record.nodes, set(record.probes_sha256)) == ("run-1", ("a",), {"a"})
     late = Probed.parse((zone.folder / "round").read_bytes(), Trust.load(zone.folder / "trust")).expires_at
     assert record.expires_at == late
+    assert not record.watched
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ def test_while_all_is_in_order_the_verdict_is_renewed_until_the_run_is_over(zone
     assert first.since == last.since
     assert first.signed_at < last.signed_at
     assert (first.withdrawn, last.withdrawn) == ((), ())
+    assert last.watched
     assert [one.name for one in made.said[0]] == ["objects", "probes", "pods", "tokens", "rights", "admission"]
 
 

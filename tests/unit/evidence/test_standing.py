@@ -43,7 +43,7 @@ def place(tmp_path):
         now = datetime.now(UTC)
         values = {
             "run": "run-1", "nodes": ("a",), "namespaces": ("pii-raw",), "flows_sha256": "0" * 64, "objects_sha256": "1" * 64,
-            "probes_sha256": {"a": "2" * 64}, "checks": ("probes",), "since": time_text(now), "signed_at": time_text(now),
+            "probes_sha256": {"a": "2" * 64}, "checks": ("probes",), "watched": True, "since": time_text(now), "signed_at": time_text(now),
             "expires_at": time_text(now + timedelta(seconds=ends)),
         }  # fmt: skip
         envelope = Preflighted(**{**values, **changed}).to_envelope(load_signer(private))
