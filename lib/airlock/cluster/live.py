@@ -272,12 +272,7 @@ def _items(get: _Get, path: str, accept: str) -> tuple[list[Mapping[str, Any]], 
 
 
 def _got(
-    client: Any,
-    path: str,
-    query: Mapping[str, Any] | None = None,
-    accept: str = "application/json",
-    *,
-    patient: bool = True,
+    client: Any, path: str, query: Mapping[str, Any] | None = None, accept: str = "application/json", *, patient: bool = True
 ) -> Mapping[str, Any]:
     """An answer. Of an API server that can't answer now, a proof has to say so (`patient`: a refusal like any); who looks often looks again."""
     from kubernetes.client import ApiException  # noqa: PLC0415 - an extra
