@@ -44,14 +44,14 @@ class Verdict:
 
 
 @contextmanager
-def taken_back(verdict, when):
-    """Take the verdict back as soon as `when` holds; gives a list whose only item is when that was."""
+def once(when, act):
+    """Call `act` as soon as `when` holds; gives a list whose only item is when that was done."""
     at, done = [], threading.Event()
 
     def wait():
         while not done.wait(0.05):
             if when():
-                verdict.sign(json.loads(_payload(verdict.file))["run"], withdrawn=("objects: one policy more",))
+                act()
                 at.append(time.monotonic())
                 return
 
@@ -62,6 +62,15 @@ def taken_back(verdict, when):
     finally:
         done.set()
         thread.join()
+
+
+def taken_back(verdict, when):
+    """Take the verdict back as soon as `when` holds; gives a list whose only item is when that was."""
+
+    def withdraw():
+        verdict.sign(json.loads(_payload(verdict.file))["run"], withdrawn=("objects: one policy more",))
+
+    return once(when, withdraw)
 
 
 def _payload(file):

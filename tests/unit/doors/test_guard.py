@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 from tests.e2e._spark import WORKER
-from tests.servers.verdict import Verdict, taken_back
+from tests.servers.verdict import Verdict, once, taken_back
 
 from airlock.doors import anonymize as door
 from airlock.doors._guard import guarded
@@ -80,10 +80,13 @@ def test_one_that_is_taken_back_ends_a_task_at_work_and_keeps_what_was_finished(
 
 
 def test_one_that_is_not_renewed_hands_out_no_split_and_ends_with_75(made, verdict, ordered, monkeypatch):
-    verdict.sign(ends=3)
+    verdict.sign()
     acted = ordered({"do": "wait", "place": RECORDS, "times": 4})
     monkeypatch.setattr(door, "guarded", partial(guarded, patience=1))
-    with pytest.raises(IsolationUnwatchedError, match=r"ran out at .*, and no other came within 1 s") as caught:
+    with (
+        once(lambda: acted() >= 1, lambda: verdict.sign(ends=1)),
+        pytest.raises(IsolationUnwatchedError, match=r"ran out at .*, and no other came within 1 s") as caught,
+    ):
         anonymize(made.policy(), made.settings(), run_id="one")
     assert caught.value.exit_code == 75
     assert staged(made) == []
@@ -92,12 +95,17 @@ def test_one_that_is_not_renewed_hands_out_no_split_and_ends_with_75(made, verdi
 
 
 def test_one_that_is_renewed_in_time_is_only_waited_for(made, verdict, ordered):
-    verdict.sign(ends=2)
-    ordered({"do": "wait", "place": RECORDS})
-    timer = threading.Timer(6, verdict.sign)
-    timer.start()
-    done = anonymize(made.policy(), made.settings(), run_id="one")
-    timer.join()
+    verdict.sign()
+    acted = ordered({"do": "wait", "place": RECORDS})
+
+    def lapse():
+        verdict.sign(ends=1)
+        time.sleep(4)  # more than the first task, and no other begins meanwhile
+        verdict.sign()
+
+    with once(lambda: acted() == 1, lapse) as renewed:
+        done = anonymize(made.policy(), made.settings(), run_id="one")
+        assert time.monotonic() > renewed[0]
     assert (done.rows_out, done.reused) == (80, 0)
 
 
@@ -190,19 +198,18 @@ def test_an_answer_that_nobody_expected_guards_no_less(made, verdict, monkeypatc
 
 def test_the_verdict_of_the_manifest_is_of_the_moment_that_is_signed(made, verdict, monkeypatch):
     """Taken before a wait for a new one, it would have run out by then, and no outer door would take the run."""
-    verdict.sign(ends=2)
+    first = verdict.sign()
     usual = door.stage_manifest
 
     def late(*arguments, **named):
-        time.sleep(2.5)
-        fresh.append(verdict.sign())
+        fresh.append(verdict.sign(ends=90))
         return usual(*arguments, **named)
 
     fresh = []
     monkeypatch.setattr(door, "stage_manifest", late)
     anonymize(made.policy(), made.settings(workers="1"), run_id="one")
     manifest = PublicManifest.from_bytes((made.root / "staging" / "people" / "one" / "manifest.json").read_bytes())
-    assert manifest.preflight == fresh[0].decode()
+    assert manifest.preflight == fresh[0].decode() != first.decode()
 
 
 def test_a_split_that_ends_when_the_verdict_is_gone_is_not_kept(made, verdict, ordered, monkeypatch):
