@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
 from typing import NewType
 
-__all__ = ["Classification", "DatasetName", "Isolation", "RunId", "RunState", "Separation", "Sha256", "Zone"]
+__all__ = ["Classification", "DatasetName", "Isolation", "RunId", "RunState", "Separation", "Sha256", "Zone", "run_id_of"]
 
 DatasetName = NewType("DatasetName", str)
 RunId = NewType("RunId", str)
 Sha256 = NewType("Sha256", str)
 """Lower-case hex SHA-256, 64 characters."""
+
+
+_LAUNCHES = uuid.UUID("6b6fe9a4-7b3c-5f0e-9d0a-2f4f1f0f3c11")
+"""The name space of runs that are named by what launched them."""
+
+
+def run_id_of(dataset: str, launch: str) -> RunId:
+    """The run id of a launch: a UUIDv5 (RFC 9562, section 5.5), so that a retry is the same run.
+
+    Args:
+        dataset: The policy's dataset; one launch may be of several.
+        launch: What is the same for every retry and for nothing else: a Job's name, an Airflow data interval.
+
+    Example:
+        >>> run_id_of("customers", "nightly-29384720")
+        '90db3774-fa75-5632-975d-ac34ded371d9'
+    """
+    return RunId(str(uuid.uuid5(_LAUNCHES, f"{dataset}\n{launch}")))
 
 
 class Classification(StrEnum):

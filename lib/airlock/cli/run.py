@@ -26,6 +26,12 @@ app = typer.Typer()
 Policies = Annotated[list[Path], typer.Argument(help="policy files, or folders of them", show_default=False)]
 Engine = Annotated[str | None, typer.Option(help="auto, local or spark")]
 Master = Annotated[str | None, typer.Option(help="Spark master, such as local[2,4]")]
+Launch = Annotated[
+    str | None,
+    typer.Option(
+        help="what launched the run and is the same for its retries (a Job's name, a data interval): the run id follows from it"
+    ),
+]
 OneRun = Annotated[str | None, typer.Option("--run", help="continue or bind this run id; else a new UUIDv7")]
 
 
@@ -38,15 +44,23 @@ def _files(paths: list[Path], run: str | None = None) -> list[Path]:
 
 @app.command("anonymize")
 def anonymize_command(
-    context: typer.Context, policies: Policies, *, run: OneRun = None, engine: Engine = None, master: Master = None
+    context: typer.Context,
+    policies: Policies,
+    *,
+    run: OneRun = None,
+    launch: Launch = None,
+    engine: Engine = None,
+    master: Master = None,
 ) -> int:
     """Inner door alone: stage what the policies say."""
     shared: Context = context.obj
     settings = shared.settings(engine=engine, master=master)
+    if run is not None and launch is not None:
+        raise ConfigError("--run names the run, and --launch says what its name follows from. Give one of them")
     with watch(settings.require("log_format")) as watcher:
 
         def act(policy: Path) -> dict[str, Any]:
-            staged = anonymize(policy, settings, run_id=run, watcher=watcher)
+            staged = anonymize(policy, settings, run_id=run, launch=launch, watcher=watcher)
             if staged.excluded_ids:
                 found, listed = staged.excluded_found, staged.excluded_ids
                 talk.print(f"{staged.dataset}: {found:,} of {listed:,} ids of source.exclude matched rows")

@@ -48,13 +48,14 @@ from airlock.keys.open import open_key_ring
 from airlock.keys.signing import load_signer
 from airlock.keys.wrap import create_executor_key_file
 from airlock.plan.passes import dataset_passes
+from airlock.policy.load import load_policy
 from airlock.policy.unlisted import shown_path
 from airlock.settings import Settings
 from airlock.storage.at_once import at_once
 from airlock.storage.conditions import require_conditions
 from airlock.storage.lease import Lease
 from airlock.storage.scratch import scratch_folder
-from airlock.types import RunId, RunState, Zone
+from airlock.types import RunId, RunState, Zone, run_id_of
 
 __all__ = ["StagedRelease", "anonymize"]
 
@@ -92,6 +93,7 @@ def anonymize(
     settings: Settings,
     *,
     run_id: str | None = None,
+    launch: str | None = None,
     engine: str | None = None,
     permit: Permit | None = None,
     watcher: Watcher = silent,
@@ -101,7 +103,8 @@ def anonymize(
     Args:
         policy: The policy file.
         settings: Names zones raw, private and staging, a key provider and the stage-signing key.
-        run_id: Continue or bind this run id; without it a new UUIDv7.
+        run_id: Continue or bind this run id; without it that of `launch`, or a new UUIDv7.
+        launch: What launched it, the same for every retry.
         engine: `auto`, `local` or `spark`; without it the setting.
         permit: Leave to use keys; without it the door checks its own boundary and makes one.
         watcher: Is told of progress.
@@ -109,13 +112,19 @@ def anonymize(
     Raises:
         PolicyError, DriftError, BoundaryError, FrequencyError, RunBoundError, TransientError: Nothing was staged. Finished splits are kept.
     """
-    run = RunId(run_id) if run_id else new_run_id()
+    run = _run_id(policy, run_id, launch)
     # Before raw data are read, and while they are.
     permit, named = permit or key_permit(settings, run), standing_verdict(settings, run)
     standing = None if named is None else named.begun()
     begun = _Begun(run, permit, standing, Stop())
     with guarded(standing, begun.stop):
         return _work(policy, settings, begun, watcher).run(run, engine or settings.require("engine"))
+
+
+def _run_id(policy: Path, run_id: str | None, launch: str | None) -> RunId:
+    if run_id is not None:
+        return RunId(run_id)
+    return new_run_id() if launch is None else run_id_of(load_policy(policy).dataset, launch)
 
 
 @dataclass(frozen=True, slots=True)

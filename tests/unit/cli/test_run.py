@@ -123,3 +123,9 @@ def test_how_many_excluded_ids_matched_is_said_and_summed_up(said, made):
     assert (code, "people: 2 of 3 ids of source.exclude matched rows" in err) == (0, True)
     (result,) = json.loads(out.splitlines()[-1])["results"]
     assert (result["excluded_ids"], result["excluded_found"], result["suppressed"]) == (3, 2, 2)
+
+
+def test_a_launch_and_a_run_are_one_too_many(said, made):
+    code, _, err = said("anonymize", made.policy(), "--run", "one", "--launch", "nightly-1")
+    assert code == 2
+    assert "Give one of them" in err

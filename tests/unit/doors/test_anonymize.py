@@ -34,6 +34,7 @@ from airlock.keys import Permit
 from airlock.operators.mask import Mask
 from airlock.storage import open_store
 from airlock.storage.lease import Lease
+from airlock.types import run_id_of
 
 VERDICT = "0" * 64
 
@@ -333,3 +334,13 @@ def test_a_rule_without_effect_is_refused_before_the_first_reading(make_project)
     with pytest.raises(NoEffectError, match="'truncate' changes no sampled value of column 'note'"):
         anonymize(made.policy(), made.settings(), engine="local")
     assert not [name for name in made.files("private") if "summaries" in name]
+
+
+def test_a_launch_names_its_run(make_project, in_process):
+    """A retry is the same run, and does nothing where it was done; another launch, and another dataset, are others."""
+    made = make_project(files=1)
+    first = anonymize(made.policy(), made.settings(), launch="nightly-1")
+    assert first.run == run_id_of("people", "nightly-1") != run_id_of("people", "nightly-2")
+    assert run_id_of("people", "nightly-1") != run_id_of("peopl", "e\nnightly-1")
+    assert anonymize(made.policy(), made.settings(), launch="nightly-1").continued
+    assert anonymize(made.policy(), made.settings(), run_id="mine", launch="nightly-1").run == "mine"
