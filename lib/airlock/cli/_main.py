@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -16,16 +18,21 @@ from airlock import __version__
 from airlock.cli._context import Context
 from airlock.cli._examples import EXIT_LINE, add_examples
 from airlock.cli._report import fail
+from airlock.cli._status import write_status
+from airlock.errors import AirlockError
 
 __all__ = ["PARTS", "prepare", "tree"]
 
 # ClickException: click's own, or that of the copy which newer typers bring.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
-PARTS = ("look", "run", "runs", "keys", "isolation", "manage")
+PARTS = ("look", "run", "release", "runs", "keys", "isolation", "manage")
 """Modules with commands, in the order of the help."""
 
-_ALONE = {"isolation": ("isolation",)}
+_INNER = {"look", "run", "keys"}
+"""Those with operators in them, which the outer door's image has not."""
+
+_ALONE = {"isolation": ("isolation",), "release": ("release",), "verify": ("release",)}
 """Commands that need no other part: they start without the libraries that read data."""
 
 
@@ -87,7 +94,12 @@ def prepare(arguments: list[str] | None = None) -> Callable[[], None]:
         ModuleNotFoundError: A library is missing without which the command can't start.
     """
     front, rest = _globals_first(sys.argv[1:] if arguments is None else arguments)
-    return partial(_run, tree(_ALONE.get(rest[0], PARTS) if rest else PARTS), front, rest)
+    return partial(_run, tree(_ALONE.get(rest[0]) or _present() if rest else _present()), front, rest)
+
+
+def _present() -> tuple[str, ...]:
+    inner = find_spec("airlock.operators") is not None
+    return tuple(part for part in PARTS if inner or part not in _INNER)
 
 
 def _run(commands: typer.Typer, front: list[str], rest: list[str]) -> None:
@@ -107,4 +119,7 @@ def _run(commands: typer.Typer, front: list[str], rest: list[str]) -> None:
         code = 1
     except Exception as error:  # noqa: BLE001 - the last place before a trace would show
         code = fail(error, debug="--debug" in front)
+        if rest:
+            with suppress(AirlockError):  # it may be what was just said
+                write_status(rest[0], code, code=error.code if isinstance(error, AirlockError) else "unexpected")
     sys.exit(code if isinstance(code, int) else 0)

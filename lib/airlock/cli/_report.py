@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from airlock.cli._status import write_status
 from airlock.doors.progress import Progress, Watcher
 from airlock.errors import AirlockError
 
@@ -115,8 +116,9 @@ def _shown(result: Result, name: str) -> str:
 
 
 def summary(verb: str, results: list[Result]) -> int:
-    """Print the closing JSON line on stdout; returns the exit code."""
+    """Print the closing JSON line on stdout, write the closed status; returns the exit code. Raises as `write_status` does."""
     code = worst(result["exit_code"] for result in results)
+    write_status(verb, code, results)
     print(json.dumps({"verb": verb, "exit_code": code, "results": results}, sort_keys=True))  # noqa: T201 - stdout is data
     return code
 

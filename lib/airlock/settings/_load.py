@@ -16,7 +16,7 @@ from airlock.settings._model import SETTINGS, Origin, Setting, Settings
 __all__ = ["load_settings"]
 
 _FILE = "airlock.yaml"
-_NOT_SETTINGS = {"AIRLOCK_CONFIG", "AIRLOCK_REQUIRE"}
+_NOT_SETTINGS = {"AIRLOCK_CONFIG", "AIRLOCK_REQUIRE", "AIRLOCK_STATUS"}
 
 
 def load_settings(
