@@ -66,6 +66,7 @@ PARTS := --no-strip-extras --extra spark --extra text --extra s3 --extra surroga
 lock: setup
 	$(LOCK) --upgrade $(PARTS) --extra dev -o constraints.txt
 	$(LOCK) --constraints constraints.txt $(PARTS) -o k8s/image/inner.txt
+	$(LOCK) --constraints constraints.txt --extra s3 --extra aws --extra cluster pyproject.toml -o k8s/image/outer.txt
 	printf 'hatchling\nsetuptools\nwheel\n' | $(LOCK) --constraints constraints.txt - -o k8s/image/build.txt
 
 clean:

@@ -13,7 +13,7 @@ from types import FrameType
 from airlock.cli._isolation_looks import print_checks
 from airlock.cli._report import print_json, talk
 from airlock.doors._served import Served, served
-from airlock.doors.preflight import Check, Given, preflight, watch
+from airlock.doors.preflight import Check, Given, Issued, preflight, watch
 
 __all__ = ["Publishing", "run_preflight"]
 
@@ -45,17 +45,17 @@ def run_preflight(given: Given, publishing: Publishing, *, stay: bool, as_json: 
 def _beside(given: Given, publishing: Publishing, say: Callable[[list[Check]], None]) -> int:
     with _until_told() as stop, served(publishing.serve) if publishing.serve else nullcontext(Served()) as at:
 
-        def publish(envelope: bytes) -> None:
-            at.document = envelope
+        def publish(issued: Issued) -> None:
+            at.answer = issued.of
             if publishing.out is not None:
-                _replace(publishing.out, envelope)
+                _replace(publishing.out, issued.of(None))
 
         wrong = watch(given, publish, say, stop)
         for one in wrong:
             talk.print(f"taken back: {one.name}: {one.said}", markup=False, style="bold red")
         if wrong and publishing.serve:  # the run's pods are to hear of it before nobody answers any more
             stop.wait(_TOLD_SECONDS)
-        return 3 if wrong or at.document is None else 0
+        return 3 if wrong or at.answer is None else 0
 
 
 _TOLD_SECONDS = 10

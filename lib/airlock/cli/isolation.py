@@ -176,9 +176,11 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     *,
     flows: Annotated[Path, typer.Option(help="the claim", show_default=False)],
     probes: Annotated[Path, typer.Option(help="a signed result of 'isolation probe', or a folder of them", show_default=False)],
-    run: Annotated[str, typer.Option(help="id of the run that it is for", show_default=False)],
     image: Annotated[str, typer.Option(help="NAME@sha256:..., of admission's list: of it pods are tried", show_default=False)],
     key: Annotated[Path, typer.Option(help="private key of role 'preflight'", show_default=False)],
+    run: Annotated[
+        str | None, typer.Option(help="id of the run that it is for; with --watch --serve else each that asks")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="where the signed verdict goes")] = None,
     node: Annotated[list[str] | None, typer.Option(help="on which its pods may be; else every node")] = None,
     trust: Annotated[Path | None, typer.Option(help="public keys, whose probes count; else AIRLOCK_TRUST")] = None,
@@ -209,6 +211,10 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
 
     if (out is None and not serve) or (serve and not stay):
         raise ConfigError("where does the verdict go? Give --out FILE, or --watch --serve ADDRESS:PORT")
+    if run is None and (out is not None or not stay):
+        raise ConfigError(
+            "for which run is the verdict? Give --run ID; only with --watch --serve, and no --out, it is for each that asks"
+        )
     _require_folder(out)
     if out is not None:  # an earlier one says nothing of now, whatever becomes of this one
         out.unlink(missing_ok=True)

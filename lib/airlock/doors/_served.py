@@ -1,12 +1,13 @@
-"""The verdict of preflight as a document over HTTP, to the pods of its run. Called by the command line.
+"""The verdict of preflight as a document over HTTP, to the pods of a run: GET /RUN. Called by the command line.
 
 Anybody may read it: it is signed, and holds no secret. Nothing else is served, and nothing is taken.
 """
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,13 +17,14 @@ from airlock.errors import ConfigError
 __all__ = ["Served", "served"]
 
 _SECONDS = 10
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Served:
-    """What is answered; None until there is something."""
+    """What a run is answered, or who names none; None until there is something."""
 
     def __init__(self) -> None:
-        self.document: bytes | None = None
+        self.answer: Callable[[str | None], bytes] | None = None
         self.port = 0
 
 
@@ -40,12 +42,17 @@ def served(address: str) -> Iterator[Served]:
         timeout = _SECONDS
 
         def do_GET(self) -> None:
-            document = made.document
-            self.send_response(HTTPStatus.OK if document is not None else HTTPStatus.SERVICE_UNAVAILABLE)
+            run, answer = self.path.removeprefix("/"), made.answer
+            status, document = HTTPStatus.SERVICE_UNAVAILABLE, b""
+            if run and not _RUN.fullmatch(run):
+                status = HTTPStatus.NOT_FOUND
+            elif answer is not None:
+                status, document = HTTPStatus.OK, answer(run or None)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(document or b"")))
+            self.send_header("Content-Length", str(len(document)))
             self.end_headers()
-            self.wfile.write(document or b"")
+            self.wfile.write(document)
 
         def log_message(self, *_: object) -> None:
             """Nothing is logged: who asks is known."""

@@ -71,7 +71,7 @@ class Wanted:
     """What a verdict is asked for.
 
     Attributes:
-        run: For which run.
+        run: For which run; None: for whichever asks while it is watched.
         image: NAME@sha256:..., of admission's list: what a good pod runs, and what broken ones are made of.
         nodes: On which its pods may be; empty: on every node that there is.
         role: The role that the good pod has; its zone is where it is tried.
@@ -79,7 +79,7 @@ class Wanted:
         minutes: How long a verdict counts.
     """
 
-    run: str
+    run: str | None
     image: str
     nodes: tuple[str, ...] = ()
     role: str = "executor"

@@ -27,7 +27,7 @@ from airlock.keys.signing import load_signer
 from airlock.settings import Settings
 from airlock.types import Zone
 
-__all__ = ["Check", "Given", "Stores", "Wanted", "preflight", "stores_of", "watch"]
+__all__ = ["Check", "Given", "Issued", "Stores", "Wanted", "preflight", "stores_of", "watch"]
 
 _BEGIN_SECONDS = 30.0
 _PAUSE = 0.25
@@ -36,6 +36,8 @@ _BLIND_SECONDS = 5.0
 """How long a watch may take to begin again, before that is told."""
 _RENEWALS = 4
 """How many verdicts are given in the time that one counts: some may get lost."""
+_NO_RUN = "none"
+"""What stands for the run in a verdict that no run asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,20 @@ class Given:
     key: Path
     wanted: Wanted
     stores: Stores | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A verdict, signed for who asks: as long as it is watched, what is in order for one run is so for every other."""
+
+    record: Preflighted
+    signer: Signer
+    bound: bool
+
+    def of(self, run: str | None) -> bytes:
+        """The signed verdict; one that is bound to a run is of that one, whoever asks."""
+        asked = self.record if self.bound or run is None else replace(self.record, run=run)
+        return asked.to_envelope(self.signer)
 
 
 def stores_of(
@@ -103,11 +119,11 @@ def preflight(given: Given) -> tuple[list[Check], bytes | None]:
     checks = desk.every_look()
     if not all(one.passed for one in checks):
         return checks, None
-    return checks, desk.passed(checks, watched=False)
+    return checks, desk.passed(checks, watched=False).of(None)
 
 
 def watch(
-    given: Given, publish: Callable[[bytes], None], say: Callable[[list[Check]], None], stop: threading.Event
+    given: Given, publish: Callable[[Issued], None], say: Callable[[list[Check]], None], stop: threading.Event
 ) -> list[Check]:
     """Take every look, then go on: renew the verdict while all stays in order, and take it back as soon as something is not.
 
@@ -173,12 +189,12 @@ class _Desk:
         self.resources = self.looks.read()
         return [], ""
 
-    def passed(self, checks: Sequence[Check], *, watched: bool = True) -> bytes:
+    def passed(self, checks: Sequence[Check], *, watched: bool = True) -> Issued:
         """A verdict of now, by what the looks found last."""
         looks, now = self.looks, datetime.now(UTC)
         ends = [now + timedelta(minutes=self.wanted.minutes), *(parse_time(one.expires_at) for one in looks.probed.values())]
         self.record = Preflighted(
-            run=self.wanted.run,
+            run=self.wanted.run or _NO_RUN,
             nodes=looks.nodes,
             namespaces=looks.flows.namespaces,
             flows_sha256=looks.flows_sha256,
@@ -190,23 +206,26 @@ class _Desk:
             signed_at=time_text(now),
             expires_at=time_text(min(ends)),
         )
-        return self.record.to_envelope(self.signer)
+        return self._issued(self.record)
 
-    def over(self) -> bytes:
+    def over(self) -> Issued:
         """That the last one is none of now."""
         now = time_text(datetime.now(UTC))
-        return replace(self.record, signed_at=now, expires_at=now).to_envelope(self.signer)
+        return self._issued(replace(self.record, signed_at=now, expires_at=now))
 
-    def withdrawn(self, why: Sequence[str]) -> bytes:
+    def withdrawn(self, why: Sequence[str]) -> Issued:
         """That the last one does not count any more."""
         told = replace(self.record, withdrawn=tuple(one[:500] for one in why), signed_at=time_text(datetime.now(UTC)))
-        return told.to_envelope(self.signer)
+        return self._issued(told)
+
+    def _issued(self, record: Preflighted) -> Issued:
+        return Issued(record, self.signer, self.wanted.run is not None)
 
 
 class _Watch:
     """One watch: what it saw last, and when it has to look again."""
 
-    def __init__(self, desk: _Desk, watching: Watching, checks: Sequence[Check], publish: Callable[[bytes], None]) -> None:
+    def __init__(self, desk: _Desk, watching: Watching, checks: Sequence[Check], publish: Callable[[Issued], None]) -> None:
         self.desk, self.watching, self.checks, self.publish = desk, watching, checks, publish
         self.seen, self.told, self.hurried = time.monotonic(), False, False
         self._put_off(self._pause)

@@ -60,7 +60,7 @@ class Standing:
             IsolationDriftError: It was taken back.
             SignatureError, IntegrityError: It is not signed by a trusted key of preflight, or it is none.
         """
-        envelope = fetched(self.place) if is_url(self.place) else _contents(self.place)
+        envelope = fetched(self._asked()) if is_url(self.place) else _contents(self.place)
         record = Preflighted.parse(envelope, Trust(self.keys))
         self._require_mine(record)
         return record, envelope
@@ -99,6 +99,9 @@ class Standing:
                     f"{why.rstrip('.')}; so it was for {patience:.0f} s: nobody watches the zone. Start preflight again, then the run"
                 )
             sleep(_PAUSE)
+
+    def _asked(self) -> str:
+        return self.place if self.run is None else f"{self.place.rstrip('/')}/{self.run}"
 
     def _require_mine(self, record: Preflighted) -> None:
         if self.run is not None and record.run != self.run:

@@ -53,7 +53,7 @@ class Watched:
         assert not self.thread.is_alive()
 
     def read(self, place=-1):
-        return Preflighted.parse(self.verdicts[place], Trust.load(self.zone.folder / "trust"))
+        return Preflighted.parse(self.verdicts[place].of(None), Trust.load(self.zone.folder / "trust"))
 
     def until(self, holds):
         end = time.monotonic() + LONGEST

@@ -90,21 +90,38 @@ def test_one_that_is_taken_back_while_it_is_waited_for_is_not_waited_for(place):
         standing.await_fresh(sleep=lambda _: sign(withdrawn=("objects: one policy more",)))
 
 
+def answering(document):
+    """An answer to whichever run asks."""
+    return lambda _: document
+
+
+def test_a_pod_that_is_for_every_run_is_told_which_one_asks(place):
+    standing, sign = place
+    with served("127.0.0.1:0") as at:
+        at.answer = lambda run: sign(run=run or "none")
+        for run in ("run-1", "run-2", None):
+            asked = Standing(f"http://127.0.0.1:{at.port}/", standing.keys, run, "a")
+            assert asked.demand()[0].run == (run or "none")
+        for path in ("a/b", "%2e", "x" * 200, ".hidden"):
+            with pytest.raises(StorageUnavailableError, match="answered with 404"):
+                Standing(f"http://127.0.0.1:{at.port}", standing.keys, path, "a").demand()
+
+
 def test_a_pod_serves_it(place):
     standing, sign = place
     with served("127.0.0.1:0") as at:
-        asked = Standing(f"http://127.0.0.1:{at.port}/verdict", standing.keys, "run-1", "a")
+        asked = Standing(f"http://127.0.0.1:{at.port}", standing.keys, "run-1", "a")
         with pytest.raises(StorageUnavailableError, match="answered with 503"):
             asked.demand()
-        at.document = sign()
-        assert asked.demand()[1] == at.document
-        at.document = sign(withdrawn=("pods: a stranger",))
+        at.answer = answering(sign())
+        assert asked.demand()[1] == at.answer(None)
+        at.answer = answering(sign(withdrawn=("pods: a stranger",)))
         with pytest.raises(IsolationDriftError, match="pods: a stranger"):
             asked.await_fresh()
-        at.document = sign().replace(b"a", b"b")
+        at.answer = answering(sign().replace(b"a", b"b"))
         with pytest.raises(SignatureError):
             asked.await_fresh()
-        at.document = b"x" * 70_000
+        at.answer = answering(b"x" * 70_000)
         with pytest.raises(StorageUnavailableError, match="65537 bytes"):
             asked.demand()
     with pytest.raises(IsolationUnwatchedError, match=r"can't be asked: .* does not answer: ConnectionRefusedError"):
