@@ -26,10 +26,10 @@ __all__ = ["PARTS", "prepare", "tree"]
 # ClickException: click's own, or that of the copy which newer typers bring.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
-PARTS = ("look", "run", "release", "runs", "keys", "isolation", "manage")
+PARTS = ("look", "run", "submit", "release", "runs", "keys", "isolation", "manage")
 """Modules with commands, in the order of the help."""
 
-_INNER = {"look", "run", "keys"}
+_INNER = {"look", "run", "submit", "keys"}
 """Those with operators in them, which the outer door's image has not."""
 
 _ALONE = {"isolation": ("isolation",), "release": ("release",), "verify": ("release",)}

@@ -176,10 +176,12 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     *,
     flows: Annotated[Path, typer.Option(help="the claim", show_default=False)],
     probes: Annotated[Path, typer.Option(help="a signed result of 'isolation probe', or a folder of them", show_default=False)],
-    image: Annotated[str, typer.Option(help="NAME@sha256:..., of admission's list: of it pods are tried", show_default=False)],
     key: Annotated[Path, typer.Option(help="private key of role 'preflight'", show_default=False)],
     run: Annotated[
         str | None, typer.Option(help="id of the run that it is for; with --watch --serve else each that asks")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="NAME@sha256:..., of admission's list: of it pods are tried; else that of this pod")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="where the signed verdict goes")] = None,
     node: Annotated[list[str] | None, typer.Option(help="on which its pods may be; else every node")] = None,
@@ -207,7 +209,7 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     could not be told, and there is no verdict, or it is taken back; 75: while watching, the cluster could not be seen for long.
     """
     from airlock.cli._preflight import Publishing, run_preflight  # noqa: PLC0415 - signing loads what a proof starts without
-    from airlock.doors.preflight import Given, Wanted, stores_of  # noqa: PLC0415
+    from airlock.doors.preflight import Given, Wanted, own_image, stores_of  # noqa: PLC0415
 
     if (out is None and not serve) or (serve and not stay):
         raise ConfigError("where does the verdict go? Give --out FILE, or --watch --serve ADDRESS:PORT")
@@ -221,7 +223,7 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     shared: Context = context.obj
     settings = shared.trusting(trust)
     files = sorted(one for one in probes.iterdir() if one.is_file()) if probes.is_dir() else [probes]
-    wanted = Wanted(run, image, tuple(node or ()), minutes=minutes or (2 if stay else 15))
+    wanted = Wanted(run, image or own_image(), tuple(node or ()), minutes=minutes or (2 if stay else 15))
     given = Given(
         flows, files, settings.path("trust"), key, wanted, stores_of(settings, never or (), foreign_identity, never_endpoint)
     )

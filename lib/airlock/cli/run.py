@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from airlock.cli._context import Context
+from airlock.cli._launches import Launch, OneRun, require_one
 from airlock.cli._policies import Policies, files_of
 from airlock.cli._report import each, summary, talk, watch
 from airlock.doors.anonymize import anonymize
 from airlock.doors.run import run_both
-from airlock.errors import ConfigError
 
 __all__ = ["app"]
 
@@ -21,13 +21,6 @@ app = typer.Typer()
 
 Engine = Annotated[str | None, typer.Option(help="auto, local or spark")]
 Master = Annotated[str | None, typer.Option(help="Spark master, such as local[2,4]")]
-Launch = Annotated[
-    str | None,
-    typer.Option(
-        help="what launched the run and is the same for its retries (a Job's name, a data interval): the run id follows from it"
-    ),
-]
-OneRun = Annotated[str | None, typer.Option("--run", help="continue or bind this run id; else a new UUIDv7")]
 
 
 @app.command("anonymize")
@@ -43,8 +36,7 @@ def anonymize_command(
     """Inner door alone: stage what the policies say."""
     shared: Context = context.obj
     settings = shared.settings(engine=engine, master=master)
-    if run is not None and launch is not None:
-        raise ConfigError("--run names the run, and --launch says what its name follows from. Give one of them")
+    require_one(run, launch)
     with watch(settings.require("log_format")) as watcher:
 
         def act(policy: Path) -> dict[str, Any]:

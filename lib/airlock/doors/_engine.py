@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from airlock.cluster.podtemplate import bound, read_template, to_text
 from airlock.engines.bundles import bundled
 from airlock.engines.frame import FrameBinding
 from airlock.engines.local import run_local, stop_local
@@ -33,13 +36,14 @@ class Runner:
 
 
 @contextmanager
-def choose_runner(engine: str, settings: Settings, sizes: Sequence[int]) -> Iterator[Runner]:
+def choose_runner(engine: str, settings: Settings, sizes: Sequence[int], nodes: Sequence[str] = ()) -> Iterator[Runner]:
     """The runner that `engine` names; `auto` takes Spark where Java 17 is.
 
     Args:
         engine: `auto`, `local` or `spark`.
         settings: Of the inner door.
         sizes: Bytes of each split: Spark tasks carry out small ones together.
+        nodes: On which executors may be, as preflight's verdict says; none: on whichever.
 
     Raises:
         MissingCapabilityError: Spark was asked for and can't run.
@@ -56,7 +60,8 @@ def choose_runner(engine: str, settings: Settings, sizes: Sequence[int]) -> Iter
         return
     if not submitted():  # before anything is started
         _require_fit(settings.require("master"), settings)
-    spark, master = session(settings.require("master")), settings.require("master")
+    master = settings.require("master")
+    spark = session(master, conf=_bound(settings, nodes))
     if submitted():  # the session's master counts, not ours
         master = spark.conf.get("spark.master", "") or ""
         _require_fit(master, settings)
@@ -65,6 +70,18 @@ def choose_runner(engine: str, settings: Settings, sizes: Sequence[int]) -> Iter
         return run_spark(spark, sealed, binding, bundled(indexes, sizes, target=settings.number("split_mib") << 20))
 
     yield Runner(on_spark, lambda: stop_spark(spark), here=is_local(master))
+
+
+def _bound(settings: Settings, nodes: Sequence[str]) -> dict[str, str]:
+    """Conf that binds executors to nodes: as a pod template, for a selector names one value alone."""
+    template = settings.path("launch.executor_template")
+    if template is None or not nodes:
+        return {}
+    made = (
+        Path(tempfile.mkdtemp(prefix="airlock-")) / "executor.yaml"
+    )  # read whenever an executor is made, to the end of the process
+    made.write_text(to_text(bound(read_template(template), nodes)))
+    return {"spark.kubernetes.executor.podTemplateFile": str(made)}
 
 
 def _require_fit(master: str, settings: Settings) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from airlock.doors._adopt import adopt
 from airlock.doors._callers import caller_digest
+from airlock.doors._deadline import within
 from airlock.doors._digests import source_digests
 from airlock.doors._effects import demand_effect, judged_columns
 from airlock.doors._engine import choose_runner
@@ -117,7 +118,7 @@ def anonymize(
     permit, named = permit or key_permit(settings, run), standing_verdict(settings, run)
     standing = None if named is None else named.begun()
     begun = _Begun(run, permit, standing, Stop())
-    with guarded(standing, begun.stop):
+    with guarded(standing, begun.stop), within(settings.number("run_minutes"), begun.stop):
         return _work(policy, settings, begun, watcher).run(run, engine or settings.require("engine"))
 
 
@@ -287,7 +288,7 @@ class _Work:
                 mounted = create_executor_key_file(stack.enter_context(scratch_folder()))
             keys_policy = self.policy.keys
             sizes = [split.bytes for split in self.prepared.splits]
-            runner = stack.enter_context(choose_runner(engine, self.settings, sizes))
+            runner = stack.enter_context(choose_runner(engine, self.settings, sizes, self._nodes()))
             binding = FrameBinding(
                 frame.run,
                 self.prepared.plan.digest,
@@ -300,6 +301,9 @@ class _Work:
             self.permit.require()
             with self.stop.ends(runner.stop):
                 return [result for result in runner.run(seal_frame(frame, binding), binding, todo) if result.code]
+
+    def _nodes(self) -> tuple[str, ...]:
+        return () if self.standing is None else self.standing.await_fresh()[0].nodes
 
     def _demand_done(self, run: RunId, failed: list[TaskResult]) -> None:
         if failed:

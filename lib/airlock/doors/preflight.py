@@ -16,6 +16,7 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 
 from airlock.cluster.watching import Change, Watching
+from airlock.doors._pods import own_image
 from airlock.doors._zone_access import Stores, zone_access
 from airlock.doors._zone_looks import QUICK, Check, Found, Looks, Wanted, taken
 from airlock.doors.isolation import require_image
@@ -27,7 +28,7 @@ from airlock.keys.signing import load_signer
 from airlock.settings import Settings
 from airlock.types import Zone
 
-__all__ = ["Check", "Given", "Issued", "Stores", "Wanted", "preflight", "stores_of", "watch"]
+__all__ = ["Check", "Given", "Issued", "Stores", "Wanted", "own_image", "preflight", "stores_of", "watch"]
 
 _BEGIN_SECONDS = 30.0
 _PAUSE = 0.25

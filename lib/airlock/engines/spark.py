@@ -11,9 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -26,7 +27,17 @@ from airlock.errors import AirlockError, ConfigError, MissingCapabilityError, Tr
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["is_local", "java_version", "require_python", "run_spark", "session", "spark_ready", "stop_spark", "submitted"]
+__all__ = [
+    "is_local",
+    "java_version",
+    "require_python",
+    "run_spark",
+    "session",
+    "spark_ready",
+    "spark_submit",
+    "stop_spark",
+    "submitted",
+]
 
 _JAVA = 17
 _LOCAL = re.compile(r"local(?:\[(?P<cores>\d+|\*)(?P<failures>,\s*\d+)?\])?")
@@ -61,6 +72,20 @@ def spark_ready() -> str | None:
     if found is None or found < _JAVA:
         return f"Java {_JAVA} or newer is needed, found {found or 'none'}: apt-get install openjdk-17-jre-headless, or set JAVA_HOME"
     return None
+
+
+def spark_submit() -> Path:
+    """The program that submits, of this installation's Spark.
+
+    Raises:
+        MissingCapabilityError: pyspark or Java 17 is missing.
+    """
+    missing = spark_ready()
+    if missing is not None:
+        raise MissingCapabilityError(missing)
+    import pyspark  # noqa: PLC0415
+
+    return Path(pyspark.__path__[0]) / "bin" / "spark-submit"
 
 
 def submitted() -> bool:
@@ -113,8 +138,10 @@ def _asked(python: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def session(master: str | None, *, application: str = "airlock") -> SparkSession:
-    """The session to run in: the active one under spark-submit, else a new one.
+def session(
+    master: str | None, *, application: str = "airlock", conf: Mapping[str, str] = MappingProxyType({})
+) -> SparkSession:
+    """The session to run in: the active one under spark-submit, else a new one; `conf` is what this run says besides.
 
     Raises:
         MissingCapabilityError: pyspark or Java 17 is missing.
@@ -132,6 +159,8 @@ def session(master: str | None, *, application: str = "airlock") -> SparkSession
         quiet = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
         builder = builder.master(_retrying(master)).config("spark.ui.enabled", "false")
         builder = builder.config("spark.driver.extraJavaOptions", quiet)
+    for name, value in conf.items():
+        builder = builder.config(name, value)
     # The pickled function and the frame stay out of plan strings.
     return builder.config("spark.sql.maxPlanStringLength", "4096").getOrCreate()
 

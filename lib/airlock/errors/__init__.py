@@ -78,6 +78,7 @@ from airlock.errors._transient import (
     IsolationUnwatchedError,
     LeaseHeldError,
     PointerMovedError,
+    RunDeadlineError,
     ShardsMissingError,
     SourceChangedError,
     StorageUnavailableError,

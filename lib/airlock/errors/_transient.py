@@ -10,6 +10,7 @@ __all__ = [
     "IsolationUnwatchedError",
     "LeaseHeldError",
     "PointerMovedError",
+    "RunDeadlineError",
     "ShardsMissingError",
     "SourceChangedError",
     "StorageUnavailableError",
@@ -43,6 +44,13 @@ class PointerMovedError(TransientError):
     """Another release was published since this one began."""
 
     code = "pointer-moved"
+
+
+class RunDeadlineError(TransientError):
+    """The run took longer than `run_minutes`: executors that can't reach their driver hang without an error."""
+
+    code = "run-deadline"
+    remedy = "Look whether the executors started, then run the same command again: finished splits are kept."
 
 
 class ShardsMissingError(TransientError):

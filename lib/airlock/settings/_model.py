@@ -127,6 +127,15 @@ SETTINGS: tuple[Setting, ...] = (
         "KMS are unwrapped against it alone",
     ),
     Setting("isolation.node", "text", "the node that this process is on: of a pod its own spec.nodeName"),
+    Setting(
+        "run_minutes", "number", "after how long a run of the inner door is ended, to go on when it is run again; 0: never", "0"
+    ),
+    Setting(
+        "launch.spark_conf", "path", "Spark's conf of every run on Kubernetes: k8s/launch/spark.conf, of the image its own"
+    ),
+    Setting("launch.site_conf", "path", "what this site's conf says besides: master, image, sizes; its lines win"),
+    Setting("launch.driver_template", "path", "pod template of drivers that `airlock submit` makes"),
+    Setting("launch.executor_template", "path", "pod template of executors, which the driver binds to the verdict's nodes"),
     Setting("permit_minutes", "number", "how long one permit to use keys holds", "720"),
     Setting("separation", "text", "what `airlock run` says of itself: both doors on one machine", None, ("none",)),
     Setting("state", "path", "where `verify` remembers the highest sequence it saw"),

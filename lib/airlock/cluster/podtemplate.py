@@ -1,0 +1,79 @@
+"""Pod templates of driver and executors, as a run needs them: bound to nodes, named after it, with its policy. Values in, values out.
+
+Called by the doors; who reads templates and writes them is they.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from airlock.cluster._yaml import read_documents
+from airlock.errors import ConfigError
+
+__all__ = ["POLICY_FOLDER", "bound", "label_of", "read_template", "to_text", "with_policy"]
+
+Pod = dict[str, Any]
+
+POLICY_FOLDER = "/etc/airlock/policy"
+"""Where a driver finds its policy."""
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,52}[a-z0-9])?")
+"""What is fit for a label and, with a word before it, for a pod's name (RFC 1123, 63 characters)."""
+
+
+def label_of(name: str) -> str:
+    """A run's id or a dataset's name as a label's value, or as a part of a pod's name: itself, or where it is not fit its digest.
+
+    Example:
+        >>> label_of("90db3774-fa75-5632-975d-ac34ded371d9"), label_of("Nightly_1")
+        ('90db3774-fa75-5632-975d-ac34ded371d9', 'f3148000df9f32a6becc')
+    """
+    return name if _LABEL.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:20]
+
+
+def read_template(file: Path) -> Pod:
+    """The pod of a template file.
+
+    Raises:
+        ConfigError: It can't be read, or holds no pod with one container.
+    """
+    try:
+        documents = [one for _, one in read_documents(file.read_text(encoding="utf-8"), str(file))]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the pod template '{file}' can't be read: {type(error).__name__}. Correct its path") from None
+    pod = documents[0] if len(documents) == 1 else None
+    if not isinstance(pod, dict) or pod.get("kind") != "Pod" or len(pod.get("spec", {}).get("containers") or ()) != 1:
+        raise ConfigError(
+            f"the pod template '{file}' holds no Pod with one container. Name one, such as k8s/launch/driver.yaml"
+        )
+    return pod
+
+
+def bound(pod: Mapping[str, Any], nodes: Sequence[str]) -> Pod:
+    """The same on these nodes alone; on whichever where there are none."""
+    made = deepcopy(dict(pod))
+    if nodes:
+        # A term names one node (kubernetes.io, NodeSelectorTerm.matchFields); any one of the terms is enough.
+        terms = [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]} for node in nodes]
+        affinity = made["spec"].setdefault("affinity", {}).setdefault("nodeAffinity", {})
+        affinity["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": terms}
+    return made
+
+
+def with_policy(pod: Mapping[str, Any], config_map: str) -> Pod:
+    """The same with a policy's ConfigMap mounted."""
+    made = deepcopy(dict(pod))
+    made["spec"].setdefault("volumes", []).append({"name": "policy", "configMap": {"name": config_map}})
+    mount = {"name": "policy", "mountPath": POLICY_FOLDER, "readOnly": True}
+    made["spec"]["containers"][0].setdefault("volumeMounts", []).append(mount)
+    return made
+
+
+def to_text(pod: Mapping[str, Any]) -> str:
+    """As a file that Spark reads: JSON is YAML."""
+    return json.dumps(pod, indent=1) + "\n"

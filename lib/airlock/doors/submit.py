@@ -1,0 +1,249 @@
+"""Start the inner door on a cluster by spark-submit, and follow its driver to the end. Called by the command line, in a pod or from elsewhere.
+
+Whoever calls it can make drivers of our job and nothing else, has no key and no data, and learns the closed status alone.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airlock.cluster.live import Cluster
+from airlock.cluster.podtemplate import POLICY_FOLDER, bound, label_of, read_template, to_text, with_policy
+from airlock.doors._runs import new_run_id
+from airlock.doors.permits import standing_verdict
+from airlock.engines.spark import spark_submit
+from airlock.errors import AdmissionError, ConfigError, TransientError
+from airlock.evidence.canonical import sha256_hex
+from airlock.policy.load import load_policy
+from airlock.settings import Settings
+from airlock.types import RunId, run_id_of
+
+__all__ = ["Followed", "submit"]
+
+_PAUSE = 1.0
+_BEGIN_SECONDS = 300.0
+"""How long preflight's verdict is waited for."""
+_NAMESPACE = "spark.kubernetes.namespace"
+_JOB = "local:///opt/airlock/jobs/anonymize.py"
+_SILENT = 5
+"""Seconds for which a driver that was made may not be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What became of a driver.
+
+    Attributes:
+        exit_code: Of its container; 75 where it went without one.
+        status: The closed status that it left; empty where it left none.
+        submitted: Whether it was made by this call, and not found at work or done.
+    """
+
+    dataset: str
+    run: RunId
+    driver: str
+    exit_code: int
+    status: Mapping[str, Any]
+    submitted: bool
+
+
+def submit(policy: Path, settings: Settings, *, run_id: str | None, launch: str | None, say: Callable[[str], None]) -> Followed:
+    """Make a driver for one policy where there is none of this run, and follow it.
+
+    Args:
+        policy: The policy file. The driver gets it as an immutable ConfigMap that goes with its pod.
+        settings: `launch.*`, and `isolation.preflight` with `trust` and `isolation.node`: a driver is bound to the verdict's nodes.
+        run_id: Continue or bind this run id; without it that of `launch`, or a new one.
+        launch: What launched it, the same for every retry.
+        say: Is told of each state that the driver is in.
+
+    Raises:
+        ConfigError, MissingCapabilityError: Something is not set, or Spark or kubernetes is not installed.
+        PermitError, IsolationDriftError, IsolationUnwatchedError: There is no verdict of preflight for it.
+        AdmissionError: The cluster refuses the driver.
+        TransientError: spark-submit failed, or the cluster does not answer.
+    """
+    dataset = load_policy(policy).dataset
+    run = RunId(run_id) if run_id else new_run_id() if launch is None else run_id_of(dataset, launch)
+    conf = _read_conf(settings)
+    driver = _Driver(Cluster(), conf[_NAMESPACE], f"airlock-{label_of(run)}")
+    state = driver.state()
+    made = state is None or state.exit_code not in (None, 0)
+    if made:
+        if state is not None:
+            driver.delete(say)
+        _make(policy, settings, driver, _Run(dataset, run, conf))
+    final = driver.follow(say)
+    return Followed(dataset, run, driver.name, final.exit_code or 0, final.status, made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    dataset: str
+    run: RunId
+    conf: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Where a driver's pod stands; `exit_code` None: it has not ended."""
+
+    word: str
+    exit_code: int | None
+    status: Mapping[str, Any]
+
+
+class _Driver:
+    """A driver's pod, there or not."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
+        self.cluster, self.namespace, self.name = cluster, namespace, name
+
+    def pod(self) -> Mapping[str, Any] | None:
+        """It, where it is there."""
+        found = self.cluster.list("v1", "Pod", self.namespace, f"airlock.dev/driver={self.name}")
+        return next((one for one in found if one["metadata"]["name"] == self.name), None)
+
+    def state(self) -> _State | None:
+        """Where it stands; None where there is none."""
+        pod = self.pod()
+        return None if pod is None else _state(pod.get("status") or {})
+
+    def delete(self, say: Callable[[str], None]) -> None:
+        """Take one out that failed: this run goes on with another."""
+        say("an earlier driver of this run ended and is taken out")
+        self.cluster.delete("v1", "Pod", self.namespace, self.name)
+        while self.pod() is not None:
+            time.sleep(_PAUSE)
+
+    def follow(self, say: Callable[[str], None]) -> _State:
+        """Wait for its end."""
+        before, absent = "", 0
+        while True:
+            state = self.state()
+            absent = absent + 1 if state is None else 0
+            if absent > _SILENT:
+                raise TransientError(
+                    f"driver {self.namespace}/{self.name} is not there any more; somebody deleted it. Run again"
+                )
+            if state is not None:
+                if state.word != before:
+                    say(f"driver {self.namespace}/{self.name}: {state.word}")
+                    before = state.word
+                if state.exit_code is not None:
+                    return state
+            time.sleep(_PAUSE)
+
+
+def _state(status: Mapping[str, Any]) -> _State:
+    for one in status.get("containerStatuses") or ():
+        state = one.get("state") or {}
+        ended = state.get("terminated")
+        if ended is not None:
+            code = int(ended["exitCode"])
+            return _State(f"ended with {code}", code, _closed(ended.get("message") or ""))
+        if "waiting" in state:
+            return _State(f"waiting: {state['waiting'].get('reason', 'unknown')}", None, {})
+        return _State("running", None, {})
+    if status.get("phase") == "Failed":  # evicted, or past its deadline, before a container ran
+        return _State(f"failed: {status.get('reason', 'unknown')}", TransientError.exit_code, {})
+    return _State(str(status.get("phase") or "Pending").lower(), None, {})
+
+
+def _closed(message: str) -> Mapping[str, Any]:
+    """The closed status; what is none is not passed on."""
+    try:
+        found = json.loads(message)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and {"verb", "exit_code", "results"} <= found.keys() else {}
+
+
+def _make(policy: Path, settings: Settings, driver: _Driver, run: _Run) -> None:
+    """Have spark-submit make the driver, then give it its policy: the ConfigMap is the pod's, and goes with it."""
+    text = policy.read_text(encoding="utf-8")
+    digest = sha256_hex(text.encode())
+    config_map = f"policy-{digest[:16]}-{label_of(run.run)[:20]}"
+    template = settings.path("launch.driver_template")
+    if template is None:
+        raise ConfigError(
+            "launch.driver_template is not set: the pod template of drivers. Set it, to k8s/launch/driver.yaml say"
+        )
+    pod = with_policy(bound(read_template(template), _nodes(settings, run.run)), config_map)
+    own = {"app.kubernetes.io/instance": label_of(run.run), "airlock.dev/run": label_of(run.run), "airlock.dev/dataset": label_of(run.dataset),
+           "airlock.dev/policy": digest[:16], "airlock.dev/driver": driver.name}  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="airlock-") as folder:
+        Path(folder, "driver.yaml").write_text(to_text(pod))
+        conf = {
+            **run.conf,
+            "spark.app.name": f"airlock-{label_of(run.dataset)}",
+            "spark.kubernetes.driver.pod.name": driver.name,
+            "spark.kubernetes.executor.podNamePrefix": driver.name,
+            "spark.kubernetes.driver.podTemplateFile": f"{folder}/driver.yaml",
+            **{f"spark.kubernetes.driver.label.{name}": value for name, value in own.items()},
+            **{f"spark.kubernetes.executor.label.{name}": value for name, value in own.items() if name != "airlock.dev/driver"},
+            "spark.kubernetes.driver.annotation.airlock.dev/run": run.run,
+            "spark.kubernetes.driver.annotation.airlock.dev/policy": f"sha256:{digest}",
+        }
+        Path(folder, "spark.conf").write_text("".join(f"{name} {value}\n" for name, value in conf.items()))
+        command = [str(spark_submit()), "--deploy-mode", "cluster", "--properties-file", f"{folder}/spark.conf", _JOB]
+        _carry_out([*command, f"{POLICY_FOLDER}/{policy.name}", "--run", run.run])
+    there = driver.pod()
+    if there is None:
+        raise TransientError(f"spark-submit made no driver {driver.namespace}/{driver.name}, and said no error. Run again")
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": driver.name, "uid": there["metadata"]["uid"]}
+    labels = {"app.kubernetes.io/part-of": "airlock", "airlock.dev/run": label_of(run.run)}
+    metadata = {"name": config_map, "namespace": driver.namespace, "labels": labels, "ownerReferences": [owner]}
+    made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, "data": {policy.name: text}}
+    try:
+        driver.cluster.create(made)
+    except AdmissionError:
+        driver.cluster.delete("v1", "Pod", driver.namespace, driver.name)  # it would wait for ever
+        raise
+
+
+def _carry_out(command: list[str]) -> None:
+    """Run spark-submit; what it says may name objects and images, and is shown where it failed alone."""
+    made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if made.returncode:
+        said = [line for line in made.stderr.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
+        raise TransientError(
+            f"spark-submit ended with {made.returncode}: {' / '.join(said[-4:])[:1500]}. Correct what it names, or run again"
+        )
+
+
+def _nodes(settings: Settings, run: RunId) -> tuple[str, ...]:
+    """Those of the verdict, which is waited for: preflight may only just have begun."""
+    standing = standing_verdict(settings, run)
+    return () if standing is None else standing.await_fresh(_BEGIN_SECONDS)[0].nodes
+
+
+def _read_conf(settings: Settings) -> dict[str, str]:
+    first = settings.path("launch.spark_conf")
+    if first is None:
+        raise ConfigError("launch.spark_conf is not set: Spark's conf on Kubernetes. Set it, to k8s/launch/spark.conf say")
+    conf = dict(pair for file in (first, settings.path("launch.site_conf")) if file is not None for pair in _lines(file))
+    for name in ("spark.master", "spark.kubernetes.container.image", _NAMESPACE):
+        if not conf.get(name):
+            raise ConfigError(f"Spark's conf has no {name}: launch.site_conf is to say it. Name a file with it")
+    return conf
+
+
+def _lines(file: Path) -> Iterator[tuple[str, str]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Spark's conf '{file}' can't be read: {type(error).__name__}. Correct its path") from None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            name, _, value = line.strip().partition(" ")
+            if not value:
+                raise ConfigError(f"{file}:{number}: expected a name and a value, as in 'spark.ui.enabled false'. Correct it")
+            yield name, value.strip()
