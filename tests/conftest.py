@@ -210,9 +210,19 @@ def _cluster_image() -> str | None:
     return None if named else "AIRLOCK_TRIAL_IMAGE names no image of k8s/image that the cluster can start (NAME@sha256:...)"
 
 
+def _site_images() -> str | None:
+    names = [
+        name
+        for name in ("AIRLOCK_TRIAL_OUTER_IMAGE", "AIRLOCK_TRIAL_STORE_IMAGE")
+        if "@sha256:" not in os.environ.get(name, "")
+    ]
+    return f"no image is named (NAME@sha256:...) by {' and '.join(names)}" if names else None
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
     "cluster": _cluster,
     "cluster_image": _cluster_image,
+    "cluster_site_images": _site_images,
     "java": _java,
     "duckdb": _module("duckdb"),
     "polars": _module("polars"),

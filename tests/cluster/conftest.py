@@ -6,13 +6,26 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.live import DIGEST, EVERYTHING, IMAGE, create, done, executor, isolation, kubectl, settles
+from tests.cluster.live import (
+    DIGEST,
+    EVERYTHING,
+    IMAGE,
+    OUTER_IMAGE,
+    STORE_IMAGE,
+    create,
+    done,
+    executor,
+    isolation,
+    kubectl,
+    settles,
+)
 from tests.servers import kustomize
 
 from airlock.cluster.pinned import parameters_digest
@@ -86,25 +99,42 @@ def trial(require, tmp_path_factory):
     shutil.copytree(K8S, copy)
     overlay = copy / "overlays" / "local"
     lists = yaml.safe_load((overlay / "pods-parameters.yaml").read_text())
-    images = [f"localhost/airlock@{DIGEST}", f"localhost/airlock-store@{DIGEST}", os.environ.get(IMAGE, "")]
+    images = [
+        f"localhost/airlock@{DIGEST}",
+        f"localhost/airlock-store@{DIGEST}",
+        *(os.environ.get(name, "") for name in (IMAGE, OUTER_IMAGE, STORE_IMAGE)),
+    ]
     lists["data"] = {f"images.{zone}": "".join(f"{one} trial\n" for one in images if one) for zone in ZONES}
     (overlay / "pods-parameters.yaml").write_text(yaml.safe_dump(lists))
     made = yaml.safe_load((overlay / "kustomization.yaml").read_text())
-    made["images"] = [{"name": "airlock-store", "newName": "localhost/airlock-store", "digest": DIGEST}]
-    made["replicas"] = [{"name": f"{zone}-store", "count": 0} for zone in ("raw", "staging", "sanitized")]
+    made["images"] = [_image("airlock-store", STORE_IMAGE), _image("airlock-inner", IMAGE)]
+    made["replicas"] = [{"name": name, "count": 0} for name in ("raw-store", "staging-store", "sanitized-store", "preflight")]
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(made))
     return pinned(built(overlay))
 
 
-@pytest.fixture
-def applied(cluster):
+def _image(name, variable):
+    """Kustomize's word for the image that a variable names; for one that is never started where it names none."""
+    named, _, digest = os.environ.get(variable, "").partition("@")
+    return {"name": name, "newName": named or f"localhost/{name}", "digest": digest or DIGEST}
+
+
+@contextmanager
+def only_applied():
     """Only what the files say, without the right that other tests give themselves."""
     binding = json.loads(done(kubectl("get", "clusterrolebinding", EVERYTHING, "-o", "json")))
     for name in ("resourceVersion", "uid", "creationTimestamp"):
         del binding["metadata"][name]
     done(kubectl("delete", "clusterrolebinding", EVERYTHING))
-    yield cluster
+    yield
     done(kubectl("create", "-f", "-", given=binding))
+
+
+@pytest.fixture
+def applied(cluster):
+    """As `only_applied`; gives what the API server said to the trial's objects."""
+    with only_applied():
+        yield cluster
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +151,11 @@ def folder(tmp_path_factory):
 def probed(applied, require, folder):
     """One round for all: it counts as long as nothing changes."""
     require("cluster_image")
+    return one_round(folder)
+
+
+def one_round(folder):
+    """The signed result of probes, carried out where there is none yet."""
     file = folder / "probes" / "node-1"
     if not file.exists():
         done(kubectl("create", "namespace", "team-analytics"))

@@ -17,7 +17,9 @@ DIGEST, FOREIGN = f"sha256:{token_hex(32)}", f"sha256:{token_hex(32)}"
 """Of an image that the trial's lists have, and of one that they have not. Neither exists: what is tried is never started. They are new for
 each trial, so that lists of the last one don't pass for those of this one."""
 IMAGE = "AIRLOCK_TRIAL_IMAGE"
-"""Names the image of `k8s/image` that the cluster can start, as NAME@sha256:..., for the tests by real connections."""
+"""Names the image of `k8s/image`, target `inner`, that the cluster can start, as NAME@sha256:..., for the tests by real connections."""
+OUTER_IMAGE, STORE_IMAGE = "AIRLOCK_TRIAL_OUTER_IMAGE", "AIRLOCK_TRIAL_STORE_IMAGE"
+"""Its target `outer`, and versitygw: for the tests of whole runs."""
 EVERYTHING = "airlock-trial-everything"
 """A group that the trial gives every right, so that admission alone refuses."""
 

@@ -22,11 +22,12 @@ class Certificate:
     key: Path
 
 
-def make_certificate(folder: Path, names: Sequence[str] = ()) -> Certificate:
-    """Of 127.0.0.1 and of some names."""
+def make_certificate(folder: Path, names: Sequence[str] = (), addresses: Sequence[str] = ()) -> Certificate:
+    """Of 127.0.0.1, of some names and of more addresses."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
     now = dt.datetime.now(dt.UTC)
-    hosts = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *(x509.DNSName(one) for one in names)]
+    ours = [x509.IPAddress(ipaddress.ip_address(one)) for one in ("127.0.0.1", *addresses)]
+    hosts = [*ours, *(x509.DNSName(one) for one in names)]
     made = (
         x509.CertificateBuilder()
         .subject_name(name)

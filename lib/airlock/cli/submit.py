@@ -31,7 +31,7 @@ def submit_command(context: typer.Context, policies: Policies, *, run: OneRun = 
     def act(policy: Path) -> dict[str, Any]:
         done = submit(policy, settings, run_id=run, launch=launch, say=lambda said: talk.print(said, markup=False))
         told: dict[str, Any] = next(iter(done.status.get("results") or ()), {})
-        facts = {name: told[name] for name in ("state", "rows", "splits", "code") if name in told}
+        facts: dict[str, Any] = {name: told[name] for name in ("state", "rows", "splits", "code") if name in told}
         return {"dataset": done.dataset, "run": done.run, "driver": done.driver, **facts, "exit_code": done.exit_code}
 
     return summary("submit", each("submit", files_of(policies, run), act, debug=shared.debug))

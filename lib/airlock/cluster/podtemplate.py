@@ -46,8 +46,9 @@ def read_template(file: Path) -> Pod:
         documents = [one for _, one in read_documents(file.read_text(encoding="utf-8"), str(file))]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the pod template '{file}' can't be read: {type(error).__name__}. Correct its path") from None
-    pod = documents[0] if len(documents) == 1 else None
-    if not isinstance(pod, dict) or pod.get("kind") != "Pod" or len(pod.get("spec", {}).get("containers") or ()) != 1:
+    pod = documents[0] if len(documents) == 1 and isinstance(documents[0], dict) else {}
+    spec = pod.get("spec") if pod.get("kind") == "Pod" else None
+    if not isinstance(spec, dict) or len(spec.get("containers") or ()) != 1:
         raise ConfigError(
             f"the pod template '{file}' holds no Pod with one container. Name one, such as k8s/launch/driver.yaml"
         )

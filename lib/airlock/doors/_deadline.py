@@ -14,23 +14,23 @@ _EVERY = 1.0
 
 
 @contextmanager
-def within(minutes: float, stop: Callable[[], None]) -> Iterator[None]:
-    """End the block's work after some minutes.
+def within(seconds: float, stop: Callable[[], None]) -> Iterator[None]:
+    """End the block's work after some time.
 
     Args:
-        minutes: 0: never.
+        seconds: 0: never.
         stop: Ends what the block waits for, which then raises.
 
     Raises:
         RunDeadlineError: It was ended so.
     """
-    if not minutes:
+    if not seconds:
         yield
         return
     done, late = threading.Event(), threading.Event()
 
     def end() -> None:
-        if done.wait(60 * minutes):
+        if done.wait(seconds):
             return
         late.set()
         while not done.wait(_EVERY):  # again and again: what was about to begin is ended, too
@@ -44,7 +44,7 @@ def within(minutes: float, stop: Callable[[], None]) -> Iterator[None]:
     except Exception:
         if late.is_set():
             raise RunDeadlineError(
-                f"the run was not done within {minutes:g} minutes (run_minutes) and was ended. Finished splits are kept. Look whether its "
+                f"the run was not done within {seconds:g} s (run_seconds) and was ended. Finished splits are kept. Look whether its "
                 "executors started and reach the driver; then run again"
             ) from None
         raise

@@ -118,7 +118,7 @@ def anonymize(
     permit, named = permit or key_permit(settings, run), standing_verdict(settings, run)
     standing = None if named is None else named.begun()
     begun = _Begun(run, permit, standing, Stop())
-    with guarded(standing, begun.stop), within(settings.number("run_minutes"), begun.stop):
+    with guarded(standing, begun.stop), within(settings.number("run_seconds"), begun.stop):
         return _work(policy, settings, begun, watcher).run(run, engine or settings.require("engine"))
 
 

@@ -24,7 +24,7 @@ __all__ = ["run_both"]
 _NEEDED = (*(f"zones.{zone}.uri" for zone in Zone), "keys.stage_signing", "keys.release_signing", "trust")
 _INNER = ("zones.raw", "zones.private", "zones.staging", "keys.provider", "keys.root", "keys.vault", "keys.kms", "keys.stage_signing", "keys.executor", "trust",
           "s3", "metadata_service",
-          "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "staging_ttl", "permit_minutes", "run_minutes", "log_format")  # fmt: skip
+          "engine", "master", "workers", "split_mib", "staging_codec", "lease_seconds", "staging_ttl", "permit_minutes", "run_seconds", "log_format")  # fmt: skip
 _AWS_PLACES = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE"}
 """They say where things are. What of the AWS environment is an identity is the inner door's: profiles belong to who names them."""
 _OUTER = ("zones.staging", "zones.sanitized", "keys.release_signing", "trust", "policies", "waivers", "reports", "workers",

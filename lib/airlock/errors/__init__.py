@@ -98,7 +98,7 @@ __all__ = [
     "MissingColumnError", "NearlyUniqueError", "NoEffectError", "NotFoundError", "NotProvenError", "OperatorTypeError",
     "OutputTypeError", "PackError", "PermitError", "PointerMovedError", "PolicyError", "PolicyFileError", "Problem",
     "RareValueError", "RejectedRowsError", "ResidualEntityError", "ReversibleError", "RevokedError", "RollbackError",
-    "RowAccountingError", "RunBoundError", "SchemaMismatchError", "ShapeError", "ShardsMissingError", "SignatureError",
+    "RowAccountingError", "RunBoundError", "RunDeadlineError", "SchemaMismatchError", "ShapeError", "ShardsMissingError", "SignatureError",
     "SmallDomainError", "SmallGroupError", "SourceChangedError", "StorageUnavailableError", "TaskFailedError",
     "TooManyValuesError", "TransientError", "UnchangedValuesError", "UnclassifiedColumnError", "UnknownPolicyError",
     "UnreadableSourceError", "WeakStoreError", "ZonesOverlapError", "all_errors",

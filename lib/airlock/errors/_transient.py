@@ -47,7 +47,7 @@ class PointerMovedError(TransientError):
 
 
 class RunDeadlineError(TransientError):
-    """The run took longer than `run_minutes`: executors that can't reach their driver hang without an error."""
+    """The run took longer than setting `run_seconds` says: executors that can't reach their driver hang without an error."""
 
     code = "run-deadline"
     remedy = "Look whether the executors started, then run the same command again: finished splits are kept."

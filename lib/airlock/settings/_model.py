@@ -128,7 +128,10 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("isolation.node", "text", "the node that this process is on: of a pod its own spec.nodeName"),
     Setting(
-        "run_minutes", "number", "after how long a run of the inner door is ended, to go on when it is run again; 0: never", "0"
+        "run_seconds",
+        "number",
+        "after how many seconds a run of the inner door is ended, to go on when it is run again; 0: never",
+        "0",
     ),
     Setting(
         "launch.spark_conf", "path", "Spark's conf of every run on Kubernetes: k8s/launch/spark.conf, of the image its own"
