@@ -217,9 +217,9 @@ class Site:
 
 
 SITE_CONF = """\
-spark.driver.memory 400m
+spark.driver.memory 512m
 spark.driver.memoryOverhead 700m
-spark.executor.memory 400m
+spark.executor.memory 512m
 spark.executor.memoryOverhead 700m
 spark.kubernetes.driver.request.cores 100m
 spark.kubernetes.executor.request.cores 100m

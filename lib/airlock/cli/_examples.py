@@ -90,6 +90,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "runs revoke": ("airlock runs revoke customers --reason 'a free text column was kept'",),
     "runs show": ("airlock runs show 01a221db", "airlock runs show nightly --dataset customers --format json"),
+    "submit": (
+        "airlock submit customers.yaml",
+        "airlock submit policies/ --launch nightly-2026-11-22",
+    ),
     "verify": (
         "airlock verify sanitized/customers --trust release.pub",
         "airlock verify sanitized/ --trust trust/ --require-separation",

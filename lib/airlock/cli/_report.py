@@ -41,13 +41,13 @@ talk = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True, width=
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The exit code of several: 3, 2, 1, 75, 0 in this order.
+    """The exit code of several: 3, 2, 1, 75, 0 in this order; one that is none of ours is 1.
 
     Example:
-        >>> worst([0, 75, 2])
-        2
+        >>> worst([0, 75, 2]), worst([75, 137])
+        (2, 1)
     """
-    found = set(codes)
+    found = {code if code in EXIT_CODES else 1 for code in codes}
     return next((code for code in _ORDER if code in found), 0)
 
 

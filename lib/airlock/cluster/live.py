@@ -6,6 +6,7 @@ Of Secrets only the metadata is asked for: what they hold stays where it is.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -383,13 +384,13 @@ def _client(kubeconfig: Path | None, context: str | None, *, tries: int = 3) -> 
     try:
         from kubernetes import client, config  # noqa: PLC0415 - an extra
     except ImportError:
-        raise MissingCapabilityError(
-            "a live cluster is read by the package kubernetes. pip install 'airlock[cluster]'"
-        ) from None
+        raise MissingCapabilityError("a live cluster is read by package kubernetes. pip install 'airlock[cluster]'") from None
     made = client.Configuration()
     try:
         if kubeconfig is not None or context is not None:
             config.load_kube_config(str(kubeconfig) if kubeconfig else None, context, client_configuration=made)
+        elif "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+            config.load_incluster_config(client_configuration=made)  # load_config does it too, and talks
         else:
             config.load_config(client_configuration=made)
     except config.ConfigException as error:

@@ -145,6 +145,7 @@ def session(
 
     Raises:
         MissingCapabilityError: pyspark or Java 17 is missing.
+        TransientError: Spark did not start: its conf is wrong, or the cluster does not answer.
     """
     missing = spark_ready()
     if missing is not None:
@@ -162,7 +163,15 @@ def session(
     for name, value in conf.items():
         builder = builder.config(name, value)
     # The pickled function and the frame stay out of plan strings.
-    return builder.config("spark.sql.maxPlanStringLength", "4096").getOrCreate()
+    from py4j.protocol import Py4JJavaError  # noqa: PLC0415
+
+    try:
+        return builder.config("spark.sql.maxPlanStringLength", "4096").getOrCreate()
+    except Py4JJavaError as error:  # before any data are read: its text is of conf and cluster alone
+        causes = [line.removeprefix(": ") for line in str(error).splitlines() if line.startswith((": ", "Caused by: "))]
+        raise TransientError(
+            f"Spark did not start: {' / '.join(causes)[:500]}. Correct its conf where that is named, else run again"
+        ) from None
 
 
 def run_spark(

@@ -111,12 +111,12 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def _resolve(setting: Setting, value: str | None, base: Path) -> str | None:
-    """Paths in a file are relative to it."""
+    """Paths in a file are relative to it. Links stay: a mounted Secret's lead to a folder of today, which another pod has not."""
     if value is None or setting.kind in ("text", "number") or "://" in value:
         return value
     if setting.kind == "identity" and value.startswith(PROFILE):
         return value
-    return str((base / Path(value).expanduser()).resolve())
+    return os.path.normpath(base.absolute() / Path(value).expanduser())
 
 
 def _check(values: Mapping[str, str | None]) -> None:

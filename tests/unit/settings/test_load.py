@@ -172,3 +172,13 @@ def test_what_is_set_below_a_prefix():
 def test_names_variables_and_meanings_are_unique():
     assert len({setting.name for setting in SETTINGS}) == len({setting.variable for setting in SETTINGS}) == len(SETTINGS)
     assert all(setting.meaning for setting in SETTINGS)
+
+
+def test_a_mounted_secret_is_named_by_the_link_that_every_pod_has(file, tmp_path):
+    """Kubernetes mounts NAME -> ..data/NAME -> ..DATE/NAME, and the date is the pod's own."""
+    (tmp_path / "..2026").mkdir()
+    (tmp_path / "..2026" / "executor.key").write_bytes(b"x")
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "executor.key").symlink_to("..data/executor.key")
+    settings = load_settings(file=file(f"keys: {{executor: {tmp_path}/a/../executor.key}}"), environment={})
+    assert settings.path("keys.executor") == tmp_path / "executor.key"
