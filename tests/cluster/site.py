@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from tests.cluster.conftest import K8S
@@ -51,15 +54,16 @@ class Site:
     """
 
     def __init__(self, folder: Path, isolation: Path, probed: Path, *, rows: int) -> None:
-        """Makes it, and waits until preflight gives verdicts."""
         self.folder, self.isolation, self.probed = folder, isolation, probed
         self.project = folder / "project"
         self.made: list[tuple[str, str, str]] = []
         command = [sys.executable, "-m", "airlock", "demo", "--rows", str(rows), "--folder", str(self.project)]
         done(subprocess.run(command, capture_output=True, text=True, timeout=300))
-        self._lay_out()
 
-    def _lay_out(self) -> None:
+    def stand(self) -> Site:
+        """Make it, and wait until preflight gives verdicts."""
+        done(kubectl("create", "namespace", TEAM))
+        self.made.append(("namespace", TEAM, ""))
         addresses = {name: self.address(f"{name}-store", zone) for name, zone in STORES.items()}
         addresses["preflight"] = self.address("preflight", RAW)
         self.certificate = make_certificate(self.folder, (), list(addresses.values()))
@@ -76,6 +80,7 @@ class Site:
         self._give_keys()
         self.scale("preflight", RAW, 1)
         self.await_ready("preflight-0", RAW, 120)
+        return self
 
     @property
     def ca(self) -> bytes:
@@ -151,7 +156,9 @@ class Site:
         for name, zone in (("preflight", RAW), *((f"{name}-store", zone) for name, zone in STORES.items())):
             kubectl("scale", "statefulset", name, "-n", zone, "--replicas=0")
         for kind, name, namespace in reversed(self.made):
-            kubectl("delete", kind, name, "-n", namespace, "--ignore-not-found", "--wait=false")
+            within = ["-n", namespace] if namespace else []
+            kubectl("delete", kind, name, *within, "--ignore-not-found", "--wait=false")
+        kubectl("delete", "pods", "-n", RAW, "-l", "airlock.dev/role=driver", "--wait=false")
 
     def scale(self, name: str, namespace: str, replicas: int) -> None:
         done(kubectl("scale", "statefulset", name, "-n", namespace, f"--replicas={replicas}"))
@@ -182,15 +189,98 @@ class Site:
         """Run the outer door once, as its CronJob does; returns the closed status of its pod."""
         return self.run_job(self.from_cron("release", job), 120)
 
-    def from_cron(self, cron: str, job: str) -> dict[str, Any]:
+    def job(self, name: str, *, policy: str = "policy-customers") -> dict[str, Any]:
+        """The submit Job, under this name."""
+        made = deepcopy(self.objects["submit-customers"])
+        made["metadata"]["name"] = name
+        return _with_policy(made, policy)
+
+    def from_cron(self, cron: str, job: str, *, policy: str = "policy-customers") -> dict[str, Any]:
         """A Job of a CronJob's template, as its controller makes it."""
-        template = self.objects[cron]["spec"]["jobTemplate"]
+        template = deepcopy(self.objects[cron]["spec"]["jobTemplate"])
         metadata = {
             "name": job,
             "namespace": self.objects[cron]["metadata"]["namespace"],
             "labels": template["metadata"]["labels"],
         }
-        return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"]}
+        return _with_policy({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"]}, policy)
+
+    def pods(self, selector: str, namespace: str = RAW) -> list[dict[str, Any]]:
+        """Those that a label selector takes."""
+        return list(json.loads(done(kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")))["items"])
+
+    def published(self) -> dict[str, Any]:
+        """The current pointer of the sanitized dataset."""
+        return dict(json.loads(self._sanitized("customers/current.json")))
+
+    def manifest(self, run: str) -> dict[str, Any]:
+        """What a release says of itself."""
+        return dict(json.loads(self._sanitized(f"customers/evidence/{run}/manifest.json")))
+
+    def gate(self, run: str) -> Any:
+        """What the gate found, but for the run's name and times."""
+        return _without(
+            json.loads(self._sanitized(f"customers/evidence/{run}/gate.json")), {"run", "checked_at", "signed_at", "created_at"}
+        )
+
+    def _sanitized(self, key: str) -> bytes:
+        return bytes(self.gateway("sanitized").client().get_object(Bucket="sanitized", Key=key)["Body"].read())
+
+    def objects_in(self, store: str, bucket: str, prefix: str = "") -> list[str]:
+        """Keys of a bucket."""
+        pages = self.gateway(store).client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [one["Key"] for page in pages for one in page.get("Contents", ())]
+
+    def forget(self) -> None:
+        """Empty what the inner side keeps, so that the next run does all of it."""
+        for store, bucket in (("raw", "private"), ("staging", "staging")):
+            client = self.gateway(store).client()
+            for key in self.objects_in(store, bucket):
+                client.delete_object(Bucket=bucket, Key=key)
+
+    def in_team(self, command: list[str]) -> str:
+        """What a pod of the outer image in the readers' namespace says."""
+        name = f"reader-{secrets.token_hex(4)}"
+        files = {"airlock.yaml": READER.format(**self.places), "ca.crt": self.ca.decode()} | {
+            file.name: file.read_text() for file in (self.project / "trust").iterdir()
+        }
+        metadata = {"name": name, "namespace": TEAM}
+        self.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files})
+        data = {"access_key_id": "reader", "secret_access_key": self.users["reader"]}
+        self.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
+        mounts = {"/etc/airlock/config": {"configMap": {"name": name}}, "/etc/airlock/store": {"secret": {"secretName": name}}}
+        container = {
+            "name": "reader", "image": os.environ[OUTER_IMAGE], "imagePullPolicy": "IfNotPresent", "args": command,
+            "env": [{"name": "AIRLOCK_CONFIG", "value": "/etc/airlock/config/airlock.yaml"}, {"name": "HOME", "value": "/tmp"}],
+            "volumeMounts": [{"name": f"v{number}", "mountPath": path} for number, path in enumerate(mounts)],
+        }  # fmt: skip
+        volumes = [{"name": f"v{number}", **source} for number, source in enumerate(mounts.values())]
+        spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container], "volumes": volumes}
+        self.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        until(lambda: _terminated(self.pod(name, TEAM)), 90, lambda: describe(name, TEAM))
+        return done(kubectl("logs", name, "-n", TEAM)).strip()
+
+    def read_as_team(self, program: str) -> str:
+        """The last line that a reader's program says, which is given the addresses of the stores and of preflight."""
+        hosts = [str(urlsplit(self.places[name]).hostname) for name in ("sanitized", "raw", "staging", "preflight")]
+        return self.in_team(["python", "-c", program, *hosts]).splitlines()[-1]
+
+    def write_reader_config(self, file: Path) -> None:
+        """Settings of a reader on the node."""
+        identity = file.with_name("reader")
+        identity.mkdir()
+        (identity / "access_key_id").write_text("reader")
+        (identity / "secret_access_key").write_text(self.users["reader"])
+        text = (
+            READER.format(**self.places)
+            .replace("/etc/airlock/store", str(identity))
+            .replace("/etc/airlock/config/ca.crt", str(self.certificate.certificate))
+        )
+        file.write_text(text.replace("trust: /etc/airlock/config", f"trust: {self.project / 'trust'}"))
+
+    def pod(self, name: str, namespace: str = RAW) -> dict[str, Any]:
+        """A pod as it is."""
+        return dict(json.loads(done(kubectl("get", "pod", name, "-n", namespace, "-o", "json"))))
 
     def run_job(self, job: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Make a Job and wait for the end of its pod; returns the closed status, with the container's own exit code."""
@@ -216,6 +306,11 @@ class Site:
         return status | {"container": found["exitCode"], "pod": pods[-1]["metadata"]["name"]}
 
 
+READER = """\
+zones:
+  sanitized: {{uri: s3://sanitized, endpoint: "{sanitized}", identity: /etc/airlock/store, ca: /etc/airlock/config/ca.crt}}
+trust: /etc/airlock/config
+"""
 SITE_CONF = """\
 spark.driver.memory 512m
 spark.driver.memoryOverhead 700m
@@ -234,6 +329,19 @@ def until(holds, seconds: float, tell=lambda: ""):
         assert time.monotonic() < end, tell()
         time.sleep(0.5)
     return found
+
+
+def _with_policy(job: dict[str, Any], config_map: str) -> dict[str, Any]:
+    for volume in job["spec"]["template"]["spec"]["volumes"]:
+        if volume["name"] == "policy":
+            volume["configMap"]["name"] = config_map
+    return job
+
+
+def _without(value: Any, names: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _without(one, names) for name, one in value.items() if name not in names}
+    return [_without(one, names) for one in value] if isinstance(value, list) else value
 
 
 def _terminated(pod: Mapping[str, Any]) -> dict[str, Any] | None:

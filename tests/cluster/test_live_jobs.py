@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
 import pytest
 from tests.cluster.conftest import one_round, only_applied
-from tests.cluster.site import Site
+from tests.cluster.live import done, kubectl
+from tests.cluster.remains import PODS, Remains
+from tests.cluster.site import RAW, Site, until
 
 ROWS = 200_000
+READER = """
+import socket, subprocess, sys
+def reached(address):
+    try:
+        socket.create_connection((address, 7070), timeout=3).close()
+    except OSError:
+        return "shut"
+    return "open"
+code = subprocess.run(["airlock", "verify", "s3://sanitized/customers", "--require-isolation", "--require-separation"], stdout=subprocess.DEVNULL).returncode
+print("verified", code, *(reached(address) for address in sys.argv[1:]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -14,23 +33,154 @@ def site(cluster, require, folder, tmp_path_factory):
     require("cluster_image")
     require("cluster_site_images")
     with only_applied():
-        made = None
+        file = one_round(folder)
+        made = Site(tmp_path_factory.mktemp("site"), folder, file, rows=ROWS)
         try:
-            made = Site(tmp_path_factory.mktemp("site"), folder, one_round(folder), rows=ROWS)
-            yield made
+            yield made.stand()
         finally:
-            if made is not None:
-                made.remove()
+            made.remove()
 
 
 @pytest.fixture(scope="module")
-def submitted(site):
-    """A run by spark-submit from a pod, and what the outer door made of it."""
-    inner = site.run_job(site.objects["submit-customers"], 400)
-    return inner, site.release("release-1")
+def remains(site):
+    """Watches the run by spark-submit, for e-mail addresses and streets of the raw data."""
+    tables = [
+        pq.ParquetFile(file).read(["email", "address"])
+        for file in sorted((site.project / "raw" / "customers").rglob("*.parquet"))
+    ]
+    emails = [one for table in tables for one in table["email"].slice(0, 100).to_pylist() if one]
+    streets = [one["street"] for table in tables for one in table["address"].slice(0, 100).to_pylist() if one and one["street"]]
+    return Remains(
+        [one for one in (*emails, *streets) if len(one) > 8], ["AIRLOCK_STATUS", "anonymize.py", '"rows_out": 200000']
+    )
 
 
-def test_spark_submit_stages_and_the_outer_door_publishes(site, submitted):
+@pytest.fixture(scope="module")
+def submitted(site, remains):
+    """The closed status of a run by spark-submit from a pod, and of what the outer door made of it."""
+    with remains.watched():
+        inner = site.run_job(site.job("submit-customers"), 300)
+        return inner, site.release("release-submitted")
+
+
+def test_spark_submit_stages_and_the_outer_door_publishes(submitted):
     inner, outer = submitted
-    assert (inner["container"], inner["results"][0]["state"], inner["results"][0]["rows"]) == (0, "staged", ROWS)
-    assert (outer["container"], outer["results"][0]["state"]) == (0, "released")
+    staged = {"dataset": "customers", "state": "staged", "rows": ROWS, "exit_code": 0}
+    assert inner["container"] == 0
+    assert staged.items() <= inner["results"][0].items()
+    assert (outer["container"], outer["results"][0]["state"], outer["results"][0]["run"]) == (
+        0,
+        "released",
+        inner["results"][0]["run"],
+    )
+
+
+def test_what_the_release_says_of_itself(site, submitted):
+    manifest = site.manifest(submitted[0]["results"][0]["run"])
+    assert manifest["isolation"] == "proven"
+    assert manifest["image_digest"] == os.environ["AIRLOCK_TRIAL_IMAGE"].partition("@")[2]
+    totals = manifest["totals"]
+    assert totals["rows_in"] == totals["rows_out"] + totals["suppressed"] + totals["rejected"] == ROWS
+
+
+def test_driver_and_its_policy_are_what_they_are_said_to_be(site, submitted):
+    run = submitted[0]["results"][0]["run"]
+    pod = site.pods(f"airlock.dev/run={run},airlock.dev/role=driver")[0]
+    assert pod["metadata"]["annotations"]["airlock.dev/run"] == run
+    policy = next(one["configMap"]["name"] for one in pod["spec"]["volumes"] if one["name"] == "policy")
+    config_map = json.loads(done(kubectl("get", "configmap", policy, "-n", RAW, "-o", "json")))
+    assert config_map["immutable"] is True
+    assert config_map["metadata"]["ownerReferences"][0]["uid"] == pod["metadata"]["uid"]
+    assert pod["metadata"]["annotations"]["airlock.dev/policy"].removeprefix("sha256:").startswith(policy.split("-")[1])
+    node = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert node == [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [pod["spec"]["nodeName"]]}]}]
+
+
+def test_nothing_of_the_raw_data_remains(remains, submitted):
+    del submitted
+    assert remains.found == set()
+    assert all(remains.controls.values()), remains.controls
+    if not PODS.is_dir():
+        pytest.skip(f"the cluster's node is not this machine: there is no {PODS}")
+    assert min(len(names) for names in remains.seen.values()) > 2, remains.seen
+
+
+def test_a_reader_in_another_namespace_reads_the_release_and_reaches_nothing_else(site, submitted):
+    del submitted
+    said = site.read_as_team(READER)
+    assert said == "verified 0 open shut shut shut"
+
+
+def test_the_same_job_again_is_the_same_run_and_does_nothing(site, submitted):
+    before = site.published()
+    done(kubectl("delete", "job", "submit-customers", "-n", RAW, "--wait=true"))
+    again = site.run_job(site.job("submit-customers"), 200)
+    assert again["container"] == 0
+    assert again["results"][0]["run"] == submitted[0]["results"][0]["run"]
+    assert site.release("release-again")["results"][0]["state"] == "nothing new"
+    assert site.published() == before
+
+
+def test_a_cron_job_makes_the_same_bytes(site, submitted):
+    """With nothing left of the first run on the inner side."""
+    site.forget()
+    done(kubectl("apply", "-f", "-", given=site.objects["anonymize-customers"]))
+    site.made.append(("cronjob", "anonymize-customers", RAW))
+    inner = site.run_job(site.from_cron("anonymize-customers", "cron-1"), 300)
+    outer = site.release("release-cron")
+    first, second = (site.manifest(one["results"][0]["run"]) for one in (submitted[0], inner))
+    assert outer["results"][0]["run"] == inner["results"][0]["run"] != submitted[0]["results"][0]["run"]
+    assert second["isolation"] == "proven"
+    assert [(one["path"], one["sha256"]) for one in first["outputs"]] == [
+        (one["path"], one["sha256"]) for one in second["outputs"]
+    ]
+    gates = [site.gate(one["results"][0]["run"]) for one in (submitted[0], inner)]
+    assert gates[0] == gates[1]
+
+
+def test_what_a_policy_gets_wrong_fails_the_job_at_once(site):
+    """podFailurePolicy knows our exit codes: 2 and 3 are not tried again."""
+    site.config(RAW, "policy-wrong", {"customers.yaml": b"dataset: customers\n"})
+    job = site.from_cron("anonymize-customers", "cron-wrong", policy="policy-wrong")
+    inner = site.run_job(job, 120)
+    assert (inner["container"], inner["exit_code"]) == (2, 2)
+    until(
+        lambda: (
+            "PodFailurePolicy" in kubectl("get", "job", "cron-wrong", "-n", RAW, "-o", "jsonpath={.status.conditions}").stdout
+        ),
+        30,
+    )
+    assert len(site.pods("batch.kubernetes.io/job-name=cron-wrong")) == 1
+
+
+def test_the_outer_image_has_no_part_of_the_inner_door(site):
+    found = site.in_team(
+        [
+            "python",
+            "-c",
+            "import importlib.util as u; print([n for n in ('pyspark', 'presidio_analyzer', 'airlock.operators', 'airlock.engines', 'airlock.gate') if u.find_spec(n)])",
+        ]
+    )
+    assert found == "['airlock.gate']"
+    assert "No such command 'anonymize'" in site.in_team(["sh", "-c", "airlock anonymize x 2>&1; true"])
+    assert site.in_team(["sh", "-c", "command -v java gcc cc pip; true"]) == ""
+
+
+def test_verify_from_outside(site, submitted, tmp_path):
+    """As whoever gets the release may, with public keys alone."""
+    del submitted
+    config = tmp_path / "airlock.yaml"
+    site.write_reader_config(config)
+    command = [
+        sys.executable,
+        "-m",
+        "airlock",
+        "--config",
+        str(config),
+        "verify",
+        "s3://sanitized/customers",
+        "--require-isolation",
+    ]
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
+    made = subprocess.run(command, capture_output=True, text=True, env=given, check=False)
+    assert made.returncode == 0, made.stderr

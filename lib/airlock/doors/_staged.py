@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from securesystemslib.signer import Signer
 
 from airlock.doors._digests import sha256_of
 from airlock.doors._failures import Failure, write_failures
-from airlock.doors._pods import in_pod
+from airlock.doors._pods import image_digest, in_pod
 from airlock.doors._runs import ENVELOPE, MANIFEST, RunFolder, binding_of
 from airlock.doors._source import Prepared
 from airlock.engines.records import SplitRecord, record_folder
@@ -169,7 +168,7 @@ def _public_manifest(
         plan_digest=binding_of(folder.private, folder.base),
         policy_sha256=policy.digest,
         code=plan.versions,
-        image_digest=os.environ.get("IMAGE_DIGEST"),
+        image_digest=image_digest(),
         outputs=tuple(
             StagedFile(file.name, file.sha256, file.bytes, file.rows) for record in facts.records for file in record.files
         ),

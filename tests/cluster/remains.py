@@ -1,0 +1,112 @@
+"""What a run leaves where it must leave nothing, looked at from the node while it goes on: scratch volumes, logs, environments, objects."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.cluster.live import done, kubectl
+
+PODS, LOGS = Path("/var/lib/local-cluster/kubelet/pods"), Path("/var/log/containers")
+"""Of the node, where this machine is it."""
+_EVERY = 0.3
+_KINDS = "pods,events,configmaps,services,jobs,cronjobs,statefulsets"
+_NAMESPACES = ("pii-raw", "pii-airlock", "pii-sanitized")
+
+
+class Remains:
+    """Looks for canaries, again and again.
+
+    Attributes:
+        found: Where there was one; never which.
+        seen: How many different files of each kind were looked at, to show that there was something to see.
+    """
+
+    def __init__(self, canaries: Sequence[str], controls: Sequence[str]) -> None:
+        """`controls` are what must be seen somewhere, so that a watch that sees nothing is no proof."""
+        self._any = re.compile("|".join(map(re.escape, canaries)).encode())
+        self.controls = dict.fromkeys((control.encode() for control in controls), False)
+        self.found: set[str] = set()
+        self.seen: dict[str, set[str]] = {"scratch": set(), "logs": set(), "objects": set(), "environments": set()}
+
+    @contextmanager
+    def watched(self) -> Iterator[Remains]:
+        """Look until the block ends, and once more then."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._until, args=(over,), daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            over.set()
+            thread.join()
+            self.look()
+
+    def _until(self, over: threading.Event) -> None:
+        while not over.wait(_EVERY):
+            self.look(objects=False)
+
+    def look(self, *, objects: bool = True) -> None:
+        """Once at everything; executors' volumes and logs go with them."""
+        mine = self._pods()
+        for uid in mine:
+            for file in (PODS / uid / "volumes" / "kubernetes.io~empty-dir").rglob("*"):
+                if file.is_file() and not file.is_symlink():
+                    self._take("scratch", str(file.relative_to(PODS / uid)), file)
+        for file in LOGS.glob("*_pii-*"):
+            if "-store-" not in file.name:
+                self._take("logs", file.name, file)
+        self._environments(mine)
+        if objects:
+            for namespace in _NAMESPACES:
+                text = done(kubectl("get", _KINDS, "-n", namespace, "-o", "json")).encode()
+                self._judge("objects", namespace, text)
+
+    def _pods(self) -> list[str]:
+        """The uids of pods that are no store's: stores hold what was put there."""
+        items = json.loads(done(kubectl("get", "pods", "-A", "-o", "json")))["items"]
+        return [
+            one["metadata"]["uid"]
+            for one in items
+            if one["metadata"]["namespace"] in _NAMESPACES
+            and not one["metadata"]["labels"]["airlock.dev/role"].endswith("-store")
+        ]
+
+    def _environments(self, uids: Sequence[str]) -> None:
+        """Arguments and environments of the pods' processes, as anybody on the node reads them."""
+        for process in Path("/proc").iterdir():
+            if not process.name.isdigit():
+                continue
+            with suppress(OSError):
+                group = (process / "cgroup").read_text()
+                if any(uid in group for uid in uids):
+                    for part in ("environ", "cmdline"):
+                        self._judge("environments", f"{process.name}/{part}", (process / part).read_bytes())
+
+    def _take(self, kind: str, name: str, file: Path) -> None:
+        with suppress(OSError):  # gone again
+            self._judge(kind, name, file.read_bytes())
+
+    def _judge(self, kind: str, name: str, content: bytes) -> None:
+        self.seen[kind].add(name)
+        if self._any.search(content):
+            self.found.add(f"{kind} {name}")
+        for control in self.controls:
+            if control in content:
+                self.controls[control] = True
+
+
+def processes_of(uid: str, name: str) -> list[int]:
+    """The processes of a pod that run a program, the oldest first."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with suppress(OSError):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if uid in (process / "cgroup").read_text() and any(Path(word.decode()).name == name for word in words[:1]):
+                    found.append(int(process.name))
+    return sorted(found)
