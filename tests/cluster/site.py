@@ -287,6 +287,26 @@ class Site:
         self.create(job)
         return self.await_job(job, seconds)
 
+    def outcome(self, job: dict[str, Any], seconds: float) -> str:
+        """What a Job came to, its retries done: Complete or Failed."""
+        name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+
+        def ended():
+            conditions = json.loads(done(kubectl("get", "job", name, "-n", namespace, "-o", "json")))["status"].get(
+                "conditions", ()
+            )
+            return next(
+                (one["type"] for one in conditions if one["type"] in ("Complete", "Failed") and one["status"] == "True"), None
+            )
+
+        return str(until(ended, seconds, lambda: self.described(job)))
+
+    def described(self, job: dict[str, Any]) -> str:
+        """Where a Job's pods stand and what they said."""
+        name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+        pods = self.pods(f"batch.kubernetes.io/job-name={name}", namespace)
+        return "\n".join(describe(one["metadata"]["name"], namespace) for one in pods) or "no pod"
+
     def await_job(self, job: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The closed status of a Job's newest pod, when it has ended."""
         name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]

@@ -10,11 +10,13 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 from tests.cluster.conftest import one_round, only_applied
+from tests.cluster.faults import API_SERVER, FAULTS, IN_CI
 from tests.cluster.live import done, kubectl
 from tests.cluster.remains import PODS, Remains
 from tests.cluster.site import RAW, Site, until
 
 ROWS = 200_000
+ALL = "AIRLOCK_ALL_FAULTS"
 READER = """
 import socket, subprocess, sys
 def reached(address):
@@ -184,3 +186,32 @@ def test_verify_from_outside(site, submitted, tmp_path):
     given = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")}
     made = subprocess.run(command, capture_output=True, text=True, env=given, check=False)
     assert made.returncode == 0, made.stderr
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_middle_ends_in_a_correct_release_or_in_none(site, submitted, fault):
+    if fault not in IN_CI and not os.environ.get(ALL):
+        pytest.skip(f"{ALL} is not set, as 'make test-cluster-full' sets it")
+    if not API_SERVER.exists():
+        pytest.skip("the cluster's node is not this machine: its processes can't be killed")
+    before = site.published()
+    job = site.from_cron("anonymize-customers", "fault-" + fault.replace(" ", "-").lower())
+    site.forget()
+    site.create(job)
+    until(lambda: site.objects_in("raw", "private", "customers/splits/"), 120, lambda: site.described(job))
+    FAULTS[fault](site)
+    if site.outcome(job, 300) == "Failed":
+        assert site.release(job["metadata"]["name"] + "-release")["results"][0]["state"] == "nothing new"
+        assert site.published() == before
+        done(kubectl("delete", "job", job["metadata"]["name"], "-n", RAW, "--wait=true"))
+        site.await_ready("preflight-0", RAW, 180)
+        site.create(job)
+        assert site.outcome(job, 300) == "Complete", site.described(job)
+    run = site.await_job(job, 10)["results"][0]["run"]
+    assert site.release(job["metadata"]["name"] + "-released")["results"][0]["run"] == run
+    found, first = site.manifest(run), site.manifest(submitted[0]["results"][0]["run"])
+    assert [(one["path"], one["sha256"]) for one in found["outputs"]] == [
+        (one["path"], one["sha256"]) for one in first["outputs"]
+    ]
+    assert found["totals"] == first["totals"]
+    assert found["isolation"] == "proven"

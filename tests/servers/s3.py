@@ -73,6 +73,10 @@ class Gateway:
         self._admin("create-user", "--access", name, "--secret", secret, "--role", "user")
         return secret
 
+    def forget(self, name: str) -> None:
+        """Take a user away: its credentials are good for nothing."""
+        self._admin("delete-user", "--access", name)
+
     def bucket(self, name: str, grants: Mapping[str, Sequence[str]]) -> None:
         """Make a bucket in which each of some users may do what is listed, and nobody else anything."""
         self.client().create_bucket(Bucket=name)

@@ -1,0 +1,97 @@
+"""What goes wrong during a run on a cluster whose node is this machine, done to it for real. One function a fault: does it, and mends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from tests.cluster.live import done, kubectl
+from tests.cluster.remains import processes_of
+from tests.cluster.site import AIRLOCK, RAW, Site, until
+from tests.cluster.test_live_preflight import ONE_MORE
+
+UP = Path(__file__).parents[3] / "shared" / "cluster" / "up"
+API_SERVER = Path("/run/local-cluster/kube-apiserver.pid")
+
+
+def kill_executor(site: Site) -> None:
+    """-9 for one, in the middle of a task."""
+    _kill(site.pods("airlock.dev/role=executor")[0], "java")
+
+
+def kill_driver(site: Site) -> None:
+    """-9 for the driver's JVM."""
+    _kill(_driver(site), "java")
+
+
+def another_policy(site: Site) -> None:
+    """A policy more, until the run has ended."""
+    done(kubectl("create", "-f", "-", given=ONE_MORE))
+    try:
+        until(lambda: not [one for one in site.pods("airlock.dev/role=driver") if one["status"]["phase"] == "Running"], 60)
+    finally:
+        done(kubectl("delete", "networkpolicy", ONE_MORE["metadata"]["name"], "-n", RAW))
+
+
+def restart_api_server(site: Site) -> None:
+    """-9, and up again."""
+    del site
+    os.kill(int(API_SERVER.read_text()), signal.SIGKILL)
+    time.sleep(3)
+    subprocess.run([str(UP)], check=True, capture_output=True, timeout=120)
+
+
+def staging_down(site: Site) -> None:
+    """The store of zone staging is killed whenever it comes back, for half a minute. Its data are its pod's, and stay."""
+    until_when = time.monotonic() + 30
+    while time.monotonic() < until_when:
+        for process in processes_of(site.pod("staging-store-0", AIRLOCK)["metadata"]["uid"], "versitygw"):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.2)
+
+
+def drain_executors(site: Site) -> None:
+    """As before a node's maintenance, and the node is given back."""
+    node = site.pods("airlock.dev/role=executor")[0]["spec"]["nodeName"]
+    options = ("--pod-selector=airlock.dev/role=executor", "--force", "--delete-emptydir-data", "--timeout=90s")
+    done(kubectl("drain", node, *options))
+    time.sleep(5)
+    done(kubectl("uncordon", node))
+
+
+def credentials_expire(site: Site) -> None:
+    """The inner door's are unknown to the store of zone staging, until the run has ended."""
+    gateway = site.gateway("staging")
+    gateway.forget("inner")
+    try:
+        until(lambda: not [one for one in site.pods("airlock.dev/role=driver") if one["status"]["phase"] == "Running"], 120)
+    finally:
+        gateway.user("inner")
+
+
+FAULTS: dict[str, Callable[[Site], None]] = {
+    "an executor is killed": kill_executor,
+    "the driver is killed": kill_driver,
+    "a policy comes": another_policy,
+    "the API server is restarted": restart_api_server,
+    "the staging store is down for 30 s": staging_down,
+    "executors are drained": drain_executors,
+    "credentials expire": credentials_expire,
+}
+IN_CI = ("an executor is killed", "the driver is killed", "a policy comes")
+
+
+def _driver(site: Site) -> dict:
+    return next(one for one in site.pods("airlock.dev/role=driver") if one["status"]["phase"] == "Running")
+
+
+def _kill(pod: dict, program: str) -> None:
+    processes = processes_of(pod["metadata"]["uid"], program)
+    assert processes, f"pod {pod['metadata']['name']} has no process '{program}'"
+    os.kill(processes[0], signal.SIGKILL)
