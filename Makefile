@@ -67,6 +67,7 @@ lock: setup
 	$(LOCK) --upgrade $(PARTS) --extra dev -o constraints.txt
 	$(LOCK) --constraints constraints.txt $(PARTS) -o k8s/image/inner.txt
 	$(LOCK) --constraints constraints.txt --extra s3 --extra aws --extra cluster pyproject.toml -o k8s/image/outer.txt
+	$(LOCK) --upgrade --constraints constraints.txt --no-strip-extras --extra airflow --extra s3 pyproject.toml -o airflow_dags/requirements.txt
 	printf 'hatchling\nsetuptools\nwheel\n' | $(LOCK) --constraints constraints.txt - -o k8s/image/build.txt
 
 clean:

@@ -6,7 +6,19 @@ import uuid
 from enum import StrEnum
 from typing import NewType
 
-__all__ = ["Classification", "DatasetName", "Isolation", "RunId", "RunState", "Separation", "Sha256", "Zone", "run_id_of"]
+__all__ = [
+    "Classification",
+    "DatasetName",
+    "Fate",
+    "Isolation",
+    "RunId",
+    "RunState",
+    "Separation",
+    "Sha256",
+    "Zone",
+    "fate_of",
+    "run_id_of",
+]
 
 DatasetName = NewType("DatasetName", str)
 RunId = NewType("RunId", str)
@@ -30,6 +42,29 @@ def run_id_of(dataset: str, launch: str) -> RunId:
         '90db3774-fa75-5632-975d-ac34ded371d9'
     """
     return RunId(str(uuid.uuid5(_LAUNCHES, f"{dataset}\n{launch}")))
+
+
+class Fate(StrEnum):
+    """What a scheduler does with a command that ended."""
+
+    SUCCEED = "succeed"
+    SKIP = "skip"
+    FAIL = "fail"
+    RETRY = "retry"
+
+
+_FATES = {0: Fate.SUCCEED, 2: Fate.FAIL, 3: Fate.FAIL, 99: Fate.SKIP}
+"""2 and 3 come again however often one tries; 99 is a launcher's own, no door's."""
+
+
+def fate_of(exit_code: int) -> Fate:
+    """What a scheduler does with an exit code: what is not known to be for good (1, 75, a signal's) is worth a retry.
+
+    Example:
+        >>> [fate_of(code).value for code in (0, 1, 2, 3, 75, 99, 137)]
+        ['succeed', 'retry', 'fail', 'fail', 'retry', 'skip', 'retry']
+    """
+    return _FATES.get(exit_code, Fate.RETRY)
 
 
 class Classification(StrEnum):

@@ -83,6 +83,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "run": ("airlock run customers.yaml", "airlock run policies/ --engine local"),
     "runs diff": ("airlock runs diff 01a221db 01a221dc", "airlock runs diff 01a221db 01a221dc --format csv"),
     "runs list": ("airlock runs list", "airlock runs list customers --format csv"),
+    "runs outcome": (
+        "airlock runs outcome customers.yaml --launch nightly-29384720",
+        "airlock runs outcome customers.yaml --run 01a221db-7c1e-7a55-9f0e-3d1c8a1b2c3d",
+    ),
     "runs prune": (
         "airlock runs prune --dry-run",
         "airlock runs prune customers --superseded",

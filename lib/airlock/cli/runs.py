@@ -1,8 +1,9 @@
-"""Commands about runs and releases that are there: path, and runs list, show, diff, prune, revoke."""
+"""Commands about runs and releases that are there: path, and runs list, show, outcome, diff, prune, revoke."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,13 +12,14 @@ import typer
 
 from airlock.cli import _csv, _run_looks
 from airlock.cli._context import Context
-from airlock.cli._report import fail, print_json, summary, talk
+from airlock.cli._report import each, fail, print_json, summary, talk
 from airlock.doors.diff import diff_runs
+from airlock.doors.outcome import outcome
 from airlock.doors.prune import Behind, Extent, Job, Removed, prune, prune_jobs, sinks_behind
 from airlock.doors.revoke import revoke
 from airlock.doors.runs import RunDetail, list_runs, show_run
 from airlock.doors.verify import verified_data
-from airlock.errors import AirlockError, IntegrityError
+from airlock.errors import AirlockError, ConfigError, IntegrityError
 
 __all__ = ["app"]
 
@@ -121,6 +123,37 @@ def _detail(shown: RunDetail) -> dict[str, Any]:
             "failures": [asdict(failure) for failure in account.failures],
         },
     }
+
+
+@runs_app.command("outcome")
+def outcome_command(
+    context: typer.Context,
+    policy: Annotated[Path, typer.Argument(help="one policy file", show_default=False)],
+    *,
+    run: Annotated[str | None, typer.Option(help="the run's id; else that of --launch")] = None,
+    launch: Annotated[str | None, typer.Option(help="as 'airlock anonymize' was given")] = None,
+    staged_by: Annotated[
+        datetime | None,
+        typer.Option(
+            help="when it was staged at the latest, in UTC: where a run begun later is out, this one is not waited for",
+            formats=["%Y-%m-%dT%H:%M:%S"],
+        ),
+    ] = None,
+) -> int:
+    """Say what became of a run, as zone sanitized tells it; once, without waiting. Reads evidence, no data.
+
+    Exit code 75 while it is not released, 3 if it was revoked, or was refused and the configuration names zone staging or `reports`.
+    """
+    shared: Context = context.obj
+    if (run is None) == (launch is None):
+        raise ConfigError("--run names the run, --launch what its name follows from. Give one of them")
+    settings = shared.settings()
+    latest = None if staged_by is None else staged_by.replace(tzinfo=UTC)
+
+    def act(file: Path) -> dict[str, Any]:
+        return asdict(outcome(file, settings, run_id=run, launch=launch, staged_by=latest))
+
+    return summary("outcome", each("outcome", [policy], act, debug=shared.debug))
 
 
 @runs_app.command("diff")

@@ -17,6 +17,7 @@ __all__ = [
     "RareValueError",
     "RejectedRowsError",
     "ResidualEntityError",
+    "RunRefusedError",
     "ShapeError",
     "SmallGroupError",
     "TooManyValuesError",
@@ -37,6 +38,16 @@ class ResidualEntityError(DisclosureError):
 
     code = "residual-entity"
     remedy = "Add the entity to redact_entities, lower its min_score, or drop the column; a waiver of the gate names column, entity and expiry."
+
+
+class RunRefusedError(DisclosureError):
+    """The outer door refused the run: nothing of it is published, nor ever will be."""
+
+    code = "run-refused"
+    actor: ClassVar[Actor] = "policy owner"
+    remedy = (
+        "'airlock runs show RUN' says what the gate found. Mend policy or data, then start a new run: this one stays refused."
+    )
 
 
 class ShapeError(DisclosureError):

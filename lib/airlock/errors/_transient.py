@@ -9,6 +9,7 @@ from airlock.errors._base import Actor, AirlockError
 __all__ = [
     "IsolationUnwatchedError",
     "LeaseHeldError",
+    "NotReleasedError",
     "PointerMovedError",
     "RunDeadlineError",
     "ShardsMissingError",
@@ -38,6 +39,13 @@ class LeaseHeldError(TransientError):
     """Another run of the same dataset holds the lease."""
 
     code = "lease-held"
+
+
+class NotReleasedError(TransientError):
+    """Zone `sanitized` does not know the run: the outer door has not come to it yet, or refused it."""
+
+    code = "not-released"
+    remedy = "Ask again later. Who may read zone staging sees by 'airlock runs show RUN' whether it waits or was refused."
 
 
 class PointerMovedError(TransientError):
