@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.servers import kustomize, s3, vault
+from tests.servers import airflow, kustomize, s3, vault
 
 from airlock.keys.file import create_root_file
 from airlock.keys.signing import create_signing_key
@@ -220,6 +220,7 @@ def _site_images() -> str | None:
 
 
 _PARTS: dict[str, Callable[[], str | None]] = {
+    "airflow": airflow.missing,
     "cluster": _cluster,
     "cluster_image": _cluster_image,
     "cluster_site_images": _site_images,

@@ -95,8 +95,12 @@ def outcome(
     assert current is not None
     facts = verify_evidence(_Evidence(store, known.sink.path), run, trust=trust)
     _require_same(facts, pointer)
-    uri = settings.zone(Zone.SANITIZED).uri.rstrip("/")
-    return _released(facts, pointer, current.pointer, f"{uri}/{known.sink.path}")
+    return _released(facts, pointer, current.pointer, f"{_uri(settings)}/{known.sink.path}")
+
+
+def _uri(settings: Settings) -> str:
+    found = settings.zone(Zone.SANITIZED).uri.rstrip("/")
+    return found if "://" in found else Path(found).absolute().as_uri()
 
 
 def _pointer_of(store: Store, sink: str, current: Current | None, trust: Trust, run: str) -> Pointer | None:

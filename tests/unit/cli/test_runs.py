@@ -196,6 +196,26 @@ def test_rejected_rows_are_listed_without_their_values(said, made):
     assert f"3 born not-a-date {split['name'][:12]} people/000.parquet" in lines
 
 
+def test_what_became_of_a_run(said, made):
+    place, (first, second) = made
+    for run, state in ((first, "superseded"), (second, "released")):
+        code, out, err = said("runs", "outcome", place.policy(), "--run", run)
+        (result,) = json.loads(out)["results"]
+        assert (code, err, result["run"], result["state"], result["current"]) == (0, "", run, state, second)
+    code, out, err = said("runs", "outcome", place.policy(), "--launch", "never")
+    assert (code, json.loads(out)["results"][0]["code"]) == (75, "not-released")
+    assert err.startswith("NotReleasedError: run ")
+    code, out, _ = said("runs", "outcome", place.policy(), "--launch", "never", "--staged-by", "2026-01-01T00:00:00")
+    assert (code, json.loads(out)["results"][0]["state"]) == (0, "overtaken")
+
+
+@pytest.mark.parametrize("named", [(), ("--run", "a", "--launch", "b")])
+def test_an_outcome_is_of_one_run(said, made, named):
+    code, _, err = said("runs", "outcome", made[0].policy(), *named)
+    assert code == 2
+    assert "Give one of them" in err
+
+
 def test_two_runs_side_by_side(said, made):
     _, (first, second) = made
     code, out, err = said("runs", "diff", first, second)

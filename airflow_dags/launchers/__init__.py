@@ -1,0 +1,40 @@
+"""How the inner door is started: one launcher a file, each with its preflight. Imported by `factory`, the chosen one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from airflow.sdk import BaseOperator
+
+from airflow_dags.settings import Site
+
+__all__ = ["LAUNCH", "Job", "Launcher"]
+
+LAUNCH = "{{ airlock_launch(dag_run) }}"
+"""The launch's name, as Airflow fills it in for each run: `factory.launch_of`."""
+
+
+class Job(NamedTuple):
+    """What is to be launched."""
+
+    policy: Path
+    site: Site
+
+    @property
+    def name(self) -> str:
+        """The policy's name: its file's, without the ending."""
+        return self.policy.stem
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that a pinned template is told."""
+        return {"AIRLOCK_POLICY": self.name, "AIRLOCK_LAUNCH": LAUNCH}
+
+
+class Launcher(NamedTuple):
+    """The two tasks of a launcher."""
+
+    preflight: Callable[[Job], BaseOperator]
+    anonymize: Callable[[Job], BaseOperator]

@@ -1,0 +1,52 @@
+"""Launcher `spark-kubernetes`: a SparkApplication from a pinned file, for clusters with Kubeflow's Spark operator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
+from airflow.sdk import BaseOperator
+
+from airflow_dags.launchers import Job, Launcher
+from airflow_dags.launchers._kubernetes import ByExitCode, preflight
+
+__all__ = ["AnonymizeApplication", "launcher"]
+
+
+class AnonymizeApplication(ByExitCode, SparkKubernetesOperator):
+    """The application, whose driver's container is told what the pod template's is told: in its environment."""
+
+    template_fields = [*SparkKubernetesOperator.template_fields, "environment"]  # noqa: RUF012 - as the provider declares it
+
+    def __init__(self, *, environment: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.environment = environment
+
+    def manage_template_specs(self) -> dict[str, Any]:
+        """The pinned file with the driver's environment."""
+        body: dict[str, Any] = super().manage_template_specs()  # type: ignore[no-untyped-call]
+        driver = body["spark"].setdefault("spec", {}).setdefault("driver", {})
+        told = [{"name": name, "value": value} for name, value in self.environment.items()]
+        driver["env"] = [*driver.get("env", ()), *told]
+        return body
+
+
+def _anonymize(job: Job) -> BaseOperator:
+    site = job.site
+    return AnonymizeApplication(
+        task_id="anonymize",
+        name=f"anonymize-{job.name}"[:40].rstrip("-"),
+        # Found on the DAG's template path.
+        application_file=Path(site.application_file).name,
+        environment=job.environment,
+        namespace=site.namespace,
+        kubernetes_conn_id=site.kubernetes_conn_id,
+        base_container_name=SparkKubernetesOperator.BASE_CONTAINER_NAME,
+        get_logs=False,
+        do_xcom_push=False,
+        doc_md="The inner door as a SparkApplication, from the pinned file.",
+    )
+
+
+launcher = Launcher(preflight, _anonymize)

@@ -1,0 +1,133 @@
+"""What the launchers on Kubernetes would make: of pinned templates, which are told the policy's name and the launch and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+IMAGE = f"registry.example.org/inner@sha256:{'0' * 64}"
+ARGUMENTS = [
+    "driver",
+    "local:///opt/airlock/jobs/anonymize.py",
+    "/etc/airlock/policies/$(AIRLOCK_POLICY).yaml",
+    "--launch",
+    "$(AIRLOCK_LAUNCH)",
+]
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "anonymize", "labels": {"app.kubernetes.io/part-of": "airlock", "airlock.dev/role": "driver"}},
+    "spec": {
+        "serviceAccountName": "driver",
+        "restartPolicy": "Never",
+        "securityContext": {"runAsNonRoot": True},
+        "containers": [
+            {
+                "name": "spark-kubernetes-driver",
+                "image": IMAGE,
+                "args": ARGUMENTS,
+                "env": [{"name": "AIRLOCK_CONFIG", "value": "/etc/airlock/airlock.yaml"}],
+            }
+        ],
+    },
+}
+APPLICATION = {
+    "apiVersion": "sparkoperator.k8s.io/v1beta2",
+    "kind": "SparkApplication",
+    "metadata": {"name": "anonymize", "namespace": "pii-raw"},
+    "spec": {
+        "mainApplicationFile": ARGUMENTS[1],
+        "arguments": ARGUMENTS[2:],
+        "image": IMAGE,
+        "driver": {"serviceAccount": "driver", "env": [{"name": "AIRLOCK_CONFIG", "value": "/etc/airlock/airlock.yaml"}]},
+    },
+}
+LAUNCH = "airlock-customers/2026-11-02T00:00:00+00:00/2026-11-02T00:00:00+00:00"
+TOLD = [{"name": "AIRLOCK_POLICY", "value": "customers"}, {"name": "AIRLOCK_LAUNCH", "value": LAUNCH}]
+
+
+@pytest.fixture
+def ask(airflow, demo):
+    """Ask of the DAG under a launcher, whose templates are in the project."""
+    for name, content in (("driver-pod", POD), ("spark-application", APPLICATION)):
+        (demo.root / f"{name}.yaml").write_text(yaml.safe_dump(content))
+
+    def go(question, launcher, **arguments):
+        templates = {
+            "pod_template": str(demo.root / "driver-pod.yaml"),
+            "application_file": str(demo.root / "spark-application.yaml"),
+        }
+        return airflow.ask(question, demo.site | templates | {"launcher": launcher}, **arguments)
+
+    return go
+
+
+@pytest.mark.parametrize("launcher", ["spark-submit", "kubernetes-pod", "spark-kubernetes"])
+def test_each_launcher_makes_the_dag_without_what_reads_data(ask, launcher):
+    found = ask("parse", launcher)
+    assert (found["errors"], list(found["dags"])) == ({}, ["airlock-customers"])
+    assert found["dags"]["airlock-customers"]["tags"] == sorted(["airlock", launcher])
+    assert set(found["loaded"]) <= {"kubernetes"}
+    assert found["again"] < 1
+
+
+def test_the_pod_is_the_template_and_two_variables(ask):
+    made = ask("pod", "kubernetes-pod")
+    assert made["operator"] == "AnonymizePod"
+    pod, template = made["pod"], POD["spec"]["containers"][0]
+    # What the provider adds of its own is empty.
+    (container,) = ({name: value for name, value in one.items() if value} for one in pod["spec"].pop("containers"))
+    assert container == template | {"env": [*template["env"], *TOLD]}
+    assert {name: value for name, value in pod["spec"].items() if value} == {
+        name: value for name, value in POD["spec"].items() if name != "containers"
+    }
+    assert pod["metadata"]["namespace"] == "pii-raw"
+    assert pod["metadata"]["labels"].items() >= POD["metadata"]["labels"].items()
+
+
+def test_the_application_is_the_file_and_two_variables(ask):
+    made = ask("application", "spark-kubernetes")
+    assert (made["operator"], made["namespace"]) == ("AnonymizeApplication", "pii-raw")
+    spec, driver = APPLICATION["spec"], APPLICATION["spec"]["driver"]
+    assert made["body"] == APPLICATION | {"spec": spec | {"driver": driver | {"env": [*driver["env"], *TOLD]}}}
+
+
+def test_spark_submit_is_given_the_policy_and_the_launch(ask):
+    made = ask("submit", "spark-submit")
+    assert made["operator"] == "AnonymizeSubmit"
+    command = made["command"]
+    assert command[-4:] == [ARGUMENTS[1], "/etc/airlock/policies/customers.yaml", "--launch", LAUNCH]
+    assert command[command.index("--deploy-mode") + 1] == "cluster"
+
+
+@pytest.mark.parametrize("launcher", ["spark-submit", "kubernetes-pod", "spark-kubernetes"])
+def test_preflight_waits_for_its_pod_to_be_ready(ask, launcher):
+    made = ask("preflight", launcher)
+    assert (made["operator"], made["mode"]) == ("AwaitPreflight", "reschedule")
+    assert made["said"] == [False, False, False, True]
+    assert made["asked"] == [["preflight-0", "pii-raw"]] * 4
+
+
+@pytest.mark.parametrize("launcher", ["kubernetes-pod", "spark-kubernetes"])
+def test_a_drivers_exit_code_decides_whether_there_is_another_try(ask, launcher):
+    assert ask("pod_ends", launcher, codes=[0, 1, 2, 3, 75, 99, None]) == {
+        "0": None,
+        "1": "AirflowException",
+        "2": "AirflowFailException",
+        "3": "AirflowFailException",
+        "75": "AirflowException",
+        "99": "AirflowSkipException",
+        "None": "AirflowException",
+    }
+
+
+def test_exit_codes_that_providers_quote(airflow, demo):
+    said = {
+        "Cannot execute: spark-submit x. Error code is: 3.": 3,
+        "Cannot execute: spark-submit x. Error code is: 1. Kubernetes spark exit code is: 2": 2,
+        "Cannot execute: spark-submit x. Error code is: 137. Kubernetes spark exit code is: None": 137,
+        "Spark application spark-1 failed (phase=Failed exit_code=75 reason=Error)": 75,
+        "Spark Job Failed. Error stack: driver container failed with ExitCode: 3, Reason: Error": 3,
+        "spark-submit did not capture a K8s driver pod name": 1,
+    }
+    assert airflow.ask("quoted", demo.site, messages=list(said)) == list(said.values())
