@@ -16,6 +16,8 @@ __all__ = ["LAUNCHERS", "Site", "load_site"]
 
 LAUNCHERS = ("local", "spark-submit", "kubernetes-pod", "spark-kubernetes")
 _SECTION = "airlock"
+_TEMPLATES = Path(__file__).resolve().parents[1] / "k8s" / "launch"
+"""The pinned templates of the clone that this folder is part of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +94,9 @@ def load_site() -> Site:
         namespace=_text("namespace", "pii-raw"),
         preflight_pod=preflight_pod,
         kubernetes_conn_id=_text("kubernetes_conn_id", "kubernetes_default"),
-        pod_template=_text("pod_template", "k8s/launch/driver-pod.yaml"),
+        pod_template=_text("pod_template", str(_TEMPLATES / "driver-pod.yaml")),
         container=_text("container", "spark-kubernetes-driver"),
-        application_file=_text("application_file", "k8s/launch/spark-application.yaml"),
+        application_file=_text("application_file", str(_TEMPLATES / "spark-application.yaml")),
         spark_conn_id=_text("spark_conn_id", "spark_default"),
         spark_job=_text("spark_job", "local:///opt/airlock/jobs/anonymize.py"),
         spark_properties=_text("spark_properties", ""),

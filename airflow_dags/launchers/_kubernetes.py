@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from kubernetes.client.exceptions import ApiException
 
 from airflow_dags.command import code_in, end
 from airflow_dags.launchers import Job
 from airflow_dags.tasks import AwaitPreflight
 
-__all__ = ["ByExitCode", "preflight"]
+__all__ = ["STARTUP", "ByExitCode", "preflight"]
+
+STARTUP = 600
+"""Seconds in which a driver has to start; an image may have to come first."""
+
+_log = logging.getLogger(__name__)
 
 
 def preflight(job: Job) -> BaseOperator:
@@ -43,6 +50,13 @@ class ByExitCode:
             end(code_in(str(error)), str(error))
             raise
 
+    def patch_already_checked(self, pod: Any, *args: Any, **kwargs: Any) -> None:
+        """Mark a pod as seen to, where that is allowed: Role `submit` may not, and the mark matters to pods alone that are kept."""
+        try:
+            super().patch_already_checked(pod, *args, **kwargs)  # type: ignore[misc]
+        except ApiException as error:
+            _log.info("pod %s is not marked: %s %s", pod.metadata.name, error.status, error.reason)
+
     def cleanup(self, pod: Any, remote_pod: Any, *args: Any, **kwargs: Any) -> None:
         """Clean up as ever, then judge by the container's exit code. Airflow's provider calls it when the pod has ended."""
         try:
@@ -50,7 +64,7 @@ class ByExitCode:
         except AirflowException as error:
             code = exit_code_of(remote_pod, self.base_container_name)
             if code:
-                end(code, f"{str(error).splitlines()[0]}")
+                end(code, str(error).splitlines()[0])
             raise
 
 

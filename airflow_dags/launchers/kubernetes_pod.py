@@ -6,7 +6,7 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 from airflow.sdk import BaseOperator
 
 from airflow_dags.launchers import Job, Launcher
-from airflow_dags.launchers._kubernetes import ByExitCode, preflight
+from airflow_dags.launchers._kubernetes import STARTUP, ByExitCode, preflight
 
 __all__ = ["AnonymizePod", "launcher"]
 
@@ -29,6 +29,7 @@ def _anonymize(job: Job) -> BaseOperator:
         log_events_on_startup=False,
         log_events_on_failure=False,
         do_xcom_push=False,
+        startup_timeout_seconds=STARTUP,
         termination_message_policy=None,  # type: ignore[arg-type]  # the template's
         doc_md="The inner door's driver, from the pinned template.",
     )

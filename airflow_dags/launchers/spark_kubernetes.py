@@ -9,7 +9,7 @@ from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKu
 from airflow.sdk import BaseOperator
 
 from airflow_dags.launchers import Job, Launcher
-from airflow_dags.launchers._kubernetes import ByExitCode, preflight
+from airflow_dags.launchers._kubernetes import STARTUP, ByExitCode, preflight
 
 __all__ = ["AnonymizeApplication", "launcher"]
 
@@ -45,6 +45,7 @@ def _anonymize(job: Job) -> BaseOperator:
         base_container_name=SparkKubernetesOperator.BASE_CONTAINER_NAME,
         get_logs=False,
         do_xcom_push=False,
+        startup_timeout_seconds=STARTUP,
         doc_md="The inner door as a SparkApplication, from the pinned file.",
     )
 

@@ -31,6 +31,12 @@ def test_one_dag_a_policy_without_errors(read, demo):
     }
 
 
+def test_a_worker_makes_the_dag_of_its_task_alone(airflow, demo):
+    shutil.copy(demo.root / "policies" / "orders.yaml", demo.policy.parent)
+    found = airflow.ask("parse", demo.site, {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "airlock-orders"})
+    assert list(found["dags"]) == ["airlock-orders"]
+
+
 def test_a_dag_says_whose_it_is_and_what_it_does(read):
     dag = read()["dags"]["airlock-customers"]
     assert dag["tasks"] == [

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +18,7 @@ from airlock.types import run_id_of
 
 FIRST = "2026-11-01T00:00:00+00:00"
 DAG = "airlock-customers"
+JOB = Path(__file__).parents[2] / "jobs" / "anonymize.py"
 SUCCESS, FAILED, BLOCKED, SKIPPED = "success", "failed", "upstream_failed", "skipped"
 
 UNSAFE_PROGRAM = """\
@@ -42,8 +47,8 @@ def run_of(moment):
 def fly(airflow, demo):
     """Runs the DAG for one data interval; the outer door comes when something is staged."""
 
-    def go(moment, door=None, **site):
-        airflow.start("run", demo.site | site, dag_id=DAG, moment=moment)
+    def go(moment, door=None, environment=None, **site):
+        airflow.start("run", demo.site | site, environment, dag_id=DAG, moment=moment)
         if door is not None:
             wait_for(demo.root / "staging" / "customers" / run_of(moment) / "manifest.intoto.json")
             door()
@@ -152,6 +157,39 @@ def test_what_is_temporary_is_retried(fly, demo, airflow):
         done = fly(FIRST, retries="1")
     assert done["tasks"]["anonymize"] == [FAILED, 2]
     assert "anonymize: lease-held (exit code 75)" in airflow.log
+
+
+@pytest.fixture
+def submitting(demo, require):
+    """What launcher `spark-submit` needs to reach a Spark on this machine, and where its job finds policies of its own."""
+    require("java")
+    import pyspark
+
+    binaries = Path(pyspark.__file__).parent / "bin"
+    shutil.copytree(demo.policy.parent, demo.root / "of-the-job")
+    connection = {"conn_type": "spark", "host": "local[1]"}
+    environment = {
+        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(connection),
+        "AIRLOCK_CONFIG": str(demo.config),
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    site = {"launcher": "spark-submit", "preflight_pod": "", "job_policies": str(demo.root / "of-the-job")}
+    return environment, site | {"spark_job": str(JOB)}
+
+
+def test_spark_submit_starts_the_inner_door(fly, door, submitting):
+    environment, site = submitting
+    done = fly(FIRST, door, environment, **site)
+    assert (done["state"], done["events"][0]["run"]) == (SUCCESS, run_of(FIRST))
+
+
+def test_what_spark_submits_job_ended_with_counts(fly, demo, submitting):
+    environment, site = submitting
+    policy = demo.root / "of-the-job" / "customers.yaml"
+    policy.write_text(policy.read_text().replace("{to: decade}", "{to: fortnight}"))
+    done = fly(FIRST, None, environment, retries="3", **site)
+    assert (done["tasks"]["preflight"], done["tasks"]["anonymize"]) == ([SUCCESS, 1], [FAILED, 1])
 
 
 def test_exit_codes(airflow, demo):

@@ -92,16 +92,18 @@ class Airflow:
                 text=True,
             )
 
-    def start(self, question: str, site: dict[str, str], **arguments: Any) -> None:
+    def start(self, question: str, site: dict[str, str], environment: dict[str, str] | None = None, **arguments: Any) -> None:
         """Ask; `answer` waits for what it says.
 
         Args:
             question: Name of a function of `_inside.py`.
             site: Of section `[airlock]`; replaces what was set before.
+            environment: Other variables, until the next question.
             arguments: JSON.
         """
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"question": question, "site": site, "arguments": arguments}) + "\n")
+        order = {"question": question, "site": site, "environment": environment or {}, "arguments": arguments}
+        self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
 
     def answer(self) -> Any:
@@ -115,9 +117,9 @@ class Airflow:
             raise RuntimeError(f"{said['error']}\n{self.log[-2_000:]}")
         return said["answer"]
 
-    def ask(self, question: str, site: dict[str, str], **arguments: Any) -> Any:
+    def ask(self, question: str, site: dict[str, str], environment: dict[str, str] | None = None, **arguments: Any) -> Any:
         """Ask and wait."""
-        self.start(question, site, **arguments)
+        self.start(question, site, environment, **arguments)
         return self.answer()
 
     @property
