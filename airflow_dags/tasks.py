@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, BaseOperator, BaseSensorOperator, Context
@@ -97,10 +97,10 @@ class AwaitRelease(BaseSensorOperator):
 
 
 def _begun(context: Context) -> datetime:
-    """When this sensor first looked, which is after the run was staged."""
+    """When this sensor first looked, which is after the run was staged; the next full second, for a run of the same one has not passed it."""
     instance = context["ti"]
     moment: datetime = instance.get_first_reschedule_date(context) or instance.start_date
-    return moment.astimezone(UTC)
+    return moment.astimezone(UTC) + timedelta(seconds=1)
 
 
 class Announce(BaseOperator):

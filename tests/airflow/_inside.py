@@ -219,15 +219,22 @@ def _raised(function, *arguments):
 
 
 def run(dag_id, moment):
-    """`dag.test()` of one data interval: how each task ended and after how many tries, and the Asset's events of that run."""
+    """`dag.test()` of one data interval: how each task ended, after how many tries and with what result, and the Asset's events of that run."""
     from airflow.models.asset import AssetEvent
     from airflow.settings import Session
 
     dag = bag().dags[dag_id]
     ended = dag.test(logical_date=datetime.fromisoformat(moment))
-    tasks = {one.task_id: [str(one.state), one.try_number] for one in ended.get_task_instances()}
+    instances = ended.get_task_instances()
+    tasks = {one.task_id: [str(one.state), one.try_number] for one in instances}
+    said = {one.task_id: one.xcom_pull(task_ids=one.task_id) for one in instances}
     events = Session().query(AssetEvent).where(AssetEvent.source_dag_id == dag_id, AssetEvent.source_run_id == ended.run_id)
-    return {"state": str(ended.state), "tasks": tasks, "events": [event.extra for event in events.order_by(AssetEvent.id)]}
+    return {
+        "state": str(ended.state),
+        "tasks": tasks,
+        "said": said,
+        "events": [event.extra for event in events.order_by(AssetEvent.id)],
+    }
 
 
 def main():

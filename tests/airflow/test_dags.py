@@ -89,7 +89,7 @@ def test_nothing_heavy_is_loaded_when_a_folder_is_parsed(require, demo, tmp_path
     assert found["loaded"] == []
     # CPU seconds of this file alone, after Airflow's own import; the first reading loads our modules.
     assert found["seconds"] < 2
-    assert found["again"] < 0.5
+    assert found["again"] < 1
 
 
 def test_a_wide_policy_is_read_within_the_budget(read, demo):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -18,7 +19,8 @@ from airlock.types import run_id_of
 
 FIRST = "2026-11-01T00:00:00+00:00"
 DAG = "airlock-customers"
-JOB = Path(__file__).parents[2] / "jobs" / "anonymize.py"
+TOP = Path(__file__).parents[2]
+JOB, README = TOP / "jobs" / "anonymize.py", TOP / "airflow_dags" / "README.md"
 SUCCESS, FAILED, BLOCKED, SKIPPED = "success", "failed", "upstream_failed", "skipped"
 
 UNSAFE_PROGRAM = """\
@@ -58,7 +60,7 @@ def fly(airflow, demo):
 
 
 def wait_for(file):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not file.exists():
         assert time.monotonic() < deadline, f"no {file}"
         time.sleep(0.05)
@@ -75,7 +77,20 @@ def door(demo):
     return release
 
 
-def test_raw_data_become_a_release_and_an_event_that_tells_of_it(fly, demo, door):
+@pytest.fixture
+def downstream(airflow, demo):
+    """Another team's DAG, as README.md has it: what it is told of."""
+    example = airflow.dags / "churn.py"
+
+    def told():
+        example.write_text(re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1])
+        return airflow.ask("run", demo.site, dag_id="churn", moment=FIRST)["said"]
+
+    yield told
+    example.unlink(missing_ok=True)
+
+
+def test_raw_data_become_a_release_and_an_event_that_tells_of_it(fly, demo, door, downstream):
     done = fly(FIRST, door)
     assert (done["state"], {state for state, _ in done["tasks"].values()}) == (SUCCESS, {SUCCESS})
     (published,) = demo.published()
@@ -96,6 +111,8 @@ def test_raw_data_become_a_release_and_an_event_that_tells_of_it(fly, demo, door
     assert told["evidence"] == f"file://{published.parent}"
     (verified,) = demo.airlock("verify", str(demo.root / "sanitized" / "customers"))["results"]
     assert (verified["run"], verified["rows"]) == (told["run"], told["rows_out"])
+
+    assert downstream() == {"train": f"{manifest.run}: 200 rows, passed"}
 
     # The same data interval again: the same run, which is done already. Nothing is staged or released a second time.
     again = fly(FIRST)
