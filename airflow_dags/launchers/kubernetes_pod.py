@@ -29,6 +29,8 @@ def _anonymize(job: Job) -> BaseOperator:
         log_events_on_startup=False,
         log_events_on_failure=False,
         do_xcom_push=False,
+        # A failed pod that stays, and that Role `submit` can't mark as seen to, would be taken for the next try's.
+        on_finish_action="delete_pod",
         startup_timeout_seconds=STARTUP,
         termination_message_policy=None,  # type: ignore[arg-type]  # the template's
         doc_md="The inner door's driver, from the pinned template.",

@@ -180,9 +180,9 @@ def pod_ends(codes):
     from kubernetes.client.exceptions import ApiException
 
     _, task, _ = rendered("anonymize")
-    # What would ask the API server.
+    # What would ask the API server, of this one operator: it is read anew for each question.
     for name in ("is_istio_enabled", "process_pod_deletion"):
-        setattr(type(task), name, lambda *_, **__: False)
+        object.__setattr__(task, name, lambda *_, **__: False)
 
     def patch_namespaced_pod(*_, **__):
         raise ApiException(status=403, reason="Forbidden")  # as Role `submit` has it

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from tests.airflow._cluster import Cluster
+
+from airlock.types import run_id_of
 
 IMAGE = f"registry.example.org/inner@sha256:{'0' * 64}"
 ARGUMENTS = [
@@ -42,7 +45,8 @@ APPLICATION = {
         "driver": {"serviceAccount": "driver", "env": [{"name": "AIRLOCK_CONFIG", "value": "/etc/airlock/airlock.yaml"}]},
     },
 }
-LAUNCH = "airlock-customers/2026-11-02T00:00:00+00:00/2026-11-02T00:00:00+00:00"
+MOMENT = "2026-11-02T00:00:00+00:00"
+LAUNCH = f"airlock-customers/{MOMENT}/{MOMENT}"
 TOLD = [{"name": "AIRLOCK_POLICY", "value": "customers"}, {"name": "AIRLOCK_LAUNCH", "value": LAUNCH}]
 
 
@@ -131,3 +135,60 @@ def test_exit_codes_that_providers_quote(airflow, demo):
         "spark-submit did not capture a K8s driver pod name": 1,
     }
     assert airflow.ask("quoted", demo.site, messages=list(said)) == list(said.values())
+
+
+@pytest.fixture
+def cluster():
+    """Makes a cluster whose kubelet ends every container as it is told to."""
+    made = []
+
+    def make(kubelet):
+        made.append(Cluster(kubelet))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def fly(airflow, demo, ask):
+    """Runs the DAG with launcher `kubernetes-pod` on a cluster."""
+
+    def go(cluster):
+        site = demo.site | {"launcher": "kubernetes-pod", "pod_template": str(demo.root / "driver-pod.yaml"), "retries": "1"}
+        airflow.start(
+            "run", site, {"AIRFLOW_CONN_KUBERNETES_DEFAULT": cluster.connection}, dag_id="airlock-customers", moment=MOMENT
+        )
+
+    return go
+
+
+def test_a_pod_that_the_template_pins_does_the_work_under_role_submit(airflow, demo, fly, cluster):
+    def kubelet(container):
+        told = {one["name"]: one["value"] for one in container["env"]}
+        policy = demo.root / "flown" / f"{told['AIRLOCK_POLICY']}.yaml"
+        code = demo.airlock("anonymize", str(policy), "--launch", told["AIRLOCK_LAUNCH"], "--engine", "local")["exit_code"]
+        demo.airlock("release", str(policy))
+        return code
+
+    here = cluster(kubelet)
+    fly(here)
+    done = airflow.answer()
+    assert done["tasks"] == {name: ["success", 1] for name in ("preflight", "anonymize", "await_release", "announce")}
+    assert done["events"][0]["run"] == run_id_of("customers", LAUNCH)
+    (pod,) = here.made
+    assert pod["spec"]["containers"][0]["args"] == ARGUMENTS
+    # The provider asks for nothing that the Role does not allow, and takes the pod away.
+    assert (here.refused, list(here.pods)) == ([], ["preflight-0"])
+
+
+@pytest.mark.parametrize(("code", "tries"), [(3, 1), (75, 2)])
+def test_a_pods_exit_code_decides_whether_there_is_another(airflow, fly, cluster, code, tries):
+    here = cluster(lambda _: code)
+    fly(here)
+    assert airflow.answer()["tasks"]["anonymize"] == ["failed", tries]
+    assert len(here.made) == tries
+    # Only the mark on a failed pod is refused, which changes nothing.
+    assert {what.partition(" ")[0] for what in here.refused} == {"patch"}
+    assert list(here.pods) == ["preflight-0"]
