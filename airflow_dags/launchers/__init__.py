@@ -30,7 +30,7 @@ class Job(NamedTuple):
     @property
     def environment(self) -> dict[str, str]:
         """All that a pinned template is told."""
-        return {"AIRLOCK_POLICY": self.name, "AIRLOCK_LAUNCH": LAUNCH}
+        return {"JOB_POLICY": self.name, "JOB_NAME": LAUNCH}
 
 
 class Launcher(NamedTuple):

@@ -12,9 +12,9 @@ IMAGE = f"registry.example.org/inner@sha256:{'0' * 64}"
 ARGUMENTS = [
     "driver",
     "local:///opt/airlock/jobs/anonymize.py",
-    "/etc/airlock/policies/$(AIRLOCK_POLICY).yaml",
+    "/etc/airlock/policies/$(JOB_POLICY).yaml",
     "--launch",
-    "$(AIRLOCK_LAUNCH)",
+    "$(JOB_NAME)",
 ]
 POD = {
     "apiVersion": "v1",
@@ -47,7 +47,7 @@ APPLICATION = {
 }
 MOMENT = "2026-11-02T00:00:00+00:00"
 LAUNCH = f"airlock-customers/{MOMENT}/{MOMENT}"
-TOLD = [{"name": "AIRLOCK_POLICY", "value": "customers"}, {"name": "AIRLOCK_LAUNCH", "value": LAUNCH}]
+TOLD = [{"name": "JOB_POLICY", "value": "customers"}, {"name": "JOB_NAME", "value": LAUNCH}]
 
 
 @pytest.fixture
@@ -167,8 +167,8 @@ def fly(airflow, demo, ask):
 def test_a_pod_that_the_template_pins_does_the_work_under_role_submit(airflow, demo, fly, cluster):
     def kubelet(container):
         told = {one["name"]: one["value"] for one in container["env"]}
-        policy = demo.root / "flown" / f"{told['AIRLOCK_POLICY']}.yaml"
-        code = demo.airlock("anonymize", str(policy), "--launch", told["AIRLOCK_LAUNCH"], "--engine", "local")["exit_code"]
+        policy = demo.root / "flown" / f"{told['JOB_POLICY']}.yaml"
+        code = demo.airlock("anonymize", str(policy), "--launch", told["JOB_NAME"], "--engine", "local")["exit_code"]
         demo.airlock("release", str(policy))
         return code
 

@@ -29,7 +29,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 PARTS = ("look", "run", "submit", "release", "runs", "keys", "isolation", "manage")
 """Modules with commands, in the order of the help."""
 
-_INNER = {"look", "run", "submit", "keys"}
+_INNER = {"look", "run", "submit", "keys", "manage"}
 """Those with operators in them, which the outer door's image has not."""
 
 _ALONE = {"isolation": ("isolation",), "release": ("release",), "verify": ("release",)}

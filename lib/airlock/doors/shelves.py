@@ -80,7 +80,9 @@ def located(path: str | Path, settings: Settings) -> Path:
 
 def _location(folder: str, settings: Settings) -> Location:
     if folder.startswith("s3://"):
-        return settings.location(folder)
+        zone = settings.zone(Zone.SANITIZED) if settings.has(Zone.SANITIZED) else None
+        within = zone is not None and f"{folder.rstrip('/')}/".startswith(f"{zone.uri.rstrip('/')}/")
+        return replace(zone, uri=folder) if zone is not None and within else settings.location(folder)
     path = Path(folder)
     if not path.exists() and settings.has(Zone.SANITIZED) and path.parts and path.parts[0] == Zone.SANITIZED:
         zone = settings.zone(Zone.SANITIZED)
