@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 ROWS ?= 20000
 
-.PHONY: setup demo demo-s3 test lint types unit test-cluster test-cluster-full bench lock clean
+.PHONY: setup demo demo-s3 test lint types unit test-cluster test-cluster-full bench bench-cluster lock clean
 
 setup: $(VENV)/.ready
 
@@ -57,6 +57,10 @@ test-cluster: setup
 test-cluster-full: export AIRLOCK_PACKET_SETS = 200
 test-cluster-full: export AIRLOCK_ALL_FAULTS = 1
 test-cluster-full: test-cluster
+
+# What a run costs on that cluster.
+bench-cluster: setup
+	$(BIN)/python -m pytest -q -s tests/cluster/bench_jobs.py
 
 bench: setup
 	mkdir -p build/bench

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tests.cluster.live import done, kubectl
 from tests.cluster.remains import processes_of
-from tests.cluster.site import AIRLOCK, RAW, Site, until
+from tests.cluster.site import AIRLOCK, RAW, Site
 from tests.cluster.test_live_preflight import ONE_MORE
+from tests.cluster.waiting import until
 
 UP = Path(__file__).parents[3] / "shared" / "cluster" / "up"
 API_SERVER = Path("/run/local-cluster/kube-apiserver.pid")

@@ -8,7 +8,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cached_property
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 from tests.cluster.conftest import K8S
 from tests.cluster.live import IMAGE, OUTER_IMAGE, done, kubectl
+from tests.cluster.waiting import describe, ready, terminated, until
 from tests.servers.certificate import make_certificate
 from tests.servers.s3 import READ, WRITE, Gateway
 
@@ -116,7 +116,6 @@ class Site:
         }
         public = {file.name: file.read_bytes() for file in trust.iterdir()}
         policies = {file.name: file.read_bytes() for file in (self.project / "policies").glob("*.yaml")}
-        site = f"spark.master k8s://{API_SERVER}\nspark.kubernetes.container.image {os.environ[IMAGE]}\n" + SITE_CONF
         self.secret(RAW, "driver-keys", {name: (keys / name).read_bytes() for name in ("root.json", "stage-signing.pem")})
         self.secret(RAW, "executor-key", {"executor.key": os.urandom(32)})
         self.secret(RAW, "spark-auth", {"secret": base64.b64encode(os.urandom(32))})
@@ -125,7 +124,7 @@ class Site:
         self.secret(
             RAW, "preflight-key", {"preflight-signing.pem": (self.isolation / "keys" / "preflight-signing.pem").read_bytes()}
         )
-        self.config(RAW, "airlock-inner", {"airlock.yaml": INNER.format(**self.places).encode(), "spark.conf": site.encode()})
+        self.config(RAW, "airlock-inner", self.inner(SITE_CONF))
         self.config(RAW, "airlock-trust", public)
         self.config(RAW, "airlock-probes", {"node": self.probed.read_bytes()})
         self.config(RAW, "policy-customers", {"customers.yaml": policies["customers.yaml"]})
@@ -134,6 +133,11 @@ class Site:
         self.config(AIRLOCK, "airlock-outer", {"airlock.yaml": OUTER.format(**self.places).encode()})
         self.config(AIRLOCK, "airlock-trust", public)
         self.config(AIRLOCK, "airlock-policies", {"customers.yaml": policies["customers.yaml"]})
+
+    def inner(self, conf: str) -> dict[str, bytes]:
+        """The inner door's settings, and Spark's conf of the site."""
+        site = f"spark.master k8s://{API_SERVER}\nspark.kubernetes.container.image {os.environ[IMAGE]}\n{conf}"
+        return {"airlock.yaml": INNER.format(**self.places).encode(), "spark.conf": site.encode()}
 
     def secret(self, namespace: str, name: str, data: Mapping[str, bytes]) -> None:
         """Make a Secret."""
@@ -167,7 +171,7 @@ class Site:
         return done(kubectl("get", "service", service, "-n", namespace, "-o", "jsonpath={.spec.clusterIP}")).strip()
 
     def await_ready(self, pod: str, namespace: str, seconds: float = 60) -> None:
-        until(lambda: _ready(pod, namespace), seconds, lambda: describe(pod, namespace))
+        until(lambda: ready(pod, namespace), seconds, lambda: describe(pod, namespace))
 
     @cached_property
     def objects(self) -> dict[str, dict[str, Any]]:
@@ -194,6 +198,21 @@ class Site:
         made = deepcopy(self.objects["submit-customers"])
         made["metadata"]["name"] = name
         return _with_policy(made, policy)
+
+    def release_jobs(self, run: str, shards: int) -> list[dict[str, Any]]:
+        """The Jobs that check a run on several pods and publish it."""
+        text = (
+            (K8S / "launch" / "release-jobs.yaml")
+            .read_text()
+            .replace("RUN", run)
+            .replace("/4]", f"/{shards}]")
+            .replace('"4"', f'"{shards}"')
+        )
+        made = list(yaml.safe_load_all(text))
+        made[0]["spec"] |= {"completions": shards, "parallelism": shards}
+        for one in made:
+            one["spec"]["template"]["spec"]["containers"][0]["image"] = os.environ[OUTER_IMAGE]
+        return made
 
     def from_cron(self, cron: str, job: str, *, policy: str = "policy-customers") -> dict[str, Any]:
         """A Job of a CronJob's template, as its controller makes it."""
@@ -228,8 +247,12 @@ class Site:
 
     def objects_in(self, store: str, bucket: str, prefix: str = "") -> list[str]:
         """Keys of a bucket."""
+        return [one["Key"] for one in self.listed(store, bucket, prefix)]
+
+    def listed(self, store: str, bucket: str, prefix: str = "") -> list[dict[str, Any]]:
+        """What is in a bucket, as S3 lists it."""
         pages = self.gateway(store).client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return [one["Key"] for page in pages for one in page.get("Contents", ())]
+        return [one for page in pages for one in page.get("Contents", ())]
 
     def forget(self) -> None:
         """Empty what the inner side keeps, so that the next run does all of it."""
@@ -257,7 +280,7 @@ class Site:
         volumes = [{"name": f"v{number}", **source} for number, source in enumerate(mounts.values())]
         spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container], "volumes": volumes}
         self.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-        until(lambda: _terminated(self.pod(name, TEAM)), 90, lambda: describe(name, TEAM))
+        until(lambda: terminated(self.pod(name, TEAM)), 90, lambda: describe(name, TEAM))
         return done(kubectl("logs", name, "-n", TEAM)).strip()
 
     def read_as_team(self, program: str) -> str:
@@ -317,7 +340,7 @@ class Site:
                 done(kubectl("get", "pods", "-n", namespace, "-l", f"batch.kubernetes.io/job-name={name}", "-o", "json"))
             )["items"]
             pods.sort(key=lambda one: one["metadata"]["creationTimestamp"])
-            return pods and _terminated(pods[-1])
+            return pods and terminated(pods[-1])
 
         found = until(
             ended, seconds, lambda: "\n".join(describe(one["metadata"]["name"], namespace) for one in pods) or "no pod"
@@ -342,15 +365,6 @@ spark.kubernetes.container.image.pullPolicy IfNotPresent
 """
 
 
-def until(holds, seconds: float, tell=lambda: ""):
-    """What `holds` gives, as soon as it gives something."""
-    end = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < end, tell()
-        time.sleep(0.5)
-    return found
-
-
 def _with_policy(job: dict[str, Any], config_map: str) -> dict[str, Any]:
     for volume in job["spec"]["template"]["spec"]["volumes"]:
         if volume["name"] == "policy":
@@ -362,22 +376,3 @@ def _without(value: Any, names: set[str]) -> Any:
     if isinstance(value, dict):
         return {name: _without(one, names) for name, one in value.items() if name not in names}
     return [_without(one, names) for one in value] if isinstance(value, list) else value
-
-
-def _terminated(pod: Mapping[str, Any]) -> dict[str, Any] | None:
-    states = [one["state"] for one in pod["status"].get("containerStatuses", [])]
-    return next((one["terminated"] for one in states if "terminated" in one), None)
-
-
-def _ready(pod: str, namespace: str) -> bool:
-    said = kubectl("get", "pod", pod, "-n", namespace, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
-    return said.stdout.strip() == "True"
-
-
-def describe(pod: str, namespace: str) -> str:
-    """Where a pod stands and what it said."""
-    status = kubectl("get", "pod", pod, "-n", namespace, "-o", "jsonpath={.status}").stdout
-    events = kubectl(
-        "get", "events", "-n", namespace, "--field-selector", f"involvedObject.name={pod}", "-o", "jsonpath={.items[*].message}"
-    ).stdout
-    return f"{pod}: {status}\n{events}\n{kubectl('logs', pod, '-n', namespace, '--tail=60').stdout}"

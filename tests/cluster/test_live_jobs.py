@@ -13,7 +13,8 @@ from tests.cluster.conftest import one_round, only_applied
 from tests.cluster.faults import API_SERVER, FAULTS, IN_CI
 from tests.cluster.live import done, kubectl
 from tests.cluster.remains import PODS, Remains
-from tests.cluster.site import RAW, Site, until
+from tests.cluster.site import RAW, Site
+from tests.cluster.waiting import until
 
 ROWS = 200_000
 ALL = "AIRLOCK_ALL_FAULTS"
@@ -136,6 +137,18 @@ def test_a_cron_job_makes_the_same_bytes(site, submitted):
     ]
     gates = [site.gate(one["results"][0]["run"]) for one in (submitted[0], inner)]
     assert gates[0] == gates[1]
+
+
+def test_pods_of_an_indexed_job_share_the_checking_of_one_run(site, submitted):
+    inner = site.run_job(site.from_cron("anonymize-customers", "cron-shards"), 300)
+    run = inner["results"][0]["run"]
+    shards, finish = site.release_jobs(run, 2)
+    for job in (finish, shards):  # the one that publishes waits for the others
+        site.create(job)
+    assert site.outcome(shards, 120) == "Complete", site.described(shards)
+    assert site.outcome(finish, 120) == "Complete", site.described(finish)
+    assert site.published()["run"] == run
+    assert site.manifest(run)["outputs"] == site.manifest(submitted[0]["results"][0]["run"])["outputs"]
 
 
 def test_what_a_policy_gets_wrong_fails_the_job_at_once(site):
