@@ -1,0 +1,138 @@
+"""What submit reads and what it makes of a driver's state; whole submissions are tried on a real cluster (tests/cluster/test_live_jobs.py)."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from airlock.doors import submit as door
+from airlock.doors.submit import submit
+from airlock.errors import ConfigError, TransientError
+from airlock.types import run_id_of
+
+CONF = "# a comment\n\nspark.master k8s://https://198.18.0.1:6443\nspark.kubernetes.container.image   a@sha256:1\nspark.kubernetes.namespace pii-raw\n"
+
+
+def ended(code, message=""):
+    return {"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"exitCode": code, "message": message}}}]}
+
+
+CLOSED = json.dumps({"verb": "anonymize", "exit_code": 75, "results": []})
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "code"),
+    [
+        ({}, "pending", None),
+        ({"phase": "Pending"}, "pending", None),
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}, "waiting: ContainerCreating", None),
+        ({"containerStatuses": [{"state": {"running": {}}}]}, "running", None),
+        (ended(0), "ended with 0", 0),
+        (ended(3), "ended with 3", 3),
+        (ended(75), "ended with 75", 75),
+        (ended(137), "ended with 137", 1),
+        (ended(11, CLOSED), "ended with 11", 75),
+        (ended(11, CLOSED.replace("75", "0")), "ended with 11", 1),
+        ({"phase": "Failed", "reason": "Evicted"}, "failed: Evicted", 75),
+    ],
+)
+def test_where_a_driver_stands(status, word, code):
+    found = door._state(status)
+    assert (found.word, found.exit_code) == (word, code)
+
+
+@pytest.mark.parametrize("message", ["", "mail a@b.c", "[]", "7", '{"verb": "x"}', '{"exit_code": 1, "text": "a@b.c"}'])
+def test_what_is_no_closed_status_is_not_passed_on(message):
+    assert door._state(ended(1, message)).status == {}
+
+
+class Pods:
+    """A cluster with one pod at most, which goes through states."""
+
+    def __init__(self, *states):
+        self.states, self.deleted = list(states), []
+
+    def list(self, *_):
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return [] if state is None else [{"metadata": {"name": door_name(), "uid": "u"}, "status": state}]
+
+    def delete(self, *named):
+        self.deleted.append(named[-1])
+        self.states[:] = [None]
+
+
+def door_name():
+    return f"airlock-{run_id_of('people', 'nightly-1')}"
+
+
+@pytest.fixture
+def made(make_project, tmp_path, monkeypatch):
+    """A project whose submit meets these pods; gives the call, and what was said."""
+    project = make_project(files=1)
+    (tmp_path / "spark.conf").write_text(CONF)
+    said = []
+
+    def call(*states, **settings):
+        monkeypatch.setattr(door, "Cluster", lambda: call.pods)
+        call.pods = Pods(*states)
+        flags = {"launch.spark_conf": str(tmp_path / "spark.conf"), **settings}
+        given = type(project.settings())(project.settings().values | flags, project.settings().origins, None)
+        return submit(project.policy(), given, run_id=None, launch="nightly-1", say=said.append)
+
+    call.said, call.folder = said, tmp_path
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    return call
+
+
+RUNNING = {"containerStatuses": [{"state": {"running": {}}}]}
+
+
+def test_a_driver_that_is_at_work_is_followed_to_its_end(made):
+    done = made(RUNNING, RUNNING, RUNNING, ended(3))
+    assert (done.exit_code, done.submitted, done.run) == (3, False, run_id_of("people", "nightly-1"))
+    assert made.said == [f"driver pii-raw/{door_name()}: running", f"driver pii-raw/{door_name()}: ended with 3"]
+
+
+def test_one_that_is_done_is_not_made_again(made):
+    done = made(ended(0))
+    assert (done.exit_code, done.submitted, made.pods.deleted) == (0, False, [])
+
+
+def test_one_that_is_gone_is_worth_another_try(made):
+    with pytest.raises(TransientError, match="not there any more"):
+        made(RUNNING, None)
+
+
+def test_one_that_failed_is_taken_out_before_another_is_made(made):
+    with pytest.raises(ConfigError, match=r"launch\.driver_template is not set"):
+        made(ended(75))
+    assert made.pods.deleted == [door_name()]
+
+
+@pytest.mark.parametrize(
+    ("conf", "said"),
+    [
+        (CONF.replace("spark.master", "spark.other"), r"has no spark\.master"),
+        (CONF.replace("spark.kubernetes.namespace pii-raw", ""), r"has no spark\.kubernetes\.namespace"),
+        (CONF + "alone\n", r"spark\.conf:6: expected a name and a value"),
+    ],
+)
+def test_conf_that_says_too_little_is_refused(made, conf, said):
+    (made.folder / "spark.conf").write_text(conf)
+    with pytest.raises(ConfigError, match=said):
+        made(RUNNING)
+
+
+def test_conf_that_is_not_there(made):
+    with pytest.raises(ConfigError, match=r"'.*none\.conf' can't be read: FileNotFoundError"):
+        made(RUNNING, **{"launch.site_conf": str(made.folder / "none.conf")})
+    with pytest.raises(ConfigError, match=r"launch\.spark_conf is not set"):
+        made(RUNNING, **{"launch.spark_conf": None})
+
+
+def test_the_sites_lines_win(made):
+    (made.folder / "site.conf").write_text("spark.kubernetes.namespace elsewhere\n")
+    made(RUNNING, ended(0), **{"launch.site_conf": str(made.folder / "site.conf")})
+    assert made.said[0] == f"driver elsewhere/{door_name()}: ended with 0"
