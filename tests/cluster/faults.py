@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from tests.cluster.site import AIRLOCK, RAW, Site
 from tests.cluster.test_live_preflight import ONE_MORE
 from tests.cluster.waiting import until
 
+_TAKE_ALL = "import sys, time; sys.stdin.read(); held = [b'x' * (50 << 20) for _ in range(200)]; time.sleep(90)"
 UP = Path(__file__).parents[3] / "shared" / "cluster" / "up"
 API_SERVER = Path("/run/local-cluster/kube-apiserver.pid")
 
@@ -76,6 +78,23 @@ def credentials_expire(site: Site) -> None:
         gateway.user("inner")
 
 
+def starve_executor(site: Site) -> None:
+    """An executor's container has no memory left: another process takes it all, and the kernel kills what it likes there."""
+    uid = site.pods("airlock.dev/role=executor")[0]["metadata"]["uid"]
+    java = processes_of(uid, "java")[0]
+    before = [java, *processes_of(uid, "python")]
+    groups = Path(f"/proc/{java}/cgroup").read_text().splitlines()
+    group = next(line.split(":", 2)[2] for line in groups if line.split(":")[1] == "memory")
+    with subprocess.Popen([sys.executable, "-c", _TAKE_ALL], stdin=subprocess.PIPE) as other:
+        Path(f"/sys/fs/cgroup/memory{group}/cgroup.procs").write_text(str(other.pid))
+        assert other.stdin is not None
+        other.stdin.close()  # begin
+        try:
+            until(lambda: not all(Path(f"/proc/{one}").exists() for one in before), 90)
+        finally:
+            other.kill()
+
+
 FAULTS: dict[str, Callable[[Site], None]] = {
     "an executor is killed": kill_executor,
     "the driver is killed": kill_driver,
@@ -84,6 +103,7 @@ FAULTS: dict[str, Callable[[Site], None]] = {
     "the staging store is down for 30 s": staging_down,
     "executors are drained": drain_executors,
     "credentials expire": credentials_expire,
+    "an executor runs out of memory": starve_executor,
 }
 IN_CI = ("an executor is killed", "the driver is killed", "a policy comes")
 
