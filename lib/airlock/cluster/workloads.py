@@ -31,6 +31,8 @@ WORKLOADS = frozenset({*_TEMPLATE, *_SPARK})
 """(group, kind) of everything that makes pods and is known here."""
 
 _NAMESPACE = "spark.kubernetes.namespace"
+_NOT_PASSED_ON = "kueue.x-k8s.io/"
+"""Labels of an application that its pods do not get."""
 _ROLES = ("driver", "executor")
 _CONF_OF_PODS = (
     ".volumes.",
@@ -130,6 +132,12 @@ def _of_spark(one: Resource, steps: tuple[str, ...]) -> Iterator[PodTemplate]:
         conf.append(_NAMESPACE)
     unjudged = (*sorted(map(str, app.keys() - SPARK_APP)), *(f"sparkConf.{key}" for key in sorted(conf)))
     served = tuple(name for name in ("driverIngressOptions", "sparkUIOptions") if app.get(name))
+    # The operator gives an application's own labels to its pods, over those of the template and under those of the role.
+    own = {
+        name: value
+        for name, value in texts(mapping(one.body, "metadata"), "labels").items()
+        if not name.startswith(_NOT_PASSED_ON)
+    }
     for role in _ROLES:
         part = mapping(app, role)
         odd = tuple(f"{role}.{name}" for name in sorted(map(str, part.keys() - SPARK_POD)))
@@ -139,7 +147,7 @@ def _of_spark(one: Resource, steps: tuple[str, ...]) -> Iterator[PodTemplate]:
             one.ref,
             ".".join((*steps, role)),
             {**mapping(metadata, "annotations"), **mapping(part, "annotations")},
-            {**texts(metadata, "labels"), **texts(part, "labels")},
+            {**texts(metadata, "labels"), **own, **texts(part, "labels")},
             _spark_spec(app, role, mapping(template, "spec")),
             (*(unjudged if role == "driver" else ()), *odd),
             served if role == "driver" else (),

@@ -521,6 +521,16 @@ def test_what_a_spark_application_says_of_its_pods_counts(made, found):
     assert codes(made) == found
 
 
+@pytest.mark.parametrize("kind", ["SparkApplication", "ScheduledSparkApplication"])
+def test_a_spark_applications_own_labels_are_its_pods_too(kind):
+    """Over the template's, under the role's: a label in `metadata` moves a driver to another's place in the policies."""
+    template = {"metadata": {"labels": {"role": "driver", "team": "a"}}, "spec": {}}
+    made = spark(kind, driver={"template": template}, executor={"template": template, "labels": {"role": "executor"}})
+    made["metadata"]["labels"] = {"role": "preflight", "kueue.x-k8s.io/queue-name": "q"}
+    found = {one.place.rpartition(".")[2]: one.labels for one in pod_templates(resources_from([("s.yaml", made)]))}
+    assert found == {"driver": {"role": "preflight", "team": "a"}, "executor": {"role": "executor", "team": "a"}}
+
+
 def test_a_certificate_of_a_pod_is_told_with_its_signer():
     source = {"podCertificate": {"signerName": "example.org/clients", "keyType": "ED25519"}}
     driver = {
