@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.servers import airflow, kustomize, s3, vault
+from tests.servers import airflow, kustomize, s3, spark_crd, vault
 
 from airlock.keys.file import create_root_file
 from airlock.keys.signing import create_signing_key
@@ -234,6 +234,7 @@ _PARTS: dict[str, Callable[[], str | None]] = {
     "kustomize": kustomize.missing,
     "nft": _allowed("a network namespace", "nft", "add", "table", "inet", "probe"),
     "s3": s3.missing,
+    "spark_crd": spark_crd.missing,
     "unshare": _unshare,
     "vault": vault.missing,
 }

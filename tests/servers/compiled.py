@@ -70,10 +70,14 @@ class Compiled:
             made = self.program()
             if not made.exists():
                 fresh = made.with_suffix(".new")
-                command = [str(_program()), "build", "-trimpath", "-ldflags", "-s -w", "-o", str(fresh), self.package]
-                subprocess.run(command, cwd=self.source, check=True)
+                self.make(str(_program()), fresh)
                 fresh.replace(made)
         return made
+
+    def make(self, go: str, fresh: Path) -> None:
+        """What Go is asked for."""
+        command = [go, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(fresh), self.package]
+        subprocess.run(command, cwd=self.source, check=True)
 
 
 def _program() -> str | None:
