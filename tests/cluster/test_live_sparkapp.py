@@ -1,0 +1,88 @@
+"""The SparkApplication on a real API server: its kind takes it, strictly, and admission takes the pods that the operator makes of it.
+
+Needs what `test_live_resources` needs, and the definition of the operator's kind, which is made and deleted; the operator itself is not there.
+"""
+
+from __future__ import annotations
+
+import pytest
+from tests.cluster.launched import APPLICATION, OPERATORS_NAMES, application_template, read
+from tests.cluster.live import DIGEST, EVERYTHING, changed, create, done, kubectl, settles
+from tests.cluster.sparkschema import definition
+
+CREATORS = {"driver": "pii-raw/submit", "executor": "pii-raw/driver"}
+"""Who may make such pods in the trial's zones; the operator's own list says the same as submit's (tests/cluster/test_launch.py)."""
+
+
+@pytest.fixture(scope="module")
+def kind(cluster, require):
+    """Made for the test, where the cluster has none."""
+    require("spark_crd")
+    crd = definition()
+    name = crd["metadata"]["name"]
+    assert kubectl("get", "customresourcedefinition", name).returncode, f"the cluster has {name} already; name another cluster"
+    try:
+        # Too large for the annotation of a client's apply.
+        done(kubectl("create", "-f", "-", given=crd))
+        done(kubectl("wait", "--for=condition=Established", "--timeout=60s", f"customresourcedefinition/{name}"))
+        yield name
+    finally:
+        kubectl("delete", "customresourcedefinition", name, "--wait=true", "--timeout=100s")
+
+
+def dry_run(one):
+    return kubectl("apply", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-", given=one)
+
+
+def test_the_server_takes_it_strictly(kind):
+    # What the server has of a new kind reaches its clients a moment after the kind is there.
+    made = done(settles(lambda: dry_run(read(APPLICATION)), refused=False, seconds=60))
+    assert made.strip() == f"sparkapplication.sparkoperator.k8s.io/{read(APPLICATION)['metadata']['name']}"
+    assert kubectl("get", "sparkapplications", "-n", "pii-raw", "-o", "name").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda one: one["spec"].update(noSuchField=1), "noSuchField"),
+        (lambda one: one["spec"]["restartPolicy"].update(onExitCodes=[2]), "onExitCodes"),
+        (lambda one: one["spec"]["sparkConf"].update({"spark.port.maxRetries": 0}), "spark.port.maxRetries"),
+        (lambda one: one["spec"].update(type="Perl"), "Perl"),
+    ],
+)
+def test_the_server_refuses_what_its_kind_has_not(kind, change, said):
+    settles(lambda: dry_run(read(APPLICATION)), refused=False, seconds=60)
+    made = dry_run(changed(read(APPLICATION), change))
+    assert made.returncode != 0
+    assert said in made.stderr
+
+
+def made_of_it(role):
+    """The pod that Spark makes of a template, as far as admission looks at it."""
+    made = {"apiVersion": "v1", "kind": "Pod", **application_template(role)}
+    made["metadata"] |= {"name": f"trial-spark-{role}", "namespace": "pii-raw"}
+    app = read(APPLICATION)["spec"]
+    start = [
+        "driver",
+        "--properties-file",
+        "/opt/spark/conf/spark.properties",
+        "--class",
+        "org.apache.spark.deploy.PythonRunner",
+    ]
+    arguments = [*start, app["mainApplicationFile"], *app["arguments"]] if role == "driver" else ["executor"]
+    made["spec"]["containers"][0] |= {"image": f"localhost/airlock@{DIGEST}", "args": arguments}
+    return made
+
+
+@pytest.mark.parametrize("role", OPERATORS_NAMES)
+def test_admission_takes_the_pods_that_are_made_of_it(cluster, role):
+    done(settles(lambda: create(made_of_it(role), CREATORS[role]), refused=False, seconds=5))
+
+
+def test_the_operator_makes_no_pod_where_its_component_is_not(cluster):
+    made = settles(
+        lambda: create(made_of_it("driver"), "spark-operator/spark-operator-controller", groups=[EVERYTHING]),
+        refused=True,
+    )
+    assert made.returncode != 0
+    assert "may create no pod of role 'driver'" in made.stderr
