@@ -20,6 +20,15 @@ def read(file: Path) -> dict[str, Any]:
     return yaml.safe_load(file.read_text())
 
 
+def objects() -> dict[str, dict[str, Any]]:
+    """Every object of Kubernetes' own kinds, by its name or its file's."""
+    made = {f"{name}-cron-job": read(file) for name, file in CRON_JOBS.items()}
+    for file in sorted(set(LAUNCH.glob("*.yaml")) - {APPLICATION}):
+        for one in yaml.safe_load_all(file.read_text()):
+            made[one["metadata"].get("name", file.stem)] = one
+    return made
+
+
 def template(name: str) -> dict[str, Any]:
     """Spark's template of a role."""
     return read(LAUNCH / f"{name}.yaml")
@@ -28,7 +37,7 @@ def template(name: str) -> dict[str, Any]:
 def jobs() -> dict[str, dict[str, Any]]:
     """The spec of each Job."""
     made = {name: read(file)["spec"]["jobTemplate"]["spec"] for name, file in CRON_JOBS.items()}
-    return made | {"submit": read(LAUNCH / "submit-job.yaml")["spec"]}
+    return made | {name: one["spec"] for name, one in objects().items() if one["kind"] == "Job"}
 
 
 def application_template(role: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What launches runs: valid, restricted, the same pod whichever way it is made, a conf that Spark knows, retries by exit code. No cluster."""
+"""What launches runs: valid, restricted, the same pod whichever way it is made, a conf that Spark knows. No cluster."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.conftest import K8S
-from tests.cluster.launched import CRON_JOBS, LAUNCH, by_name, conf, conf_lines, container, jobs, pods, read, secrets, template
+from tests.cluster.launched import by_name, conf, conf_lines, container, jobs, objects, pods, read, secrets, template
 from tests.cluster.restricted import violations
 from tests.cluster.sparkkeys import known_keys
 
-from airlock.cli._report import EXIT_CODES
-
 PODS = pods()
-OBJECTS = {
-    **{f"launch/{name}": LAUNCH / name for name in ("driver.yaml", "executor.yaml", "submit-job.yaml")},
-    **{f"{name}-cron-job": file for name, file in CRON_JOBS.items()},
-}
+OBJECTS = objects()
 API_ROLES = set(read(K8S / "base" / "admission" / "pods-parameters.yaml")["data"]["api-roles"].split())
 
 
@@ -32,12 +27,12 @@ def lists(name):
 # --- what Kubernetes takes, and what the zones ask
 
 
-@pytest.mark.parametrize("file", OBJECTS.values(), ids=OBJECTS)
-def test_every_object_is_valid(file, require):
+@pytest.mark.parametrize("one", OBJECTS.values(), ids=OBJECTS)
+def test_every_object_is_valid(one, require):
     require("kubernetes_validate")
     import kubernetes_validate
 
-    kubernetes_validate.validate(read(file), "1.34", strict=True)
+    kubernetes_validate.validate(one, "1.34", strict=True)
 
 
 @pytest.mark.parametrize("pod", PODS.values(), ids=PODS)
@@ -120,7 +115,7 @@ def test_secrets_are_for_their_group_alone(pod):
 
 
 def test_who_starts_runs_has_no_secret():
-    assert secrets(jobs()["submit"]["template"]) == set()
+    assert secrets(jobs()["submit-customers"]["template"]) == set()
 
 
 # --- one pod, whichever way it is made
@@ -162,6 +157,13 @@ def test_the_cron_jobs_driver_is_the_templates_but_for_client_mode():
     assert own == other
     assert made["spec"] == meant["spec"]
     assert made["metadata"]["labels"] == meant["metadata"]["labels"] | {"airlock.dev/dataset": "customers"}
+
+
+@pytest.mark.parametrize("name", ["release-shards", "release-finish"])
+def test_the_outer_doors_jobs_make_the_cron_jobs_pod_with_other_arguments(name):
+    made, meant = jobs()[name]["template"], jobs()["release"]["template"]
+    assert container(made).pop("args")[:2] == container(meant).pop("args")[:2] == ["airlock", "release"]
+    assert made == meant
 
 
 @pytest.mark.parametrize(
@@ -339,57 +341,3 @@ def test_spark_knows_every_key():
 )
 def test_a_slip_in_a_key_is_seen(name):
     assert name not in keys_of_spark()
-
-
-# --- retries
-
-
-def action(policy, code, name):
-    """What a Job's podFailurePolicy does with a container's exit code (kubernetes.io, "Pod failure policy"): the first rule that fits."""
-    for rule in policy["rules"]:
-        on = rule.get("onExitCodes")
-        if on and on.get("containerName", name) == name and (code in on["values"]) is (on["operator"] == "In"):
-            return rule["action"]
-    return "Count"
-
-
-@pytest.mark.parametrize("job", ["anonymize", "release", "submit"])
-def test_what_is_refused_fails_at_once_and_what_may_go_better_is_tried_again(job):
-    spec = jobs()[job]
-    name, policy = container(spec["template"])["name"], spec["podFailurePolicy"]
-    found = {code: action(policy, code, name) for code in EXIT_CODES if code}
-    assert found == {1: "Count", 2: "FailJob", 3: "FailJob", 75: "Count"}
-    assert spec["backoffLimit"] >= 2
-    # A rule about a container that is not there fits nothing, and nobody says so.
-    assert {rule["onExitCodes"]["containerName"] for rule in policy["rules"] if "onExitCodes" in rule} == {name}
-
-
-@pytest.mark.parametrize("job", ["anonymize", "release", "submit"])
-def test_a_pod_that_the_cluster_took_away_does_not_count(job):
-    """Before its exit code is asked: what a drained driver ends with says nothing of the run."""
-    first = jobs()[job]["podFailurePolicy"]["rules"][0]
-    assert first == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-
-
-@pytest.mark.parametrize("name", CRON_JOBS)
-def test_runs_of_one_cron_job_do_not_meet_and_none_stays(name):
-    spec = read(CRON_JOBS[name])["spec"]
-    job = spec["jobTemplate"]["spec"]
-    assert spec["concurrencyPolicy"] == "Forbid"
-    assert spec["timeZone"] == "Etc/UTC"
-    assert spec["startingDeadlineSeconds"] > 10  # Kubernetes looks every ten seconds
-    assert job["ttlSecondsAfterFinished"] > 0
-    assert job["activeDeadlineSeconds"] > 0
-
-
-def test_a_run_ends_by_itself_before_its_job_is_ended():
-    job = jobs()["anonymize"]
-    assert int(by_name(container(job["template"])["env"])["AIRLOCK_RUN_SECONDS"]["value"]) < job["activeDeadlineSeconds"]
-
-
-def test_a_run_is_named_by_what_is_the_same_for_every_retry():
-    for job in ("anonymize", "submit"):
-        one = container(jobs()[job]["template"])
-        assert one["args"][-2:] == ["--launch", "$(JOB_NAME)"]
-        field = by_name(one["env"])["JOB_NAME"]["valueFrom"]["fieldRef"]["fieldPath"]
-        assert field == "metadata.labels['batch.kubernetes.io/job-name']"
