@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -54,9 +55,8 @@ class Remains:
         """Once at everything; executors' volumes and logs go with them."""
         mine = self._pods()
         for uid in mine:
-            for file in (PODS / uid / "volumes" / "kubernetes.io~empty-dir").rglob("*"):
-                if file.is_file() and not file.is_symlink():
-                    self._take("scratch", str(file.relative_to(PODS / uid)), file)
+            for file in _files(PODS / uid / "volumes" / "kubernetes.io~empty-dir"):
+                self._take("scratch", str(file.relative_to(PODS / uid)), file)
         for file in LOGS.glob("*_pii-*"):
             if "-store-" not in file.name:
                 self._take("logs", file.name, file)
@@ -98,6 +98,12 @@ class Remains:
         for control in self.controls:
             if control in content:
                 self.controls[control] = True
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Those below it; os.walk passes over folders that are gone again."""
+    for place, _, names in os.walk(folder):
+        yield from (file for name in names if not (file := Path(place, name)).is_symlink())
 
 
 def processes_of(uid: str, name: str) -> list[int]:

@@ -201,14 +201,11 @@ class Site:
 
     def release_jobs(self, run: str, shards: int) -> list[dict[str, Any]]:
         """The Jobs that check a run on several pods and publish it."""
-        text = (
-            (K8S / "launch" / "release-jobs.yaml")
-            .read_text()
-            .replace("RUN", run)
-            .replace("/4]", f"/{shards}]")
-            .replace('"4"', f'"{shards}"')
-        )
-        made = list(yaml.safe_load_all(text))
+        texts = [(K8S / "launch" / f"release-{part}.yaml").read_text() for part in ("shards", "finish")]
+        made = [
+            yaml.safe_load(text.replace("RUN", run).replace("/4]", f"/{shards}]").replace('"4"', f'"{shards}"'))
+            for text in texts
+        ]
         made[0]["spec"] |= {"completions": shards, "parallelism": shards}
         for one in made:
             one["spec"]["template"]["spec"]["containers"][0]["image"] = os.environ[OUTER_IMAGE]

@@ -191,7 +191,7 @@ def test_the_operators_line_is_put_to_the_others(build, with_components):
 
     def lines(objects):
         (one,) = (one for one in objects if one["metadata"]["name"] == "airlock-subjects")
-        return one["data"]
+        return dict(one["data"])
 
     before, after = lines(build("base")), lines(with_components("spark-operator"))
     assert after.pop("pii-raw") == f"{lists('pods-by-spark-operator')['subject']}\n{before.pop('pii-raw')}"
