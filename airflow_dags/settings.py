@@ -95,7 +95,7 @@ def load_site() -> Site:
         preflight_pod=preflight_pod,
         kubernetes_conn_id=_text("kubernetes_conn_id", "kubernetes_default"),
         pod_template=_text("pod_template", str(_TEMPLATES / "driver-pod.yaml")),
-        container=_text("container", "spark-kubernetes-driver"),
+        container=_text("container", "driver"),
         application_file=_text("application_file", str(_TEMPLATES / "spark-application.yaml")),
         spark_conn_id=_text("spark_conn_id", "spark_default"),
         spark_job=_text("spark_job", "local:///opt/airlock/jobs/anonymize.py"),

@@ -26,7 +26,7 @@ POD = {
         "securityContext": {"runAsNonRoot": True},
         "containers": [
             {
-                "name": "spark-kubernetes-driver",
+                "name": "driver",
                 "image": IMAGE,
                 "args": ARGUMENTS,
                 "env": [{"name": "AIRLOCK_CONFIG", "value": "/etc/airlock/airlock.yaml"}],
