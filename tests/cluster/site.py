@@ -156,13 +156,18 @@ class Site:
         self.made.append((one["kind"], one["metadata"]["name"], one["metadata"]["namespace"]))
 
     def remove(self) -> None:
-        """Take all of it out again."""
+        """Take all of it out again, and wait until it is gone: another site may follow."""
         for name, zone in (("preflight", RAW), *((f"{name}-store", zone) for name, zone in STORES.items())):
             kubectl("scale", "statefulset", name, "-n", zone, "--replicas=0")
         for kind, name, namespace in reversed(self.made):
             within = ["-n", namespace] if namespace else []
             kubectl("delete", kind, name, *within, "--ignore-not-found", "--wait=false")
         kubectl("delete", "pods", "-n", RAW, "-l", "airlock.dev/role=driver", "--wait=false")
+        for kind, name, namespace in self.made:
+            if kind == "namespace":
+                kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=90s")
+        for zone in STORES.values():
+            kubectl("wait", "--for=delete", "pods", "--all", "-n", zone, "--timeout=90s")
 
     def scale(self, name: str, namespace: str, replicas: int) -> None:
         done(kubectl("scale", "statefulset", name, "-n", namespace, f"--replicas={replicas}"))
@@ -226,8 +231,9 @@ class Site:
         return list(json.loads(done(kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")))["items"])
 
     def published(self) -> dict[str, Any]:
-        """The current pointer of the sanitized dataset."""
-        return dict(json.loads(self._sanitized("customers/current.json")))
+        """What the current pointer of the sanitized dataset says."""
+        envelope = json.loads(self._sanitized("customers/current.json"))
+        return dict(json.loads(base64.b64decode(envelope["payload"])))
 
     def manifest(self, run: str) -> dict[str, Any]:
         """What a release says of itself."""

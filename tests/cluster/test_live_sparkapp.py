@@ -9,6 +9,7 @@ import pytest
 from tests.cluster.launched import APPLICATION, OPERATORS_NAMES, application_template, read
 from tests.cluster.live import DIGEST, EVERYTHING, changed, create, done, kubectl, settles
 from tests.cluster.sparkschema import definition
+from tests.cluster.waiting import until
 
 CREATORS = {"driver": "pii-raw/submit", "executor": "pii-raw/driver"}
 """Who may make such pods in the trial's zones; the operator's own list says the same as submit's (tests/cluster/test_launch.py)."""
@@ -24,7 +25,9 @@ def kind(cluster, require):
     try:
         # Too large for the annotation of a client's apply.
         done(kubectl("create", "-f", "-", given=crd))
-        done(kubectl("wait", "--for=condition=Established", "--timeout=60s", f"customresourcedefinition/{name}"))
+        # `kubectl wait` fails where there is no condition yet.
+        path = "jsonpath={.status.conditions[?(@.type=='Established')].status}"
+        until(lambda: kubectl("get", "customresourcedefinition", name, "-o", path).stdout == "True", 60)
         yield name
     finally:
         kubectl("delete", "customresourcedefinition", name, "--wait=true", "--timeout=100s")
