@@ -163,7 +163,7 @@ class Site:
             within = ["-n", namespace] if namespace else []
             kubectl("delete", kind, name, *within, "--ignore-not-found", "--wait=false")
         kubectl("delete", "pods", "-n", RAW, "-l", "airlock.dev/role=driver", "--wait=false")
-        for kind, name, namespace in self.made:
+        for kind, name, _ in self.made:
             if kind == "namespace":
                 kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=90s")
         for zone in STORES.values():
