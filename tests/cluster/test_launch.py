@@ -179,6 +179,20 @@ def test_a_template_mounts_the_secrets_that_its_creator_may_give_it(role, by):
     assert lists("subjects")["pii-raw"].splitlines().count(f"{allowed['creator']} {role}") == ("subject" not in allowed)
 
 
+@pytest.mark.parametrize(("role", "by"), [("executor", "pods-by-driver"), ("driver", "pods-by-submit")])
+def test_on_eks_they_have_no_store_credential_and_are_else_the_same(role, by, build):
+    """Its webhook gives them a token for STS."""
+    made, meant = read(K8S / "overlays" / "aws" / "launch" / f"{role}.yaml"), template(role)
+    (listed,) = (
+        one["data"] for one in build("overlays/aws") if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", f"airlock-{by}")
+    )
+    assert secrets(made) == set(listed["secrets"].split())
+    meant["spec"]["volumes"] = [one for one in meant["spec"]["volumes"] if one["name"] != "store"]
+    mounts = meant["spec"]["containers"][0]["volumeMounts"]
+    mounts[:] = [one for one in mounts if one["name"] != "store"]
+    assert made == meant
+
+
 def test_the_operator_may_make_what_submit_may():
     mine, other = lists("pods-by-spark-operator"), lists("pods-by-submit")
     assert mine.pop("subject") == f"{mine.pop('creator')} driver"
