@@ -10,10 +10,12 @@ import json
 import threading
 from collections import Counter
 from datetime import datetime
+from typing import NamedTuple
 
 import pytest
 from tests.cluster.conftest import one_round, only_applied
 from tests.cluster.live import done, kubectl
+from tests.cluster.remains import PODS
 from tests.cluster.site import RAW, SITE_CONF, Site
 from tests.cluster.traffic import counted
 
@@ -38,16 +40,27 @@ def site(cluster, require, folder, tmp_path_factory):
             made.remove()
 
 
+class Run(NamedTuple):
+    """Seconds from the Job to its first executor, to its first split, from that to its last one; how many there are; bytes by pair of roles."""
+
+    executor: float
+    first: float
+    rest: float
+    splits: int
+    told: Counter
+
+
 class Runs:
     """Runs by CronJob's Job under several confs."""
 
     def __init__(self, site):
-        self.site, self.number, self.roles = site, 0, {}
+        self.site, self.number, self.roles, self.started = site, 0, {}, {}
 
     def run(self, conf):
-        """One from nothing: (seconds from Job to first task, seconds of the stage, bytes by pair of roles)."""
+        """One from nothing: what it took, and bytes by pair of roles."""
         self.site.forget()
         self.number += 1
+        self.started = {}
         name = f"bench-{self.number}"
         self.site.config(RAW, f"inner-{name}", self.site.inner(conf))
         job = self.site.from_cron("anonymize-customers", name)
@@ -65,18 +78,18 @@ class Runs:
                 watch.join()
             pairs = traffic.pairs()
         assert status["container"] == 0, status
-        lines = [
-            json.loads(line)
-            for line in done(kubectl("logs", status["pod"], "-n", RAW)).splitlines()
-            if line.startswith('{"dataset')
-        ]
-        steps = [_seconds(one["timestamp"]) for one in lines if one["event"] == "progress"]
         made = _seconds(json.loads(done(kubectl("get", "job", name, "-n", RAW, "-o", "json")))["metadata"]["creationTimestamp"])
+        records = sorted(file.stat().st_mtime for file in self._private("customers/splits").glob("*.json"))
         told = Counter()
         for (source, target), count in pairs.items():
             if source in self.roles and target in self.roles:
                 told[self.roles[source], self.roles[target]] += count
-        return steps[0] - made, steps[-1] - steps[0], told
+        return Run(min(self.started.values()) - made, records[0] - made, records[-1] - records[0], len(records), told)
+
+    def _private(self, folder):
+        """A folder of the private bucket, on the node's disk."""
+        uid = self.site.pod("raw-store-0")["metadata"]["uid"]
+        return PODS / uid / "volumes" / "kubernetes.io~empty-dir" / "data" / "private" / folder
 
     def _learn(self, over):
         """Which address is whose: executors come and go."""
@@ -85,6 +98,9 @@ class Runs:
                 role = one["metadata"].get("labels", {}).get("airlock.dev/role")
                 if role and one["status"].get("podIP"):
                     self.roles[one["status"]["podIP"]] = role
+                for state in one["status"].get("containerStatuses", ()) if role == "executor" else ():
+                    if "running" in state["state"]:
+                        self.started.setdefault(one["metadata"]["name"], _seconds(state["state"]["running"]["startedAt"]))
 
 
 def _seconds(text):
@@ -99,9 +115,12 @@ def test_figures(site):
     for _ in range(TURNS):
         for name, conf in confs.items():
             found[name].append(runs.run(base + conf))
-    begun = {name: min(one[0] for one in made) for name, made in found.items()}
-    stage = {name: min(one[1] for one in made) for name, made in found.items()}
-    told = found["two executors"][-1][2]
+    best = {
+        name: {part: min(getattr(one, part) for one in made) for part in ("executor", "first", "rest")}
+        for name, made in found.items()
+    }
+    two, plain, one = (best[name] for name in confs)
+    told = found["two executors"][-1].told
     raw = sum(file.stat().st_size for file in (site.project / "raw").rglob("*.parquet") if "customers" in str(file))
     staged = sum(one["Size"] for one in site.listed("staging", "staging") if one["Key"].endswith(".parquet"))
     from_raw = told["raw-store", "executor"] + told["raw-store", "driver"]
@@ -110,11 +129,13 @@ def test_figures(site):
     assert told["executor", "staging-store"] > staged
     figures = {
         "rows": ROWS,
-        "job made to first task, s": round(begun["two executors"], 1),
-        "stage, s": round(stage["two executors"], 1),
-        "encrypted / plain, stage": round(stage["two executors"] / stage["two executors, nothing encrypted"], 2),
-        "encrypted / plain, to first task": round(begun["two executors"] / begun["two executors, nothing encrypted"], 2),
-        "one executor / two, stage": round(stage["one executor"] / stage["two executors"], 2),
+        "splits": found["two executors"][-1].splits,
+        "job to first executor, s": round(two["executor"], 1),
+        "job to first split, s": round(two["first"], 1),
+        "first to last split, s": round(two["rest"], 1),
+        "encrypted / plain, first to last split": round(two["rest"] / plain["rest"], 2),
+        "encrypted / plain, job to first split": round(two["first"] / plain["first"], 2),
+        "one executor / two, first to last split": round(one["rest"] / two["rest"], 2),
         "raw bytes": raw,
         "from the raw store / raw bytes": round(from_raw / raw, 3),
         "to the staging store / staged bytes": round(
