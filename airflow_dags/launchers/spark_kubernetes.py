@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
@@ -15,7 +15,7 @@ __all__ = ["AnonymizeApplication", "launcher"]
 
 
 class AnonymizeApplication(ByExitCode, SparkKubernetesOperator):
-    """The application, whose driver's container is told what the pod template's is told: in its environment."""
+    """The application, whose arguments are told what the pod template's environment is told."""
 
     template_fields = [*SparkKubernetesOperator.template_fields, "environment"]  # noqa: RUF012 - as the provider declares it
 
@@ -24,11 +24,11 @@ class AnonymizeApplication(ByExitCode, SparkKubernetesOperator):
         self.environment = environment
 
     def manage_template_specs(self) -> dict[str, Any]:
-        """The pinned file with the driver's environment."""
+        """The pinned file for this policy and this launch, which are its arguments: without a webhook the operator sets no environment."""
         body: dict[str, Any] = super().manage_template_specs()  # type: ignore[no-untyped-call]
-        driver = body["spark"].setdefault("spec", {}).setdefault("driver", {})
-        told = [{"name": name, "value": value} for name, value in self.environment.items()]
-        driver["env"] = [*driver.get("env", ()), *told]
+        spec = body["spark"]["spec"]
+        policy, launch = (self.environment[name] for name in ("JOB_POLICY", "JOB_NAME"))
+        spec["arguments"] = [str(PurePosixPath(spec["arguments"][0]).with_name(f"{policy}.yaml")), "--launch", launch]
         return body
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from tests.airflow._cluster import Cluster
 
 from airlock.types import run_id_of
 
+SHIPPED = Path(__file__).parents[2] / "k8s" / "launch" / "spark-application.yaml"
 IMAGE = f"registry.example.org/inner@sha256:{'0' * 64}"
 ARGUMENTS = [
     "driver",
@@ -34,17 +37,6 @@ POD = {
         ],
     },
 }
-APPLICATION = {
-    "apiVersion": "sparkoperator.k8s.io/v1beta2",
-    "kind": "SparkApplication",
-    "metadata": {"name": "anonymize", "namespace": "pii-raw"},
-    "spec": {
-        "mainApplicationFile": ARGUMENTS[1],
-        "arguments": ARGUMENTS[2:],
-        "image": IMAGE,
-        "driver": {"serviceAccount": "driver", "env": [{"name": "AIRLOCK_CONFIG", "value": "/etc/airlock/airlock.yaml"}]},
-    },
-}
 MOMENT = "2026-11-02T00:00:00+00:00"
 LAUNCH = f"airlock-customers/{MOMENT}/{MOMENT}"
 TOLD = [{"name": "JOB_POLICY", "value": "customers"}, {"name": "JOB_NAME", "value": LAUNCH}]
@@ -53,13 +45,12 @@ TOLD = [{"name": "JOB_POLICY", "value": "customers"}, {"name": "JOB_NAME", "valu
 @pytest.fixture
 def ask(airflow, demo):
     """Ask of the DAG under a launcher, whose templates are in the project."""
-    for name, content in (("driver-pod", POD), ("spark-application", APPLICATION)):
-        (demo.root / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    (demo.root / "driver-pod.yaml").write_text(yaml.safe_dump(POD))
 
     def go(question, launcher, **arguments):
         templates = {
             "pod_template": str(demo.root / "driver-pod.yaml"),
-            "application_file": str(demo.root / "spark-application.yaml"),
+            "application_file": str(SHIPPED),
         }
         return airflow.ask(question, demo.site | templates | {"launcher": launcher}, **arguments)
 
@@ -89,11 +80,13 @@ def test_the_pod_is_the_template_and_two_variables(ask):
     assert pod["metadata"]["labels"].items() >= POD["metadata"]["labels"].items()
 
 
-def test_the_application_is_the_file_and_two_variables(ask):
+def test_the_application_is_the_shipped_file_with_policy_and_launch(ask):
+    shipped = yaml.safe_load(SHIPPED.read_text())
     made = ask("application", "spark-kubernetes")
     assert (made["operator"], made["namespace"]) == ("AnonymizeApplication", "pii-raw")
-    spec, driver = APPLICATION["spec"], APPLICATION["spec"]["driver"]
-    assert made["body"] == APPLICATION | {"spec": spec | {"driver": driver | {"env": [*driver["env"], *TOLD]}}}
+    assert made["body"] == shipped | {
+        "spec": shipped["spec"] | {"arguments": ["/etc/airlock/policies/customers.yaml", "--launch", LAUNCH]}
+    }
 
 
 def test_spark_submit_is_given_the_policy_and_the_launch(ask):

@@ -109,12 +109,11 @@ def _seconds(text):
 
 def test_figures(site):
     runs = Runs(site)
-    base = SITE_CONF.replace("spark.executor.instances 2\n", "")
     confs = {"two executors": "", "two executors, nothing encrypted": PLAIN, "one executor": "spark.executor.instances 1\n"}
     found = {name: [] for name in confs}
     for _ in range(TURNS):
         for name, conf in confs.items():
-            found[name].append(runs.run(base + conf))
+            found[name].append(runs.run(SITE_CONF + conf))
     best = {
         name: {part: min(getattr(one, part) for one in made) for part in ("executor", "first", "rest")}
         for name, made in found.items()
@@ -127,6 +126,7 @@ def test_figures(site):
     between = sum(told[one, other] for one in ("driver", "executor") for other in ("driver", "executor"))
     assert from_raw > 0.2 * raw
     assert told["executor", "staging-store"] > staged
+    assert between < 0.05 * raw, "raw rows are shuffled"
     figures = {
         "rows": ROWS,
         "splits": found["two executors"][-1].splits,

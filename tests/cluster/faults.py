@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster.conftest import K8S
 from tests.cluster.live import done, kubectl
 from tests.cluster.remains import processes_of
-from tests.cluster.site import AIRLOCK, RAW, Site
-from tests.cluster.test_live_preflight import ONE_MORE
+from tests.cluster.site import AIRLOCK, Site
 from tests.cluster.waiting import until
 
 _TAKE_ALL = "import sys, time; sys.stdin.read(); held = [b'x' * (50 << 20) for _ in range(200)]; time.sleep(90)"
@@ -32,18 +33,20 @@ def kill_driver(site: Site) -> None:
     _kill(_driver(site), "java")
 
 
-def another_policy(site: Site) -> None:
-    """A policy more, until the run has ended."""
-    done(kubectl("create", "-f", "-", given=ONE_MORE))
+def policy_deleted(site: Site) -> None:
+    """What denies all in the raw zone is gone, until the run has ended."""
+    file = K8S / "base" / "pii-raw" / "default-deny.yaml"
+    done(kubectl("delete", "-f", str(file)))
     try:
-        until(lambda: not [one for one in site.pods("airlock.dev/role=driver") if one["status"]["phase"] == "Running"], 60)
+        _until_drivers_ended(site, 60)
     finally:
-        done(kubectl("delete", "networkpolicy", ONE_MORE["metadata"]["name"], "-n", RAW))
+        done(kubectl("apply", "-f", str(file)))
 
 
 def restart_api_server(site: Site) -> None:
     """-9, and up again."""
     del site
+    assert UP.exists(), f"there is no {UP} to bring it up again"
     os.kill(int(API_SERVER.read_text()), signal.SIGKILL)
     time.sleep(3)
     subprocess.run([str(UP)], check=True, capture_output=True, timeout=120)
@@ -73,7 +76,7 @@ def credentials_expire(site: Site) -> None:
     gateway = site.gateway("staging")
     gateway.forget("inner")
     try:
-        until(lambda: not [one for one in site.pods("airlock.dev/role=driver") if one["status"]["phase"] == "Running"], 120)
+        _until_drivers_ended(site, 120)
     finally:
         gateway.user("inner")
 
@@ -95,17 +98,37 @@ def starve_executor(site: Site) -> None:
             other.kill()
 
 
-FAULTS: dict[str, Callable[[Site], None]] = {
-    "an executor is killed": kill_executor,
-    "the driver is killed": kill_driver,
-    "a policy comes": another_policy,
-    "the API server is restarted": restart_api_server,
-    "the staging store is down for 30 s": staging_down,
-    "executors are drained": drain_executors,
-    "credentials expire": credentials_expire,
-    "an executor runs out of memory": starve_executor,
+@dataclass(frozen=True)
+class Fault:
+    """One, and what a Job comes to under it.
+
+    Attributes:
+        outcome: Complete, Failed, or either.
+        codes: With what the first driver may end; None: the cluster took it.
+        pods: How many drivers the Job needs at least.
+    """
+
+    do: Callable[[Site], None]
+    outcome: str = "Complete"
+    codes: tuple[int, ...] = (0,)
+    pods: int = 1
+
+
+FAULTS = {
+    "an executor is killed": Fault(kill_executor),
+    "the driver is killed": Fault(kill_driver, codes=(137,), pods=2),
+    "a policy is deleted": Fault(policy_deleted, outcome="Failed", codes=(3,)),
+    "the API server is restarted": Fault(restart_api_server, codes=(0, 75)),
+    "the staging store is down for 30 s": Fault(staging_down, codes=(11, 75), pods=2),
+    "executors are drained": Fault(drain_executors),
+    "credentials expire": Fault(credentials_expire, outcome="either", codes=(3, 11, 75)),
+    "an executor runs out of memory": Fault(starve_executor),
 }
-IN_CI = ("an executor is killed", "the driver is killed", "a policy comes")
+IN_CI = ("an executor is killed", "the driver is killed", "a policy is deleted")
+
+
+def _until_drivers_ended(site: Site, seconds: float) -> None:
+    until(lambda: not [one for one in site.pods("airlock.dev/role=driver") if one["status"]["phase"] == "Running"], seconds)
 
 
 def _driver(site: Site) -> dict:

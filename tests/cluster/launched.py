@@ -48,6 +48,7 @@ def pods() -> dict[str, dict[str, Any]]:
     """Metadata and spec of every pod that these files make."""
     made = {f"launch/{role}.yaml": template(role) for role in ("driver", "executor")}
     made |= {f"job {name}": job["template"] for name, job in jobs().items()}
+    made["launch/driver-pod.yaml"] = read(LAUNCH / "driver-pod.yaml")
     return made | {f"spark-application {role}": application_template(role) for role in ("driver", "executor")}
 
 

@@ -15,6 +15,7 @@ from tests.cluster.live import done, kubectl
 PODS, LOGS = Path("/var/lib/local-cluster/kubelet/pods"), Path("/var/log/containers")
 """Of the node, where this machine is it."""
 _EVERY = 0.3
+_FLEETING = "pods,events"
 _KINDS = "pods,events,configmaps,services,jobs,cronjobs,statefulsets"
 _NAMESPACES = ("pii-raw", "pii-airlock", "pii-sanitized")
 
@@ -61,10 +62,9 @@ class Remains:
             if "-store-" not in file.name:
                 self._take("logs", file.name, file)
         self._environments(mine)
-        if objects:
-            for namespace in _NAMESPACES:
-                text = done(kubectl("get", _KINDS, "-n", namespace, "-o", "json")).encode()
-                self._judge("objects", namespace, text)
+        for namespace in _NAMESPACES:  # pods and events go with their executors
+            text = done(kubectl("get", _KINDS if objects else _FLEETING, "-n", namespace, "-o", "json")).encode()
+            self._judge("objects", namespace, text)
 
     def _pods(self) -> list[str]:
         """The uids of pods that are no store's: stores hold what was put there."""

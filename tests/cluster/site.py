@@ -127,7 +127,7 @@ class Site:
         self.config(RAW, "airlock-inner", self.inner(SITE_CONF))
         self.config(RAW, "airlock-trust", public)
         self.config(RAW, "airlock-probes", {"node": self.probed.read_bytes()})
-        self.config(RAW, "policy-customers", {"customers.yaml": policies["customers.yaml"]})
+        self.config(RAW, "airlock-policies", {"customers.yaml": policies["customers.yaml"]})
         self.secret(AIRLOCK, "release-keys", {"release-signing.pem": (keys / "release-signing.pem").read_bytes()})
         self.secret(AIRLOCK, "release-store", store["outer"])
         self.config(AIRLOCK, "airlock-outer", {"airlock.yaml": OUTER.format(**self.places).encode()})
@@ -198,7 +198,7 @@ class Site:
         """Run the outer door once, as its CronJob does; returns the closed status of its pod."""
         return self.run_job(self.from_cron("release", job), 120)
 
-    def job(self, name: str, *, policy: str = "policy-customers") -> dict[str, Any]:
+    def job(self, name: str, *, policy: str = "airlock-policies") -> dict[str, Any]:
         """The submit Job, under this name."""
         made = deepcopy(self.objects["submit-customers"])
         made["metadata"]["name"] = name
@@ -216,7 +216,7 @@ class Site:
             one["spec"]["template"]["spec"]["containers"][0]["image"] = os.environ[OUTER_IMAGE]
         return made
 
-    def from_cron(self, cron: str, job: str, *, policy: str = "policy-customers") -> dict[str, Any]:
+    def from_cron(self, cron: str, job: str, *, policy: str = "airlock-policies") -> dict[str, Any]:
         """A Job of a CronJob's template, as its controller makes it."""
         template = deepcopy(self.objects[cron]["spec"]["jobTemplate"])
         metadata = {
@@ -288,8 +288,8 @@ class Site:
 
     def read_as_team(self, program: str) -> str:
         """The last line that a reader's program says, which is given the addresses of the stores and of preflight."""
-        hosts = [str(urlsplit(self.places[name]).hostname) for name in ("sanitized", "raw", "staging", "preflight")]
-        return self.in_team(["python", "-c", program, *hosts]).splitlines()[-1]
+        addresses = [urlsplit(self.places[name]).netloc for name in ("sanitized", "raw", "staging", "preflight")]
+        return self.in_team(["python", "-c", program, *addresses]).splitlines()[-1]
 
     def write_reader_config(self, file: Path) -> None:
         """Settings of a reader on the node."""
@@ -370,7 +370,7 @@ spark.kubernetes.container.image.pullPolicy IfNotPresent
 
 def _with_policy(job: dict[str, Any], config_map: str) -> dict[str, Any]:
     for volume in job["spec"]["template"]["spec"]["volumes"]:
-        if volume["name"] == "policy":
+        if volume["name"] == "policies":
             volume["configMap"]["name"] = config_map
     return job
 

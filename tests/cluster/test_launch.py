@@ -126,9 +126,8 @@ CLIENT_MODE = {
         "POD_NAME": "Spark's spark.kubernetes.driver.pod.name, which spark-submit sets else",
         "POD_IP": "Spark's spark.driver.host, which spark-submit sets else",
         "AIRLOCK_LAUNCH_SITE_CONF": "the entrypoint joins both confs, which airlock submit does else",
-        "AIRLOCK_RUN_SECONDS": "ends before the Job's activeDeadlineSeconds",
     },
-    "volumes": {"policy": "airlock submit gives it as a ConfigMap of the run else"},
+    "volumes": {},
     "container": {
         "image": "of spark.kubernetes.container.image else",
         "imagePullPolicy": "of spark.kubernetes.container.image.pullPolicy else",
@@ -149,7 +148,9 @@ def test_the_cron_jobs_driver_is_the_templates_but_for_client_mode():
         assert set(found) == set(expected) | set(CLIENT_MODE[allowed])
         assert {name: one for name, one in found.items() if name in expected} == expected
     volumes, expected = by_name(made["spec"].pop("volumes")), by_name(meant["spec"].pop("volumes"))
-    assert volumes.pop("policy") == {"configMap": {"name": "policy-customers"}}
+    # airlock submit gives a driver its policy as a ConfigMap of its own.
+    assert volumes.pop("policies") == {"configMap": {"name": "airlock-policies"}}
+    assert expected.pop("policies") == {"configMap": {"name": "airlock-policies", "optional": True}}
     assert volumes.pop("store") == {"secret": OPTIONAL_STORE}
     assert expected.pop("store") == {"secret": {key: OPTIONAL_STORE[key] for key in ("secretName", "defaultMode")}}
     assert volumes == expected
@@ -182,14 +183,19 @@ def test_a_template_mounts_the_secrets_that_its_creator_may_give_it(role, by):
 @pytest.mark.parametrize(("role", "by"), [("executor", "pods-by-driver"), ("driver", "pods-by-submit")])
 def test_on_eks_they_have_no_store_credential_and_are_else_the_same(role, by, build):
     """Its webhook gives them a token for STS."""
-    made, meant = read(K8S / "overlays" / "aws" / "launch" / f"{role}.yaml"), template(role)
+    made, meant = read(LAUNCH / "eks" / f"{role}.yaml"), template(role)
     (listed,) = (
         one["data"] for one in build("overlays/aws") if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", f"airlock-{by}")
     )
     assert secrets(made) == set(listed["secrets"].split())
     meant["spec"]["volumes"] = [one for one in meant["spec"]["volumes"] if one["name"] != "store"]
-    mounts = meant["spec"]["containers"][0]["volumeMounts"]
-    mounts[:] = [one for one in mounts if one["name"] != "store"]
+    container(meant)["volumeMounts"] = [one for one in container(meant)["volumeMounts"] if one["name"] != "store"]
+    if role == "driver":  # its executors are made of the template for EKS, too
+        container(meant)["env"].append(
+            {"name": "AIRLOCK_LAUNCH_EXECUTOR_TEMPLATE", "value": "/opt/airlock/spark/eks/executor.yaml"}
+        )
+        for one in (made, meant):
+            container(one)["env"].sort(key=lambda variable: variable["name"])
     assert made == meant
 
 

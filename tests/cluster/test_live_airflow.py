@@ -35,7 +35,7 @@ def site(cluster, require, folder, tmp_path_factory):
             made.remove()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def connection(site):
     """As ServiceAccount airflow/airflow-worker, which has component `airflow`'s rights and no more."""
     done(kubectl("create", "namespace", "airflow"))
@@ -56,7 +56,6 @@ def settings(site, tmp_path):
     (tmp_path / "policies").mkdir()
     policy = (site.project / "policies" / "customers.yaml").read_text()
     (tmp_path / "policies" / "customers.yaml").write_text(policy)
-    site.config(RAW, "airlock-policies", {"customers.yaml": policy.encode()})
     site.write_reader_config(tmp_path / "observer.yaml")
     return {
         "launcher": "kubernetes-pod", "policies": str(tmp_path / "policies"), "observer": str(tmp_path / "observer.yaml"),
@@ -87,3 +86,11 @@ def test_a_dag_runs_the_inner_door_and_announces_what_the_outer_door_published(s
     assert (told["run"], told["rows_out"], told["isolation"]) == (run, manifest["totals"]["rows_out"], "proven")
     assert urlsplit(told["evidence"]).path.endswith(f"/customers/evidence/{run}")
     assert Path(told["data"]).name == run
+
+
+@pytest.mark.parametrize("pod", ["preflight-0", "raw-store-0"])
+def test_its_worker_deletes_no_pod_that_it_may_not_make(site, connection, pod):
+    del site, connection
+    made = kubectl("delete", "pod", pod, "-n", RAW, "--dry-run=server", user="system:serviceaccount:airflow:airflow-worker")
+    assert made.returncode == 1
+    assert "that it may not create" in made.stderr

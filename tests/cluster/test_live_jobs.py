@@ -14,7 +14,7 @@ from tests.cluster.faults import API_SERVER, FAULTS, IN_CI
 from tests.cluster.live import done, kubectl
 from tests.cluster.remains import PODS, Remains
 from tests.cluster.site import RAW, Site
-from tests.cluster.waiting import until
+from tests.cluster.waiting import terminated, until
 
 ROWS = 200_000
 ALL = "AIRLOCK_ALL_FAULTS"
@@ -22,7 +22,7 @@ READER = """
 import socket, subprocess, sys
 def reached(address):
     try:
-        socket.create_connection((address, 7070), timeout=3).close()
+        socket.create_connection(address.split(":"), timeout=3).close()
     except OSError:
         return "shut"
     return "open"
@@ -207,11 +207,18 @@ def test_a_fault_in_the_middle_ends_in_a_correct_release_or_in_none(site, submit
         pytest.skip("the cluster's node is not this machine: its processes can't be killed")
     before = site.published()
     job = site.from_cron("anonymize-customers", "fault-" + fault.replace(" ", "-").lower())
+    own = f"batch.kubernetes.io/job-name={job['metadata']['name']}"
     site.forget()
     site.create(job)
     until(lambda: site.objects_in("raw", "private", "customers/splits/"), 120, lambda: site.described(job))
-    FAULTS[fault](site)
-    if site.outcome(job, 300) == "Failed":
+    assert [one for one in site.pods(own) if one["status"]["phase"] == "Running"], "the run was over before the fault"
+    FAULTS[fault].do(site)
+    outcome = site.outcome(job, 300)
+    assert FAULTS[fault].outcome in (outcome, "either"), site.described(job)
+    pods = sorted(site.pods(own), key=lambda one: one["metadata"]["creationTimestamp"])
+    assert len(pods) >= FAULTS[fault].pods
+    assert terminated(pods[0])["exitCode"] in FAULTS[fault].codes, site.described(job)
+    if outcome == "Failed":
         assert site.release(job["metadata"]["name"] + "-release")["results"][0]["state"] == "nothing new"
         assert site.published() == before
         done(kubectl("delete", "job", job["metadata"]["name"], "-n", RAW, "--wait=true"))

@@ -135,17 +135,11 @@ def test_the_site_says_what_is_the_sites():
 
 
 def test_its_pods_are_the_templates_under_the_operators_names():
-    policy = {
-        "volume": {"configMap": {"name": "policy-customers"}},
-        "mount": {"mountPath": "/etc/airlock/policy", "readOnly": True},
-    }
     for role, name in OPERATORS_NAMES.items():
         made, meant = application_template(role), template(role)
         own, other = container(made), container(meant)
         assert (own.pop("name"), other.pop("name")) == (name, role)
         mounts, volumes = by_name(own.pop("volumeMounts")), by_name(made["spec"].pop("volumes"))
-        if role == "driver":
-            assert (volumes.pop("policy"), mounts.pop("policy")) == (policy["volume"], policy["mount"])
         assert mounts == by_name(other.pop("volumeMounts"))
         assert volumes == by_name(meant["spec"].pop("volumes"))
         assert own == other
@@ -162,7 +156,7 @@ def test_it_says_of_its_pods_in_templates_alone():
 
 def test_it_starts_our_job_and_names_the_run_after_itself():
     metadata = read(APPLICATION)["metadata"]
-    assert SPEC["arguments"] == ["/etc/airlock/policy/customers.yaml", "--launch", metadata["name"]]
+    assert SPEC["arguments"] == ["/etc/airlock/policies/customers.yaml", "--launch", metadata["name"]]
     for name in ("submit", "spark-operator"):
         allowed = read(K8S / "components" / name / f"pods-by-{name}.yaml")["data"]["arguments"]
         assert allowed.split()[-1] == SPEC["mainApplicationFile"]

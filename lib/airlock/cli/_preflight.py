@@ -46,7 +46,7 @@ def _beside(given: Given, publishing: Publishing, say: Callable[[list[Check]], N
     with _until_told() as stop, served(publishing.serve) if publishing.serve else nullcontext(Served()) as at:
 
         def publish(issued: Issued) -> None:
-            at.answer = issued.of
+            at.answer, at.ready = issued.of, lambda: issued.stands
             if publishing.out is not None:
                 _replace(publishing.out, issued.of(None))
 

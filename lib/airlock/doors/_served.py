@@ -21,10 +21,11 @@ _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Served:
-    """What a run is answered, or who names none; None until there is something."""
+    """What a run is answered, or who names none; None until there is something. Who names none is answered where `ready` alone."""
 
     def __init__(self) -> None:
         self.answer: Callable[[str | None], bytes] | None = None
+        self.ready: Callable[[], bool] = lambda: True
         self.port = 0
 
 
@@ -46,7 +47,7 @@ def served(address: str) -> Iterator[Served]:
             status, document = HTTPStatus.SERVICE_UNAVAILABLE, b""
             if run and not _RUN.fullmatch(run):
                 status = HTTPStatus.NOT_FOUND
-            elif answer is not None:
+            elif answer is not None and (run or made.ready()):
                 status, document = HTTPStatus.OK, answer(run or None)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

@@ -70,6 +70,11 @@ class Issued:
     signer: Signer
     bound: bool
 
+    @property
+    def stands(self) -> bool:
+        """Whether it counts now: it was not taken back, and has not run out."""
+        return not self.record.withdrawn and self.record.counts(datetime.now(UTC))
+
     def of(self, run: str | None) -> bytes:
         """The signed verdict; one that is bound to a run is of that one, whoever asks."""
         asked = self.record if self.bound or run is None else replace(self.record, run=run)

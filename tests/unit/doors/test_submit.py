@@ -9,7 +9,8 @@ import pytest
 
 from airlock.doors import submit as door
 from airlock.doors.submit import submit
-from airlock.errors import ConfigError, TransientError
+from airlock.errors import AdmissionError, ConfigError, RunBoundError, TransientError
+from airlock.policy.load import load_policy
 from airlock.types import run_id_of
 
 CONF = "# a comment\n\nspark.master k8s://https://198.18.0.1:6443\nspark.kubernetes.container.image   a@sha256:1\nspark.kubernetes.namespace pii-raw\n"
@@ -33,6 +34,8 @@ CLOSED = json.dumps({"verb": "anonymize", "exit_code": 75, "results": []})
         (ended(3), "ended with 3", 3),
         (ended(75), "ended with 75", 75),
         (ended(137), "ended with 137", 1),
+        (ended(1), "ended with 1", 1),
+        (ended(1, CLOSED.replace("75", "3")), "ended with 1", 3),
         (ended(11, CLOSED), "ended with 11", 75),
         (ended(11, CLOSED.replace("75", "0")), "ended with 11", 1),
         ({"phase": "Failed", "reason": "Evicted"}, "failed: Evicted", 75),
@@ -43,9 +46,36 @@ def test_where_a_driver_stands(status, word, code):
     assert (found.word, found.exit_code) == (word, code)
 
 
-@pytest.mark.parametrize("message", ["", "mail a@b.c", "[]", "7", '{"verb": "x"}', '{"exit_code": 1, "text": "a@b.c"}'])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "mail a@b.c",
+        "[]",
+        "7",
+        '{"verb": "x"}',
+        '{"exit_code": 1, "text": "a@b.c"}',
+        CLOSED.replace("75", "7"),
+        CLOSED.replace("75", '"a@b.c"'),
+    ],
+)
 def test_what_is_no_closed_status_is_not_passed_on(message):
     assert door._state(ended(1, message)).status == {}
+
+
+def test_of_a_status_only_closed_words_and_counts_are_passed_on():
+    """Whoever is in the zone may write there what it likes."""
+    said = {
+        "verb": "anonymize", "exit_code": 3, "code": "small-group", "why": "a@b.c",
+        "results": [{"dataset": "people", "run": "a b@c", "state": "a@b.c", "rows": 12000, "splits": True, "code": "a@b.c", "exit_code": 3}, "a@b.c"],
+    }  # fmt: skip
+    kept = {"dataset": "people", "rows": 12000, "exit_code": 3}
+    assert door._state(ended(1, json.dumps(said))).status == {
+        "verb": "anonymize",
+        "exit_code": 3,
+        "code": "small-group",
+        "results": [kept],
+    }
 
 
 class Pods:
@@ -56,7 +86,8 @@ class Pods:
 
     def list(self, *_):
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        return [] if state is None else [{"metadata": {"name": door_name(), "uid": "u"}, "status": state}]
+        annotations = {"airlock.dev/policy": f"sha256:{self.digest}"}
+        return [] if state is None else [{"metadata": {"name": door_name(), "annotations": annotations}, "status": state}]
 
     def delete(self, *named):
         self.deleted.append(named[-1])
@@ -77,11 +108,12 @@ def made(make_project, tmp_path, monkeypatch):
     def call(*states, **settings):
         monkeypatch.setattr(door, "Cluster", lambda: call.pods)
         call.pods = Pods(*states)
+        call.pods.digest = call.digest
         flags = {"launch.spark_conf": str(tmp_path / "spark.conf"), **settings}
         given = type(project.settings())(project.settings().values | flags, project.settings().origins, None)
         return submit(project.policy(), given, run_id=None, launch="nightly-1", say=said.append)
 
-    call.said, call.folder = said, tmp_path
+    call.said, call.folder, call.digest = said, tmp_path, load_policy(project.policy()).digest
     monkeypatch.setattr(time, "sleep", lambda _: None)
     return call
 
@@ -136,3 +168,39 @@ def test_the_sites_lines_win(made):
     (made.folder / "site.conf").write_text("spark.kubernetes.namespace elsewhere\n")
     made(RUNNING, ended(0), **{"launch.site_conf": str(made.folder / "site.conf")})
     assert made.said[0] == f"driver elsewhere/{door_name()}: ended with 0"
+
+
+def test_another_policy_under_the_same_run_is_refused(made):
+    made.digest = "0" * 64
+    with pytest.raises(RunBoundError, match=r"has a driver with policy sha256:0{64}, and this policy is sha256:"):
+        made(RUNNING)
+
+
+def test_one_that_does_not_begin_is_taken_out(made):
+    waiting = {"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}
+    with pytest.raises(TransientError, match=r"did not begin within 900 s .*waiting: ImagePullBackOff"):
+        made(waiting)
+    assert made.pods.deleted == [door_name()]
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ('Exception: pods "x" is forbidden: no', AdmissionError),
+        ("io.fabric8: Failure executing: POST, code=422", AdmissionError),
+        ("java.net.ConnectException: refused", TransientError),
+    ],
+)
+def test_what_the_cluster_refuses_is_not_tried_again(said, error, tmp_path):
+    program = tmp_path / "spark-submit"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(error, match=said.split(":", maxsplit=1)[0]):
+        door._carry_out([str(program)])
+
+
+def test_a_policy_that_extends_another_file_is_refused(made, tmp_path):
+    policy = tmp_path / "two.yaml"
+    policy.write_text("extends: base.yaml\ndataset: people\n")
+    with pytest.raises(ConfigError, match="a driver gets one alone"):
+        door._give_policy(policy, None, None)

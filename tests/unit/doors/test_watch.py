@@ -88,6 +88,7 @@ def test_a_change_takes_the_verdict_back_at_once(zone):
         made.until(lambda: made.found)
         assert time.monotonic() - began < 3
     assert made.read().withdrawn == ("pods: pod pii-raw/x is of no party of flows.yaml",)
+    assert [one.stands for one in made.verdicts] == [True, False]
     assert [one.name for one in made.found] == ["pods"]
 
 

@@ -102,6 +102,10 @@ def test_a_pod_that_is_for_every_run_is_told_which_one_asks(place):
         for run in ("run-1", "run-2", None):
             asked = Standing(f"http://127.0.0.1:{at.port}/", standing.keys, run, "a")
             assert asked.demand()[0].run == (run or "none")
+        at.ready = lambda: False
+        assert Standing(f"http://127.0.0.1:{at.port}/", standing.keys, "run-1", "a").demand()
+        with pytest.raises(StorageUnavailableError, match="answered with 503"):
+            Standing(f"http://127.0.0.1:{at.port}/", standing.keys, None, "a").demand()
         for path in ("a/b", "%2e", "x" * 200, ".hidden"):
             with pytest.raises(StorageUnavailableError, match="answered with 404"):
                 Standing(f"http://127.0.0.1:{at.port}", standing.keys, path, "a").demand()
