@@ -183,7 +183,7 @@ def test_a_template_mounts_the_secrets_that_its_creator_may_give_it(role, by):
 @pytest.mark.parametrize(("role", "by"), [("executor", "pods-by-driver"), ("driver", "pods-by-submit")])
 def test_on_eks_they_have_no_store_credential_and_are_else_the_same(role, by, build):
     """Its webhook gives them a token for STS."""
-    made, meant = read(LAUNCH / "eks" / f"{role}.yaml"), template(role)
+    made, meant = read(K8S / "launch" / "eks" / f"{role}.yaml"), template(role)
     (listed,) = (
         one["data"] for one in build("overlays/aws") if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", f"airlock-{by}")
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from airlock.doors import _engine
@@ -22,8 +25,9 @@ def sessions(monkeypatch):
     """Sessions that were asked for; none is made."""
     asked = []
 
-    def session(master):
+    def session(master, conf):
         asked.append(master)
+        asked[1:] = [conf] if conf else []
         return Conf(master)
 
     monkeypatch.setattr(_engine, "session", session)
@@ -54,12 +58,27 @@ def test_a_local_master_needs_none(make_project, sessions, master):
 def test_under_spark_submit_its_master_counts(make_project, sessions, monkeypatch):
     made = make_project(files=0)
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "4711")
-    monkeypatch.setattr(_engine, "session", lambda _: Conf("yarn"))
+    monkeypatch.setattr(_engine, "session", lambda *_, **__: Conf("yarn"))
     with pytest.raises(BoundaryError, match="under master 'yarn'"):
         choose_runner("spark", made.settings(master="local[2]"), ()).__enter__()
-    monkeypatch.setattr(_engine, "session", lambda _: Conf("local[*]"))
+    monkeypatch.setattr(_engine, "session", lambda *_, **__: Conf("local[*]"))
     with choose_runner("spark", made.settings(master="yarn"), ()):
         pass
+
+
+def test_executors_are_bound_to_the_verdicts_nodes_by_a_template(make_project, sessions):
+    made = make_project(files=0)
+    template = Path(__file__).parents[3] / "k8s" / "launch" / "executor.yaml"
+    named = made.settings(master="local", launch__executor_template=str(template))
+    with choose_runner("spark", named, ()):
+        assert sessions == ["local"]
+    sessions.clear()
+    with choose_runner("spark", named, (), ("a", "b")):
+        (bound,) = sessions[1].values()
+    assert sessions[1].keys() == {"spark.kubernetes.executor.podTemplateFile"}
+    pod = json.loads(Path(bound).read_text())
+    terms = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert [term["matchFields"][0]["values"] for term in terms] == [["a"], ["b"]]
 
 
 def test_spark_connect_is_refused(make_project, sessions, monkeypatch):
