@@ -90,9 +90,10 @@ def test_driver_and_its_policy_are_what_they_are_said_to_be(site, submitted):
     assert pod["metadata"]["annotations"]["airlock.dev/run"] == run
     policy = next(one["configMap"]["name"] for one in pod["spec"]["volumes"] if one["name"] == "policy")
     config_map = json.loads(done(kubectl("get", "configmap", policy, "-n", RAW, "-o", "json")))
-    assert config_map["immutable"] is True
-    assert config_map["metadata"]["ownerReferences"][0]["uid"] == pod["metadata"]["uid"]
-    assert pod["metadata"]["annotations"]["airlock.dev/policy"].removeprefix("sha256:").startswith(policy.split("-")[1])
+    digest = site.manifest(run)["policy_sha256"]
+    assert (config_map["immutable"], policy) == (True, f"policy-{digest[:32]}")
+    assert pod["metadata"]["annotations"]["airlock.dev/policy"] == f"sha256:{digest}"
+    assert pod["metadata"]["labels"]["airlock.dev/policy"] == digest[:16]
     node = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     assert node == [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [pod["spec"]["nodeName"]]}]}]
 

@@ -5,7 +5,6 @@ Whoever calls it has no key and no data, and learns the closed status alone; wha
 
 from __future__ import annotations
 
-import re
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ from airlock.cluster.live import Cluster
 from airlock.cluster.podtemplate import POLICY_FOLDER, bound, label_of, read_template, to_text, with_policy
 from airlock.doors._closed import closed_status_of
 from airlock.doors._runs import new_run_id
+from airlock.doors._shipped import contents_of
 from airlock.doors.permits import standing_verdict
 from airlock.engines.spark import spark_submit
 from airlock.errors import AdmissionError, ConfigError, RunBoundError, TransientError
@@ -230,24 +230,23 @@ def _make(policy: Path, settings: Settings, driver: _Driver, run: _Run) -> None:
         }
         Path(folder, "spark.conf").write_text("".join(f"{name} {value}\n" for name, value in conf.items()))
         command = [str(spark_submit()), "--deploy-mode", "cluster", "--properties-file", f"{folder}/spark.conf", _JOB]
-        _carry_out([*command, f"{POLICY_FOLDER}/{policy.name}", "--run", run.run])
+        _carry_out([*command, f"{POLICY_FOLDER}/{run.dataset}.yaml", "--run", run.run])
     if driver.pod() is None:
         raise TransientError(f"spark-submit made no driver {driver.namespace}/{driver.name}, and said no error. Run again")
 
 
 def _give_policy(policy: Path, driver: _Driver, run: _Run) -> str:
-    """The policy as an immutable ConfigMap that is named by its digest: made where it is not there yet, for whichever run has the same one.
-
-    Raises:
-        ConfigError: It extends another file, which no driver would find.
-    """
-    text = policy.read_text(encoding="utf-8")
-    if re.search(r"^extends\s*:", text, re.MULTILINE):
-        raise ConfigError(f"{policy}: it extends another file, and a driver gets one alone. Write both as one")
+    """The policy as an immutable ConfigMap that is named by its digest: made where it is not there yet, for whichever run has the same one."""
     name = f"policy-{run.digest[:32]}"
     labels = {"app.kubernetes.io/part-of": "airlock", "airlock.dev/dataset": label_of(run.dataset)}
     metadata = {"name": name, "namespace": driver.namespace, "labels": labels}
-    made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, "data": {policy.name: text}}
+    made = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "immutable": True,
+        "data": contents_of(policy, run.dataset),
+    }
     try:
         driver.cluster.create(made)
     except AdmissionError as error:

@@ -15,7 +15,7 @@ from airlock.policy.model import RULE_KEYS
 from airlock.policy.tree_file import MOST_BYTES, read_tree
 from airlock.policy.yaml import Document, Location
 
-__all__ = ["CONTENT", "FILES", "FileArgument", "inline_files", "without_content"]
+__all__ = ["CONTENT", "FILES", "FileArgument", "files_named", "inline_files", "without_content"]
 
 CONTENT = "content"
 """The argument that takes what was read from an operator's file, and its SHA-256. No policy may write it."""
@@ -50,6 +50,22 @@ def inline_files(document: Document, folder: Path) -> None:
         operators = {key: value for key, value in rule.items() if key not in RULE_KEYS}
         for at, name, arguments in _operators(operators, ("columns", text)):
             _inline(document, at, FILES[name], arguments, folder)
+
+
+def files_named(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files beside a policy that its operators name.
+
+    Example:
+        >>> files_named({"columns": {"a": {"hierarchy": {"file": "d.csv", "level": 1}}, "b": {"keep": {}}}})
+        ('d.csv',)
+    """
+    columns = data.get("columns")
+    found = (
+        arguments.get(FILES[name].argument)
+        for rule in (columns.values() if isinstance(columns, dict) else ())
+        for _, name, arguments in _operators(rule, ())
+    )
+    return tuple(dict.fromkeys(one for one in found if isinstance(one, str)))
 
 
 def without_content(operator: str, arguments: Any) -> Any:

@@ -8,8 +8,9 @@ import time
 import pytest
 
 from airlock.doors import submit as door
+from airlock.doors._shipped import contents_of
 from airlock.doors.submit import submit
-from airlock.errors import AdmissionError, ConfigError, RunBoundError, TransientError
+from airlock.errors import AdmissionError, ConfigError, PolicyFileError, RunBoundError, TransientError
 from airlock.policy.load import load_policy
 from airlock.types import run_id_of
 
@@ -199,8 +200,50 @@ def test_what_the_cluster_refuses_is_not_tried_again(said, error, tmp_path):
         door._carry_out([str(program)])
 
 
-def test_a_policy_that_extends_another_file_is_refused(made, tmp_path):
-    policy = tmp_path / "two.yaml"
-    policy.write_text("extends: base.yaml\ndataset: people\n")
-    with pytest.raises(ConfigError, match="a driver gets one alone"):
-        door._give_policy(policy, None, None)
+TREE = "Lima;Peru\nQuito;Ecuador\nOslo;Norway\nParis;France\n"
+
+
+@pytest.fixture
+def shipping(make_project, tmp_path):
+    """A policy file, changed; gives what a driver would get of it, and that policy's digest."""
+    policy = make_project(files=0).policy()
+
+    def change(*pairs, **beside):
+        text = policy.read_text()
+        for old, new in pairs:
+            assert old in text
+            text = text.replace(old, new)
+        policy.write_text(text)
+        for name, content in beside.items():
+            (policy.parent / name.replace("_", ".")).write_text(content)
+        return policy
+
+    return change
+
+
+def test_a_policy_alone_is_shipped_as_it_is(shipping):
+    policy = shipping()
+    assert contents_of(policy, "people") == {"people.yaml": policy.read_text()}
+
+
+def test_what_it_extends_is_put_into_it(shipping, tmp_path):
+    policy = shipping(("dataset: people\n", "dataset: people\nextends: common.yaml\n"), common_yaml="waivers_note: x\n")
+    with pytest.raises(PolicyFileError):
+        contents_of(policy, "people")
+    text = policy.read_text()
+    shared = next(line for line in text.splitlines() if line.startswith("  max_rejects:"))
+    (policy.parent / "common.yaml").write_text(f"gate:\n{shared}\n")
+    policy.write_text(text.replace(f"{shared}\n", ""))
+    made = contents_of(policy, "people")
+    assert set(made) == {"people.yaml"}
+    (tmp_path / "people.yaml").write_text(made["people.yaml"])
+    assert load_policy(tmp_path / "people.yaml").digest == load_policy(policy).digest
+
+
+def test_files_that_it_names_come_with_it(shipping):
+    policy = shipping()
+    rule = next(line for line in policy.read_text().splitlines() if line.startswith("  city:"))
+    policy = shipping(
+        (rule, "  city: {type: string, class: quasi_identifier, hierarchy: {file: cities.csv, level: 1}}"), cities_csv=TREE
+    )
+    assert contents_of(policy, "people") == {"people.yaml": policy.read_text(), "cities.csv": TREE}
