@@ -71,10 +71,16 @@ def _from_file(path: Path) -> dict[str, str | None]:
     document = read_yaml(text, str(path))
     values: dict[str, str | None] = {}
     if document.data is not None:
-        _walk(document.data, (), document, values, path.resolve().parent)
+        _walk(document.data, (), document, values, _folder_of(path))
     if document.problems:
         raise ConfigError("\n".join(["airlock.yaml:", *map(str, sorted(set(document.problems)))]))
     return values
+
+
+def _folder_of(path: Path) -> Path:
+    """What paths in the file are relative to: where the file is, or in a folder that Kubernetes mounted where every pod sees it."""
+    mounted = (path.parent / "..data").is_symlink()
+    return path.absolute().parent if mounted else path.resolve().parent
 
 
 def _walk(data: Any, at: tuple[str, ...], document: Document, values: dict[str, str | None], base: Path) -> None:

@@ -182,3 +182,17 @@ def test_a_mounted_secret_is_named_by_the_link_that_every_pod_has(file, tmp_path
     (tmp_path / "executor.key").symlink_to("..data/executor.key")
     settings = load_settings(file=file(f"keys: {{executor: {tmp_path}/a/../executor.key}}"), environment={})
     assert settings.path("keys.executor") == tmp_path / "executor.key"
+
+
+def test_paths_in_a_mounted_file_are_relative_to_the_mount(tmp_path):
+    (tmp_path / "config" / "..2026").mkdir(parents=True)
+    (tmp_path / "config" / "..2026" / "airlock.yaml").write_text("trust: ../trust\n")
+    (tmp_path / "config" / "..data").symlink_to("..2026")
+    (tmp_path / "config" / "airlock.yaml").symlink_to("..data/airlock.yaml")
+    assert load_settings(file=tmp_path / "config" / "airlock.yaml", environment={}).path("trust") == tmp_path / "trust"
+
+
+def test_paths_in_a_file_that_is_linked_to_are_relative_to_the_file(file, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link.yaml").symlink_to(file("trust: keys\n"))
+    assert load_settings(file=tmp_path / "elsewhere" / "link.yaml", environment={}).path("trust") == tmp_path / "keys"
