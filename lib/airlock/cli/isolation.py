@@ -211,15 +211,7 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
     from airlock.cli._preflight import Publishing, run_preflight  # noqa: PLC0415 - signing loads what a proof starts without
     from airlock.doors.preflight import Given, Wanted, own_image, stores_of  # noqa: PLC0415
 
-    if (out is None and not serve) or (serve and not stay):
-        raise ConfigError("where does the verdict go? Give --out FILE, or --watch --serve ADDRESS:PORT")
-    if run is None and (out is not None or not stay):
-        raise ConfigError(
-            "for which run is the verdict? Give --run ID; only with --watch --serve, and no --out, it is for each that asks"
-        )
-    _require_folder(out)
-    if out is not None:  # an earlier one says nothing of now, whatever becomes of this one
-        out.unlink(missing_ok=True)
+    _require_told(out, serve, run, stay=stay)
     shared: Context = context.obj
     settings = shared.trusting(trust)
     files = sorted(one for one in probes.iterdir() if one.is_file()) if probes.is_dir() else [probes]
@@ -228,6 +220,19 @@ def preflight_command(  # noqa: PLR0913 - one a command-line option
         flows, files, settings.path("trust"), key, wanted, stores_of(settings, never or (), foreign_identity, never_endpoint)
     )
     return run_preflight(given, Publishing(out, serve), stay=stay, as_json=output is Format.JSON)
+
+
+def _require_told(out: Path | None, serve: str, run: str | None, *, stay: bool) -> None:
+    """Where the verdict goes, and for which run it is; one that lies there says nothing of now, whatever becomes of this one."""
+    if (out is None and not serve) or (serve and not stay):
+        raise ConfigError("where does the verdict go? Give --out FILE, or --watch --serve ADDRESS:PORT")
+    if run is None and (out is not None or not stay):
+        raise ConfigError(
+            "for which run is the verdict? Give --run ID; only with --watch --serve, and no --out, it is for each that asks"
+        )
+    _require_folder(out)
+    if out is not None:
+        out.unlink(missing_ok=True)
 
 
 def _require_folder(out: Path | None) -> None:

@@ -17,7 +17,7 @@ from airlock.evidence.verify import CURRENT, data_folder, verify_evidence
 from airlock.storage import Store
 from airlock.types import RunState
 
-__all__ = ["Sink", "find_sinks", "released_traces"]
+__all__ = ["Evidence", "Sink", "find_sinks", "released_traces"]
 
 _PARTS = ("data", "evidence")
 
@@ -101,7 +101,7 @@ def _of_sink(store: Store, sink: Sink, dataset: str, chain: tuple[Pointer, ...],
 
 
 def _released(store: Store, sink: Sink, known: KnownRun, pointer: Pointer, trust: Trust) -> Trace:
-    facts = verify_evidence(_Evidence(store, sink.path), known.run, trust=trust)
+    facts = verify_evidence(Evidence(store, sink.path), known.run, trust=trust)
     manifest = facts.manifest
     if sha256_hex(manifest.to_bytes()) != pointer.manifest or (manifest.dataset, manifest.recipient) != (
         pointer.dataset,
@@ -138,7 +138,9 @@ def _data(sink: Sink, known: KnownRun, manifest: PublicManifest) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Evidence:
+class Evidence:
+    """Files of a sink, read by the paths that its evidence says."""
+
     store: Store
     sink: str
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from airlock.doors._releases import Evidence
 from airlock.doors._reports import find_report
 from airlock.doors._sinks import Current, last_pointer, read_pointer
 from airlock.doors._verdicts import find_verdict
@@ -93,7 +94,7 @@ def outcome(
             f"release '{run}' of '{known.dataset}' was revoked at {pointer.published_at} ({pointer.reason})", run=run
         )
     assert current is not None
-    facts = verify_evidence(_Evidence(store, known.sink.path), run, trust=trust)
+    facts = verify_evidence(Evidence(store, known.sink.path), run, trust=trust)
     _require_same(facts, pointer)
     return _released(facts, pointer, current.pointer, f"{_uri(settings)}/{known.sink.path}")
 
@@ -168,12 +169,3 @@ def _released(facts: EvidenceFacts, pointer: Pointer, current: Pointer, uri: str
 
 def _waived(gate: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted({one["check"] for one in gate["checks"] if one["waived"]}))
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    store: Store
-    sink: str
-
-    def read(self, path: str) -> bytes:
-        return self.store.read(f"{self.sink}/{path}")
