@@ -178,18 +178,19 @@ class Cluster:
         found = _asked(self._client, "GET", _path(version, kind, namespace), query)
         return list(found.get("items") or ())
 
-    def delete(self, version: str, kind: str, namespace: str | None, name: str) -> bool:
-        """Take an object out at once; False where it was not there. Raises as `create` does."""
+    def delete(self, version: str, kind: str, namespace: str | None, name: str, *, uid: str | None = None) -> bool:
+        """Take an object out at once; False where it was not there, or another than `uid`. Raises as `create` does."""
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}} if uid else {"gracePeriodSeconds": 0}
         try:
-            _asked(self._client, "DELETE", f"{_path(version, kind, namespace)}/{name}", {"gracePeriodSeconds": 0})
+            _asked(self._client, "DELETE", f"{_path(version, kind, namespace)}/{name}", options)
         except AdmissionError as error:
-            if error.facts["status"] == _GONE:
+            if error.facts["status"] in (_GONE, _ANOTHER):
                 return False
             raise
         return True
 
 
-_GONE, _COMPACTED = 404, 410
+_GONE, _ANOTHER, _COMPACTED = 404, 409, 410
 _BUSY = frozenset({429, 500, 502, 503, 504})
 """Answers that refuse nothing: too many requests, and failures of the API server's own."""
 _PLURALS = {

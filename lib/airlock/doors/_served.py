@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from airlock.errors import ConfigError
 
 __all__ = ["Served", "served"]
 
 _SECONDS = 10
+_MOST = 32
+"""Requests at work: those who ask are a driver and its executors, once in a while."""
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -27,6 +30,28 @@ class Served:
         self.answer: Callable[[str | None], bytes] | None = None
         self.ready: Callable[[], bool] = lambda: True
         self.port = 0
+
+
+class _Bounded(ThreadingHTTPServer):
+    """Takes no more requests than it has room for: who comes then is not answered, and asks again."""
+
+    daemon_threads = True
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._room = threading.BoundedSemaphore(_MOST)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
 
 @contextmanager
@@ -61,12 +86,11 @@ def served(address: str) -> Iterator[Served]:
     if not host or not port.isdecimal():
         raise ConfigError(f"--serve {address}: expected ADDRESS:PORT, such as 0.0.0.0:7080. Correct it")
     try:
-        server = ThreadingHTTPServer((host, int(port)), Handler)
+        server = _Bounded((host, int(port)), Handler)
     except OverflowError:
         raise ConfigError(f"--serve {address}: there is no such port. Correct it") from None
     except OSError as error:
         raise ConfigError(f"--serve {address}: {error.strerror}. Take another one") from None
-    server.daemon_threads = True
     made.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, name="verdict", daemon=True)
     thread.start()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from airlock.doors import _served
 from airlock.doors._served import served
 from airlock.doors.keys import create_one_key
 from airlock.errors import (
@@ -224,3 +225,27 @@ def test_an_answer_that_trickles_is_none(place, head):
     ):
         Standing(url, place[0].keys, "run-1", "a").read()
     assert time.monotonic() - began < 8
+
+
+def test_who_asks_and_says_no_more_does_not_keep_others_out_for_long(monkeypatch):
+    """A request has its time; with all places taken by such, the next one is turned away and not kept."""
+    monkeypatch.setattr(_served, "_MOST", 2)
+    monkeypatch.setattr(_served, "_SECONDS", 1)
+    with served("127.0.0.1:0") as made:
+        made.answer = lambda run: b"{}"
+        silent = [socket.create_connection(("127.0.0.1", made.port)) for _ in range(2)]
+        deadline = time.monotonic() + 5
+        while threading.active_count() < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with socket.create_connection(("127.0.0.1", made.port), timeout=5) as third:
+            third.sendall(b"GET /run-1 HTTP/1.0\r\n\r\n")
+            with suppress(ConnectionResetError):
+                assert third.recv(100) == b""
+        for one in silent:
+            one.settimeout(5)
+            assert one.recv(100) == b""  # its time was up
+        with socket.create_connection(("127.0.0.1", made.port), timeout=5) as fourth:
+            fourth.sendall(b"GET /run-1 HTTP/1.0\r\n\r\n")
+            assert fourth.recv(100).startswith(b"HTTP/1.0 200")
+        for one in silent:
+            one.close()
