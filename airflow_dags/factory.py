@@ -13,6 +13,7 @@ from airflow_dags.launchers import LAUNCH, Job, Launcher
 from airflow_dags.settings import Site
 from airflow_dags.tasks import Announce, AwaitRelease
 from airlock.policy.heading import Heading
+from airlock.types import run_id_of
 
 __all__ = ["asset_of", "dag_id_of", "launch_of", "make_dag"]
 
@@ -67,7 +68,10 @@ def make_dag(policy: Path, heading: Heading, site: Site) -> DAG:
             description=f"{heading.dataset}: {heading.purpose}"[:200],
             doc_md=_document(policy, heading, site),
             tags={"airlock", site.launcher},
-            user_defined_macros={"airlock_launch": launch_of},
+            user_defined_macros={
+                "airlock_launch": launch_of,
+                "airlock_run": lambda dag_run: run_id_of(heading.dataset, launch_of(dag_run)),
+            },
             template_searchpath=[str(Path(site.application_file).parent)],
         ) as dag
     ):

@@ -10,10 +10,12 @@ from airflow.sdk import BaseOperator
 
 from airflow_dags.settings import Site
 
-__all__ = ["LAUNCH", "Job", "Launcher"]
+__all__ = ["LAUNCH", "RUN", "Job", "Launcher"]
 
 LAUNCH = "{{ airlock_launch(dag_run) }}"
 """The launch's name, as Airflow fills it in for each run: `factory.launch_of`."""
+RUN = "{{ airlock_run(dag_run) }}"
+"""The run's id that follows from it."""
 
 
 class Job(NamedTuple):

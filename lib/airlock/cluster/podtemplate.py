@@ -16,7 +16,7 @@ from typing import Any
 from airlock.cluster._yaml import read_documents
 from airlock.errors import ConfigError
 
-__all__ = ["POLICY_FOLDER", "bound", "label_of", "read_template", "to_text", "with_policy"]
+__all__ = ["POLICY_FOLDER", "bound", "label_of", "labels_of", "read_template", "to_text", "with_policy"]
 
 Pod = dict[str, Any]
 
@@ -34,6 +34,19 @@ def label_of(name: str) -> str:
         ('90db3774-fa75-5632-975d-ac34ded371d9', 'f3148000df9f32a6becc')
     """
     return name if _LABEL.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:20]
+
+
+def labels_of(dataset: str, run: str, digest: str) -> dict[str, str]:
+    """What a run's pods are found by; `digest` is the policy's (64 hex digits), of which a label holds a part.
+
+    Example:
+        >>> labels_of("patients", "90db3774-fa75-5632-975d-ac34ded371d9", "36b3" * 16)["airlock.dev/policy"]
+        '36b336b336b336b3'
+    """
+    return {
+        "app.kubernetes.io/instance": label_of(run), "airlock.dev/run": label_of(run), "airlock.dev/dataset": label_of(dataset),
+        "airlock.dev/policy": digest[:16],
+    }  # fmt: skip
 
 
 def read_template(file: Path) -> Pod:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from airlock.cluster.podtemplate import bound, read_template, to_text
 from airlock.engines.bundles import bundled
@@ -36,7 +37,14 @@ class Runner:
 
 
 @contextmanager
-def choose_runner(engine: str, settings: Settings, sizes: Sequence[int], nodes: Sequence[str] = ()) -> Iterator[Runner]:
+def choose_runner(
+    engine: str,
+    settings: Settings,
+    sizes: Sequence[int],
+    *,
+    nodes: Sequence[str] = (),
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Runner]:
     """The runner that `engine` names; `auto` takes Spark where Java 17 is.
 
     Args:
@@ -44,6 +52,7 @@ def choose_runner(engine: str, settings: Settings, sizes: Sequence[int], nodes: 
         settings: Of the inner door.
         sizes: Bytes of each split: Spark tasks carry out small ones together.
         nodes: On which executors may be, as preflight's verdict says; none: on whichever.
+        labels: What executors are found by on Kubernetes.
 
     Raises:
         MissingCapabilityError: Spark was asked for and can't run.
@@ -61,7 +70,8 @@ def choose_runner(engine: str, settings: Settings, sizes: Sequence[int], nodes: 
     if not submitted():  # before anything is started
         _require_fit(settings.require("master"), settings)
     master = settings.require("master")
-    spark = session(master, conf=_bound(settings, nodes))
+    named = {f"spark.kubernetes.executor.label.{name}": value for name, value in labels.items()}
+    spark = session(master, conf=_bound(settings, nodes) | named)
     if submitted():  # the session's master counts, not ours
         master = spark.conf.get("spark.master", "") or ""
         _require_fit(master, settings)

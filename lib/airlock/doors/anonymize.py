@@ -11,6 +11,7 @@ from typing import cast
 
 import pyarrow as pa
 
+from airlock.cluster.podtemplate import labels_of
 from airlock.doors._adopt import adopt
 from airlock.doors._callers import caller_digest
 from airlock.doors._deadline import within
@@ -288,7 +289,8 @@ class _Work:
                 mounted = create_executor_key_file(stack.enter_context(scratch_folder()))
             keys_policy = self.policy.keys
             sizes = [split.bytes for split in self.prepared.splits]
-            runner = stack.enter_context(choose_runner(engine, self.settings, sizes, self._nodes()))
+            labels = labels_of(self.dataset, frame.run, self.policy.digest)
+            runner = stack.enter_context(choose_runner(engine, self.settings, sizes, nodes=self._nodes(), labels=labels))
             binding = FrameBinding(
                 frame.run,
                 self.prepared.plan.digest,

@@ -9,13 +9,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from airlock.cluster.live import Cluster
-from airlock.cluster.podtemplate import POLICY_FOLDER, bound, label_of, read_template, to_text, with_policy
+from airlock.cluster.podtemplate import POLICY_FOLDER, bound, label_of, labels_of, read_template, to_text, with_policy
 from airlock.doors._closed import closed_status_of
 from airlock.doors._runs import new_run_id
 from airlock.doors._shipped import contents_of
@@ -86,7 +86,7 @@ def submit(policy: Path, settings: Settings, *, run_id: str | None, launch: str 
     made = state is None or state.exit_code not in (None, 0)
     if made:
         if state is not None:
-            driver.delete(say)
+            driver.delete(state, say)
         _make(policy, settings, driver, wanted)
     final = driver.follow(say)
     return Followed(read.dataset, run, driver.name, final.exit_code or 0, final.status, made)
@@ -104,12 +104,13 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Where a driver's pod stands; `exit_code` None: it has not ended."""
+    """Where a driver's pod stands; `exit_code` None: it has not ended. `uid` tells it from another of its name."""
 
     word: str
     exit_code: int | None
     status: Mapping[str, Any]
     begun: bool = True
+    uid: str = ""
 
 
 class _Driver:
@@ -137,15 +138,20 @@ class _Driver:
             raise RunBoundError(
                 f"run '{wanted.run}' has a driver with policy {bound_to}, and this policy is sha256:{wanted.digest}. Give another --launch or --run"
             )
-        return _state(pod.get("status") or {})
+        return replace(_state(pod.get("status") or {}), uid=pod["metadata"]["uid"])
 
-    def delete(self, say: Callable[[str], None]) -> None:
-        """Take one out that failed: this run goes on with another."""
+    def delete(self, one: _State, say: Callable[[str], None]) -> None:
+        """Take one out that failed, and no other of its name: this run goes on with another."""
         say("an earlier driver of this run ended and is taken out")
-        self.cluster.delete("v1", "Pod", self.namespace, self.name)
+        self.cluster.delete("v1", "Pod", self.namespace, self.name, uid=one.uid)
         for _ in range(_GONE_SECONDS):
-            if self.pod() is None:
+            pod = self.pod()
+            if pod is None:
                 return
+            if pod["metadata"]["uid"] != one.uid:
+                raise TransientError(
+                    f"driver {self.namespace}/{self.name} was made anew by another 'airlock submit' of this run. Run again to follow it"
+                )
             time.sleep(_PAUSE)
         raise TransientError(
             f"driver {self.namespace}/{self.name} was deleted, and is there after {_GONE_SECONDS} s. Run again"
@@ -167,7 +173,7 @@ class _Driver:
                     f"driver {self.namespace}/{self.name} is not there any more; somebody deleted it. Run again"
                 )
             if idle > _IDLE_SECONDS:
-                self.cluster.delete("v1", "Pod", self.namespace, self.name)
+                self.cluster.delete("v1", "Pod", self.namespace, self.name, uid=state.uid if state else None)
                 raise TransientError(
                     f"driver {self.namespace}/{self.name} did not begin within {_IDLE_SECONDS} s ({before}) and was taken out. Look at the nodes, its "
                     "image and what it mounts; then run again"
@@ -206,10 +212,7 @@ def _make(policy: Path, settings: Settings, driver: _Driver, run: _Run) -> None:
             "launch.driver_template is not set: the pod template of drivers. Set it, to k8s/launch/driver.yaml say"
         )
     pod = bound(read_template(template), _nodes(settings, run.run))
-    own = {
-        "app.kubernetes.io/instance": label_of(run.run), "airlock.dev/run": label_of(run.run), "airlock.dev/dataset": label_of(run.dataset),
-        "airlock.dev/policy": run.digest[:16],
-    }  # fmt: skip
+    own = labels_of(run.dataset, run.run, run.digest)
     pod = with_policy(pod, _give_policy(policy, driver, run))
     with tempfile.TemporaryDirectory(prefix="airlock-") as folder:
         Path(folder, "driver.yaml").write_text(to_text(pod))

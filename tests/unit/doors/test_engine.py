@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from airlock.cluster.podtemplate import labels_of
 from airlock.doors import _engine
 from airlock.doors._engine import choose_runner
 from airlock.errors import BoundaryError, ConfigError, MissingCapabilityError
@@ -73,12 +74,21 @@ def test_executors_are_bound_to_the_verdicts_nodes_by_a_template(make_project, s
     with choose_runner("spark", named, ()):
         assert sessions == ["local"]
     sessions.clear()
-    with choose_runner("spark", named, (), ("a", "b")):
+    with choose_runner("spark", named, (), nodes=("a", "b")):
         (bound,) = sessions[1].values()
     assert sessions[1].keys() == {"spark.kubernetes.executor.podTemplateFile"}
     pod = json.loads(Path(bound).read_text())
     terms = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     assert [term["matchFields"][0]["values"] for term in terms] == [["a"], ["b"]]
+
+
+def test_executors_have_the_runs_labels_whoever_launched_it(make_project, sessions):
+    labels = labels_of("people", "run-1", "0" * 64)
+    with choose_runner("spark", make_project(files=0).settings(master="local"), (), labels=labels):
+        conf = sessions[1]
+    assert conf["spark.kubernetes.executor.label.airlock.dev/run"] == "run-1"
+    assert conf["spark.kubernetes.executor.label.airlock.dev/policy"] == "0" * 16
+    assert len(conf) == len(labels) == 4
 
 
 def test_spark_connect_is_refused(make_project, sessions, monkeypatch):

@@ -83,15 +83,16 @@ class Pods:
     """A cluster with one pod at most, which goes through states."""
 
     def __init__(self, *states):
-        self.states, self.deleted = list(states), []
+        self.states, self.deleted, self.uid = list(states), [], "first"
 
     def list(self, *_):
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         annotations = {"airlock.dev/policy": f"sha256:{self.digest}"}
-        return [] if state is None else [{"metadata": {"name": door_name(), "annotations": annotations}, "status": state}]
+        metadata = {"name": door_name(), "uid": self.uid, "annotations": annotations}
+        return [] if state is None else [{"metadata": metadata, "status": state}]
 
-    def delete(self, *named):
-        self.deleted.append(named[-1])
+    def delete(self, *named, uid):
+        self.deleted.append((named[-1], uid))
         self.states[:] = [None]
 
 
@@ -141,7 +142,20 @@ def test_one_that_is_gone_is_worth_another_try(made):
 def test_one_that_failed_is_taken_out_before_another_is_made(made):
     with pytest.raises(ConfigError, match=r"launch\.driver_template is not set"):
         made(ended(75))
-    assert made.pods.deleted == [door_name()]
+    assert made.pods.deleted == [(door_name(), "first")]
+
+
+def test_one_that_another_made_meanwhile_is_left(made, monkeypatch):
+    """Of two that see the same failure the second one ends what the first made, if it goes by the name."""
+
+    def delete(pods, *named, uid):
+        pods.deleted.append((named[-1], uid))
+        pods.uid, pods.states[:] = "second", [RUNNING]
+
+    monkeypatch.setattr(Pods, "delete", delete)
+    with pytest.raises(TransientError, match="was made anew by another 'airlock submit' of this run"):
+        made(ended(75))
+    assert made.pods.deleted == [(door_name(), "first")]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +195,7 @@ def test_one_that_does_not_begin_is_taken_out(made):
     waiting = {"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}
     with pytest.raises(TransientError, match=r"did not begin within 900 s .*waiting: ImagePullBackOff"):
         made(waiting)
-    assert made.pods.deleted == [door_name()]
+    assert made.pods.deleted == [(door_name(), "first")]
 
 
 @pytest.mark.parametrize(
