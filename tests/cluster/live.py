@@ -125,10 +125,27 @@ def secret(name: str) -> dict[str, Any]:
 
 def executor() -> dict[str, Any]:
     """What a driver makes."""
-    scratch = {"name": "scratch", "emptyDir": {}}
-    return pod(
-        "executor", args=["executor"], volumes=[scratch, secret("executor-key"), secret("spark-auth"), secret("executor-store")]
-    )
+    made = pod("executor", args=["executor"], volumes=[{"name": "scratch", "emptyDir": {}}, *map(secret, _EXECUTORS)])
+    made["spec"]["containers"][0]["env"] = [
+        {"name": "AIRLOCK_ISOLATION_NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        {"name": "HOME", "value": "/tmp"},
+        {"name": "SPARK_DRIVER_URL", "value": "spark://CoarseGrainedScheduler@198.18.0.34:7078"},
+        {"name": "SPARK_JAVA_OPT_3", "value": "-XX:+IgnoreUnrecognizedVMOptions"},
+        {"name": "SPARK_JAVA_OPT_31", "value": "-Dspark.authenticate.secret.file=/etc/airlock/spark-auth/secret"},
+    ]
+    return _mounting(made, {"scratch": "/tmp", **_EXECUTORS})
+
+
+_SPARK_CONF = {
+    "name": "spark-drv-335b77a229104cad-conf-map",
+    "items": [{"key": "spark.properties", "path": "spark.properties"}],
+}
+_EXECUTORS = {
+    "executor-key": "/etc/airlock/executor",
+    "spark-auth": "/etc/airlock/spark-auth",
+    "executor-store": "/etc/airlock/store",
+}
+_POLICY = "policy-36b3b5b59f93b17d864a6141370df0f9"
 
 
 def driver() -> dict[str, Any]:
@@ -137,11 +154,21 @@ def driver() -> dict[str, Any]:
         "driver",
         args=[
             "driver", "--properties-file", "/opt/spark/conf/spark.properties", "--class", "org.apache.spark.deploy.PythonRunner",
-            "local:///opt/airlock/jobs/anonymize.py", "customers.yaml",
+            "local:///opt/airlock/jobs/anonymize.py", "/etc/airlock/policy/customers.yaml", "--run", "7bffc51d-25ae-5689-ac15-1605491de82a",
         ],
-        volumes=[secret("driver-keys"), {"name": "conf", "configMap": {"name": "spark-drv-1-conf-map"}}],
+        volumes=[secret("driver-keys"), {"name": "conf", "configMap": _SPARK_CONF}, {"name": "policy", "configMap": {"name": _POLICY}}],
     )  # fmt: skip
     made["spec"]["automountServiceAccountToken"] = True
+    made["spec"]["containers"][0]["env"] = [
+        {"name": "AIRLOCK_CONFIG", "value": "/etc/airlock/config/airlock.yaml"},
+        {"name": "SPARK_DRIVER_BIND_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "SPARK_CONF_DIR", "value": "/opt/spark/conf"},
+    ]
+    return _mounting(made, {"driver-keys": "/etc/airlock/keys", "conf": "/opt/spark/conf", "policy": "/etc/airlock/policy"})
+
+
+def _mounting(made: dict[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
+    made["spec"]["containers"][0]["volumeMounts"] = [{"name": name, "mountPath": path} for name, path in paths.items()]
     return made
 
 

@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.conftest import K8S
-from tests.cluster.launched import by_name, conf, conf_lines, container, jobs, objects, pods, read, secrets, template
+from tests.cluster.launched import (
+    application_template,
+    by_name,
+    conf,
+    conf_lines,
+    container,
+    jobs,
+    objects,
+    pods,
+    read,
+    secrets,
+    template,
+)
 from tests.cluster.restricted import violations
 from tests.cluster.sparkkeys import known_keys
 
@@ -167,17 +179,61 @@ def test_the_outer_doors_jobs_make_the_cron_jobs_pod_with_other_arguments(name):
     assert made == meant
 
 
-@pytest.mark.parametrize(
-    ("role", "by"),
-    [("executor", "pods-by-driver"), ("driver", "pods-by-submit"), ("driver", "pods-by-spark-operator")],
-)
-def test_a_template_mounts_the_secrets_that_its_creator_may_give_it(role, by):
-    allowed = lists(by)
-    assert secrets(template(role)) == set(allowed["secrets"].split())
-    others = {key for one in template(role)["spec"]["volumes"] for key in one} - {"name", "secret", "emptyDir"}
-    assert others == ({"configMap"} if allowed["config-maps"] == "allowed" else set())
-    assert (role in API_ROLES) is (allowed["api-token"] == "allowed")
+def given(allowed, name):
+    """A list of regular expressions, with the site's own."""
+    return "|".join((allowed[name] + allowed[f"site-{name}"]).splitlines())
+
+
+def held(pod, allowed):
+    """What of a pod its creator may not give it, as admission asks."""
+    (one,), kinds = pod["spec"]["containers"], {}
+    for volume in pod["spec"]["volumes"]:
+        source = volume.get("secret", {}).get("secretName") or volume.get("configMap", {}).get("name")
+        (kind,) = set(volume) - {"name"}
+        kinds[volume["name"]] = kind + (f"/{source}" if source else "")
+    mounts = [f"{kinds[mount['name']]} {mount['mountPath']}" for mount in one["volumeMounts"]]
+    variables = [
+        f"{each['name']}={each['value']}" if "value" in each else f"{each['name']}@{each['valueFrom']['fieldRef']['fieldPath']}"
+        for each in one["env"]
+    ]
+    lists = ((mounts, given(allowed, "mounts")), (variables, given(allowed, "environment")))
+    return [each for some, expression in lists for each in some if not re.fullmatch(expression, each)]
+
+
+OF_CREATORS = {
+    "executor by driver": ("pods-by-driver", template("executor")),
+    "driver by submit": ("pods-by-submit", template("driver")),
+    "driver by the operator": ("pods-by-spark-operator", application_template("driver")),
+    "driver by Airflow": ("pods-by-airflow", read(K8S / "launch" / "driver-pod.yaml")),
+}
+
+
+@pytest.mark.parametrize(("by", "pod"), OF_CREATORS.values(), ids=OF_CREATORS)
+def test_a_template_has_what_its_creator_may_give_it(by, pod):
+    allowed, role = lists(by), pod["metadata"]["labels"]["airlock.dev/role"]
+    assert held(pod, allowed) == []
+    named = {line.split()[0].removeprefix("secret/") for line in allowed["mounts"].splitlines() if line.startswith("secret/")}
+    assert secrets(pod) == named
+    assert (role in API_ROLES) is ("api-token " in allowed["mounts"])
     assert lists("subjects")["pii-raw"].splitlines().count(f"{allowed['creator']} {role}") == ("subject" not in allowed)
+
+
+def test_a_pod_of_airflow_says_its_arguments_itself():
+    assert container(read(K8S / "launch" / "driver-pod.yaml"))["args"] == lists("pods-by-airflow")["arguments"].split()
+
+
+def test_what_seals_sparks_conf_are_lines_of_it():
+    """And each other line of it is one that a site may say otherwise."""
+    allowed = lists("launchers-parameters")
+    sealed = allowed["sealed"].splitlines()
+    lines = [f"{name}={value}" for name, value in conf_lines()]
+    assert set(sealed) <= set(lines)
+    others = set(lines) - set(sealed)
+    # spark-submit reads these two files and sends the driver the second one as a ConfigMap.
+    others -= {line for line in others if re.match(r"spark\.kubernetes\.executor\.podTemplateFile=", line)}
+    assert [line for line in others if not re.fullmatch(given(allowed, "open"), line)] == []
+    keys = {line.split("=")[0] for line in sealed}
+    assert [key for key in keys if re.fullmatch(given(allowed, "open"), f"{key}=1")] == []
 
 
 @pytest.mark.parametrize(("role", "by"), [("executor", "pods-by-driver"), ("driver", "pods-by-submit")])
@@ -187,7 +243,8 @@ def test_on_eks_they_have_no_store_credential_and_are_else_the_same(role, by, bu
     (listed,) = (
         one["data"] for one in build("overlays/aws") if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", f"airlock-{by}")
     )
-    assert secrets(made) == set(listed["secrets"].split())
+    assert held(made, listed) == []
+    assert "-store " not in listed["mounts"]
     meant["spec"]["volumes"] = [one for one in meant["spec"]["volumes"] if one["name"] != "store"]
     container(meant)["volumeMounts"] = [one for one in container(meant)["volumeMounts"] if one["name"] != "store"]
     if role == "driver":  # its executors are made of the template for EKS, too

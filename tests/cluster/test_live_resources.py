@@ -407,8 +407,9 @@ def test_without_its_list_nothing_is_admitted(cluster, trial):
 
 
 def test_config_maps_are_immutable(cluster):
-    admitted(config_map(immutable=True), SUBMIT)
-    refused(config_map(), SUBMIT, "must be immutable")
+    named = {"metadata": {"name": f"policy-{'0' * 32}", "namespace": "pii-raw"}}
+    admitted(config_map(immutable=True, **named), SUBMIT)
+    refused(config_map(**named), SUBMIT, "must be immutable")
     refused(config_map(), None, "must be immutable")
 
 
@@ -425,7 +426,7 @@ SERVICES = {
 
 @pytest.mark.parametrize(("service", "words"), SERVICES.values(), ids=SERVICES)
 def test_services_lead_to_pods_of_the_zone(cluster, service, words):
-    made = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "trial", "namespace": "pii-raw"}}
+    made = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "trial-driver-svc", "namespace": "pii-raw"}}
     admitted(made | {"spec": {"clusterIP": "None", "selector": {"spark-app-selector": "a"}, "ports": [{"port": 7078}]}}, SUBMIT)
     refused(made | {"spec": service}, SUBMIT, words)
 

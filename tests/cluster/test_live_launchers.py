@@ -1,0 +1,253 @@
+"""On a real cluster, what who makes drivers may have them do: what the image has for it, and nothing of its own.
+
+Each case is a way to have a program run where keys and raw data are, by an argument, the environment, a mount, or Spark's conf.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from tests.cluster.launched import conf
+from tests.cluster.live import EVERYTHING, account, changed, create, done, driver, executor, kubectl, settles
+from tests.cluster.test_live_resources import DRIVER, SUBMIT, admitted, container, refused, volume
+
+OPERATOR = "spark-operator/spark-operator-controller"
+NAME = "spark-drv-335b77a229104cad-conf-map"
+OF_SPARK = {
+    "spark.app.id": "spark-cc9bbae2b5c84a4391000664d44b93d4",
+    "spark.driver.host": "airlock-customers-201e69a2291043a0-driver-svc.pii-raw.svc",
+    "spark.kubernetes.container.image": f"localhost/airlock-inner@sha256:{'0' * 64}",
+    "spark.kubernetes.driver.annotation.airlock.dev/policy": f"sha256:{'0' * 64}",
+    "spark.kubernetes.executor.podTemplateFile": "/opt/spark/pod-template/pod-spec-template.yml",
+    "spark.master": "k8s://https://198.18.255.1:6443",
+    "spark.submit.pyFiles": "",
+}
+
+
+def stored(values):
+    """As java.util.Properties.store writes it."""
+    lines = ["#Java properties built from Kubernetes config map with name: " + NAME, "#Sun Nov 29 20:47:43 UTC 2026"]
+    lines += [name + "=" + re.sub(r"([:=#!])", r"\\\1", value) for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def properties(text, name=NAME, **more):
+    data = {"spark.kubernetes.namespace": "pii-raw", "spark.properties": text} | more
+    metadata = {"name": name, "namespace": "pii-raw"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, "data": data}
+
+
+def whole():
+    return conf() | OF_SPARK
+
+
+# --- Spark's conf
+
+
+def test_sparks_conf_as_it_is_sent_is_admitted(cluster):
+    admitted(properties(stored(whole())), SUBMIT)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "spark.driver.extraJavaOptions=-javaagent\\:/tmp/a.jar",
+        "spark.driver.extraClassPath=/tmp",
+        "spark.driver.extraLibraryPath=/tmp",
+        "spark.executor.extraJavaOptions=-XX\\:OnOutOfMemoryError\\=sh",
+        "spark.jars=local\\:///tmp/a.jar",
+        "spark.jars.packages=a\\:b\\:1",
+        "spark.files=local\\:///tmp/a",
+        "spark.submit.pyFiles=local\\:///tmp/a.py",
+        "spark.plugins=a.B",
+        "spark.extraListeners=a.B",
+        "spark.sql.extensions=a.B",
+        "spark.executorEnv.LD_PRELOAD=/tmp/a.so",
+        "spark.kubernetes.driverEnv.PYTHONPATH=/tmp",
+        "spark.hadoop.fs.defaultFS=http\\://a",
+        "spark.pyspark.python=/tmp/python",
+        "spark.authenticate=false",
+        "spark.ui.enabled=true",
+        "spark.network.crypto.saslFallback=true",
+        # What Java reads as other lines than there seem to be.
+        "spark.app.name=a\\\nspark.plugins=a.B",
+        "spark.pl\\u0075gins=a.B",
+        "spark.app.name=a\rspark.plugins=a.B",
+        "#\rspark.plugins=a.B",
+        "spark.plugins a.B",
+        "spark.plugins:a.B",
+        "spark.app.name=\\\\\\:",
+    ],
+)
+def test_a_line_of_ones_own_is_refused(cluster, line):
+    refused(properties(stored(whole()) + line + "\n"), SUBMIT, "Spark's conf")
+
+
+@pytest.mark.parametrize(
+    "name", ["spark.authenticate", "spark.ui.enabled", "spark.driver.defaultJavaOptions", "spark.pyspark.python"]
+)
+def test_a_line_that_seals_it_may_not_be_left_out(cluster, name):
+    left = whole()
+    del left[name]
+    refused(properties(stored(left)), SUBMIT, f"or has other values there: {name}.")
+
+
+def test_no_other_file_comes_with_it(cluster):
+    """Spark's scripts read spark-env.sh of the same folder."""
+    refused(properties(stored(whole()), **{"spark-env.sh": "id"}), SUBMIT, "Spark's conf is one text")
+    more = properties(stored(whole())) | {"binaryData": {"spark-env.sh": "aWQ="}}
+    refused(more, SUBMIT, "Spark's conf is one text")
+
+
+@pytest.mark.parametrize(
+    "name", ["airlock-policies", "airlock-trust", "airlock-inner-2", "spark-drv-1-conf-map", "kube-root-ca.crt"]
+)
+def test_a_launcher_makes_no_other_config_map(cluster, name):
+    refused(properties("", name), SUBMIT, f"a launcher makes no ConfigMap '{name}'")
+    admitted(properties("", "policy-36b3b5b59f93b17d864a6141370df0f9"), SUBMIT)
+
+
+def test_the_operator_is_held_to_the_same(cluster):
+    admitted(properties(stored(whole())), OPERATOR, groups=[EVERYTHING])
+    refused(properties(stored(whole() | {"spark.plugins": "a.B"})), OPERATOR, "Spark's conf has", groups=[EVERYTHING])
+
+
+# --- Services
+
+
+def test_a_launcher_makes_the_drivers_service_and_changes_no_other(cluster):
+    made = {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "airlock-customers-201e69a2291043a0-driver-svc", "namespace": "pii-raw"},
+        "spec": {"clusterIP": "None", "selector": {"spark-role": "driver"}, "ports": [{"port": 7078}]},
+    }  # fmt: skip
+    admitted(made, SUBMIT)
+    refused(
+        changed(made, lambda one: one["metadata"].update(name="raw-store-2")),
+        SUBMIT,
+        "a launcher makes no Service 'raw-store-2'",
+    )
+    patch = json.dumps({"spec": {"selector": {"airlock.dev/role": "driver"}}})
+    turned = settles(
+        lambda: kubectl(
+            "patch",
+            "service",
+            "preflight",
+            "-n",
+            "pii-raw",
+            "--dry-run=server",
+            "-p",
+            patch,
+            user=account(SUBMIT),
+            groups=[EVERYTHING],
+        ),
+        refused=True,
+    )
+    assert "a launcher makes no Service 'preflight'" in turned.stderr
+    done(kubectl("patch", "service", "preflight", "-n", "pii-raw", "--dry-run=server", "-p", patch))
+
+
+# --- pods
+
+
+def argument(value):
+    return lambda one: one["spec"]["containers"][0]["args"].append(value)
+
+
+def environment(name, value=None, **given):
+    one = {"name": name, **({"value": value} if value is not None else given)}
+    return lambda pod: pod["spec"]["containers"][0]["env"].append(one)
+
+
+def mounted(path, **source):
+    def change(one):
+        one["spec"]["volumes"].append({"name": "more", **source})
+        one["spec"]["containers"][0]["volumeMounts"].append({"name": "more", "mountPath": path})
+
+    return change
+
+
+def remounted(index, **values):
+    return lambda one: one["spec"]["containers"][0]["volumeMounts"][index].update(values)
+
+
+def rekeyed(one):
+    one["spec"]["volumes"][1]["configMap"]["items"][0]["path"] = "spark-env.sh"
+
+
+COMMAND, ENVIRONMENT, VOLUME = "is not the one that its creator may start", "an environment variable", "a volume is none that"
+WAYS = {
+    "another setting": (argument("--config"), COMMAND),
+    "what it failed with": (argument("--debug"), COMMAND),
+    "another engine": (argument("--master=local"), COMMAND),
+    "a policy of elsewhere": (argument("/tmp/policy.yaml"), COMMAND),
+    "a policy above": (argument("/etc/airlock/policies/../store/access_key_id"), COMMAND),
+    "an expansion": (argument("$(HOME)"), COMMAND),
+    "two in one": (argument("--run\n--debug"), COMMAND),
+    "a library": (environment("LD_PRELOAD", "/tmp/a.so"), ENVIRONMENT),
+    "a Python path": (environment("PYTHONPATH", "/etc/airlock/policy"), ENVIRONMENT),
+    "Java's options": (environment("JAVA_TOOL_OPTIONS", "-javaagent:/tmp/a.jar"), ENVIRONMENT),
+    "submit's options": (environment("SPARK_SUBMIT_OPTS", "-Da=b"), ENVIRONMENT),
+    "another Python": (environment("PYSPARK_DRIVER_PYTHON", "/tmp/python"), ENVIRONMENT),
+    "another conf": (environment("SPARK_CONF_DIR", "/etc/airlock/policy"), ENVIRONMENT),
+    "other settings": (environment("AIRLOCK_CONFIG", "/etc/airlock/policy/airlock.yaml"), ENVIRONMENT),
+    "no preflight": (environment("AIRLOCK_ISOLATION_PREFLIGHT", ""), ENVIRONMENT),
+    "a node of its own": (environment("AIRLOCK_ISOLATION_NODE", "node-1"), ENVIRONMENT),
+    "another field": (environment("HOME", valueFrom={"fieldRef": {"fieldPath": "metadata.name"}}), ENVIRONMENT),
+    "a value with more": (environment("HOME", "/tmp\nA=b"), ENVIRONMENT),
+    "a folder to run from": (container(workingDir="/etc/airlock/policy"), "workingDir"),
+    "a ConfigMap as program": (mounted("/opt/airlock/jobs", configMap={"name": "policy-36b3b5b59f93b17d864a6141370df0f9"}), VOLUME),
+    "a policy as settings": (mounted("/etc/airlock/config", configMap={"name": "policy-36b3b5b59f93b17d864a6141370df0f9"}), VOLUME),
+    "an empty program": (mounted("/opt/airlock/lib", emptyDir={}), VOLUME),
+    "another ConfigMap": (mounted("/etc/airlock/config", configMap={"name": "another"}), VOLUME),
+    "a part of one": (remounted(1, subPath="spark.properties"), VOLUME),
+    "an expanded part of one": (remounted(1, subPathExpr="$(HOME)"), VOLUME),
+    "a shell's file of Spark's conf": (rekeyed, VOLUME),
+    "keys elsewhere": (remounted(0, mountPath="/tmp/keys"), VOLUME),
+    "a Secret by way of a token's name": (
+        lambda one: one["spec"]["volumes"].append(
+            {"name": "kube-api-access-x", "projected": {"sources": [{"secret": {"name": "raw-store-root"}}]}}
+        ),
+        VOLUME,
+    ),
+    "a ConfigMap by way of a token's name": (
+        mounted(
+            "/var/run/secrets/kubernetes.io/serviceaccount",
+            projected={"sources": [{"serviceAccountToken": {"path": "token"}}, {"configMap": {"name": "another"}}]},
+        ),
+        VOLUME,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "words"), WAYS.values(), ids=WAYS)
+def test_no_program_of_its_own_in_a_driver(cluster, change, words):
+    refused(changed(driver(), change), SUBMIT, words)
+
+
+BY_DRIVER = {
+    "a library": (environment("LD_PRELOAD", "/tmp/a.so"), ENVIRONMENT),
+    "a class path": (environment("SPARK_CLASSPATH", "/tmp/a.jar"), ENVIRONMENT),
+    "a Python path": (environment("PYTHONPATH", "/tmp"), ENVIRONMENT),
+    "an agent": (environment("SPARK_JAVA_OPT_9", "-javaagent:/tmp/a.jar"), ENVIRONMENT),
+    "a command": (environment("SPARK_JAVA_OPT_9", "-XX:OnOutOfMemoryError=sh"), ENVIRONMENT),
+    "no secret": (environment("SPARK_JAVA_OPT_9", "-Dspark.plugins=a.B"), ENVIRONMENT),
+    "another driver": (environment("SPARK_DRIVER_URL", "spark://CoarseGrainedScheduler@evil.example.org:7078"), ENVIRONMENT),
+    "scratch as program": (mounted("/opt/airlock/lib", emptyDir={}), VOLUME),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), BY_DRIVER.values(), ids=BY_DRIVER)
+def test_nor_in_executors_by_the_template_that_a_launcher_gave(cluster, change, words):
+    refused(changed(executor(), change), DRIVER, words)
+
+
+def test_the_names_of_refused_variables_are_said_and_no_values(cluster):
+    made = create(changed(driver(), environment("TOKEN", "what-is-in-it")), SUBMIT)
+    assert "or has another value: TOKEN." in made.stderr
+    assert "what-is-in-it" not in made.stderr
+
+
+def test_a_volume_without_a_mount_is_held_to_the_list_too(cluster):
+    refused(changed(driver(), volume(secret={"secretName": "release-keys"})), SUBMIT, VOLUME)
