@@ -46,7 +46,7 @@ unit: setup
 	$(BIN)/python -m pytest -q --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90 tests/e2e/test_race.py
 
 # On the cluster that KUBECONFIG names: its zones are made and deleted. Whatever is missing fails, and is named.
-test-cluster bench-cluster: export AIRLOCK_REQUIRE ?= airflow,cluster,cluster_image,cluster_site_images,kustomize,spark_crd
+test-cluster bench-cluster: export AIRLOCK_REQUIRE ?= airflow,cluster,cluster_image,cluster_site_images,kustomize,spark_crd$(MORE)
 test-cluster: setup
 	@test -n "$$KUBECONFIG" && test -n "$$AIRLOCK_TRIAL_IMAGE" || { echo "test-cluster needs KUBECONFIG, of a cluster without zones whose network enforces NetworkPolicies,"; \
 	  echo "AIRLOCK_TRIAL_IMAGE, AIRLOCK_TRIAL_OUTER_IMAGE and AIRLOCK_TRIAL_STORE_IMAGE=NAME@sha256:..., images that it can start, and kubectl:"; \
@@ -56,6 +56,7 @@ test-cluster: setup
 # The same with 200 sets of policies instead of 20, each tried by packets, and with every fault in the middle of a run instead of three.
 test-cluster-full: export AIRLOCK_PACKET_SETS = 200
 test-cluster-full: export AIRLOCK_ALL_FAULTS = 1
+test-cluster-full: MORE = ,spark_operator
 test-cluster-full: test-cluster
 
 # What a run costs on that cluster.

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.servers import airflow, kustomize, s3, spark_crd, vault
+from tests.servers import airflow, kustomize, s3, spark_crd, spark_operator, vault
 
 from airlock.keys.file import create_root_file
 from airlock.keys.signing import create_signing_key
@@ -235,6 +235,7 @@ _PARTS: dict[str, Callable[[], str | None]] = {
     "nft": _allowed("a network namespace", "nft", "add", "table", "inet", "probe"),
     "s3": s3.missing,
     "spark_crd": spark_crd.missing,
+    "spark_operator": spark_operator.missing,
     "unshare": _unshare,
     "vault": vault.missing,
 }

@@ -85,8 +85,11 @@ def test_the_application_is_the_shipped_file_with_policy_and_launch(ask):
     shipped = yaml.safe_load(SHIPPED.read_text())
     made = ask("application", "spark-kubernetes")
     assert (made["operator"], made["namespace"]) == ("AnonymizeApplication", "pii-raw")
+    run = run_id_of("customers", LAUNCH)
+    labels = {"app.kubernetes.io/instance": run, "airlock.dev/run": run, "airlock.dev/dataset": "customers"}
     assert made["body"] == shipped | {
-        "spec": shipped["spec"] | {"arguments": ["/etc/airlock/policies/customers.yaml", "--launch", LAUNCH]}
+        "metadata": shipped["metadata"] | {"labels": shipped["metadata"]["labels"] | labels},
+        "spec": shipped["spec"] | {"arguments": ["/etc/airlock/policies/customers.yaml", "--launch", LAUNCH]},
     }
 
 

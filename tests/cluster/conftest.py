@@ -107,7 +107,7 @@ def trial(require, tmp_path_factory):
     lists["data"] = {f"images.{zone}": "".join(f"{one} trial\n" for one in images if one) for zone in ZONES}
     (overlay / "pods-parameters.yaml").write_text(yaml.safe_dump(lists))
     made = yaml.safe_load((overlay / "kustomization.yaml").read_text())
-    made["components"].insert(0, "../../components/airflow")
+    made["components"][:0] = [f"../../components/{name}" for name in ("airflow", "spark-operator", "airflow-spark-operator")]
     made["images"] = [_image("airlock-store", STORE_IMAGE), _image("airlock-inner", IMAGE)]
     made["replicas"] = [{"name": name, "count": 0} for name in ("raw-store", "staging-store", "sanitized-store", "preflight")]
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(made))

@@ -102,6 +102,7 @@ def pod(
         "spec": {
             "serviceAccountName": role,
             "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
             "restartPolicy": "Never",
             "nodeSelector": {"airlock.test/node": "none-has-it"},
             "securityContext": {"runAsNonRoot": True, "runAsUser": 185, "seccompProfile": {"type": "RuntimeDefault"}},

@@ -33,7 +33,8 @@ class Remains:
         self._any = re.compile("|".join(map(re.escape, canaries)).encode())
         self.controls = dict.fromkeys((control.encode() for control in controls), False)
         self.found: set[str] = set()
-        self.seen: dict[str, set[str]] = {"scratch": set(), "logs": set(), "objects": set(), "environments": set()}
+        self.seen: dict[str, set[str]] = {kind: set() for kind in ("scratch", "logs", "objects", "environments", "launchers")}
+        self._uids: list[str] = []
 
     @contextmanager
     def watched(self) -> Iterator[Remains]:
@@ -52,8 +53,13 @@ class Remains:
         while not over.wait(_EVERY):
             self.look(objects=False)
 
+    def look_below(self, folder: Path) -> None:
+        """At what a launcher outside of the zones wrote: its log, what it kept."""
+        for file in _files(folder):
+            self._take("launchers", str(file.relative_to(folder)), file)
+
     def look(self, *, objects: bool = True) -> None:
-        """Once at everything; executors' volumes and logs go with them."""
+        """Once at everything; executors' volumes and logs go with them. Where the API server does not answer, at what was there before."""
         mine = self._pods()
         for uid in mine:
             for file in _files(PODS / uid / "volumes" / "kubernetes.io~empty-dir"):
@@ -63,18 +69,20 @@ class Remains:
                 self._take("logs", file.name, file)
         self._environments(mine)
         for namespace in _NAMESPACES:  # pods and events go with their executors
-            text = done(kubectl("get", _KINDS if objects else _FLEETING, "-n", namespace, "-o", "json")).encode()
-            self._judge("objects", namespace, text)
+            made = kubectl("get", _KINDS if objects else _FLEETING, "-n", namespace, "-o", "json")
+            self._judge("objects", namespace, (done(made) if objects else made.stdout).encode())
 
     def _pods(self) -> list[str]:
         """The uids of pods that are no store's: stores hold what was put there."""
-        items = json.loads(done(kubectl("get", "pods", "-A", "-o", "json")))["items"]
-        return [
-            one["metadata"]["uid"]
-            for one in items
-            if one["metadata"]["namespace"] in _NAMESPACES
-            and not one["metadata"]["labels"]["airlock.dev/role"].endswith("-store")
-        ]
+        made = kubectl("get", "pods", "-A", "-o", "json")
+        if made.returncode == 0:
+            self._uids = [
+                one["metadata"]["uid"]
+                for one in json.loads(made.stdout)["items"]
+                if one["metadata"]["namespace"] in _NAMESPACES
+                and not one["metadata"]["labels"]["airlock.dev/role"].endswith("-store")
+            ]
+        return self._uids
 
     def _environments(self, uids: Sequence[str]) -> None:
         """Arguments and environments of the pods' processes, as anybody on the node reads them."""

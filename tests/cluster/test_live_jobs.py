@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.cluster.conftest import one_round, only_applied
 from tests.cluster.faults import API_SERVER, FAULTS, IN_CI
+from tests.cluster.launchers import LAUNCHERS
 from tests.cluster.live import done, kubectl
 from tests.cluster.remains import PODS, Remains
 from tests.cluster.site import RAW, Site
@@ -46,7 +47,7 @@ def site(cluster, require, folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def remains(site):
-    """Watches the run by spark-submit, for e-mail addresses and streets of the raw data."""
+    """Watches runs for e-mail addresses and streets of the raw data."""
     files = [pq.ParquetFile(file) for file in sorted((site.project / "raw").rglob("*.parquet"))]
     tables = [file.read(["email", "address"]) for file in files if {"email", "address"} <= set(file.schema_arrow.names)]
     emails = [one for table in tables for one in table["email"].slice(0, 100).to_pylist() if one]
@@ -104,7 +105,7 @@ def test_nothing_of_the_raw_data_remains(remains, submitted):
     assert all(remains.controls.values()), remains.controls
     if not PODS.is_dir():
         pytest.skip(f"the cluster's node is not this machine: there is no {PODS}")
-    assert min(len(names) for names in remains.seen.values()) > 2, remains.seen
+    assert min(len(names) for kind, names in remains.seen.items() if kind != "launchers") > 2, remains.seen
 
 
 def test_a_reader_in_another_namespace_reads_the_release_and_reaches_nothing_else(site, submitted):
@@ -123,21 +124,38 @@ def test_the_same_job_again_is_the_same_run_and_does_nothing(site, submitted):
     assert site.published() == before
 
 
-def test_a_cron_job_makes_the_same_bytes(site, submitted):
+@pytest.fixture
+def watched(remains, tmp_path):
+    """While the test runs, and at what launchers outside of the zones left in its folder."""
+    with remains.watched():
+        yield
+    remains.look_below(tmp_path)
+    assert remains.found == set()
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_each_launcher_makes_the_same_bytes_and_meets_the_same_gate(site, submitted, require, tmp_path, launcher):
     """With nothing left of the first run on the inner side."""
     site.forget()
-    done(kubectl("apply", "-f", "-", given=site.objects["anonymize-customers"]))
-    site.made.append(("cronjob", "anonymize-customers", RAW))
-    inner = site.run_job(site.from_cron("anonymize-customers", "cron-1"), 300)
-    outer = site.release("release-cron")
-    first, second = (site.manifest(one["results"][0]["run"]) for one in (submitted[0], inner))
-    assert outer["results"][0]["run"] == inner["results"][0]["run"] != submitted[0]["results"][0]["run"]
+    with LAUNCHERS[launcher](site, require, tmp_path) as run:
+        outer = site.release(f"release-{launcher}")
+        assert outer["results"][0]["run"] == site.published()["run"] == run != submitted[0]["results"][0]["run"]
+    first, second = site.manifest(submitted[0]["results"][0]["run"]), site.manifest(run)
     assert second["isolation"] == "proven"
+    assert second["totals"] == first["totals"]
     assert [(one["path"], one["sha256"]) for one in first["outputs"]] == [
         (one["path"], one["sha256"]) for one in second["outputs"]
     ]
-    gates = [site.gate(one["results"][0]["run"]) for one in (submitted[0], inner)]
-    assert gates[0] == gates[1]
+    assert site.gate(run) == site.gate(submitted[0]["results"][0]["run"])
+
+
+@pytest.mark.parametrize("pod", ["preflight-0", "raw-store-0"])
+def test_airflows_worker_deletes_no_pod_that_it_may_not_make(site, pod):
+    del site
+    made = kubectl("delete", "pod", pod, "-n", RAW, "--dry-run=server", user="system:serviceaccount:airflow:airflow-worker")
+    assert made.returncode == 1
+    assert "that it may not create" in made.stderr
 
 
 def test_pods_of_an_indexed_job_share_the_checking_of_one_run(site, submitted):
@@ -200,6 +218,7 @@ def test_verify_from_outside(site, submitted, tmp_path):
     assert made.returncode == 0, made.stderr
 
 
+@pytest.mark.usefixtures("watched")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_middle_ends_in_a_correct_release_or_in_none(site, submitted, fault):
     if fault not in IN_CI and not os.environ.get(ALL):

@@ -11,7 +11,7 @@ import re
 import pytest
 from tests.cluster.launched import conf
 from tests.cluster.live import EVERYTHING, account, changed, create, done, driver, executor, kubectl, settles
-from tests.cluster.test_live_resources import DRIVER, SUBMIT, admitted, container, refused, volume
+from tests.cluster.test_live_resources import DRIVER, SUBMIT, admitted, container, refused, spec, volume
 
 OPERATOR = "spark-operator/spark-operator-controller"
 NAME = "spark-drv-335b77a229104cad-conf-map"
@@ -34,7 +34,8 @@ def stored(values):
 
 
 def properties(text, name=NAME, **more):
-    data = {"spark.kubernetes.namespace": "pii-raw", "spark.properties": text} | more
+    own = {"spark.kubernetes.namespace": "pii-raw", "spark.properties": text} if name == NAME else {"customers.yaml": text}
+    data = own | more
     metadata = {"name": name, "namespace": "pii-raw"}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, "data": data}
 
@@ -79,6 +80,8 @@ def test_sparks_conf_as_it_is_sent_is_admitted(cluster):
         "spark.plugins a.B",
         "spark.plugins:a.B",
         "spark.app.name=\\\\\\:",
+        "spark.master=local[4]",
+        "spark.master=k8s\\://http\\://198.18.0.9\\:7070",
     ],
 )
 def test_a_line_of_ones_own_is_refused(cluster, line):
@@ -92,6 +95,20 @@ def test_a_line_that_seals_it_may_not_be_left_out(cluster, name):
     left = whole()
     del left[name]
     refused(properties(stored(left)), SUBMIT, f"or has other values there: {name}.")
+
+
+@pytest.mark.parametrize("name", ["spark.authenticate", "spark.ui.enabled"])
+def test_a_line_that_java_reads_otherwise_seals_nothing(cluster, name):
+    """It is a property `spark.authenticate=true` without a value."""
+    text = stored(whole()).replace(f"{name}=", f"{name}\\=")
+    refused(properties(text), SUBMIT, "names without a backslash")
+
+
+@pytest.mark.parametrize("key", ["evil.py", "spark-env.sh", "..data.yaml"])
+def test_a_policys_config_map_holds_policies_and_what_they_name(cluster, key):
+    name = "policy-36b3b5b59f93b17d864a6141370df0f9"
+    refused(properties("", name, **{key: "print()"}), SUBMIT, "holds a policy and the files that it names")
+    refused(properties("", name) | {"data": {}, "binaryData": {"evil.csv": "aWQ="}}, SUBMIT, "holds a policy")
 
 
 def test_no_other_file_comes_with_it(cluster):
@@ -176,6 +193,17 @@ def rekeyed(one):
     one["spec"]["volumes"][1]["configMap"]["items"][0]["path"] = "spark-env.sh"
 
 
+def joined(one):
+    """Spark takes the last argument for its program then: a class of a name with a line feed is none."""
+    arguments = one["spec"]["containers"][0]["args"]
+    arguments[4:6] = ["\n".join(arguments[4:6])]
+    arguments[5:] = ["local:///etc/airlock/policy/evil.py"]
+
+
+def without(*last):
+    return lambda one: one["spec"]["containers"][0]["args"].__setitem__(slice(6, None), last)
+
+
 COMMAND, ENVIRONMENT, VOLUME = "is not the one that its creator may start", "an environment variable", "a volume is none that"
 WAYS = {
     "another setting": (argument("--config"), COMMAND),
@@ -185,6 +213,10 @@ WAYS = {
     "a policy above": (argument("/etc/airlock/policies/../store/access_key_id"), COMMAND),
     "an expansion": (argument("$(HOME)"), COMMAND),
     "two in one": (argument("--run\n--debug"), COMMAND),
+    "a program of its own behind a line feed": (joined, COMMAND),
+    "no policy": (without("--run", "run-1"), COMMAND),
+    "two policies": (without("/etc/airlock/policy/a.yaml", "/etc/airlock/policy/b.yaml", "--run", "run-1"), COMMAND),
+    "another order": (without("--run", "run-1", "/etc/airlock/policy/a.yaml"), COMMAND),
     "a library": (environment("LD_PRELOAD", "/tmp/a.so"), ENVIRONMENT),
     "a Python path": (environment("PYTHONPATH", "/etc/airlock/policy"), ENVIRONMENT),
     "Java's options": (environment("JAVA_TOOL_OPTIONS", "-javaagent:/tmp/a.jar"), ENVIRONMENT),
@@ -196,6 +228,10 @@ WAYS = {
     "a node of its own": (environment("AIRLOCK_ISOLATION_NODE", "node-1"), ENVIRONMENT),
     "another field": (environment("HOME", valueFrom={"fieldRef": {"fieldPath": "metadata.name"}}), ENVIRONMENT),
     "a value with more": (environment("HOME", "/tmp\nA=b"), ENVIRONMENT),
+    "the zone's Services": (spec(enableServiceLinks=True), "enableServiceLinks"),
+    "another's name": (spec(hostname="preflight-0"), "the pod has another's name"),
+    "a subdomain": (spec(subdomain="a"), "the pod has another's name"),
+    "a Job's label": (lambda one: one["metadata"]["labels"].update({"batch.kubernetes.io/job-name": "a"}), "one of a Job"),
     "a folder to run from": (container(workingDir="/etc/airlock/policy"), "workingDir"),
     "a ConfigMap as program": (mounted("/opt/airlock/jobs", configMap={"name": "policy-36b3b5b59f93b17d864a6141370df0f9"}), VOLUME),
     "a policy as settings": (mounted("/etc/airlock/config", configMap={"name": "policy-36b3b5b59f93b17d864a6141370df0f9"}), VOLUME),

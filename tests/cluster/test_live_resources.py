@@ -149,6 +149,7 @@ ANY_POD = {
     "another's role": (label(role="raw-store"), "needs the labels"),
     "another's account": (spec(serviceAccountName="driver"), "needs the labels"),
     "log as status": (container(terminationMessagePolicy="FallbackToLogsOnError"), "FallbackToLogsOnError"),
+    "another file as status": (container(terminationMessagePath="/opt/spark/conf/spark.properties"), "terminationMessagePath"),
 }
 
 

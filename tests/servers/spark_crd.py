@@ -6,13 +6,11 @@ are skipped, unless AIRLOCK_REQUIRE lists `spark_crd`: then it is fetched. `pyth
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.compiled import Compiled
+from tests.servers.compiled import Compiled, fetched
 
 
 @dataclass(frozen=True)
@@ -21,10 +19,8 @@ class Fetched(Compiled):
 
     def make(self, go: str, fresh: Path) -> None:
         """Fetch the module that go.mod names; Go refuses one that go.sum does not know."""
-        asked = (self.source / "go.mod").read_text().rpartition("require ")[2].split()
-        command = [go, "mod", "download", "-json", "@".join(asked)]
-        made = subprocess.run(command, cwd=self.source, check=True, capture_output=True, text=True)
-        shutil.copyfile(Path(json.loads(made.stdout)["Dir"]) / self.package, fresh)
+        del go
+        shutil.copyfile(fetched(self.source) / self.package, fresh)
 
 
 SPARK_CRD = Fetched(

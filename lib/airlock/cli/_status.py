@@ -12,7 +12,7 @@ from typing import Any
 
 from airlock.errors import ConfigError
 
-__all__ = ["VARIABLE", "closed_status", "rounded", "write_status"]
+__all__ = ["VARIABLE", "closed_status", "told_count", "write_status"]
 
 VARIABLE = "AIRLOCK_STATUS"
 _MOST = 4096
@@ -21,18 +21,21 @@ _WORDS = ("dataset", "run", "state", "code")
 _COUNTS = ("rows", "splits")
 
 
-def rounded(count: int) -> int:
-    """A count to two digits: exact ones would say who was added since the last run.
+_LEAST = 100
+
+
+def told_count(count: int) -> int | None:
+    """A count to two digits, and none of under a hundred: exact and small ones would say who is there, to whoever chose what is counted.
 
     Example:
-        >>> [rounded(count) for count in (0, 7, 99, 12_345, 1_999_999)]
-        [0, 7, 99, 12000, 2000000]
+        >>> [told_count(count) for count in (0, 7, 99, 100, 12_345, 1_999_999)]
+        [None, None, None, 100, 12000, 2000000]
     """
-    return round(count, min(0, 2 - len(str(count))))
+    return round(count, 2 - len(str(count))) if count >= _LEAST else None
 
 
 def closed_status(verb: str, exit_code: int, results: Sequence[Mapping[str, Any]], code: str | None = None) -> str:
-    """One line: names that the policy gives, words of closed lists, rounded counts. No path, no message, no value.
+    """One line: names that the policy gives, words of closed lists, rounded counts from a hundred on. No path, no message, no value.
 
     Args:
         verb: The command.
@@ -68,5 +71,5 @@ def write_status(verb: str, exit_code: int, results: Sequence[Mapping[str, Any]]
 
 def _told(result: Mapping[str, Any]) -> dict[str, Any]:
     words = {name: str(result[name]) for name in _WORDS if result.get(name)}
-    counts = {name: rounded(result[name]) for name in _COUNTS if isinstance(result.get(name), int)}
-    return words | counts | {"exit_code": result["exit_code"]}
+    told = {name: told_count(result[name]) for name in _COUNTS if isinstance(result.get(name), int)}
+    return words | {name: count for name, count in told.items() if count is not None} | {"exit_code": result["exit_code"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from airlock.policy.yaml import read_yaml
 
 __all__ = ["contents_of"]
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.(csv|json|txt|yaml|yml)")
+"""What admission lets a launcher's ConfigMap hold (k8s/base/admission/launchers.yaml): nothing that a driver could be made to run."""
 _MOST = 1_000_000
 """Bytes of a ConfigMap (kubernetes.io: 1 MiB with all else)."""
 
@@ -33,6 +36,10 @@ def contents_of(policy: Path, dataset: str) -> dict[str, str]:
     for name in files_named(whole):
         if "/" in name:
             raise ConfigError(f"{policy}: it names '{name}', and a ConfigMap has no folders. Put the file beside the policy")
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"{policy}: it names '{name}', and what is shipped with a policy ends in .csv, .json, .txt, .yaml or .yml. Name it so"
+            )
         made[name] = (policy.parent / name).read_text(encoding="utf-8")
     size = sum(len(one.encode()) for one in made.values())
     if size > _MOST:

@@ -261,3 +261,11 @@ def test_files_that_it_names_come_with_it(shipping):
         (rule, "  city: {type: string, class: quasi_identifier, hierarchy: {file: cities.csv, level: 1}}"), cities_csv=TREE
     )
     assert contents_of(policy, "people") == {"people.yaml": policy.read_text(), "cities.csv": TREE}
+
+
+def test_files_that_could_be_run_do_not(shipping):
+    policy = shipping()
+    rule = next(line for line in policy.read_text().splitlines() if line.startswith("  city:"))
+    named = "  city: {type: string, class: quasi_identifier, hierarchy: {file: cities.py, level: 1}}"
+    with pytest.raises(ConfigError, match=r"it names 'cities\.py', and what is shipped with a policy ends in"):
+        contents_of(shipping((rule, named), cities_py=TREE), "people")

@@ -1,0 +1,122 @@
+"""Ways to launch the inner door beside spark-submit from a pod, each as its users do: starts a run, gives its id when it is staged.
+
+What is left to happen after the outer door published happens when the block ends: Airflow sees the release and announces it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+from tests.cluster.conftest import K8S
+from tests.cluster.live import IMAGE, done, kubectl
+from tests.cluster.site import RAW, Site
+from tests.cluster.sparkoperator import application, ended, kubeconfig, operator
+from tests.cluster.waiting import until
+from tests.servers.airflow import Airflow
+
+from airlock.types import run_id_of
+
+MOMENTS = {"kubernetes-pod": "2026-11-02T00:00:00+00:00", "spark-kubernetes": "2026-11-03T00:00:00+00:00"}
+DAG = "airlock-customers"
+Require = Callable[[str], None]
+
+
+@contextmanager
+def cron_job(site: Site, require: Require, folder: Path) -> Iterator[str]:
+    """A Job of the CronJob's template, as its controller makes it."""
+    del require, folder
+    done(kubectl("apply", "-f", "-", given=site.objects["anonymize-customers"]))
+    site.made.append(("cronjob", "anonymize-customers", RAW))
+    inner = site.run_job(site.from_cron("anonymize-customers", "cron-1"), 300)
+    assert inner["container"] == 0
+    yield inner["results"][0]["run"]
+
+
+@contextmanager
+def airflow_pod(site: Site, require: Require, folder: Path) -> Iterator[str]:
+    """A DAG that makes the driver's pod."""
+    require("airflow")
+    template = yaml.safe_load((K8S / "launch" / "driver-pod.yaml").read_text())
+    template["spec"]["containers"][0]["image"] = os.environ[IMAGE]
+    (folder / "driver-pod.yaml").write_text(yaml.safe_dump(template))
+    with _dag(site, folder, {"launcher": "kubernetes-pod", "pod_template": str(folder / "driver-pod.yaml")}) as run:
+        yield run
+
+
+@contextmanager
+def airflow_application(site: Site, require: Require, folder: Path) -> Iterator[str]:
+    """A DAG that makes a SparkApplication, of which the operator makes the driver."""
+    require("airflow")
+    require("spark_operator")
+    (folder / "application.yaml").write_text(yaml.safe_dump(application()))
+    own = {"launcher": "spark-kubernetes", "application_file": str(folder / "application.yaml")}
+    with operator(site, folder), _dag(site, folder, own) as run:
+        yield run
+
+
+@contextmanager
+def _dag(site: Site, folder: Path, own: dict[str, str]) -> Iterator[str]:
+    """Runs it as ServiceAccount airflow/airflow-worker, which has the components' rights and no more. Each launcher is another data interval."""
+    moment = MOMENTS[own["launcher"]]
+    extra = {"kube_config": json.dumps(kubeconfig(site, "airflow", "airflow-worker")), "namespace": RAW}
+    connection = {"AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps({"conn_type": "kubernetes", "extra": extra})}
+    run = run_id_of("customers", f"{DAG}/{moment}/{moment}")
+    made = Airflow(folder / "airflow")
+    try:
+        made.start("run", _settings(site, folder) | own, connection, dag_id=DAG, moment=moment)
+        manifest = f"customers/{run}/manifest.intoto.json"
+        until(lambda: site.pods(f"airlock.dev/run={run},airlock.dev/role=driver"), 90, lambda: made.log[-4000:])
+        until(lambda: site.objects_in("staging", "staging", manifest), 240, lambda: made.log[-4000:])
+        yield run
+        answer = made.answer()
+    finally:
+        made.stop()
+    assert {state for state, _ in answer["tasks"].values()} == {"success"}, answer
+    (told,) = answer["events"]
+    assert (told["run"], told["rows_out"]) == (run, site.manifest(run)["totals"]["rows_out"])
+    assert told["isolation"] == "proven"
+    assert urlsplit(told["evidence"]).path.endswith(f"/customers/evidence/{run}")
+    assert Path(told["data"]).name == run
+
+
+def _settings(site: Site, folder: Path) -> dict[str, str]:
+    """Section `[airlock]`: one policy, and who may look at zone sanitized."""
+    (folder / "policies").mkdir()
+    (folder / "policies" / "customers.yaml").write_text((site.project / "policies" / "customers.yaml").read_text())
+    site.write_reader_config(folder / "observer.yaml")
+    return {
+        "policies": str(folder / "policies"), "observer": str(folder / "observer.yaml"), "program": f"{sys.executable} -m airlock",
+        "sanitized": "s3://sanitized", "poke_interval": "1", "retries": "1", "retry_delay": "1", "preflight_timeout": "60",
+        "release_timeout": "120",
+    }  # fmt: skip
+
+
+@contextmanager
+def spark_operator(site: Site, require: Require, folder: Path) -> Iterator[str]:
+    """A SparkApplication, carried out by kubeflow's own program."""
+    require("spark_operator")
+    made = application()
+    name = made["metadata"]["name"]
+    with operator(site, folder) as log:
+        try:
+            done(kubectl("create", "-f", "-", given=made))
+            found = ended(name, log, 300)
+            assert found["state"] == "COMPLETED", f"{found}\n{log.read_text()[-6000:]}"
+            yield run_id_of("customers", name)
+        finally:
+            kubectl("delete", "sparkapplication", name, "-n", RAW, "--wait=true", "--timeout=60s")
+
+
+LAUNCHERS = {
+    "cron-job": cron_job,
+    "airflow-pod": airflow_pod,
+    "spark-operator": spark_operator,
+    "airflow-spark-operator": airflow_application,
+}
