@@ -171,6 +171,8 @@ def one_round(folder):
 @pytest.fixture(scope="session")
 def cluster(trial):
     """The trial's objects on the cluster, first by server-side dry run, then for real."""
+    for zone in ZONES:  # of a trial that ended a moment ago
+        kubectl("wait", "--for=delete", f"namespace/{zone}", "--timeout=60s")
     present = done(kubectl("get", "namespaces", "-o", "name")).split()
     assert not {f"namespace/{zone}" for zone in ZONES} & set(present), (
         "the cluster has zones already; name another, or delete them"

@@ -104,7 +104,7 @@ def test_a_line_that_java_reads_otherwise_seals_nothing(cluster, name):
     refused(properties(text), SUBMIT, "names without a backslash")
 
 
-@pytest.mark.parametrize("key", ["evil.py", "spark-env.sh", "..data.yaml"])
+@pytest.mark.parametrize("key", ["evil.py", "spark-env.sh", ".hidden.yaml"])
 def test_a_policys_config_map_holds_policies_and_what_they_name(cluster, key):
     name = "policy-36b3b5b59f93b17d864a6141370df0f9"
     refused(properties("", name, **{key: "print()"}), SUBMIT, "holds a policy and the files that it names")

@@ -341,7 +341,7 @@ def config_map(namespace="pii-raw", **values):
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "trial", "namespace": namespace},
-        "data": {"a": "b"},
+        "data": {"a.yaml": "b"},
         **values,
     }
 
