@@ -219,10 +219,16 @@ def _site_images() -> str | None:
     return f"no image is named (NAME@sha256:...) by {' and '.join(names)}" if names else None
 
 
+def _cluster_node() -> str | None:
+    there = Path("/var/lib/local-cluster/kubelet/pods").is_dir() and Path("/run/local-cluster/kube-apiserver.pid").exists()
+    return None if there else "the cluster's node is not this machine, whose processes and volumes can be looked at"
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
     "airflow": airflow.missing,
     "cluster": _cluster,
     "cluster_image": _cluster_image,
+    "cluster_node": _cluster_node,
     "cluster_site_images": _site_images,
     "java": _java,
     "duckdb": _module("duckdb"),

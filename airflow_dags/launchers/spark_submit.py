@@ -1,4 +1,7 @@
-"""Launcher `spark-submit`: for sites that submit, to Kubernetes or to another master; the Spark connection says where."""
+"""Launcher `spark-submit`: for sites that submit, to Kubernetes or to another master; the Spark connection says where.
+
+On Kubernetes spark-submit makes the driver and ends: its pod is followed, and the exit code is that of the driver's container.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,7 @@ def _anonymize(job: Job) -> BaseOperator:
         conn_id=site.spark_conn_id,
         properties_file=site.spark_properties or None,
         name=f"anonymize-{job.name}",
+        track_driver_via_k8s_api=bool(site.preflight_pod),
         doc_md="The inner door under spark-submit.",
     )
 

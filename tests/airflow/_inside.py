@@ -131,7 +131,8 @@ def submit():
         extra='{"deploy-mode": "cluster", "namespace": "pii-raw"}',
     ).as_json()
     hook = task._get_hook()
-    return {"operator": kind, "command": hook._build_spark_submit_command(task.application)}
+    followed = hook._should_track_driver_via_k8s_api()
+    return {"operator": kind, "command": hook._build_spark_submit_command(task.application), "followed": followed}
 
 
 def preflight():

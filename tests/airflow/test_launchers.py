@@ -99,6 +99,7 @@ def test_spark_submit_is_given_the_policy_and_the_launch(ask):
     command = made["command"]
     assert command[-4:] == [ARGUMENTS[1], "/etc/airlock/policies/customers.yaml", "--launch", LAUNCH]
     assert command[command.index("--deploy-mode") + 1] == "cluster"
+    assert made["followed"]  # else a submission is an error: spark-submit ends before the driver does
 
 
 @pytest.mark.parametrize("launcher", ["spark-submit", "kubernetes-pod", "spark-kubernetes"])

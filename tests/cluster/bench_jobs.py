@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import pytest
 from tests.cluster.conftest import one_round, only_applied
 from tests.cluster.live import done, kubectl
-from tests.cluster.remains import PODS
+from tests.cluster.remains import PODS, processes_of
 from tests.cluster.site import RAW, SITE_CONF, Site
 from tests.cluster.traffic import counted
 
@@ -41,9 +42,12 @@ def site(cluster, require, folder, tmp_path_factory):
 
 
 class Run(NamedTuple):
-    """Seconds from the Job to its first executor, to its first split, from that to its last one; how many there are; bytes by pair of roles."""
+    """Seconds from the Job to its first executor, to its first task (a Python worker), to its first split, from that to its last one; how many there
+    are; bytes by pair of roles.
+    """
 
     executor: float
+    task: float
     first: float
     rest: float
     splits: int
@@ -54,16 +58,16 @@ class Runs:
     """Runs by CronJob's Job under several confs."""
 
     def __init__(self, site):
-        self.site, self.number, self.roles, self.started = site, 0, {}, {}
+        self.site, self.number, self.roles, self.started, self.worked = site, 0, {}, {}, {}
 
-    def run(self, conf):
-        """One from nothing: what it took, and bytes by pair of roles."""
+    def run(self, conf, submit):
+        """One from nothing, by CronJob's Job or by `airlock submit`: what it took, and bytes by pair of roles."""
         self.site.forget()
         self.number += 1
-        self.started = {}
+        self.started, self.worked = {}, {}
         name = f"bench-{self.number}"
         self.site.config(RAW, f"inner-{name}", self.site.inner(conf))
-        job = self.site.from_cron("anonymize-customers", name)
+        job = self.site.job(name) if submit else self.site.from_cron("anonymize-customers", name)
         for volume in job["spec"]["template"]["spec"]["volumes"]:
             if volume["name"] == "config":
                 volume["configMap"]["name"] = f"inner-{name}"
@@ -84,7 +88,8 @@ class Runs:
         for (source, target), count in pairs.items():
             if source in self.roles and target in self.roles:
                 told[self.roles[source], self.roles[target]] += count
-        return Run(min(self.started.values()) - made, records[0] - made, records[-1] - records[0], len(records), told)
+        begun = (min(self.started.values()) - made, min(self.worked.values()) - made)
+        return Run(*begun, records[0] - made, records[-1] - records[0], len(records), told)
 
     def _private(self, folder):
         """A folder of the private bucket, on the node's disk."""
@@ -101,6 +106,8 @@ class Runs:
                 for state in one["status"].get("containerStatuses", ()) if role == "executor" else ():
                     if "running" in state["state"]:
                         self.started.setdefault(one["metadata"]["name"], _seconds(state["state"]["running"]["startedAt"]))
+                        if processes_of(one["metadata"]["uid"], "python"):
+                            self.worked.setdefault(one["metadata"]["name"], time.time())
 
 
 def _seconds(text):
@@ -109,16 +116,17 @@ def _seconds(text):
 
 def test_figures(site):
     runs = Runs(site)
-    confs = {"two executors": "", "two executors, nothing encrypted": PLAIN, "one executor": "spark.executor.instances 1\n"}
+    one = "spark.executor.instances 1\n"
+    confs = {"two executors": "", "two executors, nothing encrypted": PLAIN, "one executor": one, "two executors by submit": ""}
     found = {name: [] for name in confs}
     for _ in range(TURNS):
         for name, conf in confs.items():
-            found[name].append(runs.run(SITE_CONF + conf))
+            found[name].append(runs.run(SITE_CONF + conf, submit="submit" in name))
     best = {
-        name: {part: min(getattr(one, part) for one in made) for part in ("executor", "first", "rest")}
+        name: {part: min(getattr(one, part) for one in made) for part in ("executor", "task", "first", "rest")}
         for name, made in found.items()
     }
-    two, plain, one = (best[name] for name in confs)
+    two, plain, one, submitted = (best[name] for name in confs)
     told = found["two executors"][-1].told
     raw = sum(file.stat().st_size for file in (site.project / "raw").rglob("*.parquet") if "customers" in str(file))
     staged = sum(one["Size"] for one in site.listed("staging", "staging") if one["Key"].endswith(".parquet"))
@@ -131,7 +139,11 @@ def test_figures(site):
         "rows": ROWS,
         "splits": found["two executors"][-1].splits,
         "job to first executor, s": round(two["executor"], 1),
+        "job to first task, s": round(two["task"], 1),
         "job to first split, s": round(two["first"], 1),
+        "submit to first task, s": round(submitted["task"], 1),
+        "submit / job, to first task": round(submitted["task"] / two["task"], 2),
+        "to first task / whole run": round(two["task"] / (two["first"] + two["rest"]), 2),
         "first to last split, s": round(two["rest"], 1),
         "encrypted / plain, first to last split": round(two["rest"] / plain["rest"], 2),
         "encrypted / plain, job to first split": round(two["first"] / plain["first"], 2),

@@ -99,12 +99,7 @@ def trial(require, tmp_path_factory):
     shutil.copytree(K8S, copy)
     overlay = copy / "overlays" / "local"
     lists = yaml.safe_load((overlay / "pods-parameters.yaml").read_text())
-    images = [
-        f"localhost/airlock@{DIGEST}",
-        f"localhost/airlock-store@{DIGEST}",
-        *(os.environ.get(name, "") for name in (IMAGE, OUTER_IMAGE, STORE_IMAGE)),
-    ]
-    lists["data"] = {f"images.{zone}": "".join(f"{one} trial\n" for one in images if one) for zone in ZONES}
+    lists["data"] = {f"images.{zone}": "".join(f"{one} trial\n" for one in _listed(zone)) for zone in ZONES}
     (overlay / "pods-parameters.yaml").write_text(yaml.safe_dump(lists))
     made = yaml.safe_load((overlay / "kustomization.yaml").read_text())
     made["components"][:0] = [f"../../components/{name}" for name in ("airflow", "spark-operator", "airflow-spark-operator")]
@@ -112,6 +107,13 @@ def trial(require, tmp_path_factory):
     made["replicas"] = [{"name": name, "count": 0} for name in ("raw-store", "staging-store", "sanitized-store", "preflight")]
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(made))
     return pinned(built(overlay))
+
+
+def _listed(zone):
+    """Each door's image is its own zone's alone."""
+    inner, outer, store = (os.environ.get(name, "") for name in (IMAGE, OUTER_IMAGE, STORE_IMAGE))
+    own = [inner, f"localhost/airlock-raw@{DIGEST}"] if zone == ZONES[0] else [outer or inner]
+    return [one for one in (f"localhost/airlock@{DIGEST}", f"localhost/airlock-store@{DIGEST}", store, *own) if one]
 
 
 def _image(name, variable):

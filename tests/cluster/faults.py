@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,9 @@ API_SERVER = Path("/run/local-cluster/kube-apiserver.pid")
 
 
 def kill_executor(site: Site) -> None:
-    """-9 for one, in the middle of a task."""
-    _kill(site.pods("airlock.dev/role=executor")[0], "java")
+    """-9 for one, in the middle of a task; another takes its place."""
+    with _replaced(site):
+        _kill(site.pods("airlock.dev/role=executor")[0], "java")
 
 
 def kill_driver(site: Site) -> None:
@@ -67,9 +68,10 @@ def drain_executors(site: Site) -> None:
     """As before a node's maintenance, and the node is given back."""
     node = site.pods("airlock.dev/role=executor")[0]["spec"]["nodeName"]
     options = ("--pod-selector=airlock.dev/role=executor", "--force", "--delete-emptydir-data", "--timeout=90s")
-    done(kubectl("drain", node, *options))
-    time.sleep(5)
-    done(kubectl("uncordon", node))
+    with _replaced(site):
+        done(kubectl("drain", node, *options))
+        time.sleep(5)
+        done(kubectl("uncordon", node))
 
 
 def credentials_expire(site: Site) -> None:
@@ -86,15 +88,16 @@ def starve_executor(site: Site) -> None:
     """An executor's container has no memory left: another process takes it all, and the kernel kills what it likes there."""
     uid = site.pods("airlock.dev/role=executor")[0]["metadata"]["uid"]
     java = processes_of(uid, "java")[0]
-    before = [java, *processes_of(uid, "python")]
     groups = Path(f"/proc/{java}/cgroup").read_text().splitlines()
     group = next(line.split(":", 2)[2] for line in groups if line.split(":")[1] == "memory")
     with subprocess.Popen([sys.executable, "-c", _TAKE_ALL], stdin=subprocess.PIPE) as other:
         Path(f"/sys/fs/cgroup/memory{group}/cgroup.procs").write_text(str(other.pid))
         assert other.stdin is not None
+        killed = _oom_kills(group)
         other.stdin.close()  # begin
         try:
-            until(lambda: not all(Path(f"/proc/{one}").exists() for one in before), 90)
+            # While the container is there: its counter goes with it.
+            until(lambda: _oom_kills(group) > killed, 90)
         finally:
             other.kill()
 
@@ -107,20 +110,22 @@ class Fault:
         outcome: Complete, Failed, or either.
         codes: With what the first driver may end; None: the cluster took it.
         pods: How many drivers the Job needs at least.
+        resumes: Whether the last driver goes on with splits of the first.
     """
 
     do: Callable[[Site], None]
     outcome: str = "Complete"
     codes: tuple[int, ...] = (0,)
     pods: int = 1
+    resumes: bool = False
 
 
 FAULTS = {
     "an executor is killed": Fault(kill_executor),
-    "the driver is killed": Fault(kill_driver, codes=(137,), pods=2),
+    "the driver is killed": Fault(kill_driver, codes=(137,), pods=2, resumes=True),
     "a policy is deleted": Fault(policy_deleted, outcome="Failed", codes=(3,)),
     "the API server is restarted": Fault(restart_api_server, codes=(0, 75)),
-    "the staging store is down for 30 s": Fault(staging_down, codes=(11, 75), pods=2),
+    "the staging store is down for 30 s": Fault(staging_down, codes=(11, 75), pods=2, resumes=True),
     "executors are drained": Fault(drain_executors),
     "credentials expire": Fault(credentials_expire, outcome="either", codes=(3, 11, 75)),
     "an executor runs out of memory": Fault(starve_executor),
@@ -130,6 +135,26 @@ IN_CI = ("an executor is killed", "the driver is killed", "a policy is deleted")
 
 def _until_drivers_ended(site: Site, seconds: float) -> None:
     until(lambda: not [one for one in site.pods("airlock.dev/role=driver") if one["status"]["phase"] == "Running"], seconds)
+
+
+@contextmanager
+def _replaced(site: Site) -> Iterator[None]:
+    """Until Spark made other executors than were there."""
+    before = _executors(site)
+    yield
+    until(lambda: _executors(site) - before, 90)
+
+
+def _executors(site: Site) -> set[str]:
+    return {one["metadata"]["name"] for one in site.pods("airlock.dev/role=executor")}
+
+
+def _oom_kills(group: str) -> int:
+    """How many processes the kernel killed in a cgroup for want of memory; 0 where it is gone with its pod."""
+    with suppress(OSError):
+        lines = Path(f"/sys/fs/cgroup/memory{group}/memory.oom_control").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return 0
 
 
 def _restarts(site: Site) -> int:

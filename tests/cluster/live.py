@@ -27,6 +27,13 @@ EVERYTHING = "airlock-trial-everything"
 FLOWS = ("--flows", str(Path(__file__).parents[2] / "k8s" / "flows.yaml"))
 
 
+def images() -> tuple[str, ...]:
+    """What a round of probes is made with: each zone has its own image, where the trial has one."""
+    outer = os.environ.get(OUTER_IMAGE)
+    others = [f"{zone}={outer}" for zone in ("pii-airlock", "pii-sanitized")] if outer else []
+    return tuple(word for one in (os.environ[IMAGE], *others) for word in ("--image", one))
+
+
 def isolation(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `airlock isolation`, on the trial's flows and with its image."""
     command = [
@@ -36,8 +43,7 @@ def isolation(*arguments: object, **environment: str) -> subprocess.CompletedPro
         "isolation",
         *map(str, arguments),
         *FLOWS,
-        "--image",
-        os.environ[IMAGE],
+        *(images() if arguments[0] == "probe" else ("--image", os.environ[IMAGE])),
         "--format",
         "json",
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,10 +29,11 @@ class Remains:
         seen: How many different files of each kind were looked at, to show that there was something to see.
     """
 
-    def __init__(self, canaries: Sequence[str], controls: Sequence[str]) -> None:
-        """`controls` are what must be seen somewhere, so that a watch that sees nothing is no proof."""
-        self._any = re.compile("|".join(map(re.escape, canaries)).encode())
-        self.controls = dict.fromkeys((control.encode() for control in controls), False)
+    def __init__(self, canaries: Sequence[str], controls: Mapping[str, str]) -> None:
+        """`controls` are what must be seen, one of a kind of place, so that a watch that sees nothing is no proof."""
+        encoded = [part for canary in canaries[::10] for part in _in_base64(canary.encode())]
+        self._any = re.compile(b"|".join(re.escape(one) for one in (*(canary.encode() for canary in canaries), *encoded)))
+        self.controls = dict.fromkeys(((kind, text.encode()) for kind, text in controls.items()), False)
         self.found: set[str] = set()
         self.seen: dict[str, set[str]] = {kind: set() for kind in ("scratch", "logs", "objects", "environments", "launchers")}
         self._uids: list[str] = []
@@ -104,8 +106,16 @@ class Remains:
         if self._any.search(content):
             self.found.add(f"{kind} {name}")
         for control in self.controls:
-            if control in content:
+            if control[0] == kind and control[1] in content:
                 self.controls[control] = True
+
+
+def _in_base64(canary: bytes) -> Iterator[bytes]:
+    """What of it any text in base64 shows that holds it, at each of the three places where it may begin."""
+    for before in range(3):
+        padded = b"\0" * before + canary
+        whole = base64.b64encode(padded[: len(padded) // 3 * 3])
+        yield whole[4 if before else 0 :]
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import secrets
@@ -127,7 +128,8 @@ class Site:
         self.config(RAW, "airlock-inner", self.inner(SITE_CONF))
         self.config(RAW, "airlock-trust", public)
         self.config(RAW, "airlock-probes", {"node": self.probed.read_bytes()})
-        self.config(RAW, "airlock-policies", {"customers.yaml": policies["customers.yaml"]})
+        self.policies = f"airlock-policies-{hashlib.sha256(policies['customers.yaml']).hexdigest()[:10]}"
+        self.config(RAW, self.policies, {"customers.yaml": policies["customers.yaml"]})
         self.secret(AIRLOCK, "release-keys", {"release-signing.pem": (keys / "release-signing.pem").read_bytes()})
         self.secret(AIRLOCK, "release-store", store["outer"])
         self.config(AIRLOCK, "airlock-outer", {"airlock.yaml": OUTER.format(**self.places).encode()})
@@ -198,11 +200,11 @@ class Site:
         """Run the outer door once, as its CronJob does; returns the closed status of its pod."""
         return self.run_job(self.from_cron("release", job), 120)
 
-    def job(self, name: str, *, policy: str = "airlock-policies") -> dict[str, Any]:
+    def job(self, name: str) -> dict[str, Any]:
         """The submit Job, under this name."""
         made = deepcopy(self.objects["submit-customers"])
         made["metadata"]["name"] = name
-        return _with_policy(made, policy)
+        return self.with_policies(made["spec"]["template"]["spec"], made)
 
     def release_jobs(self, run: str, shards: int) -> list[dict[str, Any]]:
         """The Jobs that check a run on several pods and publish it."""
@@ -216,7 +218,7 @@ class Site:
             one["spec"]["template"]["spec"]["containers"][0]["image"] = os.environ[OUTER_IMAGE]
         return made
 
-    def from_cron(self, cron: str, job: str, *, policy: str = "airlock-policies") -> dict[str, Any]:
+    def from_cron(self, cron: str, job: str, *, policy: str = "") -> dict[str, Any]:
         """A Job of a CronJob's template, as its controller makes it."""
         template = deepcopy(self.objects[cron]["spec"]["jobTemplate"])
         metadata = {
@@ -224,7 +226,24 @@ class Site:
             "namespace": self.objects[cron]["metadata"]["namespace"],
             "labels": template["metadata"]["labels"],
         }
-        return _with_policy({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"]}, policy)
+        made = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"]}
+        return self.with_policies(made["spec"]["template"]["spec"], made, policy)
+
+    def with_policies(self, pod: dict[str, Any], whole: dict[str, Any], name: str = "") -> dict[str, Any]:
+        """The same, of which a pod of the raw zone reads policies of a ConfigMap that is named by its digest."""
+        for volume in pod["volumes"]:
+            if volume["name"] == "policies" and pod["serviceAccountName"] != "release":
+                volume["configMap"]["name"] = name or self.policies
+        return whole
+
+    def jobs_of(self, cron_job: str, namespace: str) -> list[str]:
+        """Names of the Jobs that a CronJob's controller made."""
+        items = json.loads(done(kubectl("get", "jobs", "-n", namespace, "-o", "json")))["items"]
+        return [
+            one["metadata"]["name"]
+            for one in items
+            if cron_job in (o["name"] for o in one["metadata"].get("ownerReferences", ()))
+        ]
 
     def pods(self, selector: str, namespace: str = RAW) -> list[dict[str, Any]]:
         """Those that a label selector takes."""
@@ -264,8 +283,8 @@ class Site:
             for key in self.objects_in(store, bucket):
                 client.delete_object(Bucket=bucket, Key=key)
 
-    def in_team(self, command: list[str]) -> str:
-        """What a pod of the outer image in the readers' namespace says."""
+    def in_team(self, command: list[str], image: str = "") -> str:
+        """What a pod in the readers' namespace says, of the outer image where none is named."""
         name = f"reader-{secrets.token_hex(4)}"
         files = {"airlock.yaml": READER.format(**self.places), "ca.crt": self.ca.decode()} | {
             file.name: file.read_text() for file in (self.project / "trust").iterdir()
@@ -276,7 +295,7 @@ class Site:
         self.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
         mounts = {"/etc/airlock/config": {"configMap": {"name": name}}, "/etc/airlock/store": {"secret": {"secretName": name}}}
         container = {
-            "name": "reader", "image": os.environ[OUTER_IMAGE], "imagePullPolicy": "IfNotPresent", "args": command,
+            "name": "reader", "image": image or os.environ[OUTER_IMAGE], "imagePullPolicy": "IfNotPresent", "args": command,
             "env": [{"name": "AIRLOCK_CONFIG", "value": "/etc/airlock/config/airlock.yaml"}, {"name": "HOME", "value": "/tmp"}],
             "volumeMounts": [{"name": f"v{number}", "mountPath": path} for number, path in enumerate(mounts)],
         }  # fmt: skip
@@ -333,6 +352,12 @@ class Site:
         pods = self.pods(f"batch.kubernetes.io/job-name={name}", namespace)
         return "\n".join(describe(one["metadata"]["name"], namespace) for one in pods) or "no pod"
 
+    def said(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The closing line of a Job's newest pod."""
+        name, namespace = self.await_job(job, 10)["pod"], job["metadata"]["namespace"]
+        lines = done(kubectl("logs", name, "-n", namespace)).splitlines()
+        return next(dict(json.loads(line)) for line in reversed(lines) if line.startswith('{"exit_code"'))
+
     def await_job(self, job: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The closed status of a Job's newest pod, when it has ended."""
         name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
@@ -366,13 +391,6 @@ spark.kubernetes.driver.request.cores 100m
 spark.kubernetes.executor.request.cores 100m
 spark.kubernetes.container.image.pullPolicy IfNotPresent
 """
-
-
-def _with_policy(job: dict[str, Any], config_map: str) -> dict[str, Any]:
-    for volume in job["spec"]["template"]["spec"]["volumes"]:
-        if volume["name"] == "policies":
-            volume["configMap"]["name"] = config_map
-    return job
 
 
 def _without(value: Any, names: set[str]) -> Any:

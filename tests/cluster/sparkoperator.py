@@ -69,30 +69,42 @@ def _command() -> list[str]:
     ]  # fmt: skip
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def spark_environment(folder: Path) -> dict[str, str]:
+    """For spark-submit outside of the cluster: this Python's own, as whom file `kubeconfig` in the folder names."""
     spark = importlib.util.find_spec("pyspark")
     assert spark is not None
     assert spark.origin is not None
-    server = urlsplit(API_SERVER)
-    kept = {name: os.environ[name] for name in ("PATH", "JAVA_HOME", "LANG") if name in os.environ}
-    return kept | {
-        "SPARK_HOME": str(Path(spark.origin).parent),
+    home = Path(spark.origin).parent
+    path = os.pathsep.join([str(home / "bin"), os.environ["PATH"]])
+    return {
+        "PATH": path,
+        "SPARK_HOME": str(home),
         "KUBECONFIG": str(folder / "kubeconfig"),
-        "KUBERNETES_SERVICE_HOST": str(server.hostname),
-        "KUBERNETES_SERVICE_PORT": str(server.port),
         "HOME": str(folder),
         "TMPDIR": str(folder),
     }
 
 
-def application(policy: str = "customers") -> dict[str, Any]:
+def _environment(folder: Path) -> dict[str, str]:
+    server = urlsplit(API_SERVER)
+    kept = {name: os.environ[name] for name in ("JAVA_HOME", "LANG") if name in os.environ}
+    return (
+        kept
+        | spark_environment(folder)
+        | {
+            "KUBERNETES_SERVICE_HOST": str(server.hostname),
+            "KUBERNETES_SERVICE_PORT": str(server.port),
+        }
+    )
+
+
+def application(site: Site) -> dict[str, Any]:
     """The shipped file with what a site puts in."""
     made = read(APPLICATION)
     made["spec"]["image"] = os.environ[IMAGE]
     made["spec"]["driver"]["kubernetesMaster"] = API_SERVER
     made["spec"]["sparkConf"] |= dict(line.split(" ", 1) for line in SITE_CONF.splitlines())
-    made["spec"]["arguments"][0] = f"/etc/airlock/policies/{policy}.yaml"
-    return made
+    return site.with_policies(made["spec"]["driver"]["template"]["spec"], made)
 
 
 def state(name: str) -> dict[str, Any]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+from copy import deepcopy
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from tests.cluster.conftest import one_round, only_applied
-from tests.cluster.faults import API_SERVER, FAULTS, IN_CI
+from tests.cluster.faults import FAULTS, IN_CI
 from tests.cluster.launchers import LAUNCHERS
-from tests.cluster.live import done, kubectl
-from tests.cluster.remains import PODS, Remains
-from tests.cluster.site import RAW, Site
+from tests.cluster.live import IMAGE, done, kubectl
+from tests.cluster.remains import Remains
+from tests.cluster.site import RAW, SITE_CONF, Site
 from tests.cluster.waiting import terminated, until
+
+from airlock.errors import RunDeadlineError
+from airlock.types import run_id_of
 
 ROWS = 200_000
 ALL = "AIRLOCK_ALL_FAULTS"
@@ -54,7 +61,13 @@ def remains(site):
     streets = [one["street"] for table in tables for one in table["address"].slice(0, 100).to_pylist() if one and one["street"]]
     canaries = {one for one in (*emails, *streets) if len(one) > 8}
     assert len(canaries) > 200
-    return Remains(sorted(canaries), ["AIRLOCK_STATUS", "anonymize.py", '"rows_out": 200000'])
+    controls = {
+        "environments": "AIRLOCK_STATUS",
+        "objects": "anonymize.py",
+        "logs": '"rows_out": 200000',
+        "scratch": "airlock.dev/role",
+    }
+    return Remains(sorted(canaries), controls)
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +112,29 @@ def test_driver_and_its_policy_are_what_they_are_said_to_be(site, submitted):
     assert node == [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [pod["spec"]["nodeName"]]}]}]
 
 
-def test_nothing_of_the_raw_data_remains(remains, submitted):
+def test_two_executors_did_it(remains, submitted, require):
+    require("cluster_node")
+    run = submitted[0]["results"][0]["run"]
+    assert {1, 2} <= {
+        number for number in (1, 2) if any(f"{run}-exec-{number}_pii-raw_" in name for name in remains.seen["logs"])
+    }
+
+
+def test_kubectl_get_says_where_a_run_stands(submitted):
+    run = submitted[0]["results"][0]["run"]
+    columns = "airlock.dev/role,airlock.dev/dataset,airlock.dev/run,airlock.dev/policy"
+    head, *lines = done(kubectl("get", "pods", "-n", RAW, "-l", f"airlock.dev/run={run}", "-L", columns)).splitlines()
+    assert head.split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "ROLE", "DATASET", "RUN", "POLICY"]
+    (words,) = map(str.split, lines)
+    assert (words[2], words[5:8]) == ("Completed", ["driver", "customers", run])
+    assert done(kubectl("get", "jobs", "submit-customers", "-n", RAW, "--no-headers")).split()[1:3] == ["Complete", "1/1"]
+
+
+def test_nothing_of_the_raw_data_remains(remains, submitted, require):
     del submitted
     assert remains.found == set()
     assert all(remains.controls.values()), remains.controls
-    if not PODS.is_dir():
-        pytest.skip(f"the cluster's node is not this machine: there is no {PODS}")
+    require("cluster_node")
     assert min(len(names) for kind, names in remains.seen.items() if kind != "launchers") > 2, remains.seen
 
 
@@ -150,12 +180,53 @@ def test_each_launcher_makes_the_same_bytes_and_meets_the_same_gate(site, submit
     assert site.gate(run) == site.gate(submitted[0]["results"][0]["run"])
 
 
+def test_the_command_line_alone_makes_the_same_bytes(site, submitted, tmp_path):
+    """On this machine, of the same raw data, policy and keys."""
+    project = tmp_path / "project"
+    shutil.copytree(site.project, project)
+    command = [sys.executable, "-m", "airlock", "--config", str(project / "airlock.yaml"), "anonymize", "--engine", "local"]
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")} | {"AIRLOCK_SPLIT_MIB": "1"}
+    made = subprocess.run(
+        [*command, str(project / "policies" / "customers.yaml")], capture_output=True, text=True, env=given, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    run = json.loads(made.stdout)["results"][0]["run"]
+    staged = project / "staging" / "customers" / run
+    outputs = site.manifest(submitted[0]["results"][0]["run"])["outputs"]
+    found = {one["path"]: hashlib.sha256((staged / one["path"]).read_bytes()).hexdigest() for one in outputs}
+    assert found == {one["path"]: one["sha256"] for one in outputs}
+
+
 @pytest.mark.parametrize("pod", ["preflight-0", "raw-store-0"])
 def test_airflows_worker_deletes_no_pod_that_it_may_not_make(site, pod):
     del site
     made = kubectl("delete", "pod", pod, "-n", RAW, "--dry-run=server", user="system:serviceaccount:airflow:airflow-worker")
     assert made.returncode == 1
     assert "that it may not create" in made.stderr
+
+
+def test_cron_jobs_of_both_doors_go_by_themselves(site, submitted):
+    """Their controller makes the Jobs: one stages, the other, which polls, finds that and publishes it."""
+    site.forget()
+    before = site.published()["run"]
+    anonymize, release = (deepcopy(site.objects[name]) for name in ("anonymize-customers", "release"))
+    site.with_policies(anonymize["spec"]["jobTemplate"]["spec"]["template"]["spec"], anonymize)
+    for one in (anonymize, release):
+        one["spec"]["schedule"] = "* * * * *"
+    try:
+        site.create(anonymize)
+        made = until(lambda: site.jobs_of("anonymize-customers", RAW), 90)
+        done(kubectl("patch", "cronjob", "anonymize-customers", "-n", RAW, "-p", '{"spec": {"suspend": true}}'))
+        site.create(release)
+        run = run_id_of("customers", made[0])
+        until(lambda: site.published()["run"] == run, 240, lambda: f"{site.published()['run']} {made}")
+    finally:
+        for one in (anonymize, release):
+            kubectl(
+                "delete", "cronjob", one["metadata"]["name"], "-n", one["metadata"]["namespace"], "--wait=true", "--timeout=60s"
+            )
+    assert run != before
+    assert site.manifest(run)["outputs"] == site.manifest(submitted[0]["results"][0]["run"])["outputs"]
 
 
 def test_pods_of_an_indexed_job_share_the_checking_of_one_run(site, submitted):
@@ -185,6 +256,20 @@ def test_what_a_policy_gets_wrong_fails_the_job_at_once(site):
     assert len(site.pods("batch.kubernetes.io/job-name=cron-wrong")) == 1
 
 
+def test_executors_that_can_not_reach_their_driver_do_not_keep_the_run_for_ever(site):
+    """They hang without an error: no policy lets them to the port that this driver listens at."""
+    site.forget()
+    site.config(RAW, "inner-mute", site.inner(f"{SITE_CONF}spark.driver.port 7999\n"))
+    job = site.from_cron("anonymize-customers", "cron-mute")
+    pod = job["spec"]["template"]["spec"]
+    next(one for one in pod["volumes"] if one["name"] == "config")["configMap"]["name"] = "inner-mute"
+    next(one for one in pod["containers"][0]["env"] if one["name"] == "AIRLOCK_RUN_SECONDS")["value"] = "45"
+    job["spec"]["backoffLimit"] = 0
+    inner = site.run_job(job, 180)
+    assert (inner["container"], inner["results"][0]["code"]) == (75, RunDeadlineError.code)
+    assert site.release("release-mute")["results"][0]["state"] == "nothing new"
+
+
 def test_the_outer_image_has_no_part_of_the_inner_door(site):
     found = site.in_team(
         [
@@ -196,6 +281,14 @@ def test_the_outer_image_has_no_part_of_the_inner_door(site):
     assert found == "['airlock.gate']"
     assert "No such command 'anonymize'" in site.in_team(["sh", "-c", "airlock anonymize x 2>&1; true"])
     assert site.in_team(["sh", "-c", "command -v java gcc cc pip; true"]) == ""
+
+
+def test_the_inner_image_compiles_and_fetches_nothing(site):
+    said = site.in_team(["sh", "-c", "command -v java gcc cc make pip curl wget git; true"], os.environ[IMAGE])
+    assert Path(said).name == "java"
+    denied = site.in_team(["sh", "-c", "touch /opt/airlock/x /usr/x 2>&1; id -u"], os.environ[IMAGE]).splitlines()
+    assert [line.rsplit(": ", 1)[1] for line in denied[:-1]] == ["Permission denied"] * 2
+    assert denied[-1] == "185"
 
 
 def test_verify_from_outside(site, submitted, tmp_path):
@@ -220,11 +313,10 @@ def test_verify_from_outside(site, submitted, tmp_path):
 
 @pytest.mark.usefixtures("watched")
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_in_the_middle_ends_in_a_correct_release_or_in_none(site, submitted, fault):
+def test_a_fault_in_the_middle_ends_in_a_correct_release_or_in_none(site, submitted, require, fault):
     if fault not in IN_CI and not os.environ.get(ALL):
         pytest.skip(f"{ALL} is not set, as 'make test-cluster-full' sets it")
-    if not API_SERVER.exists():
-        pytest.skip("the cluster's node is not this machine: its processes can't be killed")
+    require("cluster_node")
     before = site.published()
     job = site.from_cron("anonymize-customers", "fault-" + fault.replace(" ", "-").lower())
     own = f"batch.kubernetes.io/job-name={job['metadata']['name']}"
@@ -246,6 +338,8 @@ def test_a_fault_in_the_middle_ends_in_a_correct_release_or_in_none(site, submit
         site.create(job)
         assert site.outcome(job, 300) == "Complete", site.described(job)
     run = site.await_job(job, 10)["results"][0]["run"]
+    assert run == run_id_of("customers", job["metadata"]["name"])
+    assert not FAULTS[fault].resumes or site.said(job)["results"][0]["reused"] > 0
     assert site.release(job["metadata"]["name"] + "-released")["results"][0]["run"] == run
     found, first = site.manifest(run), site.manifest(submitted[0]["results"][0]["run"])
     assert [(one["path"], one["sha256"]) for one in found["outputs"]] == [

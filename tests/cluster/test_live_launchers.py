@@ -51,41 +51,44 @@ def test_sparks_conf_as_it_is_sent_is_admitted(cluster):
     admitted(properties(stored(whole())), SUBMIT)
 
 
+HAS, TEXT = "Spark's conf has what no driver", "Spark's conf is one text"
+
+
 @pytest.mark.parametrize(
-    "line",
+    ("line", "words"),
     [
-        "spark.driver.extraJavaOptions=-javaagent\\:/tmp/a.jar",
-        "spark.driver.extraClassPath=/tmp",
-        "spark.driver.extraLibraryPath=/tmp",
-        "spark.executor.extraJavaOptions=-XX\\:OnOutOfMemoryError\\=sh",
-        "spark.jars=local\\:///tmp/a.jar",
-        "spark.jars.packages=a\\:b\\:1",
-        "spark.files=local\\:///tmp/a",
-        "spark.submit.pyFiles=local\\:///tmp/a.py",
-        "spark.plugins=a.B",
-        "spark.extraListeners=a.B",
-        "spark.sql.extensions=a.B",
-        "spark.executorEnv.LD_PRELOAD=/tmp/a.so",
-        "spark.kubernetes.driverEnv.PYTHONPATH=/tmp",
-        "spark.hadoop.fs.defaultFS=http\\://a",
-        "spark.pyspark.python=/tmp/python",
-        "spark.authenticate=false",
-        "spark.ui.enabled=true",
-        "spark.network.crypto.saslFallback=true",
+        ("spark.driver.extraJavaOptions=-javaagent\\:/tmp/a.jar", HAS),
+        ("spark.driver.extraClassPath=/tmp", HAS),
+        ("spark.driver.extraLibraryPath=/tmp", HAS),
+        ("spark.executor.extraJavaOptions=-XX\\:OnOutOfMemoryError\\=sh", HAS),
+        ("spark.jars=local\\:///tmp/a.jar", HAS),
+        ("spark.jars.packages=a\\:b\\:1", HAS),
+        ("spark.files=local\\:///tmp/a", HAS),
+        ("spark.submit.pyFiles=local\\:///tmp/a.py", HAS),
+        ("spark.plugins=a.B", HAS),
+        ("spark.extraListeners=a.B", HAS),
+        ("spark.sql.extensions=a.B", HAS),
+        ("spark.executorEnv.LD_PRELOAD=/tmp/a.so", HAS),
+        ("spark.kubernetes.driverEnv.PYTHONPATH=/tmp", HAS),
+        ("spark.hadoop.fs.defaultFS=http\\://a", HAS),
+        ("spark.pyspark.python=/tmp/python", HAS),
+        ("spark.authenticate=false", HAS),
+        ("spark.ui.enabled=true", HAS),
+        ("spark.network.crypto.saslFallback=true", HAS),
         # What Java reads as other lines than there seem to be.
-        "spark.app.name=a\\\nspark.plugins=a.B",
-        "spark.pl\\u0075gins=a.B",
-        "spark.app.name=a\rspark.plugins=a.B",
-        "#\rspark.plugins=a.B",
-        "spark.plugins a.B",
-        "spark.plugins:a.B",
-        "spark.app.name=\\\\\\:",
-        "spark.master=local[4]",
-        "spark.master=k8s\\://http\\://198.18.0.9\\:7070",
+        ("spark.app.name=a\\\nspark.plugins=a.B", HAS),
+        ("spark.pl\\u0075gins=a.B", TEXT),
+        ("spark.app.name=a\rspark.plugins=a.B", TEXT),
+        ("#\rspark.plugins=a.B", TEXT),
+        ("spark.plugins a.B", HAS),
+        ("spark.plugins:a.B", HAS),
+        ("spark.app.name=\\\\\\:", TEXT),
+        ("spark.master=local[4]", HAS),
+        ("spark.master=k8s\\://http\\://198.18.0.9\\:7070", HAS),
     ],
 )
-def test_a_line_of_ones_own_is_refused(cluster, line):
-    refused(properties(stored(whole()) + line + "\n"), SUBMIT, "Spark's conf")
+def test_a_line_of_ones_own_is_refused(cluster, line, words):
+    refused(properties(stored(whole()) + line + "\n"), SUBMIT, words)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,13 @@ def test_a_line_that_seals_it_may_not_be_left_out(cluster, name):
     left = whole()
     del left[name]
     refused(properties(stored(left)), SUBMIT, f"or has other values there: {name}.")
+
+
+def test_a_driver_is_told_an_api_server(cluster):
+    """Without one Spark would do executors' work in the driver, beside the root keys."""
+    left = whole()
+    del left["spark.master"]
+    refused(properties(stored(left)), SUBMIT, "names no API server")
 
 
 @pytest.mark.parametrize("name", ["spark.authenticate", "spark.ui.enabled"])
@@ -124,6 +134,15 @@ def test_no_other_file_comes_with_it(cluster):
 def test_a_launcher_makes_no_other_config_map(cluster, name):
     refused(properties("", name), SUBMIT, f"a launcher makes no ConfigMap '{name}'")
     admitted(properties("", "policy-36b3b5b59f93b17d864a6141370df0f9"), SUBMIT)
+
+
+def test_the_operator_makes_no_policies(cluster):
+    refused(
+        properties("", "policy-36b3b5b59f93b17d864a6141370df0f9"),
+        OPERATOR,
+        "a launcher makes no ConfigMap 'policy-",
+        groups=[EVERYTHING],
+    )
 
 
 def test_the_operator_is_held_to_the_same(cluster):
@@ -194,29 +213,32 @@ def rekeyed(one):
 
 
 def joined(one):
-    """Spark takes the last argument for its program then: a class of a name with a line feed is none."""
+    """Spark takes the policy for its program then: a class of a name with a line feed is none."""
     arguments = one["spec"]["containers"][0]["args"]
     arguments[4:6] = ["\n".join(arguments[4:6])]
-    arguments[5:] = ["local:///etc/airlock/policy/evil.py"]
 
 
-def without(*last):
+def arguments(*last):
+    """What follows our program."""
     return lambda one: one["spec"]["containers"][0]["args"].__setitem__(slice(6, None), last)
+
+
+RUN = ("--run", "run-1")
 
 
 COMMAND, ENVIRONMENT, VOLUME = "is not the one that its creator may start", "an environment variable", "a volume is none that"
 WAYS = {
     "another setting": (argument("--config"), COMMAND),
-    "what it failed with": (argument("--debug"), COMMAND),
-    "another engine": (argument("--master=local"), COMMAND),
-    "a policy of elsewhere": (argument("/tmp/policy.yaml"), COMMAND),
-    "a policy above": (argument("/etc/airlock/policies/../store/access_key_id"), COMMAND),
-    "an expansion": (argument("$(HOME)"), COMMAND),
-    "two in one": (argument("--run\n--debug"), COMMAND),
+    "another engine": (arguments("/etc/airlock/policy/a.yaml", "--engine", "local"), COMMAND),
+    "what it failed with": (arguments("/etc/airlock/policy/a.yaml", "--run", "--debug"), COMMAND),
+    "a policy of elsewhere": (arguments("/tmp/policy.yaml", *RUN), COMMAND),
+    "a policy above": (arguments("/etc/airlock/policies/../keys/a.yaml", *RUN), COMMAND),
+    "an expansion": (arguments("/etc/airlock/policy/$(HOME).yaml", *RUN), COMMAND),
+    "a run with more": (arguments("/etc/airlock/policy/a.yaml", "--run", "run-1\n--debug"), COMMAND),
     "a program of its own behind a line feed": (joined, COMMAND),
-    "no policy": (without("--run", "run-1"), COMMAND),
-    "two policies": (without("/etc/airlock/policy/a.yaml", "/etc/airlock/policy/b.yaml", "--run", "run-1"), COMMAND),
-    "another order": (without("--run", "run-1", "/etc/airlock/policy/a.yaml"), COMMAND),
+    "no policy": (arguments(*RUN), COMMAND),
+    "two policies": (arguments("/etc/airlock/policy/a.yaml", "/etc/airlock/policy/b.yaml", *RUN), COMMAND),
+    "another order": (arguments(*RUN, "/etc/airlock/policy/a.yaml"), COMMAND),
     "a library": (environment("LD_PRELOAD", "/tmp/a.so"), ENVIRONMENT),
     "a Python path": (environment("PYTHONPATH", "/etc/airlock/policy"), ENVIRONMENT),
     "Java's options": (environment("JAVA_TOOL_OPTIONS", "-javaagent:/tmp/a.jar"), ENVIRONMENT),
@@ -231,6 +253,7 @@ WAYS = {
     "the zone's Services": (spec(enableServiceLinks=True), "enableServiceLinks"),
     "another's name": (spec(hostname="preflight-0"), "the pod has another's name"),
     "a subdomain": (spec(subdomain="a"), "the pod has another's name"),
+    "a priority of the system's": (spec(priorityClassName="system-node-critical"), "by its priority"),
     "a Job's label": (lambda one: one["metadata"]["labels"].update({"batch.kubernetes.io/job-name": "a"}), "one of a Job"),
     "a folder to run from": (container(workingDir="/etc/airlock/policy"), "workingDir"),
     "a ConfigMap as program": (mounted("/opt/airlock/jobs", configMap={"name": "policy-36b3b5b59f93b17d864a6141370df0f9"}), VOLUME),
@@ -268,7 +291,7 @@ BY_DRIVER = {
     "a Python path": (environment("PYTHONPATH", "/tmp"), ENVIRONMENT),
     "an agent": (environment("SPARK_JAVA_OPT_9", "-javaagent:/tmp/a.jar"), ENVIRONMENT),
     "a command": (environment("SPARK_JAVA_OPT_9", "-XX:OnOutOfMemoryError=sh"), ENVIRONMENT),
-    "no secret": (environment("SPARK_JAVA_OPT_9", "-Dspark.plugins=a.B"), ENVIRONMENT),
+    "a plugin": (environment("SPARK_JAVA_OPT_9", "-Dspark.plugins=a.B"), ENVIRONMENT),
     "another driver": (environment("SPARK_DRIVER_URL", "spark://CoarseGrainedScheduler@evil.example.org:7078"), ENVIRONMENT),
     "scratch as program": (mounted("/opt/airlock/lib", emptyDir={}), VOLUME),
 }

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 from tests.cluster.conftest import K8S
-from tests.cluster.live import IMAGE, done, kubectl
+from tests.cluster.live import done, images, kubectl
 
 from airlock.evidence.probed import Probed
 from airlock.evidence.trust import Trust
 from airlock.keys.signing import create_signing_key
 
 
-def run(image, *more):
+def run(*more):
     command = [
         sys.executable,
         "-m",
@@ -25,15 +24,13 @@ def run(image, *more):
         "probe",
         "--flows",
         str(K8S / "flows.yaml"),
-        "--image",
-        image,
         *more,
     ]
     return subprocess.run([*command, "--format", "json", "--seconds", "6"], capture_output=True, text=True, timeout=500)
 
 
 def probe(*more, code=0):
-    made = run(os.environ[IMAGE], *more)
+    made = run(*images(), *more)
     assert made.returncode == code, made.stdout + made.stderr
     return json.loads(made.stdout)
 
@@ -94,7 +91,7 @@ def test_what_is_open_and_should_be_shut_is_found_and_the_other_way_round(cluste
 
 def test_an_image_that_admission_does_not_list_is_refused_and_nothing_stays(cluster, require):
     require("cluster_image")
-    made = run(f"x@sha256:{'0' * 64}")
+    made = run("--image", f"x@sha256:{'0' * 64}")
     assert made.returncode == 3
     assert "an image is none of the namespace's list" in made.stderr
     assert left() == []

@@ -167,9 +167,20 @@ def test_a_pod_is_held_to_the_rules(cluster, change, words):
     refused(changed(executor(), change), None, words, or_by="violates PodSecurity")
 
 
+def test_an_image_of_one_zone_does_not_run_in_another(cluster):
+    inner = container(image=f"localhost/airlock-raw@{DIGEST}")
+    admitted(changed(executor(), inner), DRIVER)
+    refused(
+        changed(job(pod("release", "pii-airlock")), lambda one: inner(one["spec"]["template"])),
+        None,
+        "none of the namespace's list",
+    )
+
+
 def test_a_second_network_is_refused(cluster):
-    annotate = lambda one: one["metadata"].update(annotations={"k8s.v1.cni.cncf.io/networks": "other"})  # noqa: E731
-    refused(changed(executor(), annotate), DRIVER, "a second network interface")
+    for name in ("k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network", "ovn.kubernetes.io/logical_switch"):
+        annotated = changed(executor(), lambda one, name=name: one["metadata"].update(annotations={name: "other"}))
+        refused(annotated, DRIVER, "a second network interface")
 
 
 # --- what a driver, a launcher and a prober may make

@@ -61,6 +61,32 @@ def test_the_server_refuses_what_its_kind_has_not(kind, change, said):
     assert said in made.stderr
 
 
+ASKED = {
+    "the operator's own pod": (lambda one: one["spec"].update(mode="client"), "runs anonymize.py in a driver"),
+    "another program": (lambda one: one["spec"].update(mainApplicationFile="local:///tmp/a.py"), "runs anonymize.py in a driver"),
+    "options for a program": (lambda one: one["spec"].update(mainApplicationFile="--jars"), "runs anonymize.py in a driver"),
+    "Java": (lambda one: one["spec"].update(type="Java"), "runs anonymize.py in a driver"),
+    "files of the operator's": (
+        lambda one: one["spec"].update(deps={"files": ["/var/run/secrets/kubernetes.io/serviceaccount/token"]}), "it does not need: deps",
+    ),
+    "Hadoop's conf": (lambda one: one["spec"].update(hadoopConf={"fs.defaultFS": "http://a"}), "it does not need: hadoopConf"),
+    "variables by conf": (lambda one: one["spec"]["driver"].update(envVars={"LD_PRELOAD": "/tmp/a.so"}), "has a field that it does not need"),
+    "Java's options": (lambda one: one["spec"]["driver"].update(javaOptions="-javaagent:a"), "has a field that it does not need"),
+    "an upload": (lambda one: one["spec"]["sparkConf"].update({"spark.kubernetes.file.upload.path": "hdfs://a/"}), "spark.kubernetes.file.upload.path"),
+    "a plugin": (lambda one: one["spec"]["sparkConf"].update({"spark.plugins": "a.B"}), "given, by name or by value: spark.plugins"),
+    "no secret": (lambda one: one["spec"]["sparkConf"].update({"spark.authenticate": "false"}), "given, by name or by value: spark.authenticate"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "said"), ASKED.values(), ids=ASKED)
+def test_the_operator_is_asked_for_nothing_but_our_driver(kind, change, said):
+    """By whomever: it runs spark-submit in its own pod for whoever makes an application."""
+    done(settles(lambda: dry_run(read(APPLICATION)), refused=False, seconds=60))
+    made = settles(lambda: dry_run(changed(read(APPLICATION), change)), refused=True)
+    assert made.returncode != 0
+    assert said in made.stderr
+
+
 def made_of_it(role):
     """The pod that Spark makes of a template, as far as admission looks at it."""
     made = {"apiVersion": "v1", "kind": "Pod", **application_template(role)}

@@ -108,7 +108,13 @@ def diff_command(
 def probe_command(  # noqa: PLR0913 - one a command-line option
     *,
     flows: Annotated[Path, typer.Option(help="the claim", show_default=False)],
-    image: Annotated[str, typer.Option(help="NAME@sha256:..., of admission's list, that runs airlock", show_default=False)],
+    image: Annotated[
+        list[str],
+        typer.Option(
+            help="NAME@sha256:..., of admission's list, that runs airlock; given again as NAMESPACE=NAME@sha256:... for one zone",
+            show_default=False,
+        ),
+    ],
     node: Annotated[str, typer.Option(help="on which node; each is probed by itself")] = "",
     outside: Annotated[str, typer.Option(help="ADDRESS:PORT outside of the cluster that answers by TCP")] = "",
     name_server: Annotated[
@@ -134,7 +140,7 @@ def probe_command(  # noqa: PLR0913 - one a command-line option
     if (key is None) != (out is None):
         raise ConfigError("--key and --out go together: the result is signed and kept, or only told. Give both, or none")
     _require_folder(out)
-    asked = Asked(image, node, outside, name_server, zone, seconds, sink_seconds + seconds, hours)
+    asked = Asked(tuple(image), node, outside, name_server, zone, seconds, sink_seconds + seconds, hours)
     record, envelope = probe_isolation(flows, asked, key, lambda text: talk.print(text, markup=False))
     if out is not None and envelope is not None:
         out.write_bytes(envelope)

@@ -34,14 +34,15 @@ class Round:
     """What one round of probes is made with.
 
     Attributes:
-        image: NAME@sha256:..., that admission's list has and that runs `airlock isolation probe-pod`.
+        images: NAME@sha256:... by namespace, and by the empty name of all others: admission's lists have them, and they run
+            `airlock isolation probe-pod`.
         node: On which node all of them run.
         seconds: How long each source tries.
         sink_seconds: How long sinks are there; a source that ends later shows nothing.
         name: Of the round, in the names of what is made; empty: a random one.
     """
 
-    image: str
+    images: Mapping[str, str]
     node: str
     seconds: int = 10
     sink_seconds: int = 70
@@ -163,7 +164,8 @@ class Prober:
         return {**stand.labels, **part, PROBE: f"{self.round.name}-{kind}"}
 
     def _pod(self, stand: Stand, kind: str, arguments: Sequence[str]) -> dict[str, Any]:
-        made = sealed_pod(self._name(stand, kind), stand.namespace, stand.account, self._labels(stand, kind), self.round.image)
+        image = self.round.images.get(stand.namespace, self.round.images[""])
+        made = sealed_pod(self._name(stand, kind), stand.namespace, stand.account, self._labels(stand, kind), image)
         made["spec"]["nodeSelector"] = {"kubernetes.io/hostname": self.round.node}
         made["spec"]["containers"][0] |= {
             "args": ["airlock", "isolation", "probe-pod", *arguments],

@@ -44,6 +44,7 @@ class Asked:
     """What a round is asked for.
 
     Attributes:
+        images: `NAME@sha256:...`, and with `NAMESPACE=` before it one for a namespace.
         node: On which node; empty: the only one that there is.
         outside: `ADDRESS:PORT` of something outside the cluster that answers by TCP; empty: nothing outside can be shown shut.
         name_server: Address of a name server outside, asked directly; empty: none is.
@@ -51,7 +52,7 @@ class Asked:
         hours: How long the result counts.
     """
 
-    image: str
+    images: tuple[str, ...]
     node: str = ""
     outside: str = ""
     name_server: str = ""
@@ -84,13 +85,13 @@ def probe_isolation(
     signer = load_signer(key) if key is not None else None
     began = datetime.now(UTC)
     text, outside = read_claim(flows_file), _outside(asked)
-    require_image(asked.image)
+    images = _images(asked.images)
     resources = read_cluster()
     flows = read_flows(text, str(flows_file), resources)
     before, proof = objects_digest(resources, flows), prove(resources, flows).verdict
     node = _node(resources, asked)
     found, absent = _stands(resources, flows, flows_file)
-    round_ = Round(asked.image, node.name, asked.seconds, asked.sink_seconds)
+    round_ = Round(images, node.name, asked.seconds, asked.sink_seconds)
     raw = Prober(Cluster(), flows, round_, progress).run(found, list(_places(resources, flows, asked, node, outside)))
     if objects_digest(read_cluster(), flows) != before:
         raise DriftError("policies, rights or guards changed while they were probed: what was seen is of neither. Run it again")
@@ -100,7 +101,7 @@ def probe_isolation(
         verdict=_verdict(outcomes),
         proof=_PROOF[proof],
         node=node.name,
-        image=asked.image,
+        image=", ".join(asked.images),
         namespaces=flows.namespaces,
         flows_sha256=hashlib.sha256(text.encode()).hexdigest(),
         objects_sha256=before,
@@ -112,6 +113,28 @@ def probe_isolation(
         expires_at=time_text(ended + timedelta(hours=asked.hours)),
     )
     return record, record.to_envelope(signer) if signer is not None else None
+
+
+def _images(given: Sequence[str]) -> dict[str, str]:
+    """By namespace; of all others by the empty name.
+
+    Raises:
+        ConfigError: One is no image by digest, there is none for all, or two are for the same.
+    """
+    made: dict[str, str] = {}
+    for one in given:
+        namespace, _, image = one.rpartition("=")
+        require_image(image)
+        if namespace in made:
+            raise ConfigError(
+                f"--image names two for {namespace or 'all namespaces'}. Name one, and others as NAMESPACE=NAME@sha256:..."
+            )
+        made[namespace] = image
+    if "" not in made:
+        raise ConfigError(
+            "--image names none for the namespaces that it does not name. Give one NAME@sha256:... without a namespace"
+        )
+    return made
 
 
 def _stands(resources: Resources, flows: Flows, flows_file: Path) -> tuple[list[Stand], list[Shown]]:

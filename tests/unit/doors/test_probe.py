@@ -89,7 +89,10 @@ def test_the_command_shows_it_and_says_by_its_code_whether_it_counts(signed):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"image": "airlock:1"}, "expected NAME@sha256:"),
+        ({"images": ("airlock:1",)}, "expected NAME@sha256:"),
+        ({"images": (IMAGE, "pii-raw=airlock:1")}, "expected NAME@sha256:"),
+        ({"images": (f"pii-raw={IMAGE}",)}, "names none for the namespaces"),
+        ({"images": (IMAGE, f"pii-raw={IMAGE}", f"pii-raw={IMAGE}")}, "names two for pii-raw"),
         ({"outside": "example.org:443"}, "'example.org' is no address: pods of a zone resolve no names"),
         ({"outside": "203.0.113.7"}, "expected ADDRESS:PORT"),
         ({"outside": "203.0.113.7:0"}, "expected ADDRESS:PORT"),
@@ -101,14 +104,14 @@ def test_what_is_wrong_is_said_before_a_cluster_is_asked(tmp_path, change, said)
     flows = tmp_path / "flows.yaml"
     flows.write_text("kind: Flows")
     with pytest.raises(ConfigError, match=said):
-        probe_isolation(flows, Asked(**{"image": IMAGE, **change}), None, print)
+        probe_isolation(flows, Asked(**{"images": (IMAGE,), **change}), None, print)
 
 
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(ConfigError, match=r"flows\.yaml: can't be read"):
-        probe_isolation(tmp_path / "flows.yaml", Asked(IMAGE), None, print)
+        probe_isolation(tmp_path / "flows.yaml", Asked((IMAGE,)), None, print)
     with pytest.raises(KeyFileError):
-        probe_isolation(tmp_path / "flows.yaml", Asked(IMAGE), tmp_path / "none.pem", print)
+        probe_isolation(tmp_path / "flows.yaml", Asked((IMAGE,)), tmp_path / "none.pem", print)
     with pytest.raises(ConfigError, match="can't be read"):
         read_probed(tmp_path / "none", None)
     assert isinstance(
