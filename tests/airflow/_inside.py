@@ -131,8 +131,7 @@ def submit():
         extra='{"deploy-mode": "cluster", "namespace": "pii-raw"}',
     ).as_json()
     hook = task._get_hook()
-    followed = hook._should_track_driver_via_k8s_api()
-    return {"operator": kind, "command": hook._build_spark_submit_command(task.application), "followed": followed}
+    return {"operator": kind, "command": hook._build_spark_submit_command(task.application)}
 
 
 def preflight():

@@ -99,7 +99,9 @@ def test_spark_submit_is_given_the_policy_and_the_launch(ask):
     command = made["command"]
     assert command[-4:] == [ARGUMENTS[1], "/etc/airlock/policies/customers.yaml", "--launch", LAUNCH]
     assert command[command.index("--deploy-mode") + 1] == "cluster"
-    assert made["followed"]  # else a submission is an error: spark-submit ends before the driver does
+    assert (
+        "spark.kubernetes.submission.waitAppCompletion=true" in command
+    )  # else it ends before the driver does, with no exit code of it
 
 
 @pytest.mark.parametrize("launcher", ["spark-submit", "kubernetes-pod", "spark-kubernetes"])

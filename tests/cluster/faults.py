@@ -127,7 +127,7 @@ FAULTS = {
     "the API server is restarted": Fault(restart_api_server, codes=(0, 75)),
     "the staging store is down for 30 s": Fault(staging_down, codes=(11, 75), pods=2, resumes=True),
     "executors are drained": Fault(drain_executors),
-    "credentials expire": Fault(credentials_expire, outcome="either", codes=(3, 11, 75)),
+    "credentials expire": Fault(credentials_expire, outcome="either", codes=(1, 3, 11, 75)),
     "an executor runs out of memory": Fault(starve_executor),
 }
 IN_CI = ("an executor is killed", "the driver is killed", "a policy is deleted")

@@ -79,12 +79,7 @@ def airflow_submit(site: Site, require: Require, folder: Path) -> Iterator[str]:
     server = urlsplit(API_SERVER)
     spark = {"deploy-mode": "cluster", "namespace": RAW, "spark-binary": "spark-submit"}
     connection = {"conn_type": "spark", "host": f"k8s://https://{server.hostname}", "port": server.port, "extra": spark}
-    given = spark_environment(folder) | {
-        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(connection),
-        # Where its provider finds the API server that it follows the driver by.
-        "AIRFLOW__KUBERNETES_EXECUTOR__IN_CLUSTER": "False",
-        "AIRFLOW__KUBERNETES_EXECUTOR__CONFIG_FILE": str(folder / "kubeconfig"),
-    }
+    given = spark_environment(folder) | {"AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(connection)}
     for role in ("driver", "executor"):
         template = yaml.safe_load((K8S / "launch" / f"{role}.yaml").read_text())
         (folder / f"{role}.yaml").write_text(yaml.safe_dump(site.with_policies(template["spec"], template)))

@@ -181,20 +181,27 @@ def test_each_launcher_makes_the_same_bytes_and_meets_the_same_gate(site, submit
 
 
 def test_the_command_line_alone_makes_the_same_bytes(site, submitted, tmp_path):
-    """On this machine, of the same raw data, policy and keys."""
+    """On this machine, of the same objects, policy and keys; an object is known by its store's etag, a file by its digest."""
     project = tmp_path / "project"
     shutil.copytree(site.project, project)
-    command = [sys.executable, "-m", "airlock", "--config", str(project / "airlock.yaml"), "anonymize", "--engine", "local"]
+    (tmp_path / "inner").mkdir()
+    for name, text in (("access_key_id", "inner"), ("secret_access_key", site.users["inner"])):
+        (tmp_path / "inner" / name).write_text(text)
+    raw = f'{{uri: s3://raw, endpoint: "{site.places["raw"]}", identity: {tmp_path / "inner"}, ca: {site.certificate.certificate}}}'
+    text = (project / "airlock.yaml").read_text()
+    assert "  raw: {uri: raw} " in text
+    (project / "airlock.yaml").write_text(text.replace("  raw: {uri: raw} ", f"  raw: {raw} "))
+    command = [sys.executable, "-m", "airlock", "--config", str(project / "airlock.yaml"), "run", "--engine", "local"]
     given = {name: value for name, value in os.environ.items() if not name.startswith("AIRLOCK_")} | {"AIRLOCK_SPLIT_MIB": "1"}
     made = subprocess.run(
         [*command, str(project / "policies" / "customers.yaml")], capture_output=True, text=True, env=given, check=False
     )
     assert made.returncode == 0, made.stderr
-    run = json.loads(made.stdout)["results"][0]["run"]
-    staged = project / "staging" / "customers" / run
     outputs = site.manifest(submitted[0]["results"][0]["run"])["outputs"]
-    found = {one["path"]: hashlib.sha256((staged / one["path"]).read_bytes()).hexdigest() for one in outputs}
-    assert found == {one["path"]: one["sha256"] for one in outputs}
+    files = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in (project / "sanitized").rglob("*.parquet")}
+    assert len(files) == len(outputs)
+    for one in outputs:
+        assert [digest for file, digest in files.items() if str(file).endswith(f"/{one['path']}")] == [one["sha256"]]
 
 
 @pytest.mark.parametrize("pod", ["preflight-0", "raw-store-0"])

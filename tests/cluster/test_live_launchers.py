@@ -15,6 +15,8 @@ from tests.cluster.test_live_resources import DRIVER, SUBMIT, admitted, containe
 
 OPERATOR = "spark-operator/spark-operator-controller"
 NAME = "spark-drv-335b77a229104cad-conf-map"
+POLICY = f"policy-{'1' * 32}"
+"""Of no policy: a run of another test may have left the ConfigMap of its own."""
 OF_SPARK = {
     "spark.app.id": "spark-cc9bbae2b5c84a4391000664d44b93d4",
     "spark.driver.host": "airlock-customers-201e69a2291043a0-driver-svc.pii-raw.svc",
@@ -116,7 +118,7 @@ def test_a_line_that_java_reads_otherwise_seals_nothing(cluster, name):
 
 @pytest.mark.parametrize("key", ["evil.py", "spark-env.sh", ".hidden.yaml"])
 def test_a_policys_config_map_holds_policies_and_what_they_name(cluster, key):
-    name = "policy-36b3b5b59f93b17d864a6141370df0f9"
+    name = POLICY
     refused(properties("", name, **{key: "print()"}), SUBMIT, "holds a policy and the files that it names")
     refused(properties("", name) | {"data": {}, "binaryData": {"evil.csv": "aWQ="}}, SUBMIT, "holds a policy")
 
@@ -133,12 +135,12 @@ def test_no_other_file_comes_with_it(cluster):
 )
 def test_a_launcher_makes_no_other_config_map(cluster, name):
     refused(properties("", name), SUBMIT, f"a launcher makes no ConfigMap '{name}'")
-    admitted(properties("", "policy-36b3b5b59f93b17d864a6141370df0f9"), SUBMIT)
+    admitted(properties("", POLICY), SUBMIT)
 
 
 def test_the_operator_makes_no_policies(cluster):
     refused(
-        properties("", "policy-36b3b5b59f93b17d864a6141370df0f9"),
+        properties("", POLICY),
         OPERATOR,
         "a launcher makes no ConfigMap 'policy-",
         groups=[EVERYTHING],
@@ -256,8 +258,8 @@ WAYS = {
     "a priority of the system's": (spec(priorityClassName="system-node-critical"), "by its priority"),
     "a Job's label": (lambda one: one["metadata"]["labels"].update({"batch.kubernetes.io/job-name": "a"}), "one of a Job"),
     "a folder to run from": (container(workingDir="/etc/airlock/policy"), "workingDir"),
-    "a ConfigMap as program": (mounted("/opt/airlock/jobs", configMap={"name": "policy-36b3b5b59f93b17d864a6141370df0f9"}), VOLUME),
-    "a policy as settings": (mounted("/etc/airlock/config", configMap={"name": "policy-36b3b5b59f93b17d864a6141370df0f9"}), VOLUME),
+    "a ConfigMap as program": (mounted("/opt/airlock/jobs", configMap={"name": POLICY}), VOLUME),
+    "a policy as settings": (mounted("/etc/airlock/config", configMap={"name": POLICY}), VOLUME),
     "an empty program": (mounted("/opt/airlock/lib", emptyDir={}), VOLUME),
     "another ConfigMap": (mounted("/etc/airlock/config", configMap={"name": "another"}), VOLUME),
     "a part of one": (remounted(1, subPath="spark.properties"), VOLUME),
