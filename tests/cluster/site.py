@@ -236,15 +236,6 @@ class Site:
                 volume["configMap"]["name"] = name or self.policies
         return whole
 
-    def jobs_of(self, cron_job: str, namespace: str) -> list[str]:
-        """Names of the Jobs that a CronJob's controller made."""
-        items = json.loads(done(kubectl("get", "jobs", "-n", namespace, "-o", "json")))["items"]
-        return [
-            one["metadata"]["name"]
-            for one in items
-            if cron_job in (o["name"] for o in one["metadata"].get("ownerReferences", ()))
-        ]
-
     def pods(self, selector: str, namespace: str = RAW) -> list[dict[str, Any]]:
         """Those that a label selector takes."""
         return list(json.loads(done(kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")))["items"])
@@ -263,6 +254,11 @@ class Site:
         return _without(
             json.loads(self._sanitized(f"customers/evidence/{run}/gate.json")), {"run", "checked_at", "signed_at", "created_at"}
         )
+
+    def released(self, run: str) -> list[bytes]:
+        """The data files of a release."""
+        keys = self.objects_in("sanitized", "sanitized", f"customers/data/{run}/")
+        return [self._sanitized(key) for key in keys if key.endswith(".parquet")]
 
     def _sanitized(self, key: str) -> bytes:
         return bytes(self.gateway("sanitized").client().get_object(Bucket="sanitized", Key=key)["Body"].read())
