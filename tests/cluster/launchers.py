@@ -41,7 +41,8 @@ def cron_job(site: Site, require: Require, folder: Path) -> Iterator[str]:
     job, run = site.from_cron("anonymize-customers", "cron-1"), run_id_of("customers", "cron-1")
     site.create(job)
     # Of a pod that its Job made alone the driver can't change the labels; its executors have them.
-    until(lambda: site.pods(f"airlock.dev/run={run},airlock.dev/role=executor"), 120, lambda: site.described(job))
+    executors = f"airlock.dev/run={run},airlock.dev/dataset=customers,airlock.dev/role=executor,airlock.dev/policy"
+    until(lambda: site.pods(executors), 120, lambda: site.described(job))
     inner = site.await_job(job, 300)
     assert inner["container"] == 0
     assert inner["results"][0]["run"] == run

@@ -27,11 +27,15 @@ EVERYTHING = "airlock-trial-everything"
 FLOWS = ("--flows", str(Path(__file__).parents[2] / "k8s" / "flows.yaml"))
 
 
+def image_of(namespace: str) -> str:
+    """What may run there, of the trial's images."""
+    return os.environ[IMAGE] if namespace == "pii-raw" else os.environ.get(OUTER_IMAGE) or os.environ[IMAGE]
+
+
 def images() -> tuple[str, ...]:
-    """What a round of probes is made with: each zone has its own image, where the trial has one."""
-    outer = os.environ.get(OUTER_IMAGE)
-    others = [f"{zone}={outer}" for zone in ("pii-airlock", "pii-sanitized")] if outer else []
-    return tuple(word for one in (os.environ[IMAGE], *others) for word in ("--image", one))
+    """What a round of probes is made with: each zone has its own."""
+    others = (f"{zone}={image_of(zone)}" for zone in ("pii-airlock", "pii-sanitized"))
+    return tuple(word for one in (image_of("pii-raw"), *others) for word in ("--image", one))
 
 
 def isolation(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,13 +7,12 @@ has connected to itself, port by port, before it counts.
 from __future__ import annotations
 
 import json
-import os
 import time
 
 import pytest
 import yaml
 from tests.cluster.conftest import K8S, ZONES
-from tests.cluster.live import IMAGE, done, kubectl, pod
+from tests.cluster.live import done, image_of, kubectl, pod
 
 PORTS = (7070, 7078, 7079, 7080, 8200, 9091)
 CONSUMER, STRANGER = "team-analytics", "airlock-trial-stranger"
@@ -75,7 +74,7 @@ def speaker(name, script, kind, *arguments):
     made["spec"].pop("nodeSelector")
     container = made["spec"]["containers"][0]
     container |= {
-        "image": os.environ[IMAGE],
+        "image": image_of(namespace),
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-c", script],
         "args": list(arguments),
