@@ -196,9 +196,9 @@ def test_a_source_file_that_changes_while_it_is_read_is_temporary(make_project, 
     made = make_project(files=3)
     original = door.choose_runner
 
-    def changed(*arguments):
+    def changed(*arguments, **named):
         made.write(make_people(25, first=2_000), "002.parquet")
-        return original(*arguments)
+        return original(*arguments, **named)
 
     monkeypatch.setattr(door, "choose_runner", changed)
     with pytest.raises(TransientError, match=r"source-changed.*\nfiles: people/002.parquet"):
