@@ -403,7 +403,8 @@ def keys_of_spark():
 def test_spark_knows_every_key():
     known = keys_of_spark()
     assert len(known) > 1000
-    assert [name for name, _ in conf_lines() if name not in known] == []
+    # Of a label's key Spark knows what comes before the label.
+    assert [name for name, _ in conf_lines() if re.sub(r"(\.label\.).*", r"\1", name) not in known] == []
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,12 @@ def test_its_conf_is_that_of_every_run():
     for name, (role, field) in SAID_ELSEWHERE.items():
         value = expected.pop(name)
         assert field == "template" or SPEC[role][field] == value, name
+    # Labels decide which policies hold for a pod: the proof reads them in the templates alone.
+    for role in OPERATORS_NAMES:
+        prefix = f"spark.kubernetes.{role}.label."
+        labels = {name.removeprefix(prefix): expected.pop(name) for name in list(expected) if name.startswith(prefix)}
+        assert labels
+        assert labels.items() <= application_template(role)["metadata"]["labels"].items()
     assert SPEC["sparkConf"] == expected
 
 
