@@ -184,7 +184,7 @@ class Cluster:
         try:
             _asked(self._client, "DELETE", f"{_path(version, kind, namespace)}/{name}", options)
         except AdmissionError as error:
-            if error.facts["status"] in (_GONE, _ANOTHER):
+            if error.facts["status"] == _GONE or (uid and error.facts["status"] == _ANOTHER):
                 return False
             raise
         return True

@@ -52,7 +52,7 @@ def choose_runner(
         settings: Of the inner door.
         sizes: Bytes of each split: Spark tasks carry out small ones together.
         nodes: On which executors may be, as preflight's verdict says; none: on whichever.
-        labels: What executors are found by on Kubernetes.
+        labels: What executors are found by on Kubernetes: those of the process's first run, whose executors stay for the next.
 
     Raises:
         MissingCapabilityError: Spark was asked for and can't run.

@@ -57,7 +57,8 @@ class _Api(BaseHTTPRequestHandler):
     def do_DELETE(self):
         self.asked.append((self.path, "DELETE"))
         name = urlsplit(self.path).path.rpartition("/")[2]
-        self._say(*((404, {"message": "not found"}) if name == "gone" else (403, {}) if name == "kept" else (200, {})))
+        code = {"gone": 404, "kept": 403, "another": 409}.get(name, 200)
+        self._say(code, {"message": "not found"} if code == 404 else {})
 
     def _say(self, code, found):
         data = json.dumps(found).encode()
@@ -127,9 +128,12 @@ def test_objects_are_made_looked_at_and_taken_out_again(api):
     assert [one["metadata"]["name"] for one in cluster.list("v1", "Pod", "raw")] == []
     assert cluster.delete("v1", "Pod", "raw", "good")
     assert not cluster.delete("v1", "Pod", "raw", "gone")
+    assert not cluster.delete("v1", "Pod", "raw", "another", uid="u-1")
+    with pytest.raises(AdmissionError, match="409 Conflict"):
+        cluster.delete("v1", "Pod", "raw", "another")
     paths = [path for path, _ in asked]
     assert paths[:2] == ["/api/v1/namespaces/raw/pods", "/api/v1/namespaces/raw/pods?dryRun=All"]
-    assert paths[-2].startswith("/api/v1/namespaces/raw/pods/good")
+    assert paths[-4].startswith("/api/v1/namespaces/raw/pods/good")
 
 
 def test_what_the_cluster_refuses_is_told_in_its_first_line(api):
