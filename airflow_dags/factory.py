@@ -81,7 +81,7 @@ def make_dag(policy: Path, heading: Heading, site: Site) -> DAG:
 
 def _tasks(policy: Path, heading: Heading, site: Site) -> list[BaseOperator]:
     launcher: Launcher = import_module(f"airflow_dags.launchers.{site.launcher.replace('-', '_')}").launcher
-    job = Job(policy, site)
+    job = Job(policy, heading.dataset, site)
     look = (*site.program, "--config", site.observer, "runs", "outcome", str(policy), "--launch", LAUNCH)
     return [
         launcher.preflight(job),

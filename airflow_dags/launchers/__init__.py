@@ -9,8 +9,9 @@ from typing import NamedTuple
 from airflow.sdk import BaseOperator
 
 from airflow_dags.settings import Site
+from airlock.cluster.podtemplate import label_of
 
-__all__ = ["LAUNCH", "RUN", "Job", "Launcher"]
+__all__ = ["LAUNCH", "Job", "Launcher"]
 
 LAUNCH = "{{ airlock_launch(dag_run) }}"
 """The launch's name, as Airflow fills it in for each run: `factory.launch_of`."""
@@ -22,12 +23,18 @@ class Job(NamedTuple):
     """What is to be launched."""
 
     policy: Path
+    dataset: str
     site: Site
 
     @property
     def name(self) -> str:
         """The policy's name: its file's, without the ending."""
         return self.policy.stem
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the run's pods are found by, as drivers label their executors."""
+        return {"app.kubernetes.io/instance": RUN, "airlock.dev/run": RUN, "airlock.dev/dataset": label_of(self.dataset)}
 
     @property
     def environment(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk import BaseOperator
 
-from airflow_dags.launchers import RUN, Job, Launcher
+from airflow_dags.launchers import Job, Launcher
 from airflow_dags.launchers._kubernetes import STARTUP, ByExitCode, preflight
 
 __all__ = ["AnonymizePod", "launcher"]
@@ -21,7 +21,7 @@ def _anonymize(job: Job) -> BaseOperator:
         task_id="anonymize",
         pod_template_file=site.pod_template,
         env_vars=job.environment,
-        labels={"app.kubernetes.io/instance": RUN, "airlock.dev/run": RUN},
+        labels=job.labels,
         base_container_name=site.container,
         namespace=site.namespace,
         kubernetes_conn_id=site.kubernetes_conn_id,

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
 from airflow.sdk import BaseOperator
 
-from airflow_dags.launchers import RUN, Job, Launcher
+from airflow_dags.launchers import Job, Launcher
 from airflow_dags.launchers._kubernetes import STARTUP, ByExitCode, preflight
 
 __all__ = ["AnonymizeApplication", "launcher"]
@@ -17,12 +17,12 @@ __all__ = ["AnonymizeApplication", "launcher"]
 class AnonymizeApplication(ByExitCode, SparkKubernetesOperator):
     """The application, whose arguments are told what the pod template's environment is told."""
 
-    template_fields = [*SparkKubernetesOperator.template_fields, "environment", "run"]  # noqa: RUF012 - as the provider declares it
+    template_fields = [*SparkKubernetesOperator.template_fields, "environment", "own_labels"]  # noqa: RUF012 - as the provider declares it
 
-    def __init__(self, *, environment: dict[str, str], run: str, **kwargs: Any) -> None:
+    def __init__(self, *, environment: dict[str, str], own_labels: dict[str, str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.environment = environment
-        self.run = run
+        self.own_labels = own_labels
 
     def manage_template_specs(self) -> dict[str, Any]:
         """The pinned file for this policy and this launch, which are its arguments: without a webhook the operator sets no environment."""
@@ -30,11 +30,7 @@ class AnonymizeApplication(ByExitCode, SparkKubernetesOperator):
         spec = body["spark"]["spec"]
         policy, launch = (self.environment[name] for name in ("JOB_POLICY", "JOB_NAME"))
         # The operator puts an application's labels on driver and executors.
-        body["spark"]["metadata"]["labels"] |= {
-            "app.kubernetes.io/instance": self.run,
-            "airlock.dev/run": self.run,
-            "airlock.dev/dataset": policy,
-        }
+        body["spark"]["metadata"].setdefault("labels", {}).update(self.own_labels)
         spec["arguments"] = [str(PurePosixPath(spec["arguments"][0]).with_name(f"{policy}.yaml")), "--launch", launch]
         return body
 
@@ -47,7 +43,7 @@ def _anonymize(job: Job) -> BaseOperator:
         # Found on the DAG's template path.
         application_file=Path(site.application_file).name,
         environment=job.environment,
-        run=RUN,
+        own_labels=job.labels,
         namespace=site.namespace,
         kubernetes_conn_id=site.kubernetes_conn_id,
         base_container_name=SparkKubernetesOperator.BASE_CONTAINER_NAME,

@@ -78,7 +78,10 @@ def test_the_pod_is_the_template_and_two_variables(ask):
     }
     assert pod["metadata"]["namespace"] == "pii-raw"
     assert pod["metadata"]["labels"].items() >= POD["metadata"]["labels"].items()
-    assert pod["metadata"]["labels"]["airlock.dev/run"] == run_id_of("customers", LAUNCH)
+    assert (
+        pod["metadata"]["labels"].items()
+        >= {"airlock.dev/run": run_id_of("customers", LAUNCH), "airlock.dev/dataset": "customers"}.items()
+    )
 
 
 def test_the_application_is_the_shipped_file_with_policy_and_launch(ask):
