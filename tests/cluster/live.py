@@ -20,6 +20,7 @@ IMAGE = "AIRLOCK_TRIAL_IMAGE"
 """Names the image of `k8s/image`, target `inner`, that the cluster can start, as NAME@sha256:..., for the tests by real connections."""
 OUTER_IMAGE, STORE_IMAGE = "AIRLOCK_TRIAL_OUTER_IMAGE", "AIRLOCK_TRIAL_STORE_IMAGE"
 """Its target `outer`, and versitygw: for the tests of whole runs."""
+DRIVER, SUBMIT, PREFLIGHT, PROBE = (f"pii-raw/{name}" for name in ("driver", "submit", "preflight", "probe"))
 EVERYTHING = "airlock-trial-everything"
 """A group that the trial gives every right, so that admission alone refuses."""
 
@@ -206,3 +207,43 @@ def changed(one: Mapping[str, Any], change: Callable[[dict[str, Any]], Any]) -> 
     made = deepcopy(dict(one))
     change(made)
     return made
+
+
+def refused(
+    one: Mapping[str, Any],
+    by: str | None,
+    words: str,
+    *,
+    groups: Sequence[str] = (),
+    dry: bool = True,
+    or_by: str | None = None,
+) -> None:
+    """The cluster refuses an object, in these words."""
+    made = settles(lambda: create(one, by, groups=groups, dry=dry), refused=True)
+    assert made.returncode != 0, f"admitted: {made.stdout}"
+    assert words in made.stderr or (or_by and or_by in made.stderr), made.stderr
+
+
+def admitted(one: Mapping[str, Any], by: str | None, *, groups: Sequence[str] = (), dry: bool = True) -> None:
+    """The cluster takes an object."""
+    done(settles(lambda: create(one, by, groups=groups, dry=dry), refused=False, seconds=5))
+
+
+def spec(**values: Any) -> Callable[[dict[str, Any]], Any]:
+    """Changes a pod's spec."""
+    return lambda one: one["spec"].update(values)
+
+
+def container(**values: Any) -> Callable[[dict[str, Any]], Any]:
+    """Changes its one container."""
+    return lambda one: one["spec"]["containers"][0].update(values)
+
+
+def volume(**values: Any) -> Callable[[dict[str, Any]], Any]:
+    """Gives it one volume more."""
+    return lambda one: one["spec"]["volumes"].append({"name": "more", **values})
+
+
+def label(**values: Any) -> Callable[[dict[str, Any]], Any]:
+    """Changes our own labels."""
+    return lambda one: one["metadata"]["labels"].update({f"airlock.dev/{name}": value for name, value in values.items()})

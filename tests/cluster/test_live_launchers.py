@@ -10,8 +10,24 @@ import re
 
 import pytest
 from tests.cluster.launched import conf
-from tests.cluster.live import EVERYTHING, account, changed, create, done, driver, executor, kubectl, settles
-from tests.cluster.test_live_resources import DRIVER, SUBMIT, admitted, container, refused, spec, volume
+from tests.cluster.live import (
+    DRIVER,
+    EVERYTHING,
+    SUBMIT,
+    account,
+    admitted,
+    changed,
+    container,
+    create,
+    done,
+    driver,
+    executor,
+    kubectl,
+    refused,
+    settles,
+    spec,
+    volume,
+)
 
 OPERATOR = "spark-operator/spark-operator-controller"
 NAME = "spark-drv-335b77a229104cad-conf-map"
@@ -229,7 +245,20 @@ RUN = ("--run", "run-1")
 
 
 COMMAND, ENVIRONMENT, VOLUME = "is not the one that its creator may start", "an environment variable", "a volume is none that"
-WAYS = {
+OF_ANY = {
+    "a library": (environment("LD_PRELOAD", "/tmp/a.so"), ENVIRONMENT),
+    "a Python path": (environment("PYTHONPATH", "/etc/airlock/policy"), ENVIRONMENT),
+    "Java's options": (environment("JAVA_TOOL_OPTIONS", "-javaagent:/tmp/a.jar"), ENVIRONMENT),
+    "the zone's Services": (spec(enableServiceLinks=True), "enableServiceLinks"),
+    "another's name": (spec(hostname="preflight-0"), "the pod has another's name"),
+    "a subdomain": (spec(subdomain="a"), "the pod has another's name"),
+    "a priority of the system's": (spec(priorityClassName="system-node-critical"), "by its priority"),
+    "a Job's label": (lambda one: one["metadata"]["labels"].update({"batch.kubernetes.io/job-name": "a"}), "one of a Job"),
+    "a folder to run from": (container(workingDir="/etc/airlock/policy"), "workingDir"),
+    "an empty program": (mounted("/opt/airlock/lib", emptyDir={}), VOLUME),
+    "another ConfigMap": (mounted("/etc/airlock/config", configMap={"name": "another"}), VOLUME),
+}
+OF_DRIVERS = {
     "another setting": (argument("--config"), COMMAND),
     "another engine": (arguments("/etc/airlock/policy/a.yaml", "--engine", "local"), COMMAND),
     "what it failed with": (arguments("/etc/airlock/policy/a.yaml", "--run", "--debug"), COMMAND),
@@ -241,9 +270,6 @@ WAYS = {
     "no policy": (arguments(*RUN), COMMAND),
     "two policies": (arguments("/etc/airlock/policy/a.yaml", "/etc/airlock/policy/b.yaml", *RUN), COMMAND),
     "another order": (arguments(*RUN, "/etc/airlock/policy/a.yaml"), COMMAND),
-    "a library": (environment("LD_PRELOAD", "/tmp/a.so"), ENVIRONMENT),
-    "a Python path": (environment("PYTHONPATH", "/etc/airlock/policy"), ENVIRONMENT),
-    "Java's options": (environment("JAVA_TOOL_OPTIONS", "-javaagent:/tmp/a.jar"), ENVIRONMENT),
     "submit's options": (environment("SPARK_SUBMIT_OPTS", "-Da=b"), ENVIRONMENT),
     "another Python": (environment("PYSPARK_DRIVER_PYTHON", "/tmp/python"), ENVIRONMENT),
     "another conf": (environment("SPARK_CONF_DIR", "/etc/airlock/policy"), ENVIRONMENT),
@@ -252,16 +278,8 @@ WAYS = {
     "a node of its own": (environment("AIRLOCK_ISOLATION_NODE", "node-1"), ENVIRONMENT),
     "another field": (environment("HOME", valueFrom={"fieldRef": {"fieldPath": "metadata.name"}}), ENVIRONMENT),
     "a value with more": (environment("HOME", "/tmp\nA=b"), ENVIRONMENT),
-    "the zone's Services": (spec(enableServiceLinks=True), "enableServiceLinks"),
-    "another's name": (spec(hostname="preflight-0"), "the pod has another's name"),
-    "a subdomain": (spec(subdomain="a"), "the pod has another's name"),
-    "a priority of the system's": (spec(priorityClassName="system-node-critical"), "by its priority"),
-    "a Job's label": (lambda one: one["metadata"]["labels"].update({"batch.kubernetes.io/job-name": "a"}), "one of a Job"),
-    "a folder to run from": (container(workingDir="/etc/airlock/policy"), "workingDir"),
     "a ConfigMap as program": (mounted("/opt/airlock/jobs", configMap={"name": POLICY}), VOLUME),
     "a policy as settings": (mounted("/etc/airlock/config", configMap={"name": POLICY}), VOLUME),
-    "an empty program": (mounted("/opt/airlock/lib", emptyDir={}), VOLUME),
-    "another ConfigMap": (mounted("/etc/airlock/config", configMap={"name": "another"}), VOLUME),
     "a part of one": (remounted(1, subPath="spark.properties"), VOLUME),
     "an expanded part of one": (remounted(1, subPathExpr="$(HOME)"), VOLUME),
     "a shell's file of Spark's conf": (rekeyed, VOLUME),
@@ -280,28 +298,24 @@ WAYS = {
         VOLUME,
     ),
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(("change", "words"), WAYS.values(), ids=WAYS)
-def test_no_program_of_its_own_in_a_driver(cluster, change, words):
-    refused(changed(driver(), change), SUBMIT, words)
-
-
-BY_DRIVER = {
-    "a library": (environment("LD_PRELOAD", "/tmp/a.so"), ENVIRONMENT),
+OF_EXECUTORS = {
     "a class path": (environment("SPARK_CLASSPATH", "/tmp/a.jar"), ENVIRONMENT),
-    "a Python path": (environment("PYTHONPATH", "/tmp"), ENVIRONMENT),
     "an agent": (environment("SPARK_JAVA_OPT_9", "-javaagent:/tmp/a.jar"), ENVIRONMENT),
     "a command": (environment("SPARK_JAVA_OPT_9", "-XX:OnOutOfMemoryError=sh"), ENVIRONMENT),
     "a plugin": (environment("SPARK_JAVA_OPT_9", "-Dspark.plugins=a.B"), ENVIRONMENT),
     "another driver": (environment("SPARK_DRIVER_URL", "spark://CoarseGrainedScheduler@evil.example.org:7078"), ENVIRONMENT),
-    "scratch as program": (mounted("/opt/airlock/lib", emptyDir={}), VOLUME),
+}
+"""By the template that a launcher gave."""
+WAYS = {
+    f"{make.__name__}: {name}": (make, by, *way)
+    for make, by, own in ((driver, SUBMIT, OF_DRIVERS), (executor, DRIVER, OF_EXECUTORS))
+    for name, way in (OF_ANY | own).items()
 }
 
 
-@pytest.mark.parametrize(("change", "words"), BY_DRIVER.values(), ids=BY_DRIVER)
-def test_nor_in_executors_by_the_template_that_a_launcher_gave(cluster, change, words):
-    refused(changed(executor(), change), DRIVER, words)
+@pytest.mark.parametrize(("make", "by", "change", "words"), WAYS.values(), ids=WAYS)
+def test_no_program_of_its_own_in_a_driver_or_an_executor(cluster, make, by, change, words):
+    refused(changed(make(), change), by, words)
 
 
 def test_the_names_of_refused_variables_are_said_and_no_values(cluster):

@@ -11,34 +11,33 @@ import time
 import pytest
 from tests.cluster.live import (
     DIGEST,
+    DRIVER,
     EVERYTHING,
     FOREIGN,
+    PREFLIGHT,
+    PROBE,
+    SUBMIT,
     account,
+    admitted,
     changed,
+    container,
     create,
     done,
     driver,
     executor,
     job,
     kubectl,
+    label,
     pod,
     probe,
+    refused,
     secret,
     settles,
-)  # fmt: skip
+    spec,
+    volume,
+)
 
 ZONES = ("pii-raw", "pii-airlock", "pii-sanitized")
-DRIVER, SUBMIT, PREFLIGHT, PROBE = (f"pii-raw/{name}" for name in ("driver", "submit", "preflight", "probe"))
-
-
-def refused(one, by, words, *, groups=(), dry=True, or_by=None):
-    made = settles(lambda: create(one, by, groups=groups, dry=dry), refused=True)
-    assert made.returncode != 0, f"admitted: {made.stdout}"
-    assert words in made.stderr or (or_by and or_by in made.stderr), made.stderr
-
-
-def admitted(one, by, *, groups=(), dry=True):
-    done(settles(lambda: create(one, by, groups=groups, dry=dry), refused=False, seconds=5))
 
 
 def test_every_object_passes_the_servers_dry_run(cluster, trial):
@@ -101,22 +100,6 @@ def test_controllers_start_what_a_job_says(cluster):
 
 
 # --- what is not: pods of any kind
-
-
-def spec(**values):
-    return lambda one: one["spec"].update(values)
-
-
-def container(**values):
-    return lambda one: one["spec"]["containers"][0].update(values)
-
-
-def volume(**values):
-    return lambda one: one["spec"]["volumes"].append({"name": "more", **values})
-
-
-def label(**values):
-    return lambda one: one["metadata"]["labels"].update({f"airlock.dev/{name}": value for name, value in values.items()})
 
 
 TOKEN = {"serviceAccountToken": {"path": "token"}}
