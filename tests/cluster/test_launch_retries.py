@@ -57,6 +57,7 @@ def test_runs_of_one_cron_job_do_not_meet_and_none_stays(name):
     assert spec["concurrencyPolicy"] == "Forbid"
     assert spec["timeZone"] == "Etc/UTC"
     assert spec["startingDeadlineSeconds"] > 10  # Kubernetes looks every ten seconds
+    assert 0 < spec["successfulJobsHistoryLimit"] <= spec["failedJobsHistoryLimit"] <= 10
     assert job["ttlSecondsAfterFinished"] > 0
     assert job["activeDeadlineSeconds"] > 0
 
