@@ -9,7 +9,7 @@ from typing import NamedTuple
 from airflow.sdk import BaseOperator
 
 from airflow_dags.settings import Site
-from airlock.cluster.podtemplate import label_of
+from airlock.types import label_of
 
 __all__ = ["LAUNCH", "Job", "Launcher"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import uuid
 from enum import StrEnum
 from typing import NewType
@@ -17,6 +19,7 @@ __all__ = [
     "Sha256",
     "Zone",
     "fate_of",
+    "label_of",
     "run_id_of",
 ]
 
@@ -42,6 +45,20 @@ def run_id_of(dataset: str, launch: str) -> RunId:
         '90db3774-fa75-5632-975d-ac34ded371d9'
     """
     return RunId(str(uuid.uuid5(_LAUNCHES, f"{dataset}\n{launch}")))
+
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,52}[a-z0-9])?")
+"""What is fit for a label and, with a word before it, for a pod's name (RFC 1123, 63 characters)."""
+
+
+def label_of(name: str) -> str:
+    """A run's id or a dataset's name as a label's value, or as a part of a pod's name: itself, or where it is not fit its digest.
+
+    Example:
+        >>> label_of("90db3774-fa75-5632-975d-ac34ded371d9"), label_of("Nightly_1")
+        ('90db3774-fa75-5632-975d-ac34ded371d9', 'f3148000df9f32a6becc')
+    """
+    return name if _LABEL.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
 class Fate(StrEnum):

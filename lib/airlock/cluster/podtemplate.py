@@ -5,9 +5,7 @@ Called by the doors; who reads templates and writes them is they.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -15,25 +13,14 @@ from typing import Any
 
 from airlock.cluster._yaml import read_documents
 from airlock.errors import ConfigError
+from airlock.types import label_of
 
-__all__ = ["POLICY_FOLDER", "bound", "label_of", "labels_of", "read_template", "to_text", "with_policy"]
+__all__ = ["POLICY_FOLDER", "bound", "labels_of", "read_template", "to_text", "with_policy"]
 
 Pod = dict[str, Any]
 
 POLICY_FOLDER = "/etc/airlock/policy"
 """Where a driver finds its policy."""
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,52}[a-z0-9])?")
-"""What is fit for a label and, with a word before it, for a pod's name (RFC 1123, 63 characters)."""
-
-
-def label_of(name: str) -> str:
-    """A run's id or a dataset's name as a label's value, or as a part of a pod's name: itself, or where it is not fit its digest.
-
-    Example:
-        >>> label_of("90db3774-fa75-5632-975d-ac34ded371d9"), label_of("Nightly_1")
-        ('90db3774-fa75-5632-975d-ac34ded371d9', 'f3148000df9f32a6becc')
-    """
-    return name if _LABEL.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
 def labels_of(dataset: str, run: str, digest: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from airlock.cluster.live import Cluster
-from airlock.cluster.podtemplate import POLICY_FOLDER, bound, label_of, labels_of, read_template, to_text, with_policy
+from airlock.cluster.podtemplate import POLICY_FOLDER, bound, labels_of, read_template, to_text, with_policy
 from airlock.doors._closed import closed_status_of
 from airlock.doors._runs import new_run_id
 from airlock.doors._shipped import contents_of
@@ -24,7 +24,7 @@ from airlock.engines.spark import spark_submit
 from airlock.errors import AdmissionError, ConfigError, RunBoundError, TransientError
 from airlock.policy.load import load_policy
 from airlock.settings import Settings
-from airlock.types import RunId, Sha256, run_id_of
+from airlock.types import RunId, Sha256, label_of, run_id_of
 
 __all__ = ["Followed", "submit"]
 

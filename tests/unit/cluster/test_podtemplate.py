@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airlock.cluster.podtemplate import POLICY_FOLDER, bound, label_of, read_template, to_text, with_policy
+from airlock.cluster.podtemplate import POLICY_FOLDER, bound, read_template, to_text, with_policy
 from airlock.errors import ConfigError
+from airlock.types import label_of
 
 LAUNCH = Path(__file__).parents[3] / "k8s" / "launch"
 
