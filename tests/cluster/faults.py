@@ -18,7 +18,13 @@ from tests.cluster.remains import processes_of
 from tests.cluster.site import AIRLOCK, Site
 from tests.cluster.waiting import until
 
-_TAKE_ALL = "import sys, time; sys.stdin.read(); held = [b'x' * (50 << 20) for _ in range(200)]; time.sleep(90)"
+_TAKE_ALL = """
+import os, sys, time
+sys.stdin.read()
+# The kernel kills what has most, at last the one that takes it all. The other stays, and while it does so does the group with its counter.
+held = [] if os.fork() else [b"x" * (50 << 20) for _ in range(200)]
+time.sleep(90)
+"""
 UP = Path(__file__).parents[3] / "shared" / "cluster" / "up"
 API_SERVER = Path("/run/local-cluster/kube-apiserver.pid")
 
@@ -92,16 +98,15 @@ def starve_executor(site: Site) -> None:
     java = processes_of(uid, "java")[0]
     groups = Path(f"/proc/{java}/cgroup").read_text().splitlines()
     group = next(line.split(":", 2)[2] for line in groups if line.split(":")[1] == "memory")
-    with subprocess.Popen([sys.executable, "-c", _TAKE_ALL], stdin=subprocess.PIPE) as other:
-        Path(f"/sys/fs/cgroup/memory{group}/cgroup.procs").write_text(str(other.pid))
-        assert other.stdin is not None
-        killed = _oom_kills(group)
-        other.stdin.close()  # begin
+    with subprocess.Popen([sys.executable, "-c", _TAKE_ALL], stdin=subprocess.PIPE, start_new_session=True) as other:
         try:
-            # While the container is there: its counter goes with it.
+            Path(f"/sys/fs/cgroup/memory{group}/cgroup.procs").write_text(str(other.pid))
+            assert other.stdin is not None
+            killed = _oom_kills(group)
+            other.stdin.close()  # begin
             until(lambda: _oom_kills(group) > killed, 90)
         finally:
-            other.kill()
+            os.killpg(other.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -152,11 +157,9 @@ def _executors(site: Site) -> set[str]:
 
 
 def _oom_kills(group: str) -> int:
-    """How many processes the kernel killed in a cgroup for want of memory; 0 where it is gone with its pod."""
-    with suppress(OSError):
-        lines = Path(f"/sys/fs/cgroup/memory{group}/memory.oom_control").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
-    return 0
+    """How many processes the kernel killed in a cgroup for want of memory."""
+    lines = Path(f"/sys/fs/cgroup/memory{group}/memory.oom_control").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
 def _restarts(site: Site) -> int:
