@@ -2,7 +2,7 @@
 
 What was learned: most of a small run is Spark's start (driver, then executors, each a JVM; then each executor's Python, which loads Arrow and the
 operators): on two shared cores 21 s to the first task of a CronJob's Job, 1.6 times that by `airlock submit`, whose pod starts a JVM of its own first.
-Encryption costs a twentieth at most. Rows never leave the executor that read them but as staged files, so that what driver and executors say to each
+Encryption costs no more than runs differ (1.01 and 1.06). Rows never leave the executor that read them but as staged files, so that what driver and executors say to each
 other does not grow with the data.
 """
 

@@ -9,7 +9,6 @@ import yaml
 
 from airlock.cluster.podtemplate import POLICY_FOLDER, bound, read_template, to_text, with_policy
 from airlock.errors import ConfigError
-from airlock.types import label_of
 
 LAUNCH = Path(__file__).parents[3] / "k8s" / "launch"
 
@@ -65,11 +64,3 @@ def test_what_is_no_template_is_said(tmp_path, text, said):
 def test_one_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="can't be read: FileNotFoundError"):
         read_template(tmp_path / "none.yaml")
-
-
-@pytest.mark.parametrize("name", ["Nightly", "a_b", "x" * 60, "-a", "a-", "a.b", "ä"])
-def test_what_is_not_fit_for_a_label_is_told_by_its_digest(name):
-    made = label_of(name)
-    assert len(made) == 20
-    assert label_of(made) == made
-    assert made != label_of(name + "x")

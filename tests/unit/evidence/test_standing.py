@@ -249,3 +249,28 @@ def test_who_asks_and_says_no_more_does_not_keep_others_out_for_long(monkeypatch
             assert fourth.recv(100).startswith(b"HTTP/1.0 200")
         for one in silent:
             one.close()
+
+
+def test_who_gets_no_thread_is_not_answered_and_leaves_its_place_to_the_next(monkeypatch, capfd):
+    """As on a machine that lends no more of them for a while."""
+    monkeypatch.setattr(_served, "_MOST", 1)
+    start, refused = threading.Thread.start, []
+
+    def start_later(thread):
+        if thread.name.endswith("(process_request_thread)") and not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_later)
+    with served("127.0.0.1:0") as made:
+        made.answer = lambda run: b"{}"
+        answers = []
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", made.port), timeout=5) as one:
+                one.sendall(b"GET /run-1 HTTP/1.0\r\n\r\n")
+                with suppress(ConnectionResetError):
+                    answers.append(one.recv(100)[:12])
+    assert len(refused) == 1
+    assert answers[-1] == b"HTTP/1.0 200"
+    assert "can't start new thread" in capfd.readouterr().err
