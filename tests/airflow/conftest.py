@@ -28,9 +28,10 @@ def airflow(require: Callable[[str], None], tmp_path_factory: pytest.TempPathFac
 
 @dataclass(frozen=True)
 class Demo:
-    """A demo project, of which Airflow sees one policy."""
+    """A demo project, of which Airflow sees one dataset's policy."""
 
     root: Path
+    dataset: str = "customers"
 
     @property
     def config(self) -> Path:
@@ -38,7 +39,7 @@ class Demo:
 
     @property
     def policy(self) -> Path:
-        return self.root / "flown" / "customers.yaml"
+        return self.root / "flown" / f"{self.dataset}.yaml"
 
     @property
     def site(self) -> dict[str, str]:
@@ -63,7 +64,7 @@ class Demo:
 
     def published(self) -> list[Path]:
         """Manifests in zone sanitized."""
-        return sorted((self.root / "sanitized" / "customers").glob("evidence/*/manifest.json"))
+        return sorted((self.root / "sanitized" / self.dataset).glob("evidence/*/manifest.json"))
 
 
 @pytest.fixture(scope="session")

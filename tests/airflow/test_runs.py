@@ -1,4 +1,4 @@
-"""`dag.test()` on real data with launcher `local`; the outer door is another process, which Airflow neither starts nor knows."""
+"""`dag.test()` with launcher `local`, on the demo's data and on a census's; the outer door is another process, which Airflow neither starts nor knows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from airlock.storage.lease import Lease
 from airlock.types import run_id_of
 
 FIRST = "2026-11-01T00:00:00+00:00"
-DAG = "airlock-customers"
 TOP = Path(__file__).parents[2]
+ADULT = TOP.parent / "shared" / "data" / "adult.csv"
 JOB, README = TOP / "jobs" / "anonymize.py", TOP / "airflow_dags" / "README.md"
 SUCCESS, FAILED, BLOCKED, SKIPPED = "success", "failed", "upstream_failed", "skipped"
 
@@ -41,18 +42,18 @@ sys.exit(code if fails else 0)
 """Ends as it is told to: `COMMAND once|always|overtaken` and an exit code."""
 
 
-def run_of(moment):
-    return run_id_of("customers", f"{DAG}/{moment}/{moment}")
+def run_of(moment, dataset="customers"):
+    return run_id_of(dataset, f"airlock-{dataset}/{moment}/{moment}")
 
 
 @pytest.fixture
 def fly(airflow, demo):
     """Runs the DAG for one data interval; the outer door comes when something is staged."""
 
-    def go(moment, door=None, environment=None, **site):
-        airflow.start("run", demo.site | site, environment, dag_id=DAG, moment=moment)
+    def go(moment, door=None, environment=None, project=demo, **site):
+        airflow.start("run", project.site | site, environment, dag_id=f"airlock-{project.dataset}", moment=moment)
         if door is not None:
-            wait_for(demo.root / "staging" / "customers" / run_of(moment) / "manifest.intoto.json")
+            wait_for(project.root / "staging" / project.dataset / run_of(moment, project.dataset) / "manifest.intoto.json")
             door()
         return airflow.answer()
 
@@ -75,6 +76,18 @@ def door(demo):
         return ended.get("state") or ended["code"]
 
     return release
+
+
+@pytest.fixture
+def census(demo):
+    """The project with a table of real people, whose policy is the one that Airflow sees."""
+    if not ADULT.is_file():
+        pytest.skip("needs adult.csv in shared/data beside the project (UCI Adult, CC BY 4.0)")
+    demo.policy.unlink()
+    shutil.copy(ADULT, demo.root / "raw")
+    for folder in ("flown", "policies"):
+        shutil.copy(TOP / "tests" / "e2e" / "policies" / "adult.yaml", demo.root / folder)
+    return replace(demo, dataset="adult")
 
 
 @pytest.fixture
@@ -119,6 +132,19 @@ def test_raw_data_become_a_release_and_an_event_that_tells_of_it(fly, demo, door
     assert (again["state"], again["events"][-1]) == (SUCCESS, told)
     assert door() == "nothing new"
     assert demo.published() == [published]
+
+
+def test_a_census_of_real_people_becomes_a_release(fly, census):
+    done = fly(FIRST, lambda: census.airlock("release", str(census.policy)), project=census)
+    assert {state for state, _ in done["tasks"].values()} == {SUCCESS}
+    with ADULT.open() as file:
+        rows = sum(1 for line in file if line.strip()) - 1
+    assert rows > 30_000
+    (told,) = done["events"]
+    assert (told["run"], told["state"], told["rows_in"]) == (run_of(FIRST, "adult"), "released", rows)
+    assert told["rows_in"] == told["rows_out"] + told["suppressed"] + told["rejected"]
+    (verified,) = census.airlock("verify", str(census.root / "sanitized" / "adult"))["results"]
+    assert (verified["run"], verified["rows"]) == (told["run"], told["rows_out"])
 
 
 def test_a_refused_run_ends_at_once_where_the_outer_doors_reports_may_be_read(fly, demo, door):
