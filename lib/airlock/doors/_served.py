@@ -51,11 +51,11 @@ class _Bounded(ThreadingHTTPServer):
             self._room.release()
             raise
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    def finish_request(self, request: Any, client_address: Any) -> None:
         try:
-            super().process_request_thread(request, client_address)
+            super().finish_request(request, client_address)
         finally:
-            self._room.release()
+            self._room.release()  # before the connection ends: who sees its end finds the place free
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pickle
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -227,28 +227,34 @@ def test_an_answer_that_trickles_is_none(place, head):
     assert time.monotonic() - began < 8
 
 
-def test_who_asks_and_says_no_more_does_not_keep_others_out_for_long(monkeypatch):
-    """A request has its time; with all places taken by such, the next one is turned away and not kept."""
+def asked(port):
+    """What a request is answered at first; b"" where it is turned away."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as one:
+        with suppress(ConnectionError):
+            one.sendall(b"GET /run-1 HTTP/1.0\r\n\r\n")
+            return one.recv(100)[:12]
+        return b""
+
+
+def test_who_comes_when_all_places_are_taken_is_turned_away_and_not_kept(monkeypatch):
+    """Requests are taken in their order, so that those before it have their places."""
     monkeypatch.setattr(_served, "_MOST", 2)
+    monkeypatch.setattr(_served, "_SECONDS", 60)
+    with served("127.0.0.1:0") as made, ExitStack() as silent:
+        made.answer = lambda run: b"{}"
+        for _ in range(2):
+            silent.enter_context(socket.create_connection(("127.0.0.1", made.port)))
+        assert asked(made.port) == b""
+
+
+def test_who_asks_and_says_no_more_has_its_time_and_leaves_its_place_to_the_next(monkeypatch):
+    monkeypatch.setattr(_served, "_MOST", 1)
     monkeypatch.setattr(_served, "_SECONDS", 1)
     with served("127.0.0.1:0") as made:
         made.answer = lambda run: b"{}"
-        silent = [socket.create_connection(("127.0.0.1", made.port)) for _ in range(2)]
-        deadline = time.monotonic() + 5
-        while threading.active_count() < 4 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        with socket.create_connection(("127.0.0.1", made.port), timeout=5) as third:
-            third.sendall(b"GET /run-1 HTTP/1.0\r\n\r\n")
-            with suppress(ConnectionResetError):
-                assert third.recv(100) == b""
-        for one in silent:
-            one.settimeout(5)
-            assert one.recv(100) == b""  # its time was up
-        with socket.create_connection(("127.0.0.1", made.port), timeout=5) as fourth:
-            fourth.sendall(b"GET /run-1 HTTP/1.0\r\n\r\n")
-            assert fourth.recv(100).startswith(b"HTTP/1.0 200")
-        for one in silent:
-            one.close()
+        with socket.create_connection(("127.0.0.1", made.port), timeout=30) as silent:
+            assert silent.recv(100) == b""  # its time was up
+        assert asked(made.port) == b"HTTP/1.0 200"
 
 
 def test_who_gets_no_thread_is_not_answered_and_leaves_its_place_to_the_next(monkeypatch, capfd):
@@ -265,12 +271,6 @@ def test_who_gets_no_thread_is_not_answered_and_leaves_its_place_to_the_next(mon
     monkeypatch.setattr(threading.Thread, "start", start_later)
     with served("127.0.0.1:0") as made:
         made.answer = lambda run: b"{}"
-        answers = []
-        for _ in range(2):
-            with socket.create_connection(("127.0.0.1", made.port), timeout=5) as one:
-                one.sendall(b"GET /run-1 HTTP/1.0\r\n\r\n")
-                with suppress(ConnectionResetError):
-                    answers.append(one.recv(100)[:12])
+        assert [asked(made.port) for _ in range(2)] == [b"", b"HTTP/1.0 200"]
     assert len(refused) == 1
-    assert answers[-1] == b"HTTP/1.0 200"
     assert "can't start new thread" in capfd.readouterr().err
