@@ -110,10 +110,10 @@ def test_a_removed_lease_file_is_a_lost_lease(store):
 
 
 def test_keep_alive_outlives_the_ttl(store):
-    with Lease.acquire(store, PATH, owner="run-1", ttl=0.6) as lease:
+    with Lease.acquire(store, PATH, owner="run-1", ttl=2) as lease:
         lease.keep_alive()
         lease.keep_alive()
-        time.sleep(1.5)
+        time.sleep(3)
         lease.check()
         with pytest.raises(LeaseHeldError, match="is held by"):
             Lease.acquire(store, PATH, owner="run-2")
@@ -161,11 +161,11 @@ def test_a_killed_holder_is_replaced_at_once(store):
 
 @pytest.mark.parametrize("taken_over", [True, False])
 def test_a_stopped_holder_that_wakes_late_has_lost(store, taken_over):
-    child, queue, fence = _holder(store, ttl=0.8)
+    child, queue, fence = _holder(store, ttl=3)
     os.kill(child.pid, signal.SIGSTOP)
     with pytest.raises(LeaseHeldError, match="run 'child'"):
         Lease.acquire(store, PATH, owner="run-2")
-    time.sleep(1.0)
+    time.sleep(3.2)
     other = Lease.acquire(store, PATH, owner="run-2") if taken_over else None
     queue.put("check")
     os.kill(child.pid, signal.SIGCONT)
