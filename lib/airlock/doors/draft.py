@@ -135,10 +135,12 @@ def _place(path: str, settings: Settings) -> _Place:
 
 
 def _format_of(place: _Place) -> SourceFormat:
-    for entry in place.store.list(place.path):
-        plain = entry.path.removesuffix(".gz")
-        known = _ENDINGS.get(Path(plain).suffix.lower())
-        if known is not None and not Path(plain).name.startswith(("_", ".")):
+    files = [one for one in (Path(entry.path) for entry in place.store.list(place.path)) if not one.name.startswith(("_", "."))]
+    if not files:
+        raise NotFoundError(f"there is no data file at '{place.path}' (a name with '_' or '.' before it is none)")
+    for file in files:
+        known = _ENDINGS.get(Path(file.name.removesuffix(".gz")).suffix.lower())
+        if known is not None:
             return known
     raise ConfigError(
         f"the format of '{place.path}' can't be told from its files' endings. Say --format {'|'.join(get_args(SourceFormat))}"

@@ -96,6 +96,8 @@ _BRANCHES = {K_MODEL, NO_MODEL}
 def _say(location: Location, kind: str, message: str, known: list[str]) -> str:
     key = str(location[-1]) if location else "the policy"
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        if key in known:
+            return f"'{key}' has no place " + (f"under '{location[-2]}'" if len(location) > 1 else "at the top of the file")
         near = get_close_matches(key, known, n=1)
         return f"unknown key '{key}'" + (f"; nearest: '{near[0]}'" if near else "")
     if kind == "missing":

@@ -104,6 +104,11 @@ def test_what_is_not_there(project, settings, monkeypatch, tmp_path):
         draft_policy("raw/x", NOWHERE)
     with pytest.raises(NotFoundError, match="there is no 'elsewhere/x' here"):
         draft_policy("elsewhere/x", settings())
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "_SUCCESS").touch()
+    for path in ("bare", "raw/crm/none"):
+        with pytest.raises(NotFoundError, match=f"there is no data file at '{path.removeprefix('raw/')}'"):
+            draft_policy(path, settings())
 
 
 def test_what_cant_be_told_must_be_said(tmp_path):

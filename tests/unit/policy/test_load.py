@@ -81,6 +81,8 @@ def test_a_message_shows_file_line_and_column(file):
         ("type: int64", "type: []", 11, "columns.id.type: needs an Arrow type, or a list of them"),
         ("direct_identifier", "direct", 11, "columns.id.class: Input should be 'direct_identifier', 'quasi_identifier'"),
         ("  id: {", "  'i..d': {", 10, "columns: column 'i..d': empty name at character 2"),
+        ("{none: a test}", "{none: a test, epoch: 1}", 9, "'epoch' has no place under 'k_anonymity'"),
+        ("dataset: people", "dataset: people\nk: 5", 3, "'k' has no place at the top of the file"),
         ("subject: id", "subject: di", 1, "the policy: subject names 'di', which has no rule under columns"),
     ],
 )
