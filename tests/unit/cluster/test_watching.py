@@ -41,7 +41,7 @@ class Script:
             time.sleep(3)
 
 
-def changes(watching, count, seconds=4):
+def changes(watching, count, seconds=20):
     found, until = [], time.monotonic() + seconds
     while len(found) < count and time.monotonic() < until:
         change = watching.taken(0.05)
@@ -79,7 +79,7 @@ def test_after_a_break_it_goes_on_where_it_broke_off():
     mark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "8"}}}
     script = Script([one, mark], StorageUnavailableError("down"), [{"type": "ADDED", "object": policy("pii-raw", "b")}])
     with Watching(script) as watching:
-        assert changes(watching, 2, seconds=12) == ["NetworkPolicy"] * 2
+        assert changes(watching, 2) == ["NetworkPolicy"] * 2
         assert script.asked == ["1", "8", "8"]
         assert not watching.gap.is_set()
         assert names(watching) == ["pii-raw/a", "pii-raw/b"]
