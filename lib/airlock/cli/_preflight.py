@@ -58,8 +58,8 @@ def _beside(given: Given, publishing: Publishing, say: Callable[[list[Check]], N
         return 3 if wrong or at.answer is None else 0
 
 
-_TOLD_SECONDS = 10
-"""The driver asks every second, a task before its split."""
+_TOLD_SECONDS = 30
+"""The driver asks every second, a task before its split; one that is about to begin takes some seconds to its first question."""
 
 
 def _replace(out: Path, envelope: bytes) -> None:

@@ -114,20 +114,21 @@ def run_sink(ports: Sequence[tuple[str, int]], token: str, seconds: float, own: 
     sink = _Sink(ports, token)
     with closing(sink):
         began, until = time.time(), time.monotonic() + seconds
-        Thread(target=sink.try_itself, args=(own,), daemon=True).start()
+        Thread(target=sink.try_itself, args=(own, over), daemon=True).start()
         told = 0.0
         while not over.is_set() and time.monotonic() < until:
             sink.serve(0.2)
             if time.monotonic() > told + 1:
                 told = time.monotonic()
                 sink.tell(report, began)
+        sink.finish()
         sink.tell(report, began)
 
 
 class _Sink:
     def __init__(self, ports: Sequence[tuple[str, int]], token: str) -> None:
         self._token, self._seen, self._alive, self._lost = token.encode(), dict[str, None](), list[str](), 0
-        self._lock = Lock()
+        self._lock, self._talks = Lock(), list[Thread]()
         self._ports, self._selector = ports, selectors.DefaultSelector()
         for protocol, port in ports:
             for opened in _bound(protocol, port):
@@ -139,14 +140,27 @@ class _Sink:
             key.fileobj.close()  # type: ignore[union-attr]
         self._selector.close()
 
-    def serve(self, seconds: float) -> None:
-        for key, _ in self._selector.select(seconds):
+    def serve(self, seconds: float) -> bool:
+        """Whether anybody came."""
+        came = self._selector.select(seconds)
+        for key, _ in came:
             with suppress(OSError):
                 key.data(key.fileobj)
+        return bool(came)
+
+    def finish(self) -> None:
+        """Take down what has arrived by now, and no more than an attempt's time long."""
+        until = time.monotonic() + _ATTEMPT_SECONDS
+        while self.serve(0) and time.monotonic() < until:
+            pass
+        for one in self._talks:
+            one.join(max(0.0, until - time.monotonic()))
 
     def _accept(self, listening: socket.socket) -> None:
         taken, _ = listening.accept()
-        Thread(target=self._talk, args=(taken,), daemon=True).start()
+        talk = Thread(target=self._talk, args=(taken,), daemon=True)
+        talk.start()
+        self._talks = [*(one for one in self._talks if one.is_alive()), talk]
 
     def _talk(self, taken: socket.socket) -> None:
         with suppress(OSError), closing(taken):
@@ -165,12 +179,19 @@ class _Sink:
             with self._lock:
                 self._seen[word] = None
 
-    def try_itself(self, own: str) -> None:
-        for protocol, port in self._ports:
-            found = _attempt(Target(0, protocol, own, port, "self" * 4))
-            if found == self._token.decode():
-                with self._lock:
-                    self._alive.append(f"{protocol}{port}")
+    def try_itself(self, own: str, over: Event) -> None:
+        """Each port until it answers: one that does so later than others is no dead one."""
+        left = list(self._ports)
+        while left and not over.is_set():
+            left = [(protocol, port) for protocol, port in left if not self._answers(Target(0, protocol, own, port, "self" * 4))]
+            over.wait(_PAUSE_SECONDS)
+
+    def _answers(self, itself: Target) -> bool:
+        if _attempt(itself) != self._token.decode():
+            return False
+        with self._lock:
+            self._alive.append(f"{itself.protocol}{itself.port}")
+        return True
 
     def tell(self, report: Path, began: float) -> None:
         with self._lock:
@@ -204,38 +225,56 @@ def _bound(protocol: str, port: int) -> Iterator[socket.socket]:
 
 
 def run_source(targets: Sequence[Target], seconds: float, report: Path) -> None:
-    """Try every target from now on, again and again until it answers or the time is over.
+    """Try every target from now on, again and again until it answers or the time is over; and once at least.
 
     Args:
         targets: All are tried at once.
         seconds: How long: a policy that comes late lets the first packets through, one that goes early the last.
         report: Where the message goes.
     """
-    began, until = time.time(), time.monotonic() + seconds
-    found: dict[int, tuple[int, str]] = {}
-    missed: dict[int, str] = {}
-
-    def pursue(target: Target) -> None:
-        start = time.monotonic()
-        while (now := time.monotonic()) < until:
-            outcome = _attempt(target)
-            if len(outcome) != 1:
-                found[target.number] = (int(1000 * (time.monotonic() - start)), outcome)
-                return
-            missed[target.number] = outcome
-            time.sleep(max(0.0, min(_PAUSE_SECONDS - (time.monotonic() - now), until - time.monotonic())))
-
-    threads = [Thread(target=pursue, args=(one,), daemon=True) for one in targets]
+    began, source = time.time(), _Source(time.monotonic() + seconds)
+    threads = [Thread(target=source.pursue, args=(one,), daemon=True) for one in targets]
     for one in threads:
         one.start()
     for one in threads:
         one.join()
     ends: dict[str, list[int]] = {}
-    for number, outcome in missed.items():
-        if number not in found:
+    for number, outcome in source.missed.items():
+        if number not in source.found:
             ends.setdefault(outcome, []).append(number)
-    message = {"kind": "source", "from": began, "to": time.time(), "got": found, "not": ends}
+    message = {"kind": "source", "from": began, "to": time.time(), "got": source.found, "not": ends}
     report.write_text(json.dumps(message, separators=(",", ":")))
+
+
+class _Source:
+    """What came of targets, by number.
+
+    Attributes:
+        found: After how many milliseconds one was reached, and what it said.
+        missed: How the last attempt ended that did not get through.
+    """
+
+    def __init__(self, until: float) -> None:
+        self._until = until
+        self.found: dict[int, tuple[int, str]] = {}
+        self.missed: dict[int, str] = {}
+
+    def pursue(self, target: Target) -> None:
+        """Reached is reached, though what it says may come at a later attempt where it is slow."""
+        start = now = time.monotonic()
+        while not self._attempted(target, start) and now < self._until:
+            time.sleep(max(0.0, min(_PAUSE_SECONDS - (time.monotonic() - now), self._until - time.monotonic())))
+            now = time.monotonic()
+
+    def _attempted(self, target: Target, start: float) -> bool:
+        """Whether it answered."""
+        outcome = _attempt(target)
+        if len(outcome) == 1:
+            self.missed[target.number] = outcome
+            return False
+        first, _ = self.found.get(target.number, (int(1000 * (time.monotonic() - start)), ""))
+        self.found[target.number] = first, outcome
+        return outcome != ""
 
 
 def _attempt(target: Target) -> str:

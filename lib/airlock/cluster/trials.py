@@ -280,10 +280,9 @@ class _Seen:
         return (-1, "") if one.target.nonce in self.nonces and one.target.nonce else None
 
     def verdict(self, one: Trial) -> tuple[Verdict, str]:
-        report = self.reports.get(one.source)
-        if not report:
-            return Verdict.NO_PROOF, "its source reported nothing"
-        through = self.through(one)
+        report, through = self.reports.get(one.source), self.through(one)
+        if not report or (through is None and not _was_tried(one, report)):
+            return Verdict.NO_PROOF, "its source came to no attempt" if report else "its source reported nothing"
         if one.opens:
             return self._must_open(one, through)
         if through is None:
@@ -326,6 +325,12 @@ class _Seen:
             return self._key(one) in self.alive or self.through(one) is not None
         sink = self.sinks.get(one.token)
         return sink is not None and f"{one.target.protocol}{one.target.port}" in _list(sink.report, "alive")
+
+
+def _was_tried(one: Trial, report: Mapping[str, object]) -> bool:
+    """Whether the source says how its attempts ended that did not get through."""
+    ends = report.get("not")
+    return isinstance(ends, dict) and any(one.target.number in _list(ends, how) for how in ends)
 
 
 def _list(report: Mapping[str, object], key: str) -> list[object]:

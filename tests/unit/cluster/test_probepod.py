@@ -6,10 +6,13 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 
+from airlock.cluster import probepod
 from airlock.cluster.probepod import REFUSED, TIMEOUT, Target, run_source
 
 TOKEN, NONCE, OTHER = "tokentokentoken1", "noncenoncenonce1", "noncenoncenonce2"
@@ -42,7 +45,7 @@ def sink(tmp_path):
     made.wait()
 
 
-def tried(tmp_path, *targets, seconds=1.0):
+def tried(tmp_path, *targets, seconds=20.0):
     report = tmp_path / "source"
     run_source(targets, seconds, report)
     return json.loads(report.read_text())
@@ -67,11 +70,11 @@ def test_a_nonce_that_arrives_is_seen_though_no_answer_comes_back(sink, tmp_path
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.sendto(NONCE.encode(), ("127.0.0.1", udp))
         one.sendto(b"short", ("127.0.0.1", udp))
-    time.sleep(0.5)
     assert ended()["seen"] == [NONCE]
 
 
-def test_what_does_not_answer_is_tried_to_the_end(tmp_path):
+def test_what_does_not_answer_is_tried_to_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(probepod, "_ATTEMPT_SECONDS", 0.2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         targets = [
@@ -87,20 +90,75 @@ def test_what_does_not_answer_is_tried_to_the_end(tmp_path):
     assert packets == [NONCE.encode()] * 2
 
 
-def test_what_answers_late_has_answered(tmp_path, sink):
+def test_what_answers_late_has_answered(tmp_path, monkeypatch):
     """A policy that comes late: the first attempts, or the last ones, get through."""
-    port = free_port()
+    port, ends = free_port(), []
     late = subprocess.Popen(
-        [sys.executable, "-c", f"import time; time.sleep(1.2); {SERVE}", f"TCP:{port}", TOKEN, "10", str(tmp_path / "late")]
+        [sys.executable, "-c", f"input(); {SERVE}", f"TCP:{port}", TOKEN, "60", str(tmp_path / "late")], stdin=subprocess.PIPE
     )
+
+    def attempt(target, usual=probepod._attempt):
+        ends.append(usual(target))
+        if len(ends) == 1:
+            late.stdin.write(b"begin\n")
+            late.stdin.flush()
+        return ends[-1]
+
+    monkeypatch.setattr(probepod, "_attempt", attempt)
     try:
-        found = tried(tmp_path, Target(1, "TCP", "127.0.0.1", port, NONCE), seconds=8)
-        milliseconds, token = found["got"]["1"]
-        assert (token, found["not"]) == (TOKEN, {})
-        assert milliseconds > 1_000
+        found = tried(tmp_path, Target(1, "TCP", "127.0.0.1", port, NONCE))
     finally:
         late.kill()
-        late.wait()
+        late.communicate()
+    milliseconds, token = found["got"]["1"]
+    assert (token, found["not"]) == (TOKEN, {})
+    assert (ends[0], ends[-1]) == (REFUSED, TOKEN)
+    assert milliseconds >= 200  # a pause
+
+
+def test_however_late_a_source_comes_to_it_each_target_is_tried_once(tmp_path):
+    found = tried(tmp_path, *(Target(number, "TCP", "127.0.0.1", free_port(), NONCE) for number in range(3)), seconds=-1)
+    assert (found["got"], found["not"]) == ({}, {REFUSED: [0, 1, 2]})
+
+
+def test_who_is_reached_and_says_something_only_later_has_said_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(probepod, "_ATTEMPT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as taken:
+
+        def serve():
+            taken.enter_context(server.accept()[0])  # and stands still
+            second = taken.enter_context(server.accept()[0])
+            second.sendall(TOKEN.encode())
+
+        slow = threading.Thread(target=serve)
+        slow.start()
+        found = tried(tmp_path, Target(1, "TCP", "127.0.0.1", server.getsockname()[1], NONCE))
+        slow.join()
+    assert found["got"]["1"][1] == TOKEN
+
+
+def test_a_sink_that_does_not_answer_itself_at_once_tries_again(monkeypatch):
+    sink, tries = probepod._Sink([], TOKEN), []
+    sink._ports = [("TCP", 1), ("UDP", 2)]
+
+    def attempt(target):
+        tries.append(target.port)
+        return TOKEN if target.port == 1 or len(tries) > 3 else TIMEOUT
+
+    monkeypatch.setattr(probepod, "_attempt", attempt)
+    sink.try_itself("127.0.0.1", threading.Event())
+    assert (tries, sink._alive) == ([1, 2, 2, 2], ["TCP1", "UDP2"])
+
+
+def test_what_has_arrived_when_a_sink_ends_is_written_down(tmp_path):
+    tcp, udp, report = free_port(), free_port(socket.SOCK_DGRAM), tmp_path / "sink"
+    with closing(probepod._Sink([("TCP", tcp), ("UDP", udp)], TOKEN)) as sink:
+        with socket.create_connection(("127.0.0.1", tcp)) as one, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            one.sendall(NONCE.encode())
+            other.sendto(OTHER.encode(), ("127.0.0.1", udp))
+            sink.finish()
+        sink.tell(report, 0.0)
+    assert sorted(json.loads(report.read_text())["seen"]) == [NONCE, OTHER]
 
 
 def test_a_server_that_says_nothing_has_been_reached(tmp_path):
@@ -116,13 +174,15 @@ def test_a_name_server_is_asked_in_its_own_words(tmp_path):
         code = (
             "import sys; from airlock.cluster import probepod; from pathlib import Path; "
             f"probepod.DNS_PORT = {server.getsockname()[1]}; "
-            f"probepod.run_source([probepod.Target(1, 'DNS', '127.0.0.1', name='q.example.org')], 4, Path({str(tmp_path / 'r')!r}))"
+            f"probepod.run_source([probepod.Target(1, 'DNS', '127.0.0.1', name='q.example.org')], 20, Path({str(tmp_path / 'r')!r}))"
         )
         asking = subprocess.Popen([sys.executable, "-c", code])
-        server.settimeout(10)
-        question, sender = server.recvfrom(512)
-        server.sendto(question[:2] + b"\x81\x83" + question[4:], sender)
-        assert asking.wait(10) == 0
+        server.settimeout(0.2)
+        while asking.poll() is None:
+            with suppress(TimeoutError):
+                question, sender = server.recvfrom(512)
+                server.sendto(question[:2] + b"\x81\x83" + question[4:], sender)
+        assert asking.wait() == 0
     assert question[12:] == b"\x01q\x07example\x03org\x00\x00\x01\x00\x01"
     assert json.loads((tmp_path / "r").read_text())["got"]["1"][1] == "answered"
 

@@ -72,7 +72,8 @@ def words():
 def report(trials, *through, **more):
     """A source's report where the trials that `through` tells got through."""
     got = {str(one.target.number): [5, one.token] for one in trials if any(say(one) for say in through)}
-    return {"from": 110.0, "to": 120.0, "got": got, "not": {}, **more}
+    missed = [one.target.number for one in trials if str(one.target.number) not in got]
+    return {"from": 110.0, "to": 120.0, "got": got, "not": {"t": missed}, **more}
 
 
 def by(**given):
@@ -201,6 +202,14 @@ def test_an_address_that_nobody_reaches_is_not_shut(flows):
 def test_a_source_that_says_nothing_shows_nothing(flows):
     trials = plan(DRIVER, [sink(STORE, flows)], PLACES, flows, words())
     assert {one.verdict for one in judge(trials, [sink(STORE, flows)], [Source(DRIVER, {})])} == {Verdict.NO_PROOF}
+
+
+def test_what_a_source_never_tried_is_not_closed_and_not_refuted(flows):
+    trials = plan(DRIVER, [sink(STORE, flows)], PLACES, flows, words())
+    silent = {one.trial.opens: one for one in judge(trials, [sink(STORE, flows)], [Source(DRIVER, report(trials) | {"not": {}})])}
+    assert {one.verdict for one in silent.values()} == {Verdict.NO_PROOF}
+    assert {one.said for one in silent.values()} == {"its source came to no attempt"}
+    assert silent.keys() == {True, False}
 
 
 def test_somebody_else_who_answers_is_no_proof_of_a_flow(flows):
