@@ -14,11 +14,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import settings
 from tests.servers import airflow, kustomize, s3, spark_crd, spark_operator, vault
 
 from airlock.keys.file import create_root_file
 from airlock.keys.signing import create_signing_key
 from airlock.settings import Settings, load_settings
+
+# An example is as slow as the machine is: how long one takes shows nothing.
+settings.register_profile("airlock", deadline=None)
+settings.load_profile("airlock")
 
 CITIES = ("Lima", "Oslo", "Quito", "Paris")
 

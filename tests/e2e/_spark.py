@@ -51,6 +51,10 @@ class Place:
         """How often an order was carried out."""
         return len(list(self.folder.glob("orders.json.done.*")))
 
+    def go_on(self) -> None:
+        """What was ordered to hold goes on."""
+        self.orders.with_name(f"{self.orders.name}.go").touch()
+
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
@@ -147,7 +151,9 @@ class Watch:
                 looking.result()
 
     def _look_until(self, stop: threading.Event) -> None:
-        while not stop.wait(0.1):
+        stopped = False
+        while not stopped:  # and once more when it is to stop
+            stopped = stop.wait(0.1)
             for process in below(os.getpid()):
                 self._read("processes", Path(f"/proc/{process}/cmdline"), Path(f"/proc/{process}/environ"))
             # Folders go while they are walked: os.walk passes over them, Path.rglob raises.

@@ -12,7 +12,7 @@ from tests.conftest import Project
 
 from airlock.doors.verify import verified_data
 
-SHORT = 2
+SHORT = 4
 
 
 def released(made):

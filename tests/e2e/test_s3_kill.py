@@ -25,13 +25,16 @@ def gateway_is_there(require):
 
 def killed_at(here, pattern, verb, *arguments, count=1):
     """A door that is killed, with whatever it started, at a request of its; the request is lost with it."""
-    asked = Event()
-    here.line.rule = at(pattern, asked.set, count=count, fault=Fault.CUT)
-    door = here.start(verb, *arguments)
-    while not asked.wait(0.02) and door.process.poll() is None:
-        pass
-    door.kill()
-    ended = door.wait()
+    started, doors = Event(), []
+
+    def kill():  # before there is any answer: a door that lives on tries again
+        assert started.wait(60)
+        doors[0].kill()
+
+    here.line.rule = at(pattern, kill, count=count, fault=Fault.CUT)
+    doors.append(here.start(verb, *arguments))
+    started.set()
+    ended = doors[0].wait()
     here.line.clear()
     return ended
 

@@ -313,8 +313,14 @@ def test_a_task_on_a_node_that_was_not_probed_opens_no_keys(project, spark):
 def test_progress_is_said_while_the_stage_runs(project, spark):
     made = project(files=4)
     said = []
-    with spark.ordered({"do": "wait", "place": r"link .*/staging/people/", "first": 2, "times": 2}):
-        anonymize(made.policy(), settings(made), watcher=said.append)
+
+    def hear(progress):
+        said.append(progress)
+        if progress.done == 2:
+            spark.go_on()
+
+    with spark.ordered({"do": "hold", "place": r"link .*/staging/people/", "first": 2, "times": 2}):
+        anonymize(made.policy(), settings(made), watcher=hear)
     steps = [(one.done, one.total) for one in said]
     assert steps == sorted(steps)
     assert steps[0] == (0, 4)

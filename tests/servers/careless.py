@@ -19,7 +19,7 @@ from airlock.settings import Location
 
 CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH")
 _ADMIN = "any"
-_LATE = 0.2
+_LATE = 0.6
 _SKEW = 900
 _SKEWED = b"<?xml version='1.0'?><Error><Code>RequestTimeTooSkewed</Code><Message>too far</Message></Error>"
 

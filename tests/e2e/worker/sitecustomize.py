@@ -1,4 +1,4 @@
-"""On PYTHONPATH of Spark's Python workers, or of a pool's: at a step of a task, kill the worker or its executor, or make the task wait or hang.
+"""On PYTHONPATH of Spark's Python workers, or of a pool's: at a step of a task, kill the worker or its executor, or make the task wait, hang, or hold until it may go on.
 
 Orders stand in the file that WORKER_ORDERS names, a JSON list of `{do, place, first, times}`: act on the `first`-th step (from 0)
 of any worker that matches `place`, and on those after it, `times` times in all. Steps as in `nursery.py`: links, renames.
@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-WAITS = {"wait": 2.5, "hang": 60}
+WAITS = {"wait": 2.5, "hang": 60, "hold": 60}
 """Seconds."""
 STEPS = {"os.link": 1, "os.rename": 1}
 
@@ -29,7 +29,7 @@ def hook(event: str, args: tuple) -> None:
             at = claim(file, number) - order.get("first", 0)
             if 0 <= at < order.get("times", 1):
                 Path(f"{file}.done.{number}.{at}").touch()
-                act(order["do"])
+                act(order["do"], Path(f"{file}.go"))
 
 
 def claim(file: Path, number: int) -> int:
@@ -43,9 +43,11 @@ def claim(file: Path, number: int) -> int:
     raise AssertionError("too many steps")
 
 
-def act(what: str) -> None:
+def act(what: str, go: Path) -> None:
+    until = time.monotonic() + WAITS.get(what, 0)
+    while time.monotonic() < until and not (what == "hold" and go.exists()):
+        time.sleep(0.1)
     if what in WAITS:
-        time.sleep(WAITS[what])
         return
     if what == "kill executor":
         # The worker's parent is Spark's daemon, and the daemon's is the executor.

@@ -165,12 +165,15 @@ def test_a_reader_that_went_away_is_no_drama(command, buffered):
     """`airlock explain | head -1`: no trace, no noise when the interpreter ends, and no success either."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     environment |= {} if buffered else {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "airlock", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as done:
-        done.stdout.close()
-        assert done.stderr.read() == b""
-        assert done.wait() == 1
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "airlock", *command], stdout=write, stderr=subprocess.PIPE, env=environment, check=False
+        )
+    finally:
+        os.close(write)
+    assert (done.stderr, done.returncode) == (b"", 1)
 
 
 def test_the_last_line_of_stdout_is_the_summary(said, tmp_path):

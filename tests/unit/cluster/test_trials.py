@@ -206,7 +206,9 @@ def test_a_source_that_says_nothing_shows_nothing(flows):
 
 def test_what_a_source_never_tried_is_not_closed_and_not_refuted(flows):
     trials = plan(DRIVER, [sink(STORE, flows)], PLACES, flows, words())
-    silent = {one.trial.opens: one for one in judge(trials, [sink(STORE, flows)], [Source(DRIVER, report(trials) | {"not": {}})])}
+    silent = {
+        one.trial.opens: one for one in judge(trials, [sink(STORE, flows)], [Source(DRIVER, report(trials) | {"not": {}})])
+    }
     assert {one.verdict for one in silent.values()} == {Verdict.NO_PROOF}
     assert {one.said for one in silent.values()} == {"its source came to no attempt"}
     assert silent.keys() == {True, False}

@@ -66,12 +66,14 @@ def test_policies_of_one_name_in_two_namespaces_are_two():
 def test_status_and_versions_are_no_change_and_a_new_one_of_the_same_name_is():
     again = policy("pii-raw", version="5")
     again["metadata"]["uid"] = "another"
+    last = {"type": "DELETED", "object": again}
     script = Script(
-        [{"type": "MODIFIED", "object": policy("pii-raw", version="4")}, {"type": "MODIFIED", "object": again}],
+        [{"type": "MODIFIED", "object": policy("pii-raw", version="4")}, {"type": "MODIFIED", "object": again}, last],
         items=[policy("pii-raw")],
     )
     with Watching(script) as watching:
-        assert changes(watching, 2, seconds=2) == ["NetworkPolicy"]
+        assert changes(watching, 2) == ["NetworkPolicy"] * 2
+        assert names(watching) == []  # so that all three were looked at
 
 
 def test_after_a_break_it_goes_on_where_it_broke_off():
@@ -80,7 +82,7 @@ def test_after_a_break_it_goes_on_where_it_broke_off():
     script = Script([one, mark], StorageUnavailableError("down"), [{"type": "ADDED", "object": policy("pii-raw", "b")}])
     with Watching(script) as watching:
         assert changes(watching, 2) == ["NetworkPolicy"] * 2
-        assert script.asked == ["1", "8", "8"]
+        assert script.asked[:3] == ["1", "8", "8"]
         assert not watching.gap.is_set()
         assert names(watching) == ["pii-raw/a", "pii-raw/b"]
 

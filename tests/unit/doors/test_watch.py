@@ -70,11 +70,10 @@ def zone(tmp_path, monkeypatch):
 
 def test_while_all_is_in_order_the_verdict_is_renewed_until_the_run_is_over(zone):
     with Watched(zone, minutes=0.02) as made:
-        made.until(lambda: len(made.verdicts) >= 3)
+        made.until(lambda: len(made.verdicts) >= 3 and made.read().signed_at > made.read(0).signed_at)
         first, last = made.read(0), made.read()
     assert made.found == []
     assert first.since == last.since
-    assert first.signed_at < last.signed_at
     assert (first.withdrawn, last.withdrawn) == ((), ())
     assert last.watched
     assert [one.name for one in made.said[0]] == ["objects", "probes", "pods", "tokens", "rights", "admission"]
@@ -83,10 +82,8 @@ def test_while_all_is_in_order_the_verdict_is_renewed_until_the_run_is_over(zone
 def test_a_change_takes_the_verdict_back_at_once(zone):
     with Watched(zone) as made:
         made.until(lambda: made.verdicts)
-        began = time.monotonic()
         zone.add(STRANGER)
-        made.until(lambda: made.found)
-        assert time.monotonic() - began < 3
+        made.until(lambda: made.found)  # the next renewal would come minutes later
     assert made.read().withdrawn == ("pods: pod pii-raw/x is of no party of flows.yaml",)
     assert [one.stands for one in made.verdicts] == [True, False]
     assert [one.name for one in made.found] == ["pods"]
@@ -134,7 +131,7 @@ def test_who_can_not_see_renews_nothing_and_has_missed_nothing_when_it_can_again
     with Watched(zone, minutes=0.02) as made:
         before = break_off(made, zone, broken)
         setattr(zone.guarding, broken, False)
-        made.until(lambda: len(made.verdicts) > before)
+        made.until(lambda: len(made.verdicts) > before and made.read().expires_at > made.read().signed_at)
         last = made.read()
     assert made.found == []
     assert made.read(0).since == last.since
@@ -152,15 +149,13 @@ def test_what_happened_while_nobody_saw_it_is_found_out_though_it_is_undone(zone
 
 def test_who_can_not_be_told_what_happened_begins_anew(zone):
     with Watched(zone, minutes=0.02) as made:
-        before = break_off(made, zone, "deaf")
+        break_off(made, zone, "deaf")
         zone.add(STRANGER)
         zone.remove(STRANGER)
         zone.guarding.compacted = len(zone.guarding.log)
         zone.guarding.deaf = False
-        made.until(lambda: len(made.verdicts) > before)
-        last = made.read()
+        made.until(lambda: made.read().since > made.read(0).since)
     assert made.found == []
-    assert made.read(0).since < last.since
 
 
 def test_a_change_that_is_undone_at_once_is_a_change(zone):
@@ -216,9 +211,7 @@ def test_a_thousand_pods_do_not_hide_a_change_nor_hold_it_up(zone):
                 zone.guarding.log.append(("ADDED", zone.objects[-1]))
             zone.guarding.log += [("ADDED", POLICY), ("DELETED", POLICY)]
             zone.guarding.news.notify_all()
-        began = time.monotonic()
-        made.until(lambda: made.found)
-        assert time.monotonic() - began < 5
+        made.until(lambda: made.found)  # judging all anew at each would take minutes
     assert "is of other objects" in made.read().withdrawn[0]
 
 

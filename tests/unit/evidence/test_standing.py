@@ -224,7 +224,7 @@ def test_an_answer_that_trickles_is_none(place, head):
         pytest.raises(StorageUnavailableError, match="does not answer"),
     ):
         Standing(url, place[0].keys, "run-1", "a").read()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20  # it would trickle for 30
 
 
 def asked(port):

@@ -110,10 +110,10 @@ def test_a_removed_lease_file_is_a_lost_lease(store):
 
 
 def test_keep_alive_outlives_the_ttl(store):
-    with Lease.acquire(store, PATH, owner="run-1", ttl=2) as lease:
+    with Lease.acquire(store, PATH, owner="run-1", ttl=6) as lease:
         lease.keep_alive()
         lease.keep_alive()
-        time.sleep(3)
+        time.sleep(6.5)
         lease.check()
         with pytest.raises(LeaseHeldError, match="is held by"):
             Lease.acquire(store, PATH, owner="run-2")
