@@ -20,6 +20,7 @@ from tests.cluster.live import (
     OUTER_IMAGE,
     STORE_IMAGE,
     create,
+    create_namespace,
     done,
     executor,
     isolation,
@@ -161,9 +162,10 @@ def one_round(folder):
     """The signed result of probes, carried out where there is none yet."""
     file = folder / "probes" / "node-1"
     if not file.exists():
-        done(kubectl("create", "namespace", "team-analytics"))
+        create_namespace("team-analytics")
         try:
-            made = isolation("probe", "--seconds", "4", "--key", folder / "keys" / "probe-signing.pem", "--out", file)
+            options = ("--seconds", "8", "--sink-seconds", "90")
+            made = isolation("probe", *options, "--key", folder / "keys" / "probe-signing.pem", "--out", file)
             assert made.returncode == 0, made.stdout + made.stderr
         finally:
             kubectl("delete", "namespace", "team-analytics", "--wait=true", "--timeout=100s")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +33,7 @@ API_SERVER = Path("/run/local-cluster/kube-apiserver.pid")
 def kill_executor(site: Site) -> None:
     """-9 for one, in the middle of a task; another takes its place."""
     with _replaced(site):
-        _kill(site.pods("airlock.dev/role=executor")[0], "java")
+        _kill(_with_java(site), "java")
 
 
 def kill_driver(site: Site) -> None:
@@ -45,10 +46,10 @@ def policy_deleted(site: Site) -> None:
     file, before = K8S / "base" / "pii-raw" / "default-deny.yaml", _restarts(site)
     done(kubectl("delete", "-f", str(file)))
     try:
-        _until_drivers_ended(site, 60)
+        _until_drivers_ended(site, 180)
     finally:
         done(kubectl("apply", "-f", str(file)))
-    until(lambda: _restarts(site) > before, 60)  # it begins anew where it took its verdict back
+    until(lambda: _restarts(site) > before, 180)  # it begins anew where it took its verdict back
 
 
 def restart_api_server(site: Site) -> None:
@@ -94,7 +95,7 @@ def credentials_expire(site: Site) -> None:
 
 def starve_executor(site: Site) -> None:
     """An executor's container has no memory left: another process takes it all, and the kernel kills what it likes there."""
-    uid = site.pods("airlock.dev/role=executor")[0]["metadata"]["uid"]
+    uid = _with_java(site)["metadata"]["uid"]
     java = processes_of(uid, "java")[0]
     groups = Path(f"/proc/{java}/cgroup").read_text().splitlines()
     group = next(line.split(":", 2)[2] for line in groups if line.split(":")[1] == "memory")
@@ -107,6 +108,32 @@ def starve_executor(site: Site) -> None:
             until(lambda: _oom_kills(group) > killed, 90)
         finally:
             os.killpg(other.pid, signal.SIGKILL)
+
+
+@contextmanager
+def executors_held(site: Site) -> Iterator[None]:
+    """Their Python workers stand still as the block begins, for some seconds or until it ends: their tasks are not over before the fault."""
+    uids = [one["metadata"]["uid"] for one in site.pods("airlock.dev/role=executor")]
+    held = [process for uid in uids for process in processes_of(uid, "", "pyspark.daemon")]
+    _signal(held, signal.SIGSTOP)
+    timer = threading.Timer(_HELD_SECONDS, _signal, (held, signal.SIGCONT))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        _signal(held, signal.SIGCONT)
+
+
+_HELD_SECONDS = 10
+"""Far from what Spark calls a lost executor (spark.network.timeout, 60 s)."""
+
+
+def _signal(processes: list[int], number: int) -> None:
+    for one in processes:
+        with suppress(ProcessLookupError):
+            os.kill(one, number)
 
 
 @dataclass(frozen=True)
@@ -168,6 +195,11 @@ def _restarts(site: Site) -> int:
 
 def _driver(site: Site) -> dict:
     return next(one for one in site.pods("airlock.dev/role=driver") if one["status"]["phase"] == "Running")
+
+
+def _with_java(site: Site) -> dict:
+    """An executor at work."""
+    return next(one for one in site.pods("airlock.dev/role=executor") if processes_of(one["metadata"]["uid"], "java"))
 
 
 def _kill(pod: dict, program: str) -> None:

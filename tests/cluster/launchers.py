@@ -43,7 +43,8 @@ def cron_job(site: Site, require: Require, folder: Path) -> Iterator[str]:
     # Of a pod that its Job made alone the driver can't change the labels; its executors have them.
     executors = f"airlock.dev/run={run},airlock.dev/dataset=customers,airlock.dev/role=executor,airlock.dev/policy"
     until(lambda: site.pods(executors), 120, lambda: site.described(job))
-    inner = site.await_job(job, 300)
+    assert site.outcome(job, 300) == "Complete", site.described(job)
+    inner = site.await_job(job, 10)
     assert inner["container"] == 0
     assert inner["results"][0]["run"] == run
     yield run
@@ -111,7 +112,7 @@ def _dag(
     try:
         made.start("run", _settings(site, folder) | own, connection, dag_id=DAG, moment=moment)
         manifest = f"customers/{run}/manifest.intoto.json"
-        until(lambda: site.pods(f"airlock.dev/run={run}"), 120, lambda: made.log[-4000:])
+        until(lambda: site.pods(f"airlock.dev/run={run}"), 240, lambda: made.log[-4000:])
         until(lambda: site.objects_in("staging", "staging", manifest), 240, lambda: made.log[-4000:])
         yield run
         answer = made.answer()

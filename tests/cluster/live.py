@@ -98,6 +98,17 @@ def settles(
     return made
 
 
+def apply(*items: Mapping[str, Any]) -> None:
+    """Have objects be there, once the cluster takes them: a new namespace gets its ServiceAccount later, one of an earlier trial is on its way out."""
+    given = {"apiVersion": "v1", "kind": "List", "items": list(items)}
+    done(settles(lambda: kubectl("apply", "-f", "-", given=given), refused=False, seconds=60))
+
+
+def create_namespace(name: str) -> None:
+    """Make one; where one of this name is on its way out, when that is gone."""
+    done(settles(lambda: kubectl("create", "namespace", name), refused=False, seconds=180))
+
+
 def pod(
     role: str, namespace: str = "pii-raw", *, args: Sequence[str] = (), volumes: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:

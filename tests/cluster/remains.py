@@ -124,13 +124,14 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (file for name in names if not (file := Path(place, name)).is_symlink())
 
 
-def processes_of(uid: str, name: str) -> list[int]:
-    """The processes of a pod that run a program, the oldest first."""
+def processes_of(uid: str, name: str, argument: str = "") -> list[int]:
+    """The processes of a pod that run a program, the oldest first; with an argument, where one is given, whatever the program."""
     found = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             with suppress(OSError):
                 words = (process / "cmdline").read_bytes().split(b"\0")
-                if uid in (process / "cgroup").read_text() and any(Path(word.decode()).name == name for word in words[:1]):
+                mine = argument.encode() in words if argument else any(Path(word.decode()).name == name for word in words[:1])
+                if mine and uid in (process / "cgroup").read_text():
                     found.append(int(process.name))
     return sorted(found)

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import yaml
 from tests.cluster.conftest import K8S
-from tests.cluster.live import IMAGE, OUTER_IMAGE, done, kubectl
-from tests.cluster.waiting import describe, ready, terminated, until
+from tests.cluster.live import IMAGE, OUTER_IMAGE, create_namespace, done, kubectl
+from tests.cluster.waiting import answers, describe, ready, terminated, until
 from tests.servers.certificate import make_certificate
 from tests.servers.s3 import READ, WRITE, Gateway
 
@@ -63,7 +63,7 @@ class Site:
 
     def stand(self) -> Site:
         """Make it, and wait until preflight gives verdicts."""
-        done(kubectl("create", "namespace", TEAM))
+        create_namespace(TEAM)
         self.made.append(("namespace", TEAM, ""))
         addresses = {name: self.address(f"{name}-store", zone) for name, zone in STORES.items()}
         addresses["preflight"] = self.address("preflight", RAW)
@@ -77,10 +77,11 @@ class Site:
             self.scale(f"{name}-store", zone, 1)
         for name, zone in STORES.items():
             self.await_ready(f"{name}-store-0", zone)
+            until(lambda name=name: answers(self.places[name]), 60)
         self._fill_stores()
         self._give_keys()
         self.scale("preflight", RAW, 1)
-        self.await_ready("preflight-0", RAW, 120)
+        self.await_ready("preflight-0", RAW)
         return self
 
     @property
@@ -177,7 +178,7 @@ class Site:
     def address(self, service: str, namespace: str) -> str:
         return done(kubectl("get", "service", service, "-n", namespace, "-o", "jsonpath={.spec.clusterIP}")).strip()
 
-    def await_ready(self, pod: str, namespace: str, seconds: float = 60) -> None:
+    def await_ready(self, pod: str, namespace: str, seconds: float = 180) -> None:
         until(lambda: ready(pod, namespace), seconds, lambda: describe(pod, namespace))
 
     @cached_property
@@ -298,7 +299,7 @@ class Site:
         volumes = [{"name": f"v{number}", **source} for number, source in enumerate(mounts.values())]
         spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container], "volumes": volumes}
         self.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-        until(lambda: terminated(self.pod(name, TEAM)), 90, lambda: describe(name, TEAM))
+        until(lambda: terminated(self.pod(name, TEAM)), 180, lambda: describe(name, TEAM))
         return done(kubectl("logs", name, "-n", TEAM)).strip()
 
     def read_as_team(self, program: str) -> str:
@@ -324,9 +325,10 @@ class Site:
         return dict(json.loads(done(kubectl("get", "pod", name, "-n", namespace, "-o", "json"))))
 
     def run_job(self, job: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Make a Job and wait for the end of its pod; returns the closed status, with the container's own exit code."""
+        """Make a Job and wait for its end; returns the closed status of its last pod, with the container's own exit code."""
         self.create(job)
-        return self.await_job(job, seconds)
+        self.outcome(job, seconds)
+        return self.await_job(job, 10)
 
     def outcome(self, job: dict[str, Any], seconds: float) -> str:
         """What a Job came to, its retries done: Complete or Failed."""
@@ -357,13 +359,13 @@ class Site:
     def await_job(self, job: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The closed status of a Job's newest pod, when it has ended."""
         name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+        # By the Job's uid: pods of an earlier one of its name may be there still.
+        uid = done(kubectl("get", "job", name, "-n", namespace, "-o", "jsonpath={.metadata.uid}")).strip()
         pods: list[dict[str, Any]] = []
 
         def ended():
-            pods[:] = json.loads(
-                done(kubectl("get", "pods", "-n", namespace, "-l", f"batch.kubernetes.io/job-name={name}", "-o", "json"))
-            )["items"]
-            pods.sort(key=lambda one: one["metadata"]["creationTimestamp"])
+            found = self.pods(f"batch.kubernetes.io/controller-uid={uid}", namespace)
+            pods[:] = sorted(found, key=lambda one: one["metadata"]["creationTimestamp"])
             return pods and terminated(pods[-1])
 
         found = until(

@@ -12,7 +12,7 @@ import time
 import pytest
 import yaml
 from tests.cluster.conftest import K8S, ZONES
-from tests.cluster.live import done, image_of, kubectl, pod
+from tests.cluster.live import apply, create_namespace, done, image_of, kubectl, pod
 
 PORTS = (7070, 7078, 7079, 7080, 8200, 9091)
 CONSUMER, STRANGER = "team-analytics", "airlock-trial-stranger"
@@ -43,20 +43,22 @@ def serve(port):
 address = sys.argv[3]
 for port in ports:
     serve(port)
-    with socket.create_connection((address, port), 5) as back:
+    with socket.create_connection((address, port), 60) as back:
         assert back.recv(100) == me
 serve(8080)
 """
 CONNECT = """
-import json, socket, sys, threading
-found, targets = [], json.loads(sys.argv[1])
+import json, socket, sys, threading, time
+found, targets, until = [], json.loads(sys.argv[1]), time.monotonic() + 15
 def attempt(name, address, port, silent):
-    try:
-        with socket.create_connection((address, port), 4) as made:
-            said = name if silent else made.recv(100).decode()
+    while time.monotonic() < until:
+        try:
+            with socket.create_connection((address, port), 4) as made:
+                said = name if silent else made.recv(100).decode()
             found.append([name if said == name else f"{name} answers as {said}", port])
-    except OSError:
-        pass
+            return
+        except OSError:
+            time.sleep(0.3)
 threads = [threading.Thread(target=attempt, args=one) for one in targets]
 [one.start() for one in threads]
 [one.join() for one in threads]
@@ -72,6 +74,7 @@ def speaker(name, script, kind, *arguments):
     if name in STORES and kind == "listens":
         made["metadata"]["labels"]["app.kubernetes.io/name"] = name
     made["spec"].pop("nodeSelector")
+    made["spec"]["terminationGracePeriodSeconds"] = 1
     container = made["spec"]["containers"][0]
     container |= {
         "image": image_of(namespace),
@@ -125,12 +128,11 @@ def site():
 def reached(cluster, require, site):
     """party -> set of (party or other target, port) that answered."""
     require("cluster_image")
-    made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in (CONSUMER, STRANGER)]
-    done(kubectl("create", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": made}))
+    for name in (CONSUMER, STRANGER):
+        create_namespace(name)
     ports = ",".join(map(str, PORTS))
     try:
-        listen = [speaker(name, SERVE, "listens", name, ports, "$(ADDRESS)") for name in PEERS]
-        done(kubectl("create", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": listen}))
+        apply(*(speaker(name, SERVE, "listens", name, ports, "$(ADDRESS)") for name in PEERS))
         found = wait("listens", listening)
         targets = [[name, found[name]["status"]["podIP"], port, False] for name in PEERS for port in PORTS]
         services = json.loads(done(kubectl("get", "services", "-A", "-l", "app.kubernetes.io/part-of=airlock", "-o", "json")))[
@@ -138,8 +140,7 @@ def reached(cluster, require, site):
         ]
         targets += [[one["metadata"]["name"], one["spec"]["clusterIP"], 7070, False] for one in services]
         targets.append(["api-server", site["api-server"].split("/")[0], int(site["api-server-port"]), True])
-        connect = [speaker(name, CONNECT, "connects", json.dumps(targets)) for name in PEERS]
-        done(kubectl("create", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": connect}))
+        apply(*(speaker(name, CONNECT, "connects", json.dumps(targets)) for name in PEERS))
         ended = wait("connects", said)
         yield {name: [tuple(one) for one in json.loads(said(ended[name])[0])] for name in PEERS}
     finally:

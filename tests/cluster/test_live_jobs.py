@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.cluster.conftest import one_round, only_applied
-from tests.cluster.faults import FAULTS, IN_CI
+from tests.cluster.faults import FAULTS, IN_CI, executors_held
 from tests.cluster.launchers import LAUNCHERS
 from tests.cluster.live import IMAGE, done, kubectl
 from tests.cluster.remains import Remains
@@ -123,7 +123,11 @@ def test_two_executors_did_it(remains, submitted, require):
 def test_kubectl_get_says_where_a_run_stands(submitted):
     run = submitted[0]["results"][0]["run"]
     columns = "airlock.dev/role,airlock.dev/dataset,airlock.dev/run,airlock.dev/policy"
-    head, *lines = done(kubectl("get", "pods", "-n", RAW, "-l", f"airlock.dev/run={run}", "-L", columns)).splitlines()
+
+    def shown():
+        return done(kubectl("get", "pods", "-n", RAW, "-l", f"airlock.dev/run={run}", "-L", columns)).splitlines()
+
+    head, *lines = until(lambda: len(shown()) == 2 and shown(), 90, lambda: str(shown()))  # its executors are gone
     assert head.split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "ROLE", "DATASET", "RUN", "POLICY"]
     (words,) = map(str.split, lines)
     assert (words[2], words[5:8]) == ("Completed", ["driver", "customers", run])
@@ -220,7 +224,7 @@ def test_cron_jobs_of_both_doors_go_by_themselves(site, submitted):
         one["spec"]["schedule"] = "* * * * *"
     try:
         site.create(anonymize)
-        made = until(lambda: _jobs_of("anonymize-customers"), 90)
+        made = until(lambda: _jobs_of("anonymize-customers"), 180)
         done(kubectl("patch", "cronjob", "anonymize-customers", "-n", RAW, "-p", '{"spec": {"suspend": true}}'))
         site.create(release)
         run = run_id_of("customers", made[0])
@@ -335,8 +339,9 @@ def test_a_fault_in_the_middle_ends_in_a_correct_release_or_in_none(site, submit
     site.forget()
     site.create(job)
     until(lambda: site.objects_in("raw", "private", "customers/splits/"), 120, lambda: site.described(job))
-    assert [one for one in site.pods(own) if one["status"]["phase"] == "Running"], "the run was over before the fault"
-    FAULTS[fault].do(site)
+    with executors_held(site):
+        assert [one for one in site.pods(own) if one["status"]["phase"] == "Running"], "the run was over before the fault"
+        FAULTS[fault].do(site)
     outcome = site.outcome(job, 300)
     assert FAULTS[fault].outcome in (outcome, "either"), site.described(job)
     pods = sorted(site.pods(own), key=lambda one: one["metadata"]["creationTimestamp"])

@@ -45,7 +45,13 @@ def preflight(probed, folder):
             **changed,
         }
         options = [text for name, value in given.items() for text in (f"--{name}", value)]
-        made = isolation("preflight", *options, "--out", out, KUBECONFIG=str(kubeconfig))
+
+        def run():
+            return isolation("preflight", *options, "--out", out, KUBECONFIG=str(kubeconfig))
+
+        made = run()
+        if "could not be taken: the cluster does not answer" in made.stdout:  # for as long as a look has patience
+            made = run()
         assert made.returncode == code, made.stdout + made.stderr
         assert out.exists() == (code == 0)
         return {one["name"]: (one["passed"], one["said"]) for one in json.loads(made.stdout)["checks"]}
@@ -144,21 +150,28 @@ class Beside:
         return Preflighted.parse(self.out.read_bytes(), Trust.load(self.folder / "trust"))
 
 
-def test_beside_a_run_it_is_taken_back_within_seconds_of_a_change(preflight, folder):
+def test_beside_a_run_it_is_renewed_long_before_it_runs_out(preflight, folder):
     preflight(0)
     with Beside(folder, minutes=1) as beside:
         first = beside.read()
         assert beside.standing.demand()[0] == first
-        beside.until(lambda: beside.read().signed_at > first.signed_at, 40)  # renewed
+        beside.until(lambda: beside.read().signed_at > first.signed_at, 55)
+        assert first.expires_at > beside.read().signed_at
+
+
+def test_beside_a_run_it_is_taken_back_at_a_change(preflight, folder):
+    """Long before the next renewal, which would find it, too."""
+    preflight(0)
+    with Beside(folder, minutes=10) as beside:
         done(kubectl("create", "-f", "-", given=ONE_MORE))
         try:
-            beside.until(lambda: beside.read().withdrawn, 5)
+            beside.until(lambda: beside.read().withdrawn, 60)
             assert "is of other objects" in beside.read().withdrawn[0]
             with pytest.raises(IsolationDriftError):
                 beside.standing.await_fresh()
         finally:
             done(kubectl("delete", "networkpolicy", "airlock-trial", "-n", "pii-raw"))
-        assert beside.process.wait(60) == 3
+        assert beside.process.wait(90) == 3
 
 
 def test_a_policy_that_came_and_went_while_nobody_could_see_it_takes_it_back(preflight, folder):
@@ -174,9 +187,9 @@ def test_a_policy_that_came_and_went_while_nobody_could_see_it_takes_it_back(pre
 
 def test_a_guard_that_goes_during_the_run_takes_it_back(preflight, folder):
     preflight(0)
-    with Beside(folder, minutes=2) as beside, unguarded(wait=False):
-        beside.until(lambda: beside.read().withdrawn, 5)
-        assert beside.process.wait(60) == 3
+    with Beside(folder, minutes=10) as beside, unguarded(wait=False):
+        beside.until(lambda: beside.read().withdrawn, 60)
+        assert beside.process.wait(90) == 3
 
 
 def test_who_can_not_see_the_cluster_renews_nothing_until_it_can_again_and_has_missed_nothing(preflight, folder):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from tests.cluster.conftest import K8S
-from tests.cluster.live import done, images, kubectl
+from tests.cluster.live import create_namespace, done, images, kubectl
 
 from airlock.evidence.probed import Probed
 from airlock.evidence.trust import Trust
@@ -26,7 +26,9 @@ def run(*more):
         str(K8S / "flows.yaml"),
         *more,
     ]
-    return subprocess.run([*command, "--format", "json", "--seconds", "6"], capture_output=True, text=True, timeout=500)
+    return subprocess.run(
+        [*command, "--format", "json", "--seconds", "8", "--sink-seconds", "90"], capture_output=True, text=True, timeout=500
+    )
 
 
 def probe(*more, code=0):
@@ -37,7 +39,7 @@ def probe(*more, code=0):
 
 @pytest.fixture(scope="module")
 def consumers():
-    done(kubectl("create", "namespace", "team-analytics"))
+    create_namespace("team-analytics")
     yield
     kubectl("delete", "namespace", "team-analytics", "--wait=true", "--timeout=100s")
 

@@ -142,8 +142,8 @@ def code_of(name: str, seconds: float, *others: str) -> int:
 
 def test_a_run_asks_its_preflight_pod_and_is_proven(zone):
     with started(preflight("one")) as beside:
-        at = until(lambda: status(beside).get("podIP"), 60, beside)
-        until(lambda: "admission" in said(beside), 60, beside)
+        at = until(lambda: status(beside).get("podIP"), 150, beside)
+        until(lambda: "admission" in said(beside), 150, beside)
         with started(driver("one", at)) as inner:
             code = code_of(inner, 120, beside)
             words = said(inner)
@@ -153,19 +153,19 @@ def test_a_run_asks_its_preflight_pod_and_is_proven(zone):
 
 def test_a_policy_that_comes_during_the_run_ends_it_with_3(zone):
     with started(preflight("two")) as beside:
-        at = until(lambda: status(beside).get("podIP"), 60, beside)
-        until(lambda: "admission" in said(beside), 60, beside)
+        at = until(lambda: status(beside).get("podIP"), 150, beside)
+        until(lambda: "admission" in said(beside), 150, beside)
         with started(driver("two", at, again="yes")) as inner:
             until(lambda: said(inner).count('"staged"') > 1, 180, inner, beside)
             done(kubectl("create", "-f", "-", given=ONE_MORE))
             try:
                 began = time.monotonic()
-                code = code_of(inner, 60, beside)
+                code = code_of(inner, 120, beside)
                 took = time.monotonic() - began
                 assert code == 3, said(inner)
                 assert "isolation-drift" in said(inner)
-                assert took < 20
-                assert code_of(beside, 60) == 3
+                assert took < 60  # where a verdict counts for 15 minutes
+                assert code_of(beside, 150) == 3
             finally:
                 done(kubectl("delete", "networkpolicy", ONE_MORE["metadata"]["name"], "-n", RAW))
 
@@ -174,8 +174,8 @@ def test_a_driver_that_may_not_ask_gets_no_keys(zone):
     """Its way to preflight is a flow like any other."""
     policy = yaml.safe_load((K8S / "components" / "preflight" / "driver-to-preflight.yaml").read_text())
     with started(preflight("three")) as beside:
-        at = until(lambda: status(beside).get("podIP"), 60, beside)
-        until(lambda: "admission" in said(beside), 60, beside)
+        at = until(lambda: status(beside).get("podIP"), 150, beside)
+        until(lambda: "admission" in said(beside), 150, beside)
         done(kubectl("delete", "networkpolicy", policy["metadata"]["name"], "-n", RAW))
         try:
             with started(driver("three", at)) as inner:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.cluster.live import kubectl
 
@@ -28,6 +30,16 @@ def ready(pod: str, namespace: str) -> bool:
     """Whether it answers its readiness probe."""
     said = kubectl("get", "pod", pod, "-n", namespace, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
     return said.stdout.strip() == "True"
+
+
+def answers(url: str) -> bool:
+    """Whether somebody takes a connection there."""
+    at = urlsplit(url)
+    try:
+        socket.create_connection((at.hostname, at.port), 5).close()
+    except OSError:
+        return False
+    return True
 
 
 def describe(pod: str, namespace: str) -> str:

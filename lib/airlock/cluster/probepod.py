@@ -183,7 +183,9 @@ class _Sink:
         """Each port until it answers: one that does so later than others is no dead one."""
         left = list(self._ports)
         while left and not over.is_set():
-            left = [(protocol, port) for protocol, port in left if not self._answers(Target(0, protocol, own, port, "self" * 4))]
+            left = [
+                (protocol, port) for protocol, port in left if not self._answers(Target(0, protocol, own, port, "self" * 4))
+            ]
             over.wait(_PAUSE_SECONDS)
 
     def _answers(self, itself: Target) -> bool:
