@@ -164,7 +164,7 @@ def one_round(folder):
     if not file.exists():
         create_namespace("team-analytics")
         try:
-            options = ("--seconds", "8", "--sink-seconds", "90")
+            options = ("--seconds", "8", "--sink-seconds", "70")
             made = isolation("probe", *options, "--key", folder / "keys" / "probe-signing.pem", "--out", file)
             assert made.returncode == 0, made.stdout + made.stderr
         finally:

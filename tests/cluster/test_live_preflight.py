@@ -138,6 +138,11 @@ class Beside:
         self.said = self.process.communicate()[0]
         self.line.close()
 
+    def ended(self):
+        """Its code. It goes on to tell the run's pods for a while, until it is told to end."""
+        self.process.terminate()
+        return self.process.wait(60)
+
     def until(self, holds, seconds):
         """Wait; returns how long that took."""
         began = time.monotonic()
@@ -171,7 +176,7 @@ def test_beside_a_run_it_is_taken_back_at_a_change(preflight, folder):
                 beside.standing.await_fresh()
         finally:
             done(kubectl("delete", "networkpolicy", "airlock-trial", "-n", "pii-raw"))
-        assert beside.process.wait(90) == 3
+        assert beside.ended() == 3
 
 
 def test_a_policy_that_came_and_went_while_nobody_could_see_it_takes_it_back(preflight, folder):
@@ -189,7 +194,7 @@ def test_a_guard_that_goes_during_the_run_takes_it_back(preflight, folder):
     preflight(0)
     with Beside(folder, minutes=10) as beside, unguarded(wait=False):
         beside.until(lambda: beside.read().withdrawn, 60)
-        assert beside.process.wait(90) == 3
+        assert beside.ended() == 3
 
 
 def test_who_can_not_see_the_cluster_renews_nothing_until_it_can_again_and_has_missed_nothing(preflight, folder):

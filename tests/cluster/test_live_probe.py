@@ -27,7 +27,7 @@ def run(*more):
         *more,
     ]
     return subprocess.run(
-        [*command, "--format", "json", "--seconds", "8", "--sink-seconds", "90"], capture_output=True, text=True, timeout=500
+        [*command, "--format", "json", "--seconds", "8", "--sink-seconds", "70"], capture_output=True, text=True, timeout=500
     )
 
 
