@@ -141,7 +141,9 @@ def _strings(value: Any, name: str = "") -> Iterator[str]:
             yield from _strings(inner, name)
     elif name == "payload":
         yield from _strings(json.loads(base64.b64decode(value)))
-    elif name != "sig":
+    elif name != "sig" and not (
+        name == "fence" and isinstance(value, int)
+    ):  # a clock's milliseconds: among them any six digits
         yield str(value)
 
 

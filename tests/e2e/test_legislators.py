@@ -244,6 +244,16 @@ def test_a_planted_value_is_found_wherever_it_can_stand(tmp_path, place, value):
     assert Haystack.of(tmp_path, tokens=TOKEN).found([other]) == []
 
 
+def test_a_fence_is_a_clocks_number_and_nothing_else_passes_for_one(tmp_path):
+    (tmp_path / "lease.json").write_text(
+        json.dumps({"fence": 1796015726515, "holder": {"fence": "text 157265"}, "rows": 9157266})
+    )
+    (tmp_path / "other.json").write_text(json.dumps({"fence": 1796015726615}))
+    assert Haystack.of(tmp_path).found(["157265", "157266"]) == ["157265", "157266"]
+    (tmp_path / "lease.json").unlink()
+    assert Haystack.of(tmp_path).found(["157266", "726615"]) == []
+
+
 def _plant(folder: Path, place: str, value: Any) -> None:
     nothing = pa.table({"a": ["nothing"]})
     tables = {
