@@ -25,6 +25,15 @@ from airlock.settings import Settings, load_settings
 settings.register_profile("airlock", deadline=None)
 settings.load_profile("airlock")
 
+
+def quickest(seconds: float, act: Callable[[], float]) -> None:
+    """It takes less than so long, by its own clock; a machine that stood still for a moment is given two more tries."""
+    took: list[float] = []
+    while not took or (min(took) >= seconds and len(took) < 3):
+        took.append(act())
+    assert min(took) < seconds, took
+
+
 CITIES = ("Lima", "Oslo", "Quito", "Paris")
 
 POLICY = """\

@@ -115,6 +115,7 @@ def executors_held(site: Site) -> Iterator[None]:
     """Their Python workers stand still as the block begins, for some seconds or until it ends: their tasks are not over before the fault."""
     uids = [one["metadata"]["uid"] for one in site.pods("airlock.dev/role=executor")]
     held = [process for uid in uids for process in processes_of(uid, "", "pyspark.daemon")]
+    assert held, "no executor has a Python worker"
     _signal(held, signal.SIGSTOP)
     timer = threading.Timer(_HELD_SECONDS, _signal, (held, signal.SIGCONT))
     timer.start()

@@ -8,6 +8,7 @@ import base64
 import datetime as dt
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -141,10 +142,13 @@ def _strings(value: Any, name: str = "") -> Iterator[str]:
             yield from _strings(inner, name)
     elif name == "payload":
         yield from _strings(json.loads(base64.b64decode(value)))
-    elif name != "sig" and not (
-        name == "fence" and isinstance(value, int)
-    ):  # a clock's milliseconds: among them any six digits
+    elif name != "sig" and not (name == "fence" and _is_now(value)):
         yield str(value)
+
+
+def _is_now(value: Any) -> bool:
+    """A clock's milliseconds, of today: any six digits turn up among them, and a raw value is none."""
+    return isinstance(value, int) and abs(time.time_ns() // 1_000_000 - value) < 86_400_000
 
 
 # --- Parquet pages (parquet-format: PageHeader in Thrift's compact protocol) ------------------------------------------------

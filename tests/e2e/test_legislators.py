@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -245,13 +246,15 @@ def test_a_planted_value_is_found_wherever_it_can_stand(tmp_path, place, value):
 
 
 def test_a_fence_is_a_clocks_number_and_nothing_else_passes_for_one(tmp_path):
-    (tmp_path / "lease.json").write_text(
-        json.dumps({"fence": 1796015726515, "holder": {"fence": "text 157265"}, "rows": 9157266})
-    )
-    (tmp_path / "other.json").write_text(json.dumps({"fence": 1796015726615}))
-    assert Haystack.of(tmp_path).found(["157265", "157266"]) == ["157265", "157266"]
-    (tmp_path / "lease.json").unlink()
-    assert Haystack.of(tmp_path).found(["157266", "726615"]) == []
+    now = time.time_ns() // 1_000_000
+    six = str(now)[4:10]
+    for fence in (now - 172_800_000, f"{now}", [f"{now} and so on"]):
+        (tmp_path / "lease.json").write_text(json.dumps({"fence": fence, "holder": None}))
+        assert Haystack.of(tmp_path).found([str(fence)[2:8] if isinstance(fence, int) else six]) != []
+    (tmp_path / "lease.json").write_text(json.dumps({"fence": now, "holder": None}))
+    assert Haystack.of(tmp_path).found([six]) == []
+    (tmp_path / "lease.json").write_text(json.dumps({"fence": now, "rows": int(six)}))
+    assert Haystack.of(tmp_path).found([six]) == ([six] if six[0] != "0" else [])
 
 
 def _plant(folder: Path, place: str, value: Any) -> None:

@@ -16,6 +16,7 @@ from airlock.policy.propose import missing_rules, propose, update
 from airlock.settings import Settings
 from airlock.storage import Store, open_store
 from airlock.storage.sources import list_source, sample
+from airlock.storage.sources.hive import is_hidden
 from airlock.types import Zone
 
 __all__ = ["Draft", "SourceFormat", "draft_policy", "draft_update", "write_draft"]
@@ -135,7 +136,7 @@ def _place(path: str, settings: Settings) -> _Place:
 
 
 def _format_of(place: _Place) -> SourceFormat:
-    files = [one for one in (Path(entry.path) for entry in place.store.list(place.path)) if not one.name.startswith(("_", "."))]
+    files = [Path(entry.path) for entry in place.store.list(place.path) if not is_hidden(entry.path, place.path)]
     if not files:
         raise NotFoundError(f"there is no data file at '{place.path}' (a name with '_' or '.' before it is none)")
     for file in files:

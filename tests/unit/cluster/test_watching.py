@@ -38,7 +38,7 @@ class Script:
         yield {}
         yield from [] if watch in ("silence", "nothing") else watch
         if watch != "nothing":
-            time.sleep(3)
+            time.sleep(3 if self.watches else 30)
 
 
 def changes(watching, count, seconds=20):
@@ -82,7 +82,7 @@ def test_after_a_break_it_goes_on_where_it_broke_off():
     script = Script([one, mark], StorageUnavailableError("down"), [{"type": "ADDED", "object": policy("pii-raw", "b")}])
     with Watching(script) as watching:
         assert changes(watching, 2) == ["NetworkPolicy"] * 2
-        assert script.asked[:3] == ["1", "8", "8"]
+        assert script.asked == ["1", "8", "8"]
         assert not watching.gap.is_set()
         assert names(watching) == ["pii-raw/a", "pii-raw/b"]
 

@@ -32,7 +32,7 @@ def test_work_is_told_again_until_it_ends():
 
     def work():
         with within(0.03, stopped.release):
-            assert [stopped.acquire(timeout=60), stopped.acquire(timeout=60)] == [True, True]
+            assert [stopped.acquire(timeout=5), stopped.acquire(timeout=5)] == [True, True]
             raise TransientError("ended")
 
     with pytest.raises(RunDeadlineError):
@@ -42,7 +42,7 @@ def test_work_is_told_again_until_it_ends():
 def test_what_was_done_all_the_same_is_done():
     stopped = threading.Event()
     with within(0.03, stopped.set):
-        assert stopped.wait(60)
+        assert stopped.wait(5)
 
 
 def test_what_fails_by_itself_says_so():

@@ -106,6 +106,8 @@ def test_what_is_not_there(project, settings, monkeypatch, tmp_path):
         draft_policy("elsewhere/x", settings())
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "_SUCCESS").touch()
+    (tmp_path / "bare" / "_temporary").mkdir()
+    (tmp_path / "bare" / "_temporary" / "half.csv").touch()
     for path in ("bare", "raw/crm/none"):
         with pytest.raises(NotFoundError, match=f"there is no data file at '{path.removeprefix('raw/')}'"):
             draft_policy(path, settings())

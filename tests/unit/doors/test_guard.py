@@ -148,7 +148,7 @@ def test_work_that_begins_late_is_stopped_too(made, verdict):
     stopped = threading.Semaphore(0)
     told = []
     with pytest.raises(IsolationDriftError), guarded(standing_verdict(made.settings(), "one"), stopped.release):
-        told += [stopped.acquire(timeout=60), stopped.acquire(timeout=60)]
+        told += [stopped.acquire(timeout=5), stopped.acquire(timeout=5)]
     assert told == [True, True]
 
 
@@ -180,7 +180,7 @@ def test_a_watch_that_began_anew_during_the_run_ends_it_with_75(made, verdict):
         pytest.raises(IsolationUnwatchedError, match="what happened in between, nobody knows") as caught,
         guarded(standing, stopped.set),
     ):
-        stopped.wait(60)
+        stopped.wait(5)
     assert caught.value.exit_code == 75
 
 
@@ -193,7 +193,7 @@ def test_an_answer_that_nobody_expected_guards_no_less(made, verdict, monkeypatc
         pytest.raises(IsolationUnwatchedError, match="could not be looked at: ZeroDivisionError"),
         guarded(standing, stopped.set),
     ):
-        assert stopped.wait(60)
+        assert stopped.wait(5)
 
 
 def test_the_verdict_of_the_manifest_is_of_the_moment_that_is_signed(made, verdict, monkeypatch):
